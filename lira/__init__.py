@@ -1,0 +1,1 @@
+"""Honest evaluation of the LiRA membership inference attack, a module per step of the pipeline."""

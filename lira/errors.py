@@ -1,0 +1,17 @@
+"""The errors a user can cause, each one sentence that names the place and the way out."""
+
+
+class LiraError(Exception):
+    """Something the user can mend; the command line prints it without a traceback."""
+
+
+class ConfigError(LiraError, ValueError):
+    """A study file or an argument that asks for what cannot be done."""
+
+
+class DataError(LiraError, ValueError):
+    """An array or a dataset file with values that cannot be used."""
+
+
+class StoreError(LiraError):
+    """A result file that is missing, damaged or of another kind."""
