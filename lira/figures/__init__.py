@@ -1,0 +1,41 @@
+"""The paper's figures, a module per figure: each has a function ``figure(folders, **options) -> Figure``.
+
+All share one style: column widths of a two-column paper, text of 7 pt and more, embedded TrueType fonts, and a
+colour-blind-safe palette (Okabe and Ito) in which an attack or a regime has the same colour everywhere.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lira.errors import ConfigError
+from lira.store import atomic
+from lira.tables import choose
+
+
+def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options: Any) -> None:
+    """Makes one figure and writes it as ``.pdf`` and ``.png``; the same results give the same bytes.
+
+    Args:
+        name: Module of this package.
+        folders: Run folders, or agreement folders, as the figure takes.
+        output: Path of the ``.pdf``; the ``.png`` goes beside it.
+        options: What the figure's function declares; ``None`` means its default.
+
+    Raises:
+        ConfigError: unknown figure or option, or no folders.
+        StoreError: a result file is missing.
+    """
+    from matplotlib import rc_context
+
+    from lira.figures._style import DPI, STYLE
+
+    options = {key: value for key, value in options.items() if value is not None}
+    make = choose(__name__, "figure", name, options)
+    if not folders:
+        raise ConfigError(f"figures.{name}: needs at least one result folder")
+    with rc_context(STYLE):
+        made, output = make([Path(folder) for folder in folders], **options), Path(output)
+        for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {})):
+            with atomic(output.with_suffix(suffix)) as beside:
+                made.savefig(beside, format=suffix[1:], dpi=DPI, metadata=metadata)

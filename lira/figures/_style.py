@@ -1,0 +1,66 @@
+"""One style for all figures."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+SINGLE, DOUBLE = 3.4, 7.0
+"""Widths of one and of two columns, in inches."""
+
+DPI = 250
+BLACK, GREY = "#000000", "#7f7f7f"
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+ATTACKS = {"online": BLUE, "online_fixed": SKY, "offline": VERMILION, "offline_fixed": ORANGE, "global": GREY}
+REGIMES = {"baseline": VERMILION, "weak": ORANGE, "aof": BLUE, "tl": GREEN}
+MEMBERSHIP = {"IN": ORANGE, "OUT": BLUE}
+MARKERS = "osD^vPX<>*"
+
+STYLE = {
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+}
+
+
+def canvas(width: float, height: float) -> Figure:
+    """An empty figure, in inches, that no global state knows of."""
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def regime_colours(regimes: Sequence[str]) -> dict[str, str]:
+    """A colour per regime: the paper's own, the others take what is left."""
+    left = [colour for colour in (PURPLE, SKY, BLACK, GREY, ORANGE) if colour not in regimes]
+    others = [regime for regime in dict.fromkeys(regimes) if regime not in REGIMES]
+    return REGIMES | {regime: left[i % len(left)] for i, regime in enumerate(others)}
+
+
+def plain_log(axis, percent: bool = False) -> None:
+    """Plain numbers on a logarithmic axis, rates in percent."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value if percent else value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def legend_below(figure: Figure, axes: Axes, columns: int, **kwargs) -> None:
+    """One legend for the whole figure, under its panels."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, **kwargs)

@@ -1,0 +1,68 @@
+"""ROC of all attacks on logarithmic axes: mean over targets with a band, chance, and what the pool cannot resolve."""
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lira.figures._style import ATTACKS, DOUBLE, GREY, SINGLE, canvas, legend_below, plain_log
+from lira.roc import Ordered
+from lira.store import Run
+from lira.tables._labels import show
+from lira.tables._runs import read_runs, title
+
+POINTS = 400
+
+
+def figure(folders: Sequence[Path]) -> Figure:
+    """A panel per run: TPR against FPR, mean and 5th to 95th percentile over targets.
+
+    Args:
+        folders: Run folders.
+    """
+    runs = read_runs(folders)
+    columns = min(3, len(runs))
+    rows = ceil(len(runs) / columns)
+    drawn = canvas(SINGLE if columns == 1 else DOUBLE, 0.5 + rows * (2.6 if columns == 1 else 6 / columns))
+    panels = drawn.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axes, run in zip(panels.flat, runs, strict=False):
+        panel(axes, run)
+    for axes in panels.flat[len(runs) :]:
+        axes.remove()
+    for axes in panels[:, 0]:
+        axes.set_ylabel("TPR (%)")
+    for axes in panels.flat[max(0, len(runs) - columns) : len(runs)]:
+        axes.set_xlabel("FPR (%)")
+        axes.tick_params(labelbottom=True)
+    legend_below(drawn, panels.flat[0], 3 if columns > 1 else 2)
+    return drawn
+
+
+def panel(axes: Axes, run: Run) -> None:
+    """One run."""
+    with run.scores() as file:
+        member = file["member"][:]
+        scores = {attack: file[attack][:] for attack in ATTACKS if attack in file}
+    floor = 1 / (~member).sum(axis=1).mean()
+    grid = np.geomspace(floor / 4, 1, POINTS)
+    for attack, values in scores.items():
+        tpr = np.stack([tpr_at(grid, *target) for target in zip(values, member, strict=True)])
+        axes.plot(grid, tpr.mean(axis=0), color=ATTACKS[attack], label=show(attack), zorder=3)
+        axes.fill_between(grid, *np.percentile(tpr, [5, 95], axis=0), color=ATTACKS[attack], alpha=0.13, linewidth=0)
+    axes.plot(grid, grid, color="black", linestyle=":", linewidth=0.8, label="Chance")
+    shade = {"facecolor": "none", "edgecolor": GREY, "hatch": "/////", "hatch_linewidth": 0.4, "linewidth": 0}
+    axes.axvspan(grid[0], floor, label="Not resolved: FPR below 1 / non-members", **shade)
+    axes.set(xscale="log", yscale="log", xlim=(grid[0], 1), ylim=(grid[0], 1.05), title=title(run))
+    plain_log(axes.xaxis, percent=True)
+    plain_log(axes.yaxis, percent=True)
+
+
+def tpr_at(grid: np.ndarray, scores: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """TPR of one target at the last point of its ROC whose FPR does not exceed each of the grid's."""
+    ordered = Ordered.of(scores, member, nonfinite="official")
+    allowed = np.floor(grid * ordered.outside.size * (1 + 1e-12)).astype(int)
+    first_forbidden = np.append(ordered.outside[::-1], -np.inf)[allowed]
+    return 1 - np.searchsorted(ordered.inside, first_forbidden, side="right") / ordered.inside.size

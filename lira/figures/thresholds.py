@@ -1,0 +1,69 @@
+"""Figure 1: how the targets' own thresholds spread, in one run and over all runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lira.figures._style import ATTACKS, BLACK, DOUBLE, GREY, canvas
+from lira.tables._labels import percent, show
+from lira.tables._resolution import describe
+from lira.tables._runs import choose_fprs, negatives, read_runs, run_labels, targets, title
+
+CONSISTENCY = 1.4826
+"""Makes the median absolute deviation of a normal distribution its standard deviation."""
+
+
+def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "online") -> Figure:
+    """A panel per FPR, a box per run and one for all, each with its median and rMAD.
+
+    Args:
+        folders: Run folders.
+        fpr: Target FPR; all of the results if not given.
+        attack: Attack whose thresholds are shown.
+    """
+    runs = read_runs(folders)
+    metrics = [targets(run, "target") for run in runs]
+    rates = choose_fprs(metrics[0]["fpr"], fpr)
+    drawn = canvas(DOUBLE, 2.3 * len(rates) + 0.2)
+    for axes, rate in zip(drawn.subplots(len(rates), 1, squeeze=False)[:, 0], rates, strict=True):
+        found = [frame[(frame["attack"] == attack) & (frame["fpr"] == rate)] for frame in metrics]
+        boxes = [finite(frame["threshold"].to_numpy()) for frame in found]
+        labels = run_labels(runs)
+        if len(runs) > 1:
+            boxes, labels = [*boxes, np.concatenate(boxes)], [*labels, "all runs"]
+        panel(axes, boxes, labels, ATTACKS[attack])
+        axes.set_ylabel(f"Threshold τ, {show(attack)}")
+        heading = title(runs[0]) if len({title(run) for run in runs}) == 1 else ""
+        heading += f"   τ at {percent(rate)} FPR{describe(rate, negatives(found[0]))}"
+        axes.set_title(heading.strip(), pad=24)
+    return drawn
+
+
+def panel(axes: Axes, boxes: list[np.ndarray], labels: list[str], colour: str) -> None:
+    """Boxes with the median and rMAD of each above it."""
+    drawn = axes.boxplot(boxes, widths=0.55, patch_artist=True, tick_labels=labels, flierprops={"markersize": 2})
+    for i, box in enumerate(drawn["boxes"]):
+        box.set(facecolor=colour if i < len(boxes) - 1 or len(boxes) == 1 else GREY, alpha=0.6)
+    for line in drawn["medians"]:
+        line.set(color=BLACK, linewidth=1.2)
+    place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 7}
+    for i, values in enumerate(boxes, start=1):
+        median, spread = median_rmad(values)
+        axes.text(i, 1.02, f"{median:.2f}\n{spread:.1f} %", **place)
+    axes.text(0.45, 1.02, "median\nrMAD", **(place | {"ha": "right"}))
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """Thresholds of the targets that have one."""
+    return values[np.isfinite(values)]
+
+
+def median_rmad(values: np.ndarray) -> tuple[float, float]:
+    """Median, and 1.4826 · MAD / median in percent; NaN where the median is 0 or there is no value."""
+    if not values.size:
+        return np.nan, np.nan
+    median = np.median(values)
+    return median, 100 * CONSISTENCY * np.median(np.abs(values - median)) / median if median else np.nan

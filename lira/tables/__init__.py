@@ -1,0 +1,83 @@
+"""The paper's tables, a module per table: each has a function ``table(folders, **options) -> Table``.
+
+``.csv`` holds the numbers in full, ``.md`` and ``.tex`` show them as the paper does. Rates are in percent.
+"""
+
+import inspect
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lira.errors import ConfigError
+from lira.store import atomic, write_csv
+
+
+@dataclass
+class Table:
+    """A table before it is written.
+
+    Attributes:
+        data: The ``.csv``: full precision, mean and standard deviation in columns of their own.
+        text: The same as readers see it; all cells are text.
+        keys: Number of leading columns of ``text`` that name a row.
+        notes: What is said below the table.
+    """
+
+    data: pd.DataFrame
+    text: pd.DataFrame
+    keys: int
+    notes: Sequence[str] = ()
+
+
+def names(package: str = __name__) -> list[str]:
+    """Names of the tables there are; of the figures, for the package ``lira.figures``."""
+    modules = pkgutil.iter_modules(import_module(package).__path__)
+    return sorted(module.name for module in modules if not module.name.startswith("_"))
+
+
+def choose(package: str, function: str, name: str, options: dict[str, Any]) -> Callable:
+    """The function that makes table or figure ``name``, its options checked.
+
+    Raises:
+        ConfigError: there is no such table or figure, or it does not take one of the options.
+    """
+    kind, existing = package.rpartition(".")[2], names(package)
+    if name not in existing:
+        raise ConfigError(f"{kind}: unknown {name!r}, allowed: {', '.join(existing)}")
+    make = getattr(import_module(f"{package}.{name}"), function)
+    allowed = [parameter for parameter in inspect.signature(make).parameters if parameter != "folders"]
+    for option in options:
+        if option not in allowed:
+            raise ConfigError(f"{kind}.{name}: unknown option {option!r}, allowed: {', '.join(allowed) or 'none'}")
+    return make
+
+
+def tabulate(name: str, folders: Sequence[Path | str], output: Path | str, **options: Any) -> None:
+    """Makes one table and writes it as ``.csv``, ``.tex`` and ``.md``.
+
+    Args:
+        name: Module of this package.
+        folders: Run folders, or agreement folders, as the table takes.
+        output: Path of the ``.csv``; the others go beside it.
+        options: What the table's function declares; ``None`` means its default.
+
+    Raises:
+        ConfigError: unknown table or option, or no folders.
+        StoreError: a result file is missing.
+    """
+    from lira.tables._text import latex, markdown
+
+    options = {key: value for key, value in options.items() if value is not None}
+    make = choose(__name__, "table", name, options)
+    if not folders:
+        raise ConfigError(f"tables.{name}: needs at least one result folder")
+    made, output = make([Path(folder) for folder in folders], **options), Path(output)
+    write_csv(output.with_suffix(".csv"), made.data)
+    for suffix, text in ((".md", markdown(made)), (".tex", latex(made))):
+        with atomic(output.with_suffix(suffix)) as beside:
+            beside.write_text(text, encoding="utf-8")

@@ -1,0 +1,52 @@
+"""What tables and figures read from an agreement folder."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from lira.errors import StoreError
+from lira.store import Run
+from lira.tables._labels import show
+from lira.tables._runs import negatives, targets
+
+GAPS = {"median": "Median gap", "mean": "Mean gap"}
+
+
+class Agreement:
+    """Agreement of the runs of one dataset, architecture and regime, over seeds and variants.
+
+    Args:
+        folder: ``results/<study>/agreement/<dataset>/<architecture>/<regime>``.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder).resolve()
+
+    @property
+    def title(self) -> str:
+        """Dataset, architecture and regime of the reference runs."""
+        return " ".join(show(name) for name in self.folder.parts[-3:])
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One of the folder's ``.csv``.
+
+        Raises:
+            StoreError: it is missing.
+        """
+        return pd.read_csv(self._path(name), float_precision="round_trip", keep_default_na=False, na_values=["", "nan"])
+
+    def runs(self, kind: str = "reference") -> dict[str, Run]:
+        """Runs by label: the ``reference`` seeds or the ``variants``."""
+        listed = json.loads(self._path("runs.json").read_text(encoding="utf-8"))[kind]
+        return {run["label"]: Run(self.folder.parents[3] / run["folder"]) for run in listed}
+
+    def negatives(self) -> float:
+        """Mean number of non-members of a target of the first reference run."""
+        return negatives(targets(next(iter(self.runs().values())), "target"))
+
+    def _path(self, name: str) -> Path:
+        path = self.folder / name
+        if not path.is_file():
+            raise StoreError(f"{path} does not exist: run the rule that makes it")
+        return path

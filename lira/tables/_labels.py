@@ -1,0 +1,55 @@
+"""How names of the study are shown to readers, in tables and in figures, and the order they come in."""
+
+from collections.abc import Mapping
+
+ATTACKS = {
+    "online": "LiRA (online)",
+    "online_fixed": "LiRA (online, fixed variance)",
+    "offline": "LiRA (offline)",
+    "offline_fixed": "LiRA (offline, fixed variance)",
+    "global": "Global threshold",
+}
+REGIMES = {"baseline": "Baseline", "weak": "Weak", "aof": "AOF", "tl": "TL"}
+AUGMENTATIONS = {
+    "crop": "CRP",
+    "flip": "FLP",
+    "rotate": "ROT",
+    "cutout": "CUT",
+    "jitter": "JTR",
+    "mixup": "MIX",
+    "cutmix": "CMX",
+}
+NAMES = {
+    "digits": "Digits",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "gtsrb": "GTSRB",
+    "purchase100": "Purchase-100",
+    "fcn": "FCN",
+    "resnet": "ResNet",
+    "resnet18": "ResNet-18",
+    "wrn28_2": "WRN-28-2",
+    "wrn28-2": "WRN-28-2",
+    "efficientnetv2_s": "EfficientNetV2-S",
+    "efficientnetv2_rw_s": "EfficientNetV2-S",
+}
+
+
+def show(name: str) -> str:
+    """The reader's name of a dataset, architecture, regime or attack; an unknown name is shown as it is."""
+    return ATTACKS.get(name) or REGIMES.get(name) or NAMES.get(name, name)
+
+
+def percent(fraction: float) -> str:
+    """A rate as the paper writes it: ``1e-05`` becomes ``0.001 %``."""
+    return f"{round(100 * fraction, 10):.10f}".rstrip("0").rstrip(".") + " %"
+
+
+def augmentations(recipe: Mapping) -> str:
+    """A recipe's augmentations as the paper abbreviates them, e.g. ``CRP+FLP``."""
+    return "+".join(AUGMENTATIONS.get(name, name) for name in recipe["augment"]) or "none"
+
+
+def regime_order(regime: str) -> int:
+    """Position of a regime in tables and legends; regimes the paper does not name come last, in the study's order."""
+    return list(REGIMES).index(regime) if regime in REGIMES else len(REGIMES)

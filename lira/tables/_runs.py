@@ -1,0 +1,91 @@
+"""What tables and figures read from run folders, and in which order they show it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lira.errors import ConfigError
+from lira.store import RUN_KEYS, Run
+from lira.tables._labels import percent, regime_order, show
+
+SERIES = ("dataset", "architecture", "regime")
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """The runs, by dataset and architecture in the order given, and in each by regime as the paper has them.
+
+    Raises:
+        StoreError: a folder holds no run.
+    """
+    runs = [Run(folder) for folder in folders]
+    order = {name: [run.key[name] for run in runs] for name in ("dataset", "architecture")}
+
+    def position(run: Run) -> tuple:
+        return *(order[name].index(run.key[name]) for name in order), regime_order(run.key["regime"])
+
+    return sorted(runs, key=position)
+
+
+def run_labels(runs: Sequence[Run]) -> list[str]:
+    """The shortest names that tell the runs apart: the parts in which they differ."""
+    differing = [name for name in RUN_KEYS if len({run.key[name] for run in runs}) > 1] or ["regime"]
+    return [
+        " ".join(f"seed {run.key[name]}" if name == "seed" else show(run.key[name]) for name in differing)
+        for run in runs
+    ]
+
+
+def title(run: Run) -> str:
+    """Dataset, architecture and regime of a run."""
+    return " ".join(show(run.key[name]) for name in SERIES)
+
+
+def show_keys(data: pd.DataFrame) -> pd.DataFrame:
+    """Leading text columns that name each row's run; the seed only where a run has several."""
+    text = pd.DataFrame({name.capitalize(): data[name].map(show) for name in SERIES})
+    if data.groupby(list(SERIES))["seed"].nunique().max() > 1:
+        text["Seed"] = data["seed"].astype(str)
+    return text
+
+
+def targets(run: Run, mode: str) -> pd.DataFrame:
+    """``metrics.csv`` at one kind of threshold, without its repetition by prior: a row per attack, FPR and target."""
+    metrics = run.table("metrics.csv")
+    metrics = metrics[metrics["mode"] == mode]
+    return metrics[metrics["prior"] == metrics["prior"].min()]
+
+
+def negatives(metrics: pd.DataFrame) -> float:
+    """Mean number of non-members of a target."""
+    return float((metrics["fp"] + metrics["tn"]).mean())
+
+
+def choose_fpr(available: Sequence[float], fpr: float | None) -> float:
+    """The FPR asked for, or the largest there is.
+
+    Raises:
+        ConfigError: the results do not have it.
+    """
+    rates = sorted(set(available))
+    if fpr is None:
+        return rates[-1]
+    if fpr not in rates:
+        raise ConfigError(f"fpr: no results at {fpr:g}, there are: {', '.join(f'{rate:g}' for rate in rates)}")
+    return fpr
+
+
+def choose_fprs(available: Sequence[float], fpr: float | None) -> list[float]:
+    """The FPR asked for, or all there are."""
+    return sorted(set(available)) if fpr is None else [choose_fpr(available, fpr)]
+
+
+def moments(values: pd.Series, name: str) -> dict[str, Any]:
+    """Mean and standard deviation (ddof 1) over targets as two columns; undefined values are left out."""
+    return {f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1)}
+
+
+def at(fpr: float) -> str:
+    """How a column at this FPR is headed."""
+    return f"at {percent(fpr)} FPR"

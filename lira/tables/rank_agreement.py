@@ -1,0 +1,74 @@
+"""Tables 11 and 13: do runs agree on the most vulnerable samples, by rank and by FPR-thresholded sets?"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from lira.tables import Table
+from lira.tables._agreement import GAPS, Agreement
+from lira.tables._labels import percent
+from lira.tables._resolution import mark, notes, resolved
+from lira.tables._runs import moments
+from lira.tables._text import mean_std, number
+
+MEASURES = ("jaccard", "intersection", "union", "spearman")
+
+
+def table(folders: Sequence[Path], gap: str | None = None, support: int = 1) -> Table:
+    """Agreement of pairs of runs (mean ± standard deviation over pairs) and of all runs at once.
+
+    Rows: the top q % by median gap and by mean gap; then the sets flagged at each FPR in ``support`` targets or more,
+    with fp = 0 and with any fp, whose size is the mean over runs.
+
+    Args:
+        folders: Agreement folders.
+        gap: ``median`` or ``mean``; both if not given.
+        support: Least number of detections of a flagged sample.
+    """
+    rows = []
+    for agreement in map(Agreement, folders):
+        rows += [*ranked(agreement, [gap] if gap else list(GAPS)), *flagged(agreement, support)]
+    data = pd.DataFrame(rows)
+    text = data[["reference", "selection", "set"]].set_axis(["Runs of", "Selection", "Set"], axis=1)
+    text = text.drop(columns="Runs of") if len(folders) == 1 else text
+    keys = len(text.columns)
+    text["Size"] = [number(size, 0) for size in data["size"]]
+    percents = 100 * data[["jaccard_mean", "jaccard_std"]]
+    cells = [mean_std(mean, std, 1) for mean, std in percents.itertuples(index=False)]
+    text["Jaccard (%)"] = [mark(cell, label) for cell, label in zip(cells, data["resolution"], strict=True)]
+    for name, heading, decimals in (("intersection", "∩", 1), ("union", "∪", 1), ("spearman", "ρ on ∩", 2)):
+        pairs = data[[f"{name}_mean", f"{name}_std"]].itertuples(index=False)
+        text[heading] = [mean_std(mean, std, decimals) for mean, std in pairs]
+    text["Jaccard, all runs (%)"] = [number(100 * value, 1) for value in data["all_jaccard"]]
+    text["∩, all runs"] = [number(value, 0) for value in data["all_intersection"]]
+    runs = ", ".join(f"{value}" for value in data["runs"].unique())
+    note = f"Mean ± standard deviation over pairs of runs; all runs: {runs} at once. ρ: Spearman."
+    return Table(data, text, keys, [note, *notes(data["resolution"])])
+
+
+def ranked(agreement: Agreement, gaps: Sequence[str]) -> Iterator[dict]:
+    """A row per gap and q."""
+    pairs, everywhere = agreement.table("topq.csv"), agreement.table("topq_all.csv").set_index(["gap", "q"])
+    for gap in gaps:
+        for (q, size), group in pairs[pairs["gap"] == gap].groupby(["q", "k"]):
+            together = everywhere.loc[(gap, q)]
+            row = {"reference": agreement.title, "selection": GAPS[gap], "set": f"top {q:g} %", "gap": gap, "q": q}
+            row |= {"size": size, "pairs": len(group), "resolution": ""}
+            for name in MEASURES:
+                row |= moments(group[name], name)
+            yield row | {"runs": int(together["runs"]), **{f"all_{name}": together[name] for name in MEASURES}}
+
+
+def flagged(agreement: Agreement, support: int) -> Iterator[dict]:
+    """A row per FPR, with and without fp = 0; two sets' mean size is half of intersection plus union."""
+    sets, negatives = agreement.table("agreement.csv"), agreement.negatives()
+    sets = sets[(sets["scenario"] == "identical") & (sets["support"] == support)]
+    for (fpr, zero_fp), group in sets.groupby(["fpr", "zero_fp"]):
+        pair, together = group.loc[group["k"].idxmin()], group.loc[group["k"].idxmax()]
+        row = {"reference": agreement.title, "selection": f"Flagged at {percent(fpr)} FPR"}
+        row |= {"set": f"tp ≥ {support}" + ", fp = 0" * zero_fp, "fpr": fpr, "support": support, "zero_fp": zero_fp}
+        row |= {"size": (pair["intersection"] + pair["union"]) / 2, "pairs": pair["subsets"]}
+        row |= resolved(fpr, negatives)
+        row |= {f"{name}_mean": pair[name] for name in MEASURES[:3]} | {"runs": int(together["k"])}
+        yield row | {f"all_{name}": together[name] for name in MEASURES[:3]}

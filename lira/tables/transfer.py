@@ -1,0 +1,39 @@
+"""Table 15: scratch against transfer: online TPR, loss ratio and accuracy by regime and architecture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from lira.tables import Table
+from lira.tables._resolution import mark, notes
+from lira.tables._runs import at, read_runs, show_keys
+from lira.tables._text import mean_std, number
+from lira.tables.optimistic import rates
+from lira.tables.utility import utility
+
+
+def table(folders: Sequence[Path], attack: str = "online") -> Table:
+    """A row per run, TPR with each target's own threshold.
+
+    Args:
+        folders: Run folders.
+        attack: Attack whose TPR is shown.
+    """
+    runs = read_runs(folders)
+    rows = [
+        row | {"start": run.recipe["start"]} | utility(run)
+        for run in runs
+        for row in rates(run)
+        if row["attack"] == attack
+    ]
+    data = pd.DataFrame(rows)
+    once = data[data["fpr"] == data["fpr"].max()].reset_index(drop=True)
+    text = show_keys(once).assign(Start=once["start"])
+    keys = len(text.columns)
+    for fpr in sorted(data["fpr"].unique()):
+        shown = data[data["fpr"] == fpr].itertuples()
+        text[f"TPR (%) {at(fpr)}"] = [mark(mean_std(row.tpr_mean, row.tpr_std, 3), row.resolution) for row in shown]
+    text["Loss ratio"] = [number(value, 2) for value in once["loss_ratio_mean"]]
+    text["Test accuracy (%)"] = [number(value, 2) for value in once["test_accuracy_mean"]]
+    return Table(data, text, keys, notes(data["resolution"]))

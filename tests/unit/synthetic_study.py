@@ -1,0 +1,112 @@
+"""A study of made-up results in the layout that the rules produce, for tests of what reads it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lira import store
+from lira.agreement import measure_agreement
+from lira.attacks import score_file
+from lira.calibration import calibrate_file
+from lira.membership import balanced_membership
+from lira.ranks import measure_ranks
+
+FPRS = (0.001, 0.01)
+PRIORS = (0.01, 0.1, 0.5)
+STRENGTH = {"baseline": 3.0, "weak": 2.0, "aof": 0.8, "tl": 0.3}
+RECIPE = {
+    "epochs": 100,
+    "batch_size": 64,
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "weight_decay": 5e-4,
+    "schedule": "cosine",
+    "augment": [],
+    "dropout": 0.0,
+    "start": "scratch",
+    "query_views": 2,
+    "crop_padding": "zeros",
+}
+RUNS = {
+    ("fcn", "baseline"): [0],
+    ("fcn", "aof"): [0, 1, 2],
+    ("fcn", "tl"): [0],
+    ("fcn", "aof_large_batch"): [0],
+    ("resnet", "baseline"): [0],
+    ("resnet", "aof"): [0],
+    ("resnet", "tl"): [0],
+}
+VARIANTS = {"batch 128, dropout 0.2": ("fcn", "aof_large_batch"), "TL": ("fcn", "tl"), "ResNet": ("resnet", "aof")}
+
+
+def make_study(folder: Path, models: int = 16, samples: int = 240) -> Path:
+    """Writes ``folder/data``, ``folder/runs`` and ``folder/agreement``; returns ``folder``."""
+    folder = Path(folder)
+    write_data(folder, samples)
+    for (architecture, regime), seeds in RUNS.items():
+        for seed in seeds:
+            write_run(folder, architecture, regime, seed, models, samples)
+    write_agreement(folder)
+    return folder
+
+
+def run_folder(folder: Path, architecture: str, regime: str, seed: int = 0) -> Path:
+    return folder / "runs" / "digits" / architecture / regime / f"seed{seed}"
+
+
+def agreement_folder(folder: Path) -> Path:
+    return folder / "agreement" / "digits" / "fcn" / "aof"
+
+
+def data_file(folder: Path) -> Path:
+    return folder / "data" / "digits-test300-public0-split0.h5"
+
+
+def write_data(folder: Path, samples: int) -> None:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    with store.create(data_file(folder), "data", {"classes": 10, "scale": 16.0, "mean": [0.3], "std": [0.3]}) as file:
+        for name, part in (("pool", slice(samples)), ("test", slice(samples, samples + 300))):
+            group = file.create_group(name)
+            group["x"] = digits.images[part].astype(np.uint8)[:, None]
+            group["y"] = digits.target[part].astype(np.int64)
+            group["source"] = np.arange(1797)[part]
+
+
+def write_run(folder: Path, architecture: str, regime: str, seed: int, models: int, samples: int) -> None:
+    place = run_folder(folder, architecture, regime, seed)
+    world = np.random.default_rng(7)
+    mean, tail = world.normal(3, 2, samples), np.abs(world.standard_t(2, samples)).clip(max=20)
+    own = np.random.default_rng([seed, len(architecture), len(regime)])
+    strength = STRENGTH[regime.partition("_")[0]] * (0.8 if architecture == "resnet" else 1)
+    gap = strength * tail * own.lognormal(0, 0.3, samples)
+    member = balanced_membership(samples, models, 0.5, seed)
+    phi = own.normal(mean + gap * member, 1 + 0.2 * tail, (models, samples))
+    phi = phi[:, :, None] + own.normal(0, 0.2, (models, samples, 2))
+    recipe = RECIPE | ({"augment": ["flip", "crop"], "dropout": 0.1} if regime != "baseline" else {})
+    recipe |= {"start": "public", "optimizer": "adamw"} if regime == "tl" else {}
+    attributes = {"study": "made-up", "dataset": "digits", "architecture": architecture, "regime": regime}
+    attributes |= {"seed": seed, "recipe": recipe}
+    train_loss = own.lognormal(-2 - strength, 0.1, models)
+    utility = {
+        "train_loss": train_loss,
+        "test_loss": train_loss * (1 + 5 * strength**2) * own.lognormal(0, 0.05, models),
+        "train_accuracy": own.uniform(0.98, 1, models),
+        "test_accuracy": own.uniform(0.93, 0.96, models),
+    }
+    with store.create(place / "shadows.h5", "shadows", attributes) as file:
+        file["phi"], file["member"] = phi.astype(np.float32), member
+        file["labels"] = np.arange(samples) % 10
+        for name, values in utility.items():
+            file[f"utility/{name}"] = values
+    score_file(place / "shadows.h5", place / "scores.h5")
+    calibrate_file(place / "scores.h5", FPRS, PRIORS, place / "metrics.csv", place / "samples.csv")
+
+
+def write_agreement(folder: Path) -> None:
+    output = agreement_folder(folder)
+    reference = [run_folder(folder, "fcn", "aof", seed) for seed in RUNS["fcn", "aof"]]
+    variants = [run_folder(folder, *key) for key in VARIANTS.values()]
+    measure_agreement(reference, variants, list(VARIANTS), FPRS, output / "agreement.csv")
+    measure_ranks(reference, output)
