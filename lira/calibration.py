@@ -1,0 +1,212 @@
+"""From scores to rates at thresholds that an attacker could have chosen (paper, section 5).
+
+``target`` mode takes each target's threshold from its own ROC (optimistic); ``shadow`` mode takes the median of the
+other models' finite thresholds (realistic). The global attack has no shadow models, hence no shadow mode.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from lira import store
+from lira.attacks import ATTACKS
+from lira.errors import DataError
+from lira.roc import Nonfinite, Ordered, curve, summary
+from lira.vulnerability import count_detections
+
+COLUMNS = ["attack", "mode", "fpr", "prior", "target", "threshold", "tp", "fp", "tn", "fn"]
+COLUMNS += ["tpr", "fpr_achieved", "ppv", "auc"]
+FEW_FALSE_POSITIVES = 5
+
+
+class Resolution(NamedTuple):
+    """What a TPR at an FPR rests on.
+
+    Attributes:
+        expected: number of false positives the FPR allows, alpha times the non-members.
+        label: ``"TPR at 0 FP"`` below one false positive, ``"few FP"`` below five, else empty.
+    """
+
+    expected: float
+    label: str
+
+
+def resolution(fpr: float, negatives: float) -> Resolution:
+    """False positives that ``fpr`` allows among the ``negatives`` non-members of a target, and what to call the cell."""
+    if negatives <= 0 or 1 / negatives > fpr:
+        label = "TPR at 0 FP"
+    else:
+        label = "few FP" if FEW_FALSE_POSITIVES / negatives > fpr else ""
+    return Resolution(fpr * negatives, label)
+
+
+def shadow_thresholds(thresholds: Float[np.ndarray, " model"]) -> Float[np.ndarray, " model"]:
+    """For each model the median of the *other* models' finite thresholds; inf where there is none."""
+    thresholds = np.asarray(thresholds, dtype=np.float64)
+    others = np.broadcast_to(thresholds, (thresholds.size, thresholds.size))[~np.eye(thresholds.size, dtype=bool)]
+    others = others.reshape(thresholds.size, -1)
+    return np.array([np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else np.inf for row in others])
+
+
+def positive_predictive_value(tpr, fpr, prior):
+    """PPV at a prior: prior·TPR / (prior·TPR + (1 - prior)·FPR), NaN where nothing is flagged. Arrays broadcast."""
+    hits = np.asarray(prior * np.asarray(tpr, dtype=np.float64))
+    flagged = hits + (1 - prior) * np.asarray(fpr, dtype=np.float64)
+    return np.divide(hits, flagged, out=np.full(flagged.shape, np.nan), where=flagged != 0)[()]
+
+
+def calibrate(
+    scores: Mapping[str, Float[np.ndarray, "model sample"]],
+    member: Bool[np.ndarray, "model sample"],
+    fprs: Sequence[float],
+    priors: Sequence[float],
+    *,
+    nonfinite: Nonfinite = "error",
+) -> pd.DataFrame:
+    """Rates of every target at its own and at its shadow models' thresholds.
+
+    Args:
+        scores: scores of each attack, a row per target.
+        member: True where the sample trained the target.
+        fprs: false positive rates to calibrate to, as fractions.
+        priors: shares of members among the attacked samples, as fractions.
+        nonfinite: ``"error"`` or ``"official"``, see :mod:`lira.roc`.
+
+    Returns:
+        A row per attack, FPR, mode, target and prior: ``attack mode fpr prior target threshold tp fp tn fn tpr
+        fpr_achieved ppv auc``. Rates are fractions; threshold is inf where there is none (nothing is flagged), ppv NaN
+        where nothing is flagged.
+
+    Raises:
+        DataError: shapes that do not match, NaN scores, or a target without members or non-members.
+    """
+    member = np.asarray(member, dtype=bool)
+    frames = []
+    for attack, values in scores.items():
+        if np.shape(values) != member.shape or member.ndim != 2:
+            raise DataError(
+                f"scores of {attack} {np.shape(values)} and member {member.shape} must both be [models, samples]"
+            )
+        targets = [
+            Ordered.of(row, holds, nonfinite=nonfinite, name=f"target {target} under {attack}")
+            for target, (row, holds) in enumerate(zip(values, member, strict=True))
+        ]
+        auc = [_auc(ordered, row, nonfinite) for ordered, row in zip(targets, values, strict=True)]
+        for fpr in fprs:
+            own = np.array([np.inf if ordered.one_class else ordered.threshold(fpr) for ordered in targets])
+            for mode in ("target",) if attack == "global" else ("target", "shadow"):
+                thresholds = own if mode == "target" else shadow_thresholds(own)
+                counts = _counts(values, member, thresholds)
+                frames.append(
+                    _rates(counts, priors).assign(attack=attack, mode=mode, fpr=fpr, auc=np.repeat(auc, len(priors)))
+                )
+    return pd.concat(frames, ignore_index=True)[COLUMNS]
+
+
+def sweep(
+    scores: Mapping[str, Float[np.ndarray, "model sample"]],
+    member: Bool[np.ndarray, "model sample"],
+    fprs: Sequence[float],
+    prior: float,
+    *,
+    drop_intermediate: bool = False,
+    nonfinite: Nonfinite = "error",
+) -> pd.DataFrame:
+    """Points of each target's own ROC, with its AUC and balanced accuracy.
+
+    Args:
+        scores: scores of each attack, a row per target.
+        member: True where the sample trained the target.
+        fprs: false positive rates, as fractions.
+        prior: share of members among the attacked samples, as a fraction.
+        drop_intermediate: read the rates off a ROC without its straight interior points, as the published tables do;
+            the TPR is the same, the achieved FPR may be lower.
+        nonfinite: ``"error"``; or ``"official"`` for the published result of a target without a ROC, and a PPV of 0
+            where nothing is flagged.
+
+    Returns:
+        A row per target, attack and FPR: ``attack target fpr fpr_achieved threshold tpr ppv auc balanced_accuracy``.
+
+    Raises:
+        DataError: as :func:`lira.roc.curve`.
+    """
+    rows = []
+    for target, holds in enumerate(member):
+        for attack, values in scores.items():
+            achieved, tpr, thresholds = curve(
+                values[target], holds, drop_intermediate=drop_intermediate, nonfinite=nonfinite
+            )
+            whole = summary(values[target], holds, nonfinite=nonfinite)
+            for fpr in fprs:
+                last = np.searchsorted(achieved, fpr, side="right") - 1
+                ppv = positive_predictive_value(tpr[last], achieved[last], prior)
+                ppv = 0.0 if np.isnan(ppv) and nonfinite == "official" else ppv
+                rows.append((attack, target, fpr, achieved[last], thresholds[last], tpr[last], ppv, *whole))
+    columns = ["attack", "target", "fpr", "fpr_achieved", "threshold", "tpr", "ppv", "auc", "balanced_accuracy"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def calibrate_file(
+    scores: Path | str, fprs: Sequence[float], priors: Sequence[float], metrics: Path | str, samples: Path | str
+) -> None:
+    """Writes the rates of a run and its per-sample counts: ``scores.h5`` to ``metrics.csv`` and ``samples.csv``.
+
+    Args:
+        scores: file of encoding ``scores``.
+        fprs: as in :func:`calibrate`.
+        priors: as in :func:`calibrate`.
+        metrics: the rows of :func:`calibrate` after the run's dataset, architecture, regime and seed.
+        samples: per FPR the rows of :func:`lira.vulnerability.count_detections` for ``online`` at shadow thresholds.
+
+    Raises:
+        StoreError: ``scores`` is missing, damaged or of another kind.
+        DataError: as :func:`calibrate`.
+    """
+    with store.read(scores, "scores") as file:
+        run = {key: file.attrs[key] for key in store.RUN_KEYS}
+        member = file["member"][:]
+        values = {attack: file[attack][:] for attack in ATTACKS if attack in file}
+    try:
+        rates = calibrate(values, member, fprs, priors)
+    except DataError as error:
+        raise DataError(f"{scores}: {error}") from error
+    store.write_csv(metrics, _with_run(rates, run))
+    counts = [
+        count_detections(values["online"], member, _thresholds(rates, "online", "shadow", fpr)).assign(fpr=fpr)
+        for fpr in fprs
+    ]
+    columns = ["fpr", "sample", "tp", "fp", "tn", "fn", "rank"]
+    store.write_csv(samples, _with_run(pd.concat(counts)[columns], run))
+
+
+def _thresholds(rates: pd.DataFrame, attack: str, mode: str, fpr: float) -> np.ndarray:
+    rows = rates[(rates["attack"] == attack) & (rates["mode"] == mode) & (rates["fpr"] == fpr)]
+    return rows.drop_duplicates("target").sort_values("target")["threshold"].to_numpy()
+
+
+def _with_run(frame: pd.DataFrame, run: dict) -> pd.DataFrame:
+    return pd.concat([pd.DataFrame(run, index=frame.index), frame], axis=1)
+
+
+def _auc(ordered: Ordered, scores: np.ndarray, nonfinite: Nonfinite) -> float:
+    undefined = nonfinite == "official" and (ordered.one_class or not np.isfinite(scores).all())
+    return np.nan if undefined else ordered.auc
+
+
+def _counts(scores: np.ndarray, member: np.ndarray, thresholds: np.ndarray) -> pd.DataFrame:
+    flagged = (scores >= thresholds[:, None]) & np.isfinite(thresholds)[:, None]
+    tp, fp = (flagged & member).sum(axis=1), (flagged & ~member).sum(axis=1)
+    inside = member.sum(axis=1)
+    columns = {"target": np.arange(len(scores)), "threshold": thresholds, "tp": tp, "fp": fp}
+    return pd.DataFrame(columns | {"tn": member.shape[1] - inside - fp, "fn": inside - tp})
+
+
+def _rates(counts: pd.DataFrame, priors: Sequence[float]) -> pd.DataFrame:
+    tpr = counts["tp"] / (counts["tp"] + counts["fn"])
+    counts = counts.assign(tpr=tpr, fpr_achieved=counts["fp"] / (counts["fp"] + counts["tn"]))
+    rows = counts.loc[counts.index.repeat(len(priors))].assign(prior=np.tile(priors, len(counts)))
+    return rows.assign(ppv=positive_predictive_value(rows["tpr"], rows["fpr_achieved"], rows["prior"].to_numpy()))

@@ -1,0 +1,222 @@
+"""How stable the ranking of samples by vulnerability is over runs (paper, section 6 and appendix).
+
+The vulnerability of a sample is the mean (or median) of its leave-one-out attack scores over the targets that hold it,
+minus the same over those that do not. Samples are ranked by it, descending, ties in sample order.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from lira import store
+from lira.errors import ConfigError, DataError
+
+GAPS = ("mean", "median")
+TOP_PERCENTS = (0.1, 0.25, 0.5, 0.75, 1, 2, 2.24, 3, 4, 5, 10, 10.38, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+DELTAS = (0.05, 0.1, 0.5, 1, 1.5, 2, 3, 5, 10)
+BIN_EDGES = (1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100)
+
+
+def vulnerability(
+    scores: Float[np.ndarray, "model sample"], member: Bool[np.ndarray, "model sample"], gap: str = "mean"
+) -> Float[np.ndarray, " sample"]:
+    """Gap between a sample's scores over targets that hold it and over those that do not.
+
+    Args:
+        scores: one attack's leave-one-out scores; NaN scores are skipped.
+        member: True where the sample trained the target.
+        gap: ``"mean"``, ``"median"``, or ``"all"`` for the average of the two.
+
+    Returns:
+        NaN where a sample has no score on one side.
+
+    Raises:
+        ConfigError: an unknown gap.
+        DataError: shapes that do not match.
+    """
+    scores, member = np.asarray(scores, dtype=np.float64), np.asarray(member, dtype=bool)
+    if scores.ndim != 2 or scores.shape != member.shape:
+        raise DataError(f"scores {scores.shape} and member {member.shape} must both be [models, samples]")
+    if gap == "all":
+        return (vulnerability(scores, member, "mean") + vulnerability(scores, member, "median")) / 2
+    if gap not in GAPS:
+        raise ConfigError(f"gap is {gap!r}: allowed are 'mean', 'median' and 'all'")
+    centre = _mean if gap == "mean" else _median
+    usable = ~np.isnan(scores)
+    with np.errstate(invalid="ignore"):
+        return centre(scores, member & usable) - centre(scores, ~member & usable)
+
+
+def order(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
+    """Samples from the most to the least vulnerable, ties in sample order, NaN last."""
+    return np.argsort(-np.asarray(values, dtype=np.float64), kind="stable")
+
+
+def positions(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
+    """Position of each sample in :func:`order`, from 0."""
+    ranked = order(values)
+    position = np.empty_like(ranked)
+    position[ranked] = np.arange(ranked.size)
+    return position
+
+
+def top_count(samples: int, percent: float) -> int:
+    """Size of the top ``percent`` %: max(1, ceil(N q / 100)), in the floating-point order of the published code."""
+    return max(1, math.ceil(samples * (percent / 100)))
+
+
+def spearman(a: Float[np.ndarray, " sample"], b: Float[np.ndarray, " sample"]) -> float:
+    """Spearman's rank correlation, ties sharing their mean rank; NaN below two samples or for a constant side."""
+    from scipy.stats import rankdata
+
+    if len(a) < 2:
+        return math.nan
+    x, y = (ranks - ranks.mean() for ranks in (rankdata(a), rankdata(b)))
+    scale = math.sqrt((x @ x) * (y @ y))
+    return float(x @ y / scale) if scale else math.nan
+
+
+def top_agreement(
+    values: Float[np.ndarray, "run sample"], percent: float, chosen: Sequence[int]
+) -> tuple[int, int, float, float]:
+    """Intersection, union, Jaccard of the chosen runs' top samples, and the mean pairwise Spearman on the intersection.
+
+    Args:
+        values: vulnerabilities, a row per run.
+        percent: share of samples that make the top, in percent.
+        chosen: rows to compare.
+    """
+    ranked = np.stack([positions(values[run]) for run in chosen])
+    return _top_agreement(values[list(chosen)], ranked, percent)
+
+
+def displacement(
+    ranked: Int[np.ndarray, "run sample"], percent: float, deltas: Sequence[float] = DELTAS
+) -> Float[np.ndarray, "run delta"]:
+    """Of the samples in another run's top but not in this run's, the share that misses it by at most delta.
+
+    Args:
+        ranked: positions of each run.
+        percent: q, the share of samples that make the top, in percent.
+        deltas: percentage points beyond q.
+
+    Returns:
+        Share whose 100 * position / N is at most q + delta; NaN where no sample is displaced.
+    """
+    samples = ranked.shape[1]
+    top = ranked < top_count(samples, percent)
+    displaced = top.any(axis=0) & ~top
+    near = (100 * ranked / samples)[:, None, :] <= (percent + np.asarray(deltas))[None, :, None]
+    with np.errstate(invalid="ignore"):
+        return (near & displaced[:, None]).sum(axis=2) / displaced.sum(axis=1)[:, None]
+
+
+def rank_bins(values: Float[np.ndarray, " sample"]) -> pd.DataFrame:
+    """Count, min, max and mean of vulnerability per bin of rank percentiles.
+
+    A bin ``lo-hi%`` takes ranks floor(N lo / 100) to ceil(N hi / 100); the first bin, from 1 %, starts at rank 0.
+
+    Returns:
+        ``bin count min max mean``, from the most vulnerable bin on.
+    """
+    ranked = np.asarray(values)[order(values)]
+    rows = []
+    for low, high in pairwise(BIN_EDGES):
+        start = 0 if low == BIN_EDGES[0] else math.floor(ranked.size * low / 100)
+        inside = ranked[start : min(ranked.size, math.ceil(ranked.size * high / 100))]
+        extremes = (inside.min(), inside.max(), inside.mean()) if inside.size else (math.nan,) * 3
+        rows.append((f"{low}-{high}%", inside.size, *extremes))
+    return pd.DataFrame(rows, columns=["bin", "count", "min", "max", "mean"])
+
+
+def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
+    """Writes the rank tables of runs that differ by seed only, from the ``online`` scores in their ``scores.h5``.
+
+    Args:
+        reference: run folders.
+        output: folder for ``spearman.csv topq.csv topq_all.csv displacement.csv rank_bins.csv top1.csv``.
+
+    Raises:
+        StoreError: a run has no ``scores.h5``.
+        DataError: runs of different pools.
+    """
+    labels = [Path(folder).name for folder in reference]
+    runs = {gap: [] for gap in GAPS}
+    for folder in reference:
+        with store.Run(folder).scores() as file:
+            scores, member = file["online"][:], file["member"][:]
+        for gap in GAPS:
+            runs[gap].append(vulnerability(scores, member, gap))
+    if len({len(values) for values in runs[GAPS[0]]}) > 1:
+        raise DataError(f"the runs {', '.join(labels)} have pools of different sizes: compare runs of one pool")
+    tables = [_tables(np.stack(values), labels) for values in runs.values()]
+    for name in tables[0]:
+        parts = [table[name].assign(gap=gap) for gap, table in zip(runs, tables, strict=True)]
+        frame = pd.concat(parts, ignore_index=True)
+        store.write_csv(Path(output) / f"{name}.csv", frame[["gap", *frame.columns.drop("gap")]])
+
+
+def _tables(values: np.ndarray, labels: list[str]) -> dict[str, pd.DataFrame]:
+    ranked = np.stack([positions(row) for row in values])
+    pairs = list(combinations(range(len(labels)), 2))
+    samples = values.shape[1]
+    named = [(labels[a], labels[b]) for a, b in pairs]
+    global_rows = [(*name, spearman(values[a], values[b])) for name, (a, b) in zip(named, pairs, strict=True)]
+    pair_rows, all_rows, moved_rows = [], [], []
+    for q in TOP_PERCENTS:
+        k = top_count(samples, q)
+        for name, pair in zip(named, pairs, strict=True):
+            pair_rows.append((q, k, *name, *_top_agreement(values[list(pair)], ranked[list(pair)], q)))
+        all_rows.append((q, k, len(labels), *_top_agreement(values, ranked, q)))
+        for delta, shares in zip(DELTAS, displacement(ranked, q).T, strict=True):
+            moved_rows += [(q, delta, label, share) for label, share in zip(labels, shares, strict=True)]
+    overlap = ["intersection", "union", "jaccard", "spearman"]
+    top_rows = [
+        (
+            labels[source],
+            order(values[source])[0],
+            label,
+            values[run][order(values[source])[0]],
+            ranked[run][order(values[source])[0]],
+        )
+        for source in range(len(labels))
+        for run, label in enumerate(labels)
+    ]
+    return {
+        "spearman": pd.DataFrame(global_rows, columns=["run_a", "run_b", "spearman"]),
+        "topq": pd.DataFrame(pair_rows, columns=["q", "k", "run_a", "run_b", *overlap]),
+        "topq_all": pd.DataFrame(all_rows, columns=["q", "k", "runs", *overlap]),
+        "displacement": pd.DataFrame(moved_rows, columns=["q", "delta", "run", "fraction"]),
+        "rank_bins": pd.concat([rank_bins(row).assign(run=label) for row, label in zip(values, labels, strict=True)])[
+            ["run", "bin", "count", "min", "max", "mean"]
+        ],
+        "top1": pd.DataFrame(top_rows, columns=["source", "sample", "run", "vulnerability", "position"]),
+    }
+
+
+def _top_agreement(values: np.ndarray, ranked: np.ndarray, percent: float) -> tuple[int, int, float, float]:
+    top = ranked < top_count(values.shape[1], percent)
+    common = top.all(axis=0)
+    intersection, union = int(common.sum()), int(top.any(axis=0).sum())
+    correlations = [spearman(a, b) for a, b in combinations(values[:, common], 2)]
+    return intersection, union, intersection / union, float(np.mean(correlations)) if correlations else math.nan
+
+
+def _mean(scores: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return np.where(kept, scores, 0).sum(axis=0) / kept.sum(axis=0)
+
+
+def _median(scores: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    count = kept.sum(axis=0)
+    if not len(scores):
+        return np.full(scores.shape[1], np.nan)
+    ordered = np.sort(np.where(kept, scores, np.nan), axis=0)
+    middle = np.stack([np.maximum(count - 1, 0) // 2, count // 2])
+    values = np.take_along_axis(ordered, middle, axis=0).mean(axis=0)
+    return np.where(count > 0, values, np.nan)

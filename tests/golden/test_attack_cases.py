@@ -1,0 +1,90 @@
+import numpy as np
+import pandas as pd
+import pytest
+from reference import ATTACK_NAMES, CASES, FPRS, SCORE, arrays, inputs, loo_scores, nonfinite, table
+
+from lira.attacks import held_out, leave_one_out
+from lira.calibration import sweep
+from lira.roc import curve
+
+SINGLE = [(case, ntest) for case in CASES for ntest in CASES[case]["ntests"]]
+REPORTED = {"drop_intermediate": True}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_leave_one_out(case):
+    phi, member = inputs(case)
+    ours, stored = leave_one_out(phi, member, nonfinite=nonfinite(case)), loo_scores(case)
+    assert list(ours) == list(stored)
+    for attack, scores in stored.items():
+        np.testing.assert_allclose(ours[attack], scores, **SCORE, err_msg=attack)
+
+
+@pytest.mark.parametrize(("case", "ntest"), SINGLE)
+def test_held_out(case, ntest):
+    phi, member = inputs(case)
+    stored = arrays(f"attacks/{case}/single_ntest{ntest}_scores.npz")
+    targets = np.arange(len(phi) - ntest, len(phi))
+    np.testing.assert_array_equal(member[targets].ravel(), stored["answers"])
+    empty = member[:-ntest].all(axis=0).any() or (~member[:-ntest]).all(axis=0).any()
+    option = "official" if empty else nonfinite(case)
+    for attack, scores in held_out(phi, member, targets, nonfinite=option).items():
+        np.testing.assert_allclose(scores.ravel(), stored[attack], **SCORE, err_msg=attack)
+
+
+@pytest.mark.parametrize(("case", "ntest"), SINGLE)
+def test_held_out_table(case, ntest):
+    """The reference pools the held-out targets into one ROC."""
+    stored = arrays(f"attacks/{case}/single_ntest{ntest}_scores.npz")
+    pooled = {attack: stored[attack][None] for attack in ATTACK_NAMES.values()}
+    rows = sweep(pooled, stored["answers"][None], FPRS, CASES[case]["prior"], nonfinite="official", **REPORTED)
+    expected = table(f"attacks/{case}/single_ntest{ntest}.csv").set_index("Attack").rename(index=ATTACK_NAMES)
+    first = rows.drop_duplicates("attack").set_index("attack")
+    assert_rounded(100 * first["balanced_accuracy"], expected["Acc"], 2)
+    assert_rounded(100 * first["auc"], expected["AUC"], 2)
+    for fpr in FPRS:
+        at = rows[rows["fpr"] == fpr].set_index("attack")
+        assert_rounded(100 * at["tpr"], expected[f"TPR@{100 * fpr:.4f}%FPR"], 3)
+        assert_rounded(100 * at["ppv"], expected[f"Prec@{100 * fpr:.4f}%FPR"], 2)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_leave_one_out_thresholds(case):
+    _, member = inputs(case)
+    ours = sweep(loo_scores(case), member, FPRS, CASES[case]["prior"], nonfinite="official", **REPORTED)
+    stored = table(f"attacks/{case}/loo_threshold_info.csv").replace({"attack": ATTACK_NAMES})
+    names = {"target_model": "target", "target_fpr": "fpr", "actual_fpr": "fpr_achieved", "precision": "ppv"}
+    merged = ours.merge(stored.rename(columns=names), on=["attack", "target", "fpr"], suffixes=("", "_stored"))
+    assert len(merged) == len(stored) == len(ours)
+    for column in ("threshold", "fpr_achieved", "tpr", "ppv"):
+        np.testing.assert_allclose(merged[column], merged[f"{column}_stored"], rtol=1e-12, atol=0, err_msg=column)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_leave_one_out_summary(case):
+    _, member = inputs(case)
+    rows = sweep(loo_scores(case), member, FPRS, CASES[case]["prior"], nonfinite="official", **REPORTED)
+    stored = table(f"attacks/{case}/loo_summary.csv").set_index("Attack").rename(index=ATTACK_NAMES)
+    once = rows[rows["fpr"] == FPRS[0]]
+    columns = {"AUC": (once, "auc", 2), "Acc": (once, "balanced_accuracy", 2)}
+    for fpr in FPRS:
+        at = rows[rows["fpr"] == fpr]
+        columns |= {f"TPR@{100 * fpr:.4f}%FPR": (at, "tpr", 3), f"Prec@{100 * fpr:.4f}%FPR": (at, "ppv", 2)}
+    for name, (frame, column, digits) in columns.items():
+        percent = (100 * frame[column]).groupby(frame["attack"])
+        assert_rounded(percent.mean(), stored[f"{name} Mean"], digits)
+        assert_rounded(percent.std(), stored[f"{name} Std"], digits)
+
+
+def test_every_point_gives_the_same_tpr_as_the_dropped_curve():
+    _, member = inputs("medium")
+    scores = loo_scores("medium")
+    ours = sweep(scores, member, FPRS, 0.5)
+    dropped = sweep(scores, member, FPRS, 0.5, **REPORTED)
+    pd.testing.assert_series_equal(ours["tpr"], dropped["tpr"])
+    assert (ours["fpr_achieved"] >= dropped["fpr_achieved"]).all()
+    assert len(curve(scores["online"][0], member[0])[0]) > len(curve(scores["online"][0], member[0], **REPORTED)[0])
+
+
+def assert_rounded(ours, stored, digits):
+    np.testing.assert_allclose(ours.reindex(stored.index), stored, rtol=0, atol=0.5 * 10**-digits * (1 + 1e-6))
