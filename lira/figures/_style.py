@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 SINGLE, DOUBLE = 3.4, 7.0
 """Widths of one and of two columns, in inches."""
@@ -54,8 +54,9 @@ def regime_colours(regimes: Sequence[str]) -> dict[str, str]:
     return REGIMES | {regime: left[i % len(left)] for i, regime in enumerate(others)}
 
 
-def plain_log(axis, percent: bool = False) -> None:
-    """Plain numbers on a logarithmic axis, rates in percent."""
+def plain_log(axis, percent: bool = False, subs: Sequence[float] = (1,)) -> None:
+    """Plain numbers on a logarithmic axis, rates in percent; a narrow axis needs more ``subs`` than powers of ten."""
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value if percent else value:g}"))
     axis.set_minor_formatter(NullFormatter())
 

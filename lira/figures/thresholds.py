@@ -15,6 +15,9 @@ from lira.tables._runs import choose_fprs, negatives, read_runs, run_labels, tar
 CONSISTENCY = 1.4826
 """Makes the median absolute deviation of a normal distribution its standard deviation."""
 
+SIDE_BY_SIDE = 5
+"""With fewer runs than this, the panels stand side by side."""
+
 
 def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "online") -> Figure:
     """A panel per FPR, a box per run and one for all, each with its median and rMAD.
@@ -27,8 +30,10 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
     runs = read_runs(folders)
     metrics = [targets(run, "target") for run in runs]
     rates = choose_fprs(metrics[0]["fpr"], fpr)
-    drawn = canvas(DOUBLE, 2.3 * len(rates) + 0.2)
-    for axes, rate in zip(drawn.subplots(len(rates), 1, squeeze=False)[:, 0], rates, strict=True):
+    beside = len(runs) < SIDE_BY_SIDE
+    drawn = canvas(DOUBLE, 2.6 * (1 if beside else len(rates)))
+    panels = drawn.subplots(*((1, len(rates)) if beside else (len(rates), 1)), squeeze=False)
+    for axes, rate in zip(panels.flat, rates, strict=True):
         found = [frame[(frame["attack"] == attack) & (frame["fpr"] == rate)] for frame in metrics]
         boxes = [finite(frame["threshold"].to_numpy()) for frame in found]
         labels = run_labels(runs)
@@ -36,15 +41,18 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
             boxes, labels = [*boxes, np.concatenate(boxes)], [*labels, "all runs"]
         panel(axes, boxes, labels, ATTACKS[attack])
         axes.set_ylabel(f"Threshold τ, {show(attack)}")
-        heading = title(runs[0]) if len({title(run) for run in runs}) == 1 else ""
-        heading += f"   τ at {percent(rate)} FPR{describe(rate, negatives(found[0]))}"
-        axes.set_title(heading.strip(), pad=24)
+        axes.set_title(f"τ at {percent(rate)} FPR{describe(rate, negatives(found[0]))}", pad=24)
+    if len({title(run) for run in runs}) == 1:
+        drawn.suptitle(title(runs[0]), fontsize=8)
     return drawn
 
 
 def panel(axes: Axes, boxes: list[np.ndarray], labels: list[str], colour: str) -> None:
     """Boxes with the median and rMAD of each above it."""
-    drawn = axes.boxplot(boxes, widths=0.55, patch_artist=True, tick_labels=labels, flierprops={"markersize": 2})
+    thin = {name: {"linewidth": 0.7} for name in ("boxprops", "whiskerprops", "capprops")}
+    drawn = axes.boxplot(
+        boxes, widths=0.55, patch_artist=True, tick_labels=labels, flierprops={"markersize": 2}, **thin
+    )
     for i, box in enumerate(drawn["boxes"]):
         box.set(facecolor=colour if i < len(boxes) - 1 or len(boxes) == 1 else GREY, alpha=0.6)
     for line in drawn["medians"]:

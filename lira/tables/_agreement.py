@@ -45,6 +45,11 @@ class Agreement:
         """Mean number of non-members of a target of the first reference run."""
         return negatives(targets(next(iter(self.runs().values())), "target"))
 
+    def pool(self) -> int:
+        """Number of samples of the first reference run."""
+        with next(iter(self.runs().values())).shadows() as file:
+            return file["member"].shape[1]
+
     def _path(self, name: str) -> Path:
         path = self.folder / name
         if not path.is_file():

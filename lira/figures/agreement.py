@@ -1,0 +1,74 @@
+"""Figures 2 and 6: how many flagged samples k runs share, for identical runs and with variants among them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lira.figures._style import (
+    BLACK,
+    BLUE,
+    DOUBLE,
+    GREEN,
+    GREY,
+    MARKERS,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    canvas,
+    legend_below,
+)
+from lira.tables._agreement import Agreement
+from lira.tables._labels import percent
+from lira.tables._resolution import describe
+from lira.tables._runs import choose_fprs
+
+MEASURES = {"jaccard": "Jaccard (%)", "intersection": "Intersection (samples)", "union": "Union (samples)"}
+VARIANTS = (VERMILION, ORANGE, GREEN, PURPLE, SKY, BLUE)
+MIXED = ("#4d4d4d", GREY, "#b3b3b3")
+
+
+def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, zero_fp: bool = True) -> Figure:
+    """A row of panels per FPR: mean Jaccard, intersection and union of k runs, a line per scenario.
+
+    Args:
+        folders: One agreement folder.
+        fpr: Target FPR; all of the results if not given.
+        support: Least number of detections of a flagged sample.
+        zero_fp: Whether a flagged sample must have no false positive.
+    """
+    agreement = Agreement(folders[0])
+    sets, negatives = agreement.table("agreement.csv"), agreement.negatives()
+    sets = sets[(sets["support"] == support) & (sets["zero_fp"] == zero_fp)]
+    rates = choose_fprs(sets["fpr"], fpr)
+    drawn = canvas(DOUBLE, 0.6 + 2.1 * len(rates))
+    rows = drawn.subfigures(len(rates), 1, squeeze=False)[:, 0]
+    for row, rate in zip(rows, rates, strict=True):
+        panels = row.subplots(1, 3)
+        lines(panels, sets[sets["fpr"] == rate])
+        chosen = f"tp ≥ {support}" + (", fp = 0" if zero_fp else "")
+        row.suptitle(f"{agreement.title}, {chosen} at {percent(rate)} FPR{describe(rate, negatives)}", fontsize=8)
+    legend_below(drawn, panels[0], 3)
+    return drawn
+
+
+def lines(panels: np.ndarray, sets: pd.DataFrame) -> None:
+    """One line per scenario in each panel."""
+    variants, mixed = iter(VARIANTS), iter(MIXED)
+    groups = sets.fillna({"variants": ""}).groupby(["scenario", "variants"], sort=False)
+    for number, ((scenario, variant), group) in enumerate(groups):
+        colour = BLACK if scenario == "identical" else next(variants) if variant else next(mixed)
+        style = {"color": colour, "marker": MARKERS[number % len(MARKERS)], "linestyle": "-" if variant else "--"}
+        label = f"{scenario} ({variant})" if variant else scenario
+        style |= {"linestyle": "-", "linewidth": 1.8} if scenario == "identical" else {}
+        for axes, measure in zip(panels, MEASURES, strict=True):
+            scale = 100 if measure == "jaccard" else 1
+            axes.plot(group["k"], scale * group[measure], label=label, **style)
+    for axes, heading in zip(panels, MEASURES.values(), strict=True):
+        axes.set(xlabel="Runs combined, k", ylabel=heading)
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))

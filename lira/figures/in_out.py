@@ -1,0 +1,73 @@
+"""Figure 8: one sample under models that hold it (IN) and models that do not (OUT), a column per run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lira.errors import ConfigError
+from lira.figures._pictures import Pictures
+from lira.figures._style import DOUBLE, MEMBERSHIP, canvas, legend_below
+from lira.store import Run
+from lira.tables._runs import read_runs, run_labels, title
+
+BINS = 16
+
+
+def figure(folders: Sequence[Path], sample: int = 21, data: Path | None = None) -> Figure:
+    """Histograms and rugs over models: φ averaged over views above, ``online`` scores below.
+
+    Args:
+        folders: Run folders, usually one per regime.
+        sample: Index in the pool; the paper shows 21.
+        data: The dataset's file, to show the sample's picture.
+    """
+    runs = read_runs(folders)
+    labels = run_labels(runs)
+    drawn = canvas(DOUBLE, 3.4)
+    body = drawn
+    if data is not None:
+        aside, body = drawn.subfigures(1, 2, width_ratios=[1, 1.8 + 2 * len(runs)])
+        axes = aside.subplots()
+        Pictures(data).draw(axes, sample)
+        axes.set_title(f"sample {sample}")
+        axes.axis("off")
+    panels = body.subplots(2, len(runs), squeeze=False)
+    for column, run, label in zip(panels.T, runs, labels, strict=True):
+        member, phi, online = models_of(run, sample)
+        histogram(column[0], phi, member)
+        histogram(column[1], online, member)
+        column[0].set(xlabel="φ, mean over views", title=label if len(runs) > 1 else title(run))
+        column[1].set(xlabel="online score")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("Models")
+    legend_below(drawn, panels[0, 0], 2)
+    return drawn
+
+
+def models_of(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Membership, φ averaged over views and ``online`` score of a sample under each model.
+
+    Raises:
+        ConfigError: the pool has no such sample.
+    """
+    with run.shadows() as shadows, run.scores() as scores:
+        pool = shadows["member"].shape[1]
+        if not 0 <= sample < pool:
+            raise ConfigError(f"sample: {sample} is not in the pool of {pool}, allowed: 0 to {pool - 1}")
+        return shadows["member"][:, sample], shadows["phi"][:, sample].mean(axis=1), scores["online"][:, sample]
+
+
+def histogram(axes: Axes, values: np.ndarray, member: np.ndarray) -> None:
+    """Counts of IN and OUT models, and a tick per model below them."""
+    edges = np.histogram_bin_edges(values, BINS)
+    for row, (name, mask) in enumerate((("IN", member), ("OUT", ~member))):
+        label = f"{name}: models trained {'with' if name == 'IN' else 'without'} the sample"
+        axes.hist(values[mask], edges, color=MEMBERSHIP[name], alpha=0.5, label=label)
+        rug = np.full(mask.sum(), -0.05 - 0.06 * row)
+        style = {"color": MEMBERSHIP[name], "markersize": 4, "markeredgewidth": 0.6, "clip_on": False}
+        axes.plot(values[mask], rug, "|", transform=axes.get_xaxis_transform(), **style)
+    axes.tick_params(axis="x", pad=11, length=0)
+    axes.spines["bottom"].set_visible(False)

@@ -1,0 +1,42 @@
+"""Figures 13 and 14: how vulnerability falls with rank, a mark per run in each bin of rank percentiles."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lira.figures._style import BLUE, DOUBLE, canvas
+from lira.tables._agreement import GAPS, Agreement
+
+SPREAD = 0.6
+
+
+def figure(folders: Sequence[Path]) -> Figure:
+    """A panel per gap: mean vulnerability in each bin with its range, the runs side by side in their order.
+
+    The first bin of the results is called 1-2 % and starts at the first rank; here it is 0–2.
+
+    Args:
+        folders: One agreement folder.
+    """
+    agreement = Agreement(folders[0])
+    table = agreement.table("rank_bins.csv")
+    bins, runs = list(dict.fromkeys(table["bin"])), list(dict.fromkeys(table["run"]))
+    ticks = ["0–2", *(name.removesuffix("%").replace("-", "–") for name in bins[1:])]
+    offsets = np.linspace(-SPREAD / 2, SPREAD / 2, len(runs)) if len(runs) > 1 else [0]
+    drawn = canvas(DOUBLE, 2.8)
+    panels = drawn.subplots(1, len(GAPS), sharey=True)
+    for axes, (gap, heading) in zip(panels, GAPS.items(), strict=True):
+        for run, offset in zip(runs, offsets, strict=True):
+            part = table[(table["gap"] == gap) & (table["run"] == run)].set_index("bin").loc[bins]
+            x = np.arange(len(bins)) + offset
+            axes.vlines(x, part["min"], part["max"], color=BLUE, linewidth=1, alpha=0.6)
+            axes.plot(x, part["mean"], "o", color=BLUE, markersize=2.5)
+        axes.axhline(0, color="black", linewidth=0.5)
+        axes.set_yscale("symlog", linthresh=1)
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.set_xticks(range(len(bins)), ticks, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set(xlabel="Rank percentile (%)", title=f"{agreement.title}, {heading.lower()}")
+    panels[0].set_ylabel("Vulnerability (gap of online scores)")
+    return drawn

@@ -1,0 +1,72 @@
+"""Figures 4 and 11: pictures of each run's most vulnerable samples, all runs on one page."""
+
+from collections import Counter
+from collections.abc import Sequence
+from math import ceil, sqrt
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from lira.figures._pictures import Pictures
+from lira.figures._style import BLUE, DOUBLE, ORANGE, canvas
+from lira.store import Run
+from lira.tables._labels import percent, show
+from lira.tables._resolution import describe
+from lira.tables._runs import choose_fpr, negatives, run_labels, targets
+
+ACROSS = 3
+SIDE, LINE = 0.9, 1.32
+"""Side of a picture and height of a line of pictures with their numbers, in widths of a place in the grid."""
+
+
+def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count: int = 20) -> Figure:
+    """A grid per run, in the order given: the first ``count`` samples of its ranking, tp / fp under each.
+
+    Args:
+        folders: Run folders of one dataset.
+        data: The dataset's file.
+        fpr: Target FPR; the largest of the results if not given.
+        count: Samples per run; the paper shows 9, 16 and 20.
+    """
+    runs, pictures = [Run(folder) for folder in folders], Pictures(data)
+    tables = [run.table("samples.csv") for run in runs]
+    rate = choose_fpr(tables[0]["fpr"], fpr)
+    tops = [table[table["fpr"] == rate].nsmallest(count, "rank") for table in tables]
+    shared = Counter(sample for top in tops for sample in top["sample"])
+    columns = ceil(sqrt(count))
+    across = min(ACROSS, len(runs))
+    width = DOUBLE / ACROSS
+    height = width / columns * LINE * ceil(count / columns) + 0.16
+    drawn = canvas(across * width, ceil(len(runs) / across) * height + 0.55)
+    panels = drawn.subplots(ceil(len(runs) / across), across, squeeze=False)
+    for axes, top, label in zip(panels.flat, tops, run_labels(runs), strict=False):
+        grid(axes, top, pictures, shared, len(runs), columns)
+        axes.set_title(label)
+    for axes in panels.flat[len(runs) :]:
+        axes.remove()
+    unresolved = describe(rate, negatives(targets(runs[0], "target")))
+    dataset = show(runs[0].key["dataset"])
+    drawn.suptitle(f"{dataset}, most vulnerable samples at {percent(rate)} FPR{unresolved}; tp / fp", fontsize=8)
+    if len(runs) > 1:
+        frames = {f"in the top {count} of every run": BLUE, "of several runs": ORANGE}
+        handles = [Patch(fill=False, edgecolor=colour, label=label) for label, colour in frames.items()]
+        drawn.legend(handles=handles, loc="outside lower center", ncols=2)
+    return drawn
+
+
+def grid(axes: Axes, top: pd.DataFrame, pictures: Pictures, shared: Counter, runs: int, columns: int) -> None:
+    """One run's pictures, row by row."""
+    for place, sample in enumerate(top.itertuples()):
+        row, column = divmod(place, columns)
+        left, upper = column + (1 - SIDE) / 2, row * LINE
+        pictures.draw(axes, sample.sample, extent=(left, left + SIDE, upper + SIDE, upper))
+        if shared[sample.sample] > 1:
+            colour = BLUE if shared[sample.sample] == runs else ORANGE
+            axes.add_patch(Rectangle((left, upper), SIDE, SIDE, fill=False, edgecolor=colour, linewidth=1.5))
+        text = f"{sample.tp} / {sample.fp}"
+        axes.text(column + 0.5, upper + SIDE + 0.04, text, ha="center", va="top", fontsize=7)
+    axes.set(xlim=(0, columns), ylim=(ceil(len(top) / columns) * LINE, -0.06), aspect="equal")
+    axes.axis("off")
