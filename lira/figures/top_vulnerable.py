@@ -12,10 +12,10 @@ from matplotlib.patches import Patch, Rectangle
 
 from lira.figures._pictures import Pictures
 from lira.figures._style import BLUE, DOUBLE, ORANGE, canvas
-from lira.store import Run
+from lira.tables._agreement import Agreement
 from lira.tables._labels import percent, show
 from lira.tables._resolution import describe
-from lira.tables._runs import choose_fpr, negatives, run_labels, targets
+from lira.tables._runs import choose_fpr, run_labels
 
 ACROSS = 3
 SIDE, LINE = 0.9, 1.32
@@ -23,15 +23,16 @@ SIDE, LINE = 0.9, 1.32
 
 
 def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count: int = 20) -> Figure:
-    """A grid per run, in the order given: the first ``count`` samples of its ranking, tp / fp under each.
+    """A grid per run, reference and variants: the first ``count`` samples of its ranking, tp / fp under each.
 
     Args:
-        folders: Run folders of one dataset.
+        folders: One agreement folder.
         data: The dataset's file.
         fpr: Target FPR; the largest of the results if not given.
         count: Samples per run; the paper shows 9, 16 and 20.
     """
-    runs, pictures = [Run(folder) for folder in folders], Pictures(data)
+    agreement, pictures = Agreement(folders[0]), Pictures(data)
+    runs = [*agreement.runs().values(), *agreement.runs("variants").values()]
     tables = [run.table("samples.csv") for run in runs]
     rate = choose_fpr(tables[0]["fpr"], fpr)
     tops = [table[table["fpr"] == rate].nsmallest(count, "rank") for table in tables]
@@ -47,7 +48,7 @@ def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count:
         axes.set_title(label)
     for axes in panels.flat[len(runs) :]:
         axes.remove()
-    unresolved = describe(rate, negatives(targets(runs[0], "target")))
+    unresolved = describe(rate, agreement.negatives())
     dataset = show(runs[0].key["dataset"])
     drawn.suptitle(f"{dataset}, most vulnerable samples at {percent(rate)} FPR{unresolved}; tp / fp", fontsize=8)
     if len(runs) > 1:
