@@ -36,7 +36,7 @@ class Resolution(NamedTuple):
 
 
 def resolution(fpr: float, negatives: float) -> Resolution:
-    """False positives that ``fpr`` allows among the ``negatives`` non-members of a target, and what to call the cell."""
+    """False positives that ``fpr`` allows among ``negatives`` non-members of a target, and what to call the cell."""
     if negatives <= 0 or 1 / negatives > fpr:
         label = "TPR at 0 FP"
     else:

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from lira import store
 from lira.errors import ConfigError, DataError
+from lira.roc import Nonfinite
 
 GAPS = ("mean", "median")
 TOP_PERCENTS = (0.1, 0.25, 0.5, 0.75, 1, 2, 2.24, 3, 4, 5, 10, 10.38, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -23,33 +24,40 @@ BIN_EDGES = (1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100)
 
 
 def vulnerability(
-    scores: Float[np.ndarray, "model sample"], member: Bool[np.ndarray, "model sample"], gap: str = "mean"
+    scores: Float[np.ndarray, "model sample"],
+    member: Bool[np.ndarray, "model sample"],
+    gap: str = "mean",
+    *,
+    nonfinite: Nonfinite = "error",
 ) -> Float[np.ndarray, " sample"]:
     """Gap between a sample's scores over targets that hold it and over those that do not.
 
     Args:
-        scores: one attack's leave-one-out scores; NaN scores are skipped.
+        scores: one attack's leave-one-out scores, a row per target.
         member: True where the sample trained the target.
         gap: ``"mean"``, ``"median"``, or ``"all"`` for the average of the two.
+        nonfinite: ``"error"``; or ``"official"`` to skip NaN scores (except for ``"all"``, where they spread) and to
+            give NaN where a sample has no score on one side.
 
     Returns:
-        NaN where a sample has no score on one side.
+        One value per sample, in units of the score.
 
     Raises:
         ConfigError: an unknown gap.
-        DataError: shapes that do not match.
+        DataError: shapes that do not match, NaN scores, or a sample held by all targets or by none.
     """
     scores, member = np.asarray(scores, dtype=np.float64), np.asarray(member, dtype=bool)
     if scores.ndim != 2 or scores.shape != member.shape:
         raise DataError(f"scores {scores.shape} and member {member.shape} must both be [models, samples]")
-    if gap == "all":
-        return (vulnerability(scores, member, "mean") + vulnerability(scores, member, "median")) / 2
-    if gap not in GAPS:
+    if gap not in (*GAPS, "all"):
         raise ConfigError(f"gap is {gap!r}: allowed are 'mean', 'median' and 'all'")
-    centre = _mean if gap == "mean" else _median
-    usable = ~np.isnan(scores)
+    missing = np.isnan(scores)
+    if nonfinite == "error":
+        _refuse(missing, member)
     with np.errstate(invalid="ignore"):
-        return centre(scores, member & usable) - centre(scores, ~member & usable)
+        sides = [_centres(scores, side & ~missing, gap) for side in (member, ~member)]
+        values = np.subtract(*sides).mean(axis=0)
+    return np.where(missing.any(axis=0), np.nan, values) if gap == "all" else values
 
 
 def order(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
@@ -95,10 +103,16 @@ def top_agreement(
     return _top_agreement(values[list(chosen)], ranked, percent)
 
 
+def displaced(ranked: Int[np.ndarray, "run sample"], percent: float) -> Bool[np.ndarray, "run sample"]:
+    """Samples in another run's top ``percent`` % but not in this run's, from the positions of each run."""
+    top = ranked < top_count(ranked.shape[1], percent)
+    return top.any(axis=0) & ~top
+
+
 def displacement(
     ranked: Int[np.ndarray, "run sample"], percent: float, deltas: Sequence[float] = DELTAS
 ) -> Float[np.ndarray, "run delta"]:
-    """Of the samples in another run's top but not in this run's, the share that misses it by at most delta.
+    """Of the samples displaced from a run's top, the share that misses it by at most delta.
 
     Args:
         ranked: positions of each run.
@@ -108,12 +122,10 @@ def displacement(
     Returns:
         Share whose 100 * position / N is at most q + delta; NaN where no sample is displaced.
     """
-    samples = ranked.shape[1]
-    top = ranked < top_count(samples, percent)
-    displaced = top.any(axis=0) & ~top
-    near = (100 * ranked / samples)[:, None, :] <= (percent + np.asarray(deltas))[None, :, None]
+    moved = displaced(ranked, percent)
+    near = (100 * ranked / ranked.shape[1])[:, None, :] <= (percent + np.asarray(deltas))[None, :, None]
     with np.errstate(invalid="ignore"):
-        return (near & displaced[:, None]).sum(axis=2) / displaced.sum(axis=1)[:, None]
+        return (near & moved[:, None]).sum(axis=2) / moved.sum(axis=1)[:, None]
 
 
 def rank_bins(values: Float[np.ndarray, " sample"]) -> pd.DataFrame:
@@ -205,6 +217,22 @@ def _top_agreement(values: np.ndarray, ranked: np.ndarray, percent: float) -> tu
     intersection, union = int(common.sum()), int(top.any(axis=0).sum())
     correlations = [spearman(a, b) for a, b in combinations(values[:, common], 2)]
     return intersection, union, intersection / union, float(np.mean(correlations)) if correlations else math.nan
+
+
+def _refuse(missing: np.ndarray, member: np.ndarray) -> None:
+    if missing.any():
+        target = missing.any(axis=1).argmax()
+        raise DataError(
+            f"scores of target {target} are NaN: retrain or remove that model, or pass nonfinite='official'"
+        )
+    if (lone := member.all(axis=0) | ~member.any(axis=0)).any():
+        held = "all targets" if member[0, lone.argmax()] else "no target"
+        raise DataError(f"sample {lone.argmax()} is a member of {held}: it has no gap, so leave it out")
+
+
+def _centres(scores: np.ndarray, kept: np.ndarray, gap: str) -> np.ndarray:
+    centres = {"mean": [_mean], "median": [_median], "all": [_mean, _median]}[gap]
+    return np.stack([centre(scores, kept) for centre in centres])
 
 
 def _mean(scores: np.ndarray, kept: np.ndarray) -> np.ndarray:

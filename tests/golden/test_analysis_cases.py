@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from reference import ATTACK_NAMES, CASES, FPRS, PRIORS, SCORE, inputs, loo_scores, nonfinite, table
 
@@ -41,9 +42,8 @@ def test_summary(case):
     groups = calibrated(case).groupby(["mode", "attack", "fpr", "prior"])
     for column, name in {"tpr": "TPR", "fpr_achieved": "FPR_Achieved", "ppv": "Precision", "auc": "AUC"}.items():
         for statistic in ("mean", "std"):
-            ours = (
-                100 * groups[column].agg(statistic).loc[list(zip(*(stored[key] for key in groups.keys), strict=True))]
-            )
+            rows = pd.MultiIndex.from_frame(stored[groups.keys])
+            ours = 100 * groups[column].agg(statistic).loc[rows]
             expected = stored[f"{name}_{statistic.capitalize()}"]
             np.testing.assert_allclose(ours, expected, rtol=0, atol=0.5e-3 * (1 + 1e-6), err_msg=f"{name} {statistic}")
 
