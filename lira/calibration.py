@@ -54,9 +54,30 @@ def shadow_thresholds(thresholds: Float[np.ndarray, " model"]) -> Float[np.ndarr
 
 def positive_predictive_value(tpr, fpr, prior):
     """PPV at a prior: prior·TPR / (prior·TPR + (1 - prior)·FPR), NaN where nothing is flagged. Arrays broadcast."""
-    hits = np.asarray(prior * np.asarray(tpr, dtype=np.float64))
-    flagged = hits + (1 - prior) * np.asarray(fpr, dtype=np.float64)
-    return np.divide(hits, flagged, out=np.full(flagged.shape, np.nan), where=flagged != 0)[()]
+    tpr, fpr, prior = (np.asarray(part, dtype=np.float64) for part in (tpr, fpr, prior))
+    hits = prior * tpr
+    flagged = hits + (1 - prior) * fpr
+    return np.divide(hits, flagged, out=np.full(np.shape(flagged), np.nan), where=flagged != 0)[()]
+
+
+def confusion(
+    scores: Float[np.ndarray, "model sample"],
+    member: Bool[np.ndarray, "model sample"],
+    thresholds: Float[np.ndarray, " model"],
+) -> pd.DataFrame:
+    """Counts of each target's verdicts at its threshold.
+
+    A sample is flagged when its score reaches the threshold; a NaN score is not, an infinite threshold flags nothing.
+
+    Returns:
+        ``target threshold tp fp tn fn``, a row per target.
+    """
+    scores, member, thresholds = np.asarray(scores), np.asarray(member, dtype=bool), np.asarray(thresholds)
+    flagged = (scores >= thresholds[:, None]) & np.isfinite(thresholds)[:, None]
+    positives, inside = flagged.sum(axis=1), member.sum(axis=1)
+    tp = (flagged & member).sum(axis=1)
+    columns = {"target": np.arange(len(scores)), "threshold": thresholds, "tp": tp, "fp": positives - tp}
+    return pd.DataFrame(columns | {"tn": member.shape[1] - inside - positives + tp, "fn": inside - tp})
 
 
 def calibrate(
@@ -100,7 +121,7 @@ def calibrate(
             own = np.array([np.inf if ordered.one_class else ordered.threshold(fpr) for ordered in targets])
             for mode in ("target",) if attack == "global" else ("target", "shadow"):
                 thresholds = own if mode == "target" else shadow_thresholds(own)
-                counts = _counts(values, member, thresholds)
+                counts = confusion(values, member, thresholds)
                 frames.append(
                     _rates(counts, priors).assign(attack=attack, mode=mode, fpr=fpr, auc=np.repeat(auc, len(priors)))
                 )
@@ -195,14 +216,6 @@ def _with_run(frame: pd.DataFrame, run: dict) -> pd.DataFrame:
 def _auc(ordered: Ordered, scores: np.ndarray, nonfinite: Nonfinite) -> float:
     undefined = nonfinite == "official" and (ordered.one_class or not np.isfinite(scores).all())
     return np.nan if undefined else ordered.auc
-
-
-def _counts(scores: np.ndarray, member: np.ndarray, thresholds: np.ndarray) -> pd.DataFrame:
-    flagged = (scores >= thresholds[:, None]) & np.isfinite(thresholds)[:, None]
-    tp, fp = (flagged & member).sum(axis=1), (flagged & ~member).sum(axis=1)
-    inside = member.sum(axis=1)
-    columns = {"target": np.arange(len(scores)), "threshold": thresholds, "tp": tp, "fp": fp}
-    return pd.DataFrame(columns | {"tn": member.shape[1] - inside - fp, "fn": inside - tp})
 
 
 def _rates(counts: pd.DataFrame, priors: Sequence[float]) -> pd.DataFrame:
