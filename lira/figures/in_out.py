@@ -11,7 +11,8 @@ from lira.errors import ConfigError
 from lira.figures._pictures import Pictures
 from lira.figures._style import DOUBLE, MEMBERSHIP, canvas, legend_below
 from lira.store import Run
-from lira.tables._runs import read_runs, run_labels, title
+from lira.tables._labels import show
+from lira.tables._runs import read_runs, run_labels
 
 BINS = 16
 
@@ -26,20 +27,21 @@ def figure(folders: Sequence[Path], sample: int = 21, data: Path | None = None) 
     """
     runs = read_runs(folders)
     labels = run_labels(runs)
-    drawn = canvas(DOUBLE, 3.4)
+    drawn = canvas(DOUBLE, 3.5)
     body = drawn
     if data is not None:
         aside, body = drawn.subfigures(1, 2, width_ratios=[1, 1.8 + 2 * len(runs)])
         axes = aside.subplots()
         Pictures(data).draw(axes, sample)
-        axes.set_title(f"sample {sample}")
         axes.axis("off")
+    first = runs[0].key
+    drawn.suptitle(f"{show(first['dataset'])} {show(first['architecture'])}, sample {sample} of the pool", fontsize=8)
     panels = body.subplots(2, len(runs), squeeze=False)
     for column, run, label in zip(panels.T, runs, labels, strict=True):
         member, phi, online = models_of(run, sample)
         histogram(column[0], phi, member)
         histogram(column[1], online, member)
-        column[0].set(xlabel="φ, mean over views", title=label if len(runs) > 1 else title(run))
+        column[0].set(xlabel="φ, mean over views", title=label)
         column[1].set(xlabel="online score")
     for axes in panels[:, 0]:
         axes.set_ylabel("Models")

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from lira.errors import ConfigError
 from lira.figures._pictures import Pictures
 from lira.figures._style import BLUE, DOUBLE, SINGLE, VERMILION, canvas, legend_below, plain_log
-from lira.tables._agreement import GAPS, Agreement
+from lira.tables._agreement import GAPS, Agreement, check_gap
 
 TOP = 1.0
 """Percent of the ranking that counts as its top."""
@@ -25,11 +24,9 @@ def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median
     Raises:
         ConfigError: an unknown gap.
     """
-    if gap not in GAPS:
-        raise ConfigError(f"gap: {gap!r} is not allowed, allowed: {', '.join(GAPS)}")
     agreement = Agreement(folders[0])
     top = agreement.table("top1.csv")
-    top = top[top["gap"] == gap]
+    top = top[top["gap"] == check_gap(gap)]
     sources = top.drop_duplicates("source")[["source", "sample"]]
     drawn = canvas(min(DOUBLE, max(SINGLE, 0.75 * len(sources) + 0.6)), 3.3)
     axes = drawn.subplots()

@@ -5,12 +5,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from lira.errors import StoreError
+from lira.errors import ConfigError, StoreError
 from lira.store import Run
 from lira.tables._labels import show
 from lira.tables._runs import negatives, targets
 
 GAPS = {"median": "Median gap", "mean": "Mean gap"}
+
+
+def check_gap(gap: str) -> str:
+    """The gap, if there is one of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if gap not in GAPS:
+        raise ConfigError(f"gap: {gap!r} is not allowed, allowed: {', '.join(GAPS)}")
+    return gap
 
 
 class Agreement:

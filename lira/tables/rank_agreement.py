@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lira.tables import Table
-from lira.tables._agreement import GAPS, Agreement
+from lira.tables._agreement import GAPS, Agreement, check_gap
 from lira.tables._labels import percent
 from lira.tables._resolution import mark, notes, resolved
 from lira.tables._runs import moments
@@ -25,10 +25,13 @@ def table(folders: Sequence[Path], gap: str | None = None, support: int = 1) -> 
         folders: Agreement folders.
         gap: ``median`` or ``mean``; both if not given.
         support: Least number of detections of a flagged sample.
+
+    Raises:
+        ConfigError: an unknown gap.
     """
-    rows = []
+    gaps, rows = [check_gap(gap)] if gap else list(GAPS), []
     for agreement in map(Agreement, folders):
-        rows += [*ranked(agreement, [gap] if gap else list(GAPS)), *flagged(agreement, support)]
+        rows += [*ranked(agreement, gaps), *flagged(agreement, support)]
     data = pd.DataFrame(rows)
     text = data[["reference", "selection", "set"]].set_axis(["Runs of", "Selection", "Set"], axis=1)
     text = text.drop(columns="Runs of") if len(folders) == 1 else text

@@ -1,0 +1,252 @@
+"""Tables against numbers computed another way, what unresolved cells say, and that the three files agree."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_study import FPRS, PRIORS, RUNS, agreement_folder, make_study, run_folder
+
+from lira import store
+from lira.errors import ConfigError, StoreError
+from lira.tables import names, tabulate
+from lira.tables._labels import percent
+from lira.tables._text import mean_std, number, to_tex
+
+MAIN = [key for key in RUNS if key[1] in ("baseline", "aof", "tl")]
+ALL = ["ablation", "benchmarks", "calibrated", "optimistic", "rank_agreement", "transfer", "utility"]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return make_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture
+def make(study, tmp_path):
+    """Writes a table of the study's main runs, or of the folders given; returns its csv and the path of it."""
+
+    def make(name, folders=None, **options):
+        if folders is None:
+            folders = [agreement_folder(study)] if name == "rank_agreement" else [run_folder(study, *k) for k in MAIN]
+        path = tmp_path / f"{name}.csv"
+        tabulate(name, folders, path, **options)
+        return pd.read_csv(path, float_precision="round_trip", keep_default_na=False, na_values=[""]), path
+
+    return make
+
+
+def rows_of(path):
+    """Cells of the Markdown table."""
+    lines = [line for line in path.with_suffix(".md").read_text().splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:1] + lines[2:]]
+
+
+def test_names():
+    assert names() == ALL
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_three_files_agree(make, name):
+    data, path = make(name)
+    shown = rows_of(path)
+    tex = path.with_suffix(".tex").read_text()
+    body = re.search(r"\\midrule\n(.*)\\bottomrule", tex, re.S)[1].strip().splitlines()
+    assert len(shown) - 1 == len(body)
+    last = [""] * len(shown[0])
+    for cells, line in zip(shown[1:], body, strict=True):
+        in_tex = [cell.strip() for cell in re.split(r"(?<!\\)&", line.removesuffix(r"\\"))]
+        last = [old if new == "" else new for old, new in zip(last, in_tex, strict=True)]
+        assert last == [to_tex(cell) for cell in cells]
+    assert len(data) % len(body) == 0
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_same_results_same_bytes(make, name):
+    _, path = make(name)
+    first = [path.with_suffix(suffix).read_bytes() for suffix in (".csv", ".md", ".tex")]
+    make(name)
+    assert first == [path.with_suffix(suffix).read_bytes() for suffix in (".csv", ".md", ".tex")]
+
+
+def test_utility(make, study):
+    data, path = make("utility")
+    with store.read(run_folder(study, "resnet", "aof") / "shadows.h5", "shadows") as file:
+        train, test = file["utility/train_loss"][:], file["utility/test_loss"][:]
+        accuracy = file["utility/test_accuracy"][:]
+    row = data.query("architecture == 'resnet' and regime == 'aof'").iloc[0]
+    assert row["loss_ratio_mean"] == pytest.approx(np.mean(test / train))
+    assert row["loss_ratio_std"] == pytest.approx(np.std(test / train, ddof=1))
+    assert row["test_accuracy_mean"] == pytest.approx(100 * accuracy.mean())
+    expected = f"{100 * accuracy.mean():.2f} ± {100 * accuracy.std(ddof=1):.2f}"
+    assert ["Digits", "ResNet", "AOF"] in [cells[:3] for cells in rows_of(path) if expected in cells]
+
+
+def test_optimistic(make, study):
+    data, path = make("optimistic")
+    metrics = pd.read_csv(run_folder(study, "fcn", "aof") / "metrics.csv")
+    chosen = metrics.query("attack == 'offline' and mode == 'target' and fpr == 0.01 and prior == 0.5")
+    row = data.query("architecture == 'fcn' and regime == 'aof' and attack == 'offline' and fpr == 0.01").iloc[0]
+    assert row["tpr_mean"] == pytest.approx(100 * chosen["tpr"].mean())
+    assert row["tpr_std"] == pytest.approx(100 * chosen["tpr"].std(ddof=1))
+    assert row["auc_mean"] == pytest.approx(100 * chosen["auc"].mean())
+    baseline = data.query("architecture == 'fcn' and regime == 'baseline' and attack == 'offline' and fpr == 0.01")
+    assert row["reduction"] == pytest.approx(baseline["tpr_mean"].iloc[0] / row["tpr_mean"])
+    assert data.query("regime == 'baseline'")["reduction"].isna().all()
+    assert list(dict.fromkeys(data["regime"])) == ["baseline", "aof", "tl"]
+    assert f"{row['reduction']:.2f}×" in path.with_suffix(".md").read_text()
+
+
+def test_reduction_falls_back_to_the_other_architecture(make, study):
+    folders = [run_folder(study, "resnet", "tl"), run_folder(study, "fcn", "baseline")]
+    data, _ = make("optimistic", folders)
+    tl, baseline = (data.query("regime == @regime and attack == 'online'") for regime in ("tl", "baseline"))
+    expected = baseline["tpr_mean"].to_numpy() / tl["tpr_mean"].to_numpy()
+    np.testing.assert_allclose(tl["reduction"], expected)
+    alone, _ = make("optimistic", folders[:1])
+    assert alone["reduction"].isna().all()
+
+
+def test_what_the_pool_cannot_resolve_says_so(make):
+    data, path = make("optimistic")
+    assert dict(zip(data["fpr"], data["resolution"], strict=True)) == {0.001: "TPR at 0 FP", 0.01: "few FP"}
+    np.testing.assert_allclose(data["expected_false_positives"], 120 * data["fpr"], rtol=0.05)
+    shown = rows_of(path)
+    low, high = (shown[0].index(f"TPR (%) at {percent(fpr)} FPR") for fpr in FPRS)
+    assert all(cells[low].endswith(" at 0 FP") and cells[high].endswith("†") for cells in shown[1:])
+    text = path.with_suffix(".md").read_text()
+    assert "\n\n0 FP: " in text and "\n\n†: " in text
+    assert r"\textsuperscript{\dag}: fewer than five" in path.with_suffix(".tex").read_text()
+
+
+def test_unresolved_shadow_thresholds_are_not_called_zero_false_positives(make):
+    _, path = make("calibrated", fpr=0.001)
+    shown = rows_of(path)
+    mode, rates = shown[0].index("Threshold"), shown[0].index("FPR′ (%)")
+    for cells in shown[1:]:
+        assert cells[rates].endswith({"target": "0.000 ± 0.000 at 0 FP", "shadow": " τ at 0 FP"}[cells[mode]])
+
+
+def test_calibrated(make, study):
+    data, path = make("calibrated", fpr=0.01)
+    metrics = pd.read_csv(run_folder(study, "resnet", "tl") / "metrics.csv")
+    chosen = metrics.query("attack == 'online' and mode == 'shadow' and fpr == 0.01")
+    row = data.query("architecture == 'resnet' and regime == 'tl' and attack == 'online' and mode == 'shadow'").iloc[0]
+    once = chosen[chosen["prior"] == 0.1]
+    assert row["fpr_mean"] == pytest.approx(100 * once["fpr_achieved"].mean())
+    assert row["fpr_median"] == pytest.approx(100 * once["fpr_achieved"].median())
+    far = (once["fpr_achieved"] - once["fpr_achieved"].median()).abs()
+    assert far[once["target"] == row["fpr_extreme_target"]].item() == far.max()
+    for prior in PRIORS:
+        ppv = chosen[chosen["prior"] == prior]["ppv"]
+        name = f"ppv_{100 * prior:g}pct"
+        assert row[f"{name}_mean"] == pytest.approx(100 * np.nanmean(ppv))
+        assert row[f"{name}_targets"] == ppv.notna().sum()
+    assert "global" not in set(data.query("mode == 'shadow'")["attack"])
+    assert "Thresholds are set for an FPR of 1 %." in path.with_suffix(".md").read_text()
+
+
+def test_calibrated_defaults_to_the_largest_fpr(make):
+    assert set(make("calibrated")[0]["fpr"]) == {0.01}
+
+
+def test_benchmarks_lists_each_recipe_with_its_seeds(make, study):
+    data, path = make("benchmarks", [run_folder(study, *key, seed) for key, seeds in RUNS.items() for seed in seeds])
+    assert len(data) == len(RUNS)
+    row = data.query("architecture == 'fcn' and regime == 'aof'").iloc[0]
+    assert (row["seeds"], row["pool"], row["shadow_models"], row["classes"]) == ("0 1 2", 240, 16, 10)
+    assert row["augment"] == "FLP+CRP"
+    assert "CRP crop, FLP flip." in path.with_suffix(".md").read_text()
+
+
+def test_seeds_are_shown_where_a_run_has_several(make, study):
+    _, path = make("utility", [run_folder(study, "fcn", "aof", seed) for seed in (0, 1, 2)])
+    shown = rows_of(path)
+    assert [cells[shown[0].index("Seed")] for cells in shown[1:]] == ["0", "1", "2"]
+    _, path = make("utility")
+    assert "Seed" not in rows_of(path)[0]
+
+
+def test_ablation_keeps_the_order_given(make, study):
+    folders = [run_folder(study, "fcn", regime) for regime in ("tl", "baseline", "aof")]
+    data, path = make("ablation", folders, fpr=0.01)
+    assert list(data["regime"]) == ["tl", "baseline", "aof"]
+    assert list(data["augment"]) == ["FLP+CRP", "none", "FLP+CRP"]
+    metrics = pd.read_csv(folders[0] / "metrics.csv")
+    chosen = metrics.query("attack == 'online_fixed' and mode == 'target' and fpr == 0.01 and prior == 0.5")
+    assert data["tpr_mean"].iloc[0] == pytest.approx(100 * chosen["tpr"].mean())
+    assert "Architecture" not in rows_of(path)[0]
+
+
+def test_transfer(make):
+    data, path = make("transfer")
+    assert dict(zip(data["regime"], data["start"], strict=True)) == {
+        "baseline": "scratch",
+        "aof": "scratch",
+        "tl": "public",
+    }
+    assert len(rows_of(path)) - 1 == len(MAIN) and len(data) == len(FPRS) * len(MAIN)
+
+
+def test_rank_agreement(make, study):
+    data, path = make("rank_agreement")
+    pairs = pd.read_csv(agreement_folder(study) / "topq.csv").query("gap == 'median' and q == 5")
+    row = data.query("gap == 'median' and q == 5").iloc[0]
+    assert row["jaccard_mean"] == pytest.approx(pairs["jaccard"].mean())
+    assert row["jaccard_std"] == pytest.approx(pairs["jaccard"].std(ddof=1))
+    assert (row["size"], row["pairs"], row["runs"]) == (12, 3, 3)
+    sets = [
+        pd.read_csv(run_folder(study, "fcn", "aof", seed) / "samples.csv").query("fpr == 0.01 and tp >= 1 and fp == 0")
+        for seed in (0, 1, 2)
+    ]
+    flagged = data.query("fpr == 0.01 and zero_fp == True").iloc[0]
+    assert flagged["size"] == pytest.approx(np.mean([len(chosen) for chosen in sets]))
+    assert flagged["all_union"] == len(set().union(*(chosen["sample"] for chosen in sets)))
+    assert "at 0 FP" in path.with_suffix(".md").read_text()
+    only, _ = make("rank_agreement", gap="mean")
+    assert set(only["gap"].dropna()) == {"mean"}
+
+
+def test_errors_name_what_is_wrong_and_what_is_allowed(make, study, tmp_path):
+    with pytest.raises(ConfigError, match="unknown 'utilty', allowed: ablation, benchmarks"):
+        make("utilty")
+    with pytest.raises(ConfigError, match=r"tables.utility: unknown option 'fpr', allowed: none"):
+        make("utility", fpr=0.01)
+    with pytest.raises(ConfigError, match=r"fpr: no results at 0.5, there are: 0.001, 0.01"):
+        make("calibrated", fpr=0.5)
+    with pytest.raises(ConfigError, match="gap: 'max' is not allowed, allowed: median, mean"):
+        make("rank_agreement", gap="max")
+    with pytest.raises(ConfigError, match="at least one result folder"):
+        make("utility", [])
+    with pytest.raises(StoreError, match=r"shadows.h5 does not exist"):
+        make("utility", [tmp_path])
+    with pytest.raises(StoreError, match=r"topq.csv does not exist"):
+        make("rank_agreement", [tmp_path / "agreement" / "digits" / "fcn" / "aof"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_options_that_are_none_are_not_given(make):
+    assert len(make("utility", fpr=None)[0]) == len(MAIN)
+
+
+def test_numbers_as_text():
+    assert mean_std(1.2345, 0.5, 2) == "1.23 ± 0.50"
+    assert mean_std(1.2345, float("nan"), 2) == "1.23"
+    assert number(float("nan"), 2) == "–" and number(float("inf"), 2) == "∞"
+    assert (percent(1e-5), percent(0.001), percent(0.5)) == ("0.001 %", "0.1 %", "50 %")
+
+
+def test_tex():
+    assert to_tex("3.96 ± 1.06 at 0 FP") == r"\num{3.96 \pm 1.06} at \num{0} FP"
+    assert to_tex("5e-05") == r"\num{5e-05}"
+    assert to_tex("CIFAR-10, WRN-28-2") == "CIFAR-10, WRN-28-2"
+    assert to_tex("aof_b & 50 %") == r"aof\_b \& \num{50} \%"
+    assert to_tex("–") == "--" and to_tex("∩, all") == r"$\cap$, all"
+
+
+def test_tables_import_no_matplotlib_and_no_torch():
+    code = "import sys, lira.tables.optimistic, lira.tables.rank_agreement, lira.tables._text; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"matplotlib", "torch"} & set(loaded)
