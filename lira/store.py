@@ -116,7 +116,9 @@ class Run:
     def attributes(self) -> dict[str, Any]:
         """Attributes of ``shadows.h5``, JSON values parsed: study, dataset, architecture, regime, seed, recipe, ..."""
         with self.shadows() as file:
-            return {key: json.loads(value) if key in ("recipe", "versions") else value for key, value in file.attrs.items()}
+            return {
+                key: json.loads(value) if key in ("recipe", "versions") else value for key, value in file.attrs.items()
+            }
 
     @property
     def key(self) -> dict[str, Any]:
@@ -147,7 +149,7 @@ class Run:
 
     @cached_property
     def utility(self):
-        """DataFrame, a row per model: ``train_loss train_accuracy test_loss test_accuracy`` (accuracies as fractions)."""
+        """DataFrame, a row per model: ``train_loss train_accuracy test_loss test_accuracy`` (fractions)."""
         import pandas as pd
 
         with self.shadows() as file:

@@ -1,0 +1,59 @@
+"""The study as a graph: data, shadow models, attacks, calibration, agreement, tables and figures."""
+
+from snakemake.utils import min_version
+
+min_version("9.14")
+
+if not workflow.overwrite_configfiles:
+
+    configfile: "workflow_config.yaml"
+
+
+include: "rules/common.smk"
+
+
+pathvars:
+    results=f"results/{study.study}",
+    logs=f"results/{study.study}/logs",
+    benchmarks=f"results/{study.study}/runtime",
+
+
+wildcard_constraints:
+    **WILDCARDS,
+
+
+include: "rules/data.smk"
+include: "rules/shadows.smk"
+include: "rules/attack.smk"
+include: "rules/calibration.smk"
+include: "rules/agreement.smk"
+include: "rules/paper.smk"
+
+
+localrules:
+    all,
+    tables,
+    figures,
+    report,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.figures.input,
+
+
+include: "rules/report.smk"
+
+
+onsuccess:
+    print(
+        f"Done. Tables: {RESULTS}/paper/tables, figures: {RESULTS}/paper/figures, one page of all: snakemake report"
+    )
+
+
+onerror:
+    print(
+        f"Stopped. What failed is said above and in {RESULTS}/logs; run the same command again to go on from here."
+    )

@@ -1,0 +1,190 @@
+"""The command line: one command per step of the pipeline, each importing only what it needs when it is called."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lira.errors import ConfigError, LiraError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Settings = Annotated[str, typer.Option(help="Settings as JSON, as the study file resolves them.")]
+Output = Annotated[Path, typer.Option(help="File to write.")]
+Data = Annotated[Path, typer.Option(help="Prepared dataset.")]
+Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1.")]
+
+
+@app.callback()
+def lira() -> None:
+    """Honest evaluation of the LiRA membership inference attack, step by step; Snakemake runs the steps."""
+
+
+@app.command()
+def prepare_data(settings: Settings, output: Output) -> None:
+    """Load a dataset, divide it and write it as one file."""
+    from lira import datasets
+    from lira.config import Dataset
+
+    datasets.prepare_data(Dataset(**_json(settings)), output)
+
+
+@app.command()
+def pretrain_model(settings: Settings, data: Data, output: Output, device: Device = "cpu") -> None:
+    """Train the model that fine-tuning starts from."""
+    from lira import shards
+
+    shards.pretrain_model(_json(settings), data, output, device)
+
+
+@app.command()
+def train_shadows(
+    settings: Settings,
+    run: Annotated[str, typer.Option(help="Study, dataset, architecture, regime and seed as JSON.")],
+    data: Data,
+    first: Annotated[int, typer.Option(help="First model.")],
+    last: Annotated[int, typer.Option(help="Last model.")],
+    output: Output,
+    pretrained: Annotated[Path | None, typer.Option(help="Model to fine-tune.")] = None,
+    device: Device = "cpu",
+) -> None:
+    """Train and query a shard of shadow models; goes on where a killed job stopped."""
+    from lira import shards
+
+    shards.train_shadows(_json(settings), _json(run), data, first, last, output, pretrained, device)
+
+
+@app.command()
+def gather_shadows(
+    shards: Annotated[list[Path], typer.Argument(help="All shards of a run.")],
+    data: Data,
+    models: Annotated[int, typer.Option(help="Shadow models of the run.")],
+    output: Output,
+) -> None:
+    """Gather the shards of a run."""
+    from lira import gather
+
+    gather.gather_shadows(shards, data, models, output)
+
+
+@app.command()
+def score_attacks(shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")], output: Output) -> None:
+    """Score every sample by all five attacks, each model the target once."""
+    from lira import attacks
+
+    attacks.score_file(shadows, output)
+
+
+@app.command()
+def calibrate_thresholds(
+    scores: Annotated[Path, typer.Argument(help="scores.h5 of a run.")],
+    fpr: Annotated[list[float], typer.Option(help="Target false positive rate; may be repeated.")],
+    prior: Annotated[list[float], typer.Option(help="Membership prior; may be repeated.")],
+    metrics: Annotated[Path, typer.Option(help="Rates per target to write.")],
+    samples: Annotated[Path, typer.Option(help="Counts per sample to write.")],
+) -> None:
+    """Choose thresholds and measure the rates they give."""
+    from lira import calibration
+
+    calibration.calibrate_file(scores, fpr, prior, metrics, samples)
+
+
+@app.command()
+def measure_agreement(
+    samples: Annotated[list[Path], typer.Argument(help="samples.csv of the reference's runs.")],
+    fpr: Annotated[list[float], typer.Option(help="Target false positive rate; may be repeated.")],
+    output: Output,
+    variant: Annotated[list[Path] | None, typer.Option(help="samples.csv of a variant; may be repeated.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="Name of each variant.")] = None,
+) -> None:
+    """Compare the samples that runs flag."""
+    from lira import agreement
+
+    reference, variants = _folders(samples), _folders(variant or [])
+    agreement.measure_agreement(reference, variants, label or [], fpr, output)
+
+
+@app.command()
+def measure_ranks(
+    scores: Annotated[list[Path], typer.Argument(help="scores.h5 of runs that differ by seed only.")],
+    output: Annotated[Path, typer.Option(help="Folder to write to.")],
+) -> None:
+    """Compare how runs rank the samples."""
+    from lira import ranks
+
+    ranks.measure_ranks(_folders(scores), output)
+
+
+FILES = typer.Argument(help="Files of the runs, or of the comparison, to show: their folders count.")
+FPR = typer.Option(help="Target false positive rate to show.")
+
+
+@app.command()
+def tabulate(
+    name: Annotated[str, typer.Argument(help="Table.")],
+    files: Annotated[list[Path], FILES],
+    output: Output,
+    fpr: Annotated[float | None, FPR] = None,
+) -> None:
+    """Write a table of the paper as .csv, .tex and .md."""
+    from lira import tables
+
+    tables.tabulate(name, _folders(files), output, **_given(fpr=fpr))
+
+
+@app.command()
+def plot(
+    name: Annotated[str, typer.Argument(help="Figure.")],
+    files: Annotated[list[Path], FILES],
+    output: Output,
+    fpr: Annotated[float | None, FPR] = None,
+    sample: Annotated[int | None, typer.Option(help="Pool sample to show.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Prepared dataset, for pictures.")] = None,
+) -> None:
+    """Draw a figure of the paper as .pdf and .png."""
+    from lira import figures
+
+    figures.plot(name, _folders(files), output, **_given(fpr=fpr, sample=sample, data=data))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a study file."""
+    from lira.config import schema
+
+    typer.echo(schema())
+
+
+@app.command()
+def defaults() -> None:
+    """Print every setting of a study file with its default and meaning."""
+    from lira.config import commented_defaults
+
+    typer.echo("\n".join(commented_defaults()))
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"not JSON: {text!r} ({error})") from None
+
+
+def _folders(files: list[Path]) -> list[Path]:
+    return list(dict.fromkeys(file.parent for file in files))
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def main() -> None:
+    """Runs a command; a :class:`~lira.errors.LiraError` ends it with one line instead of a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    try:
+        app()
+    except LiraError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,346 @@
+"""The study file: typed, checked whole before anything runs, and resolved into one recipe per run.
+
+A study names its datasets, architectures and regimes once and then lists its runs, one line per
+``dataset/architecture/regime``. A run's recipe is the regime's settings with the line's own on top.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lira.errors import ConfigError
+
+RECIPE_VERSION = 1
+"""Goes into every training job's parameters: raise it when a change to the code may change a model."""
+
+DATASETS = {"digits": "image"}
+"""Datasets the suite can load and what their samples are."""
+
+FAMILIES = {"fcn": "tabular", "resnet": "image"}
+"""Architecture families and the samples they take; ``flatten`` lets images into a tabular one."""
+
+AUGMENTATIONS = {"flip": "image", "crop": "image", "cutout": "image", "cutmix": "image", "mixup": "any"}
+"""Augmentations and the samples they take."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Settings(BaseModel):
+    """Base of all sections: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dataset(Settings):
+    """Where samples come from and how they are divided into pool, test set and public part."""
+
+    source: Literal["digits"] = Field("digits", description="The loader: digits is scikit-learn's bundled 8x8 images.")
+    test: Positive = Field(300, description="Samples set aside to measure utility and to choose the best epoch.")
+    public: Annotated[int, Field(ge=0)] = Field(
+        0, description="Samples set aside to pretrain on, disjoint from the others."
+    )
+    seed: Seed = Field(0, description="Seed of the split; the same for every run.")
+
+    @property
+    def view(self) -> str:
+        """What distinguishes this preparation of the dataset from others, as a part of its file name."""
+        return f"test{self.test}-public{self.public}-split{self.seed}"
+
+
+class Architecture(Settings):
+    """A network: its family and its size."""
+
+    family: Literal["fcn", "resnet"] = Field(description="fcn: fully connected; resnet: residual, 3x3 stem.")
+    hidden: list[Positive] = Field([1024, 512], description="fcn: units of each hidden layer.")
+    activation: Literal["relu", "tanh"] = Field("tanh", description="fcn: nonlinearity after each hidden layer.")
+    flatten: bool = Field(False, description="fcn: take images as vectors.")
+    widths: list[Positive] = Field(
+        [16, 32, 64], description="resnet: channels of each stage; all but the first halve the image."
+    )
+    blocks: Positive = Field(1, description="resnet: residual blocks per stage.")
+
+
+class Recipe(Settings):
+    """How a shadow model is trained and queried; the defaults are the paper's for SGD (Table 1)."""
+
+    epochs: Positive = Field(100, description="Passes over a model's members.")
+    batch_size: Positive = Field(256, description="Samples per step; a last short batch is dropped.")
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd has Nesterov momentum.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(0.1, description="The schedule's base; onecycle peaks at 3x.")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="sgd: Nesterov momentum.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        5e-4, description="sgd: on all but biases; adamw: on all but names with bias or bn."
+    )
+    schedule: Literal["cosine", "onecycle", "constant"] = Field(
+        "cosine", description="cosine: per epoch, to 1e-6; onecycle: per step, 30 % up."
+    )
+    patience: Positive = Field(20, description="Stop after this many epochs without a better test accuracy.")
+    augment: list[str] = Field([], description="Augmentations, in order.")
+    crop_padding: Literal["reflect", "zeros"] = Field("zeros", description="What crop sees outside the image.")
+    cutmix_alpha: Annotated[float, Field(gt=0)] = Field(1.0, description="Beta parameter of CutMix's mixing weight.")
+    mixup_alpha: Annotated[float, Field(gt=0)] = Field(0.2, description="Beta parameter of MixUp's mixing weight.")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Drop rate.")
+    start: Literal["scratch", "public"] = Field(
+        "scratch", description="public: fine-tune a model pretrained on the dataset's public part."
+    )
+    query_views: Literal[1, 2, 18, 50] = Field(
+        1, description="1: as is; 2: and mirrored; 18, 50: with shifts of 1, 2 px."
+    )
+    query_batchnorm: Literal["batch", "running"] = Field(
+        "batch", description="Statistics in the query: of the query batch, or the running ones of training."
+    )
+    cohort: Positive = Field(1, description="Shadow models trained as one batched computation.")
+
+
+class RunSettings(Settings):
+    """One line of the run list: the seeds, and recipe settings that differ from the regime's."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(
+        None, description="Seeds of this run, if not the study's."
+    )
+
+
+class Study(Settings):
+    """A whole study."""
+
+    study: Name = Field(description="Name of the study: results go to results/<study>/.")
+    shadow_models: Annotated[int, Field(ge=2)] = Field(256, description="M: shadow models per run.")
+    member_fraction: Fraction = Field(0.5, description="Fraction of the models that hold each sample.")
+    shard_size: Positive = Field(32, description="Models trained by one job: a multiple of each recipe's cohort.")
+    seeds: Annotated[list[Seed], Field(min_length=1)] = Field([42], description="Seeds of every run that names none.")
+    fprs: Annotated[list[Fraction], Field(min_length=1)] = Field(
+        [1e-5, 1e-3], description="Target false positive rates."
+    )
+    priors: Annotated[list[Fraction], Field(min_length=1)] = Field(
+        [0.01, 0.1, 0.5], description="Membership priors for PPV."
+    )
+    store_logits: bool = Field(False, description="Keep the logits of every query in the shards.")
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)] = Field(description="Datasets by name.")
+    architectures: Annotated[dict[Name, Architecture], Field(min_length=1)] = Field(
+        description="Architectures by name."
+    )
+    regimes: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)] = Field(
+        description="Recipe settings by regime: all keys of a recipe are allowed."
+    )
+    pretraining: dict[str, Any] = Field({}, description="Recipe settings for pretraining on a dataset's public part.")
+    runs: Annotated[dict[str, RunSettings], Field(min_length=1)] = Field(
+        description="dataset/architecture/regime: {seeds: [...], and recipe settings on top of the regime's}."
+    )
+    agreement: dict[str, list[str]] = Field(
+        {}, description="Reference run (two seeds or more): the variant runs to compare it with."
+    )
+    ablation: list[str] = Field([], description="Runs of the ablation table, in order.")
+    transfer: list[str] = Field([], description="Runs of the scratch-against-transfer table, in order.")
+    sample: Annotated[int, Field(ge=0)] = Field(21, description="Pool sample of the in/out figure.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Study":
+        for place in ("seeds", "fprs", "priors"):
+            _distinct(place, getattr(self, place))
+        for name, settings in self.regimes.items():
+            _recipe(f"regimes.{name}", settings)
+        _recipe("pretraining", self.pretraining)
+        for key, run in self.runs.items():
+            self._check_run(key, run)
+        for reference, variants in self.agreement.items():
+            for key in (reference, *variants):
+                self._known("agreement", key, self.runs)
+            _distinct(f"agreement.{reference}", variants)
+            if len(self.seeds_of(reference)) < 2:
+                raise ConfigError(f"agreement.{reference}: the reference run has one seed, it needs two or more")
+        for table in ("ablation", "transfer"):
+            _distinct(table, getattr(self, table))
+            for key in getattr(self, table):
+                self._known(table, key, self.runs)
+        return self
+
+    def _known(self, place: str, name: str, allowed: Mapping) -> None:
+        if name not in allowed:
+            raise ConfigError(f"{place}: unknown {name!r}, allowed: {', '.join(allowed)}")
+
+    def _check_run(self, key: str, run: RunSettings) -> None:
+        place = f"runs.{key}"
+        if key.count("/") != 2:
+            raise ConfigError(f"{place}: not of the form dataset/architecture/regime")
+        dataset, architecture, regime = key.split("/")
+        self._known(place, dataset, self.datasets)
+        self._known(place, architecture, self.architectures)
+        self._known(place, regime, self.regimes)
+        _distinct(f"{place}.seeds", run.seeds or [])
+        recipe = self.recipe_of(key)
+        samples = DATASETS[self.datasets[dataset].source]
+        network = self.architectures[architecture]
+        if FAMILIES[network.family] != samples and not (samples == "image" and network.flatten):
+            hint = f" unless architectures.{architecture}.flatten is true" if samples == "image" else ""
+            raise ConfigError(
+                f"{place}: {architecture} ({network.family}) takes {FAMILIES[network.family]} samples, "
+                f"not the {samples}s of {dataset}{hint}"
+            )
+        for augmentation in recipe.augment:
+            self._known(f"{place}.augment", augmentation, AUGMENTATIONS)
+            if AUGMENTATIONS[augmentation] not in (samples, "any"):
+                raise ConfigError(f"{place}.augment: {augmentation} needs images, {dataset} is {samples}")
+        _distinct(f"{place}.augment", recipe.augment)
+        if recipe.query_views > 1 and samples != "image":
+            raise ConfigError(
+                f"{place}.query_views: {recipe.query_views} views need images, {dataset} is {samples}: use 1"
+            )
+        if recipe.start == "public" and not self.datasets[dataset].public:
+            raise ConfigError(f"{place}.start: public needs datasets.{dataset}.public above 0")
+        if self.shard_size % recipe.cohort:
+            raise ConfigError(f"shard_size: {self.shard_size} is not a multiple of {place}'s cohort of {recipe.cohort}")
+
+    def seeds_of(self, key: str) -> list[int]:
+        """Seeds of a run, given as ``dataset/architecture/regime``."""
+        return self.runs[key].seeds or self.seeds
+
+    def recipe_of(self, key: str) -> Recipe:
+        """The run's recipe: the regime's settings with the run's own on top."""
+        own = self.runs[key].model_extra or {}
+        return _recipe(f"runs.{key}", self.regimes[key.split("/")[2]] | own)
+
+    @staticmethod
+    def stem(key: str, parts: int = 3) -> str:
+        """The first parts of a run's key as a part of a file name: ``dataset-architecture-regime``."""
+        return "-".join(key.split("/")[:parts])
+
+    @staticmethod
+    def label(key: str) -> str:
+        """A run's name beside others of its dataset: ``architecture/regime``."""
+        return key.split("/", 1)[1]
+
+    def shards(self) -> list[tuple[int, int]]:
+        """First and last model of each shard."""
+        starts = range(0, self.shadow_models, self.shard_size)
+        return [(first, min(first + self.shard_size, self.shadow_models) - 1) for first in starts]
+
+    def training_settings(self, key: str) -> dict[str, Any]:
+        """All that a run's shadow models depend on besides data, seed and model index."""
+        return {
+            "recipe_version": RECIPE_VERSION,
+            "architecture": self.architectures[key.split("/")[1]].model_dump(),
+            "recipe": self.recipe_of(key).model_dump(),
+            "shadow_models": self.shadow_models,
+            "member_fraction": self.member_fraction,
+            "store_logits": self.store_logits,
+        }
+
+    def pretraining_settings(self, architecture: str) -> dict[str, Any]:
+        """All that a pretrained model depends on besides the data."""
+        return {
+            "recipe_version": RECIPE_VERSION,
+            "architecture": self.architectures[architecture].model_dump(),
+            "recipe": _recipe("pretraining", self.pretraining).model_dump(),
+        }
+
+
+def _recipe(place: str, settings: Mapping[str, Any]) -> Recipe:
+    try:
+        return Recipe(**settings)
+    except ValidationError as error:
+        raise ConfigError(_sentence(error, f"{place}.")) from None
+
+
+def _distinct(place: str, values: list) -> None:
+    repeated = sorted({value for value in values if values.count(value) > 1})
+    if repeated:
+        raise ConfigError(f"{place}: {repeated[0]} is given more than once")
+
+
+def _sentence(error: ValidationError, prefix: str = "") -> str:
+    """The first thing wrong, as one line: the key, the value, what is allowed."""
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, ConfigError):
+        return str(cause)
+    place = prefix + ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if first["type"] == "extra_forbidden":
+        return f"{place}: unknown key, allowed: {', '.join(_siblings(first['loc'], bool(prefix)))}"
+    if first["type"] == "missing":
+        return f"{place}: missing"
+    return f"{place}: {first['input']!r} is not allowed: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _siblings(location: tuple, recipe: bool) -> list[str]:
+    sections = {"datasets": Dataset, "architectures": Architecture}
+    model = Recipe if recipe else sections.get(location[0], Study) if len(location) > 1 else Study
+    return list(model.model_fields)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key given twice is an error instead of the last one winning."""
+
+
+def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict:
+    keys = [loader.construct_object(key) for key, _ in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ConfigError(
+                f"{node.start_mark.name}, line {node.start_mark.line + 1}: {key!r} is given more than once"
+            )
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_yaml(path: Path | str) -> dict[str, Any]:
+    """Reads a study file.
+
+    Raises:
+        ConfigError: the file is missing, not YAML, not a mapping, or names a key twice.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = yaml.load(file, Loader=_UniqueKeys)
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: not a mapping of study settings")
+    return content
+
+
+def load_study(settings: Mapping[str, Any]) -> Study:
+    """Checks study settings and fills in the defaults.
+
+    Args:
+        settings: As read from a study file. Text where a list, a mapping or a truth value is expected is read as
+            YAML, since that is how nested values arrive from ``snakemake --config``.
+
+    Raises:
+        ConfigError: one line: the key, the value, what is allowed.
+    """
+    text = ("study",)
+    parsed = {
+        key: yaml.safe_load(value) if isinstance(value, str) and key not in text else value
+        for key, value in settings.items()
+    }
+    try:
+        return Study(**parsed)
+    except ValidationError as error:
+        raise ConfigError(_sentence(error)) from None
+
+
+def schema() -> str:
+    """JSON schema of a study file; regimes, runs and pretraining take the keys of ``Recipe``."""
+    whole = Study.model_json_schema()
+    whole["$defs"]["Recipe"] = Recipe.model_json_schema()
+    return json.dumps(whole, indent=2)
+
+
+def commented_defaults() -> Iterator[str]:
+    """Lines of a YAML text with every key, its default and what it means, section by section."""
+    for section in (Study, Dataset, Architecture, Recipe):
+        yield f"# {section.__name__}: {section.__doc__}"
+        for name, field in section.model_fields.items():
+            value = "(required)" if field.is_required() else json.dumps(field.default)
+            yield f"{name}: {value}  # {field.description}"
+        yield ""

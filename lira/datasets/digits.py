@@ -1,0 +1,15 @@
+"""scikit-learn's bundled handwritten digits: 1,797 grey images of 8x8 with values 0 to 16, 10 classes."""
+
+import numpy as np
+
+from lira.datasets import Arrays
+
+
+def load() -> Arrays:
+    """All 1,797 digits (UCI ML hand-written digits, test set), which come with scikit-learn."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return Arrays(
+        x=digits.images.astype(np.uint8)[:, np.newaxis], y=digits.target.astype(np.int64), scale=16.0, classes=10
+    )

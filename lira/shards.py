@@ -1,0 +1,209 @@
+"""Jobs that train: a shard of shadow models, and the model that fine-tuning starts from."""
+
+import hashlib
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch import nn
+
+from lira import store
+from lira.config import Architecture, Recipe
+from lira.datasets import read_part
+from lira.errors import StoreError
+from lira.membership import balanced_membership
+from lira.models import build
+from lira.query import query, scaled_logit
+from lira.streams import INITIAL, Streams, generator
+from lira.training.cohort import Checkpoint, Progress, Samples, evaluate, train_cohort
+from lira.training.optimizers import Tensors
+
+log = logging.getLogger(__name__)
+
+UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+def train_shadows(
+    settings: dict[str, Any],
+    run: dict[str, Any],
+    data: Path,
+    first: int,
+    last: int,
+    output: Path,
+    pretrained: Path | None = None,
+    device: str = "cpu",
+    checkpoint_seconds: float = 60.0,
+) -> None:
+    """Trains and queries shadow models ``first`` to ``last`` of a run and writes them as one shard.
+
+    Each finished cohort is kept beside the output until the shard is whole, and the cohort in flight once a minute:
+    a job that was killed goes on from there, and the models are the same bit for bit.
+
+    Args:
+        settings: From :meth:`lira.config.Study.training_settings`.
+        run: ``study``, ``dataset``, ``architecture``, ``regime``, ``seed``.
+        data: Prepared dataset.
+        first: First model, a multiple of the cohort.
+        last: Last model, the cohort's last or the study's.
+        output: Shard to write.
+        pretrained: Starting point of a recipe that fine-tunes.
+        device: A torch device.
+        checkpoint_seconds: Time between two checkpoints of the cohort in flight.
+    """
+    recipe = Recipe(**settings["recipe"])
+    torch.set_num_threads(1)  # a model must not depend on how many cores ran it
+    parts = output.with_name(f"{output.name}.parts")
+    starts = range(first, last + 1, recipe.cohort)
+    for start in starts:
+        rows = range(start, min(start + recipe.cohort, last + 1))
+        part = parts / f"{start}.h5"
+        fingerprint = _fingerprint(settings, run, data, pretrained, rows)
+        if _finished(part, fingerprint):
+            log.info("models %d-%d: already trained", rows[0], rows[-1])
+            continue
+        checkpoint = Checkpoint(parts / f"{start}.pt", fingerprint, checkpoint_seconds)
+        _train_cohort(settings, run, data, pretrained, rows, part, checkpoint, device)
+        checkpoint.path.unlink(missing_ok=True)
+    attributes = run | _recorded(settings) | {"first": first, "last": last} | store.provenance(device)
+    with store.create(output, "shard", attributes) as file:
+        for start in starts:
+            with store.read(parts / f"{start}.h5", "cohort") as cohort:
+                _append(cohort, file, start - first, last - first + 1)
+    shutil.rmtree(parts)
+
+
+def _train_cohort(
+    settings: dict[str, Any],
+    run: dict[str, Any],
+    data: Path,
+    pretrained: Path | None,
+    rows: range,
+    output: Path,
+    checkpoint: Checkpoint,
+    device: str,
+) -> None:
+    recipe, seed = Recipe(**settings["recipe"]), run["seed"]
+    part = read_part(data, "pool")
+    pool, test = Samples(part, device), Samples(read_part(data, "test"), device)
+    membership = balanced_membership(len(pool), settings["shadow_models"], settings["member_fraction"], seed)
+    member = membership[rows.start : rows.stop]
+    network = _build(settings, part, len(rows))
+    initial = _initial(network, [generator(seed, model, INITIAL) for model in rows], pretrained, device)
+    progress = train_cohort(network, initial, recipe, pool, test, member, Streams(seed, rows, device), checkpoint)
+    utility = (*evaluate(network, progress.best, pool, member), *evaluate(network, progress.best, test, None))
+    with store.create(output, "cohort", {"fingerprint": checkpoint.fingerprint}) as file:
+        file["member"] = member
+        for name, values in zip(UTILITY, utility, strict=True):
+            file[f"utility/{name}"] = values
+        for name, values in progress.history.items():
+            file[f"history/{name}"] = values
+        file["history/best_epoch"] = progress.best_epoch
+        _write_query(file, network, progress, pool, part.y, recipe, settings["store_logits"], part.classes)
+    log.info(
+        "models %d-%d: test accuracy %.4f, loss ratio %.3g (means)",
+        rows[0],
+        rows[-1],
+        utility[3].mean(),
+        (utility[2] / utility[0]).mean(),
+    )
+
+
+def _write_query(
+    file: h5py.File,
+    network: nn.Module,
+    progress: Progress,
+    pool: Samples,
+    labels: np.ndarray,
+    recipe: Recipe,
+    store_logits: bool,
+    classes: int,
+) -> None:
+    shape = (len(progress.best_epoch), len(pool), recipe.query_views)
+    phi = np.empty(shape, np.float32)
+    logits = file.create_dataset("logits", (*shape, classes), np.float32) if store_logits else None
+    for batch, view, values in query(network, progress.best, pool, recipe):
+        phi[:, batch, view] = [scaled_logit(model[:, None], labels[batch])[:, 0] for model in values]
+        if logits is not None:
+            logits[:, batch, view] = values
+    file["phi"] = phi
+
+
+def _recorded(settings: dict[str, Any]) -> dict[str, Any]:
+    names = ("recipe", "recipe_version", "shadow_models", "member_fraction")
+    return {"network": settings["architecture"]} | {name: settings[name] for name in names}
+
+
+def _append(cohort: h5py.File, shard: h5py.File, row: int, models_in_shard: int) -> None:
+    def copy(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset):
+            target = shard.require_dataset(name, (models_in_shard, *item.shape[1:]), item.dtype)
+            target[row : row + len(item)] = item[:]
+
+    cohort.visititems(copy)
+
+
+def pretrain_model(settings: dict[str, Any], data: Path, output: Path, device: str = "cpu") -> None:
+    """Trains the model that fine-tuning starts from, on the dataset's public part alone.
+
+    The best epoch is chosen on the public part too, so that neither pool nor test set has a say.
+
+    Args:
+        settings: From :meth:`lira.config.Study.pretraining_settings`.
+        data: Prepared dataset with a public part.
+        output: State file to write.
+        device: A torch device.
+    """
+    torch.set_num_threads(1)
+    part = read_part(data, "public")
+    public = Samples(part, device)
+    network = _build(settings, part, models=1)
+    initial = _initial(network, [generator(0, 0, INITIAL)], None, device)
+    everything = np.ones((1, len(public)), bool)
+    recipe = Recipe(**settings["recipe"])
+    progress = train_cohort(network, initial, recipe, public, public, everything, Streams(0, [0], device))
+    with store.atomic(output) as beside:
+        torch.save({name: value[0].cpu() for name, value in progress.best.items()}, beside)
+
+
+def _build(settings: dict[str, Any], part, models: int) -> nn.Module:
+    architecture, dropout = Architecture(**settings["architecture"]), settings["recipe"]["dropout"]
+    return build(architecture, models, part.x.shape[1:], part.classes, dropout)
+
+
+def _initial(network: nn.Module, generators: list[torch.Generator], pretrained: Path | None, device: str) -> Tensors:
+    if pretrained:
+        try:
+            weights = torch.load(pretrained, weights_only=True)
+        except Exception as error:
+            raise StoreError(f"{pretrained} cannot be read ({error}): delete it and run snakemake again") from error
+        return {name: value.expand(len(generators), *value.shape).to(device) for name, value in weights.items()}
+    for layer in network.modules():
+        if hasattr(layer, "reset"):
+            layer.reset(generators)
+    return {name: value.detach().to(device) for name, value in network.state_dict().items()}
+
+
+def _finished(part: Path, fingerprint: str) -> bool:
+    if not part.is_file():
+        return False
+    try:
+        with store.read(part, "cohort") as file:
+            return file.attrs["fingerprint"] == fingerprint
+    except StoreError:
+        return False
+
+
+def _fingerprint(
+    settings: dict[str, Any], run: dict[str, Any], data: Path, pretrained: Path | None, rows: range
+) -> str:
+    """What a cohort's models depend on: kept work of anything else is not taken up."""
+    with store.read(data, "data") as file:
+        checksum = file.attrs["sha256"], file.attrs["split"]
+    start = hashlib.sha256(pretrained.read_bytes()).hexdigest() if pretrained else None
+    content = [settings, run, checksum, start, rows.start, rows.stop, torch.__version__]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

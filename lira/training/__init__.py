@@ -1,0 +1,1 @@
+"""Training of shadow models, many at a time."""

@@ -1,0 +1,324 @@
+"""The training loop: m shadow models as one batched computation, each with its own members, order and stopping."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+from tqdm import tqdm
+
+from lira import store
+from lira.augment import augment, mix
+from lira.config import Recipe
+from lira.datasets import Part
+from lira.errors import ConfigError
+from lira.streams import Streams
+from lira.training.optimizers import Tensors, initial_state, update
+from lira.training.schedules import rate_and_momentum
+
+EVALUATION_BATCH = 1024
+HISTORY = ("train_loss", "test_loss", "test_accuracy")
+
+
+class Samples:
+    """A part of a dataset on the device, kept as stored and scaled and normalised batch by batch."""
+
+    def __init__(self, part: Part, device: str):
+        self.x, self.y = torch.as_tensor(part.x).to(device), torch.as_tensor(part.y).to(device)
+        shape = (-1, *[1] * (part.x.ndim - 2))
+        self.mean, self.std = (
+            torch.as_tensor(v, dtype=torch.float32, device=device).view(shape) for v in (part.mean, part.std)
+        )
+        self.scale, self.device = part.scale, device
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def raw(self, index: Int[Tensor, "..."] | slice) -> Tensor:
+        """Samples with values in 0..1."""
+        return self.x[index].float() / self.scale
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """Zero mean and unit variance over the pool, per channel."""
+        return (x - self.mean) / self.std
+
+
+@dataclass
+class State:
+    """All that changes while m models train; every tensor is ``[m, ...]``."""
+
+    parameters: Tensors
+    buffers: Tensors
+    optimizer: Tensors
+    step: Int[np.ndarray, " m"]
+
+    def take(self, rows: list[int]) -> "State":
+        """A copy of some of the models."""
+        groups = ({k: v[rows] for k, v in g.items()} for g in (self.parameters, self.buffers, self.optimizer))
+        return State(*groups, self.step[rows])
+
+    def put(self, rows: list[int], part: "State") -> None:
+        """Writes some of the models back."""
+        for own, new in (
+            (self.parameters, part.parameters),
+            (self.buffers, part.buffers),
+            (self.optimizer, part.optimizer),
+        ):
+            for name, value in new.items():
+                own[name][rows] = value
+        self.step[rows] = part.step
+
+
+@dataclass
+class Progress:
+    """A cohort between two epochs: what a checkpoint holds."""
+
+    state: State
+    alive: list[int]
+    best: Tensors
+    best_accuracy: Float[np.ndarray, " m"]
+    best_epoch: Int[np.ndarray, " m"]
+    epoch: int = 0
+    history: dict[str, Float[np.ndarray, "m epoch"]] = field(default_factory=dict)
+
+    def save(self, path: Path, streams: Streams, fingerprint: str) -> None:
+        """Stores everything a resumed run needs to continue bit for bit."""
+        arrays = {
+            "best_accuracy": self.best_accuracy,
+            "best_epoch": self.best_epoch,
+            "step": self.state.step,
+            **self.history,
+        }
+        content = {
+            "fingerprint": fingerprint,
+            "epoch": self.epoch,
+            "alive": self.alive,
+            "streams": streams.state(),
+            "tensors": [self.state.parameters, self.state.buffers, self.state.optimizer, self.best],
+            "arrays": {name: torch.as_tensor(array) for name, array in arrays.items()},
+        }
+        with store.atomic(path) as beside:
+            torch.save(content, beside)
+
+    @classmethod
+    def load(cls, path: Path, streams: Streams, fingerprint: str, device: str) -> "Progress | None":
+        """What :meth:`save` stored, or nothing if there is no checkpoint of this very training."""
+        if not path.is_file():
+            return None
+        content = torch.load(path, weights_only=True, map_location="cpu")
+        if content["fingerprint"] != fingerprint:
+            return None
+        streams.restore(content["streams"])
+        groups = [{name: tensor.to(device) for name, tensor in group.items()} for group in content["tensors"]]
+        arrays = {name: tensor.numpy() for name, tensor in content["arrays"].items()}
+        history = {name: arrays[name] for name in HISTORY}
+        state = State(*groups[:3], arrays["step"])
+        return cls(
+            state, content["alive"], groups[3], arrays["best_accuracy"], arrays["best_epoch"], content["epoch"], history
+        )
+
+
+@dataclass
+class Checkpoint:
+    """Where a cohort's progress is kept and how often it is written."""
+
+    path: Path
+    fingerprint: str
+    seconds: float = 60.0
+
+
+def train_cohort(
+    network: nn.Module,
+    initial: Tensors,
+    recipe: Recipe,
+    pool: Samples,
+    test: Samples,
+    member: Bool[np.ndarray, "m pool"],
+    streams: Streams,
+    checkpoint: Checkpoint | None = None,
+) -> Progress:
+    """Trains m models and keeps each at its best epoch by test accuracy (paper, section 2).
+
+    Args:
+        network: Built for any number of models; its own parameters are not used.
+        initial: Starting parameters and buffers, each ``[m, ...]``.
+        recipe: How to train.
+        pool: Samples to train on.
+        test: Samples to choose the best epoch on.
+        member: Which pool samples each model trains on.
+        streams: The models' random streams.
+        checkpoint: Where to keep the progress, if anywhere.
+
+    Returns:
+        The finished progress: ``best`` holds parameters and buffers, ``history`` one value per model and epoch (NaN
+        after a model stopped).
+
+    Raises:
+        ConfigError: a model has fewer members than one batch.
+    """
+    members = [torch.as_tensor(np.flatnonzero(row)) for row in member]
+    steps = np.array([len(rows) // recipe.batch_size for rows in members])
+    if steps.min() == 0:
+        raise ConfigError(
+            f"batch_size: {recipe.batch_size} is more than the {min(map(len, members))} members of a model"
+        )
+    progress = _resume(checkpoint, streams, pool.device) or _start(network, initial, recipe, len(member))
+    saved = time.monotonic()
+    for epoch in tqdm(
+        range(progress.epoch, recipe.epochs), "epochs", initial=progress.epoch, total=recipe.epochs, disable=None
+    ):
+        alive = progress.alive
+        loss = train_epoch(
+            network, progress.state, recipe, pool, [members[row] for row in alive], streams.take(alive), epoch
+        )
+        weights = progress.state.parameters | progress.state.buffers
+        test_loss, test_accuracy = evaluate(network, weights, test, None)
+        for name, values in zip(HISTORY, (loss, test_loss, test_accuracy), strict=True):
+            progress.history[name][alive, epoch] = values
+        _keep_best(progress, weights, test_accuracy, epoch)
+        progress.epoch = epoch + 1
+        _drop_stopped(progress, epoch, recipe.patience)
+        if not progress.alive:
+            break
+        if checkpoint and time.monotonic() - saved >= checkpoint.seconds:
+            progress.save(checkpoint.path, streams, checkpoint.fingerprint)
+            saved = time.monotonic()
+    return progress
+
+
+def _resume(checkpoint: Checkpoint | None, streams: Streams, device: str) -> Progress | None:
+    return Progress.load(checkpoint.path, streams, checkpoint.fingerprint, device) if checkpoint else None
+
+
+def _start(network: nn.Module, initial: Tensors, recipe: Recipe, models: int) -> Progress:
+    trained = dict(network.named_parameters())
+    parameters = {name: initial[name].clone() for name in trained}
+    buffers = {name: value.clone() for name, value in initial.items() if name not in trained}
+    state = State(parameters, buffers, initial_state(parameters, recipe), np.zeros(models, np.int64))
+    return Progress(
+        state,
+        alive=list(range(models)),
+        best={name: value.clone() for name, value in initial.items()},
+        best_accuracy=np.full(models, -np.inf),
+        best_epoch=np.full(models, -1),
+        history={name: np.full((models, recipe.epochs), np.nan) for name in HISTORY},
+    )
+
+
+def train_epoch(
+    network: nn.Module, state: State, recipe: Recipe, pool: Samples, members: list[Tensor], streams: Streams, epoch: int
+) -> Float[np.ndarray, " m"]:
+    """One pass of each model over its members, in its own order; a last short batch is dropped.
+
+    Models hold unequal numbers of samples: one that has fewer batches sits the last steps out.
+
+    Returns:
+        Mean training loss of each model.
+    """
+    network.train()
+    orders = [rows[order] for rows, order in zip(members, streams.orders([len(rows) for rows in members]), strict=True)]
+    steps = np.array([len(order) // recipe.batch_size for order in orders])
+    losses = torch.zeros(len(orders), device=pool.device)
+    for step in range(steps.max()):
+        rows = np.flatnonzero(steps > step).tolist()
+        batch = slice(step * recipe.batch_size, (step + 1) * recipe.batch_size)
+        index = torch.stack([orders[row][batch] for row in rows]).to(pool.device)
+        everyone = len(rows) == len(orders)
+        part = state if everyone else state.take(rows)
+        total = recipe.epochs * steps[rows]
+        loss = train_step(network, part, recipe, pool, index, streams if everyone else streams.take(rows), epoch, total)
+        if not everyone:
+            state.put(rows, part)
+        losses[rows] += loss
+    return losses.cpu().numpy() / steps
+
+
+def train_step(
+    network: nn.Module,
+    state: State,
+    recipe: Recipe,
+    pool: Samples,
+    index: Int[Tensor, "m batch"],
+    streams: Streams,
+    epoch: int,
+    total: Int[np.ndarray, " m"],
+) -> Float[Tensor, " m"]:
+    """One optimiser step of m models on their batches; returns the losses.
+
+    The sum of the models' losses has each model's own gradient, as no parameter is shared.
+    """
+    y = pool.y[index]
+    x = pool.normalised(augment(pool.raw(index), recipe, streams))
+    mixed = mix(x, recipe, streams)
+    parameters = {name: value.requires_grad_() for name, value in state.parameters.items()}
+    logits = functional_call(network, parameters | state.buffers, (x if mixed is None else mixed.x, streams))
+    loss = cross_entropy(logits, y).mean(1)
+    if mixed is not None:
+        partner = cross_entropy(logits, y.gather(1, mixed.partner)).mean(1)
+        loss = mixed.weight * loss + (1 - mixed.weight) * partner
+    gradients = torch.autograd.grad(loss.sum(), list(parameters.values()))
+    rate, momentum = (torch.as_tensor(v).to(x) for v in rate_and_momentum(recipe, epoch, state.step, total))
+    for value in parameters.values():
+        value.requires_grad_(False)
+    update(parameters, dict(zip(parameters, gradients, strict=True)), state.optimizer, recipe, rate, momentum)
+    state.step += 1
+    return loss.detach()
+
+
+def cross_entropy(logits: Float[Tensor, "m batch classes"], y: Int[Tensor, "m batch"]) -> Float[Tensor, "m batch"]:
+    """Loss of each sample."""
+    return functional.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
+
+
+@torch.no_grad()
+def evaluate(
+    network: nn.Module, weights: Tensors, samples: Samples, chosen: Bool[np.ndarray, "m sample"] | None
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """Loss and accuracy (a fraction) of m models on un-augmented samples: the mean over samples, not over batches.
+
+    Args:
+        network: Built for any number of models.
+        weights: Parameters and buffers.
+        samples: To evaluate on.
+        chosen: Which samples count for each model; all if None.
+    """
+    network.eval()
+    models = len(next(iter(weights.values())))
+    counts = torch.as_tensor(np.ones((models, len(samples)), bool) if chosen is None else chosen).to(samples.device)
+    loss = torch.zeros(models, dtype=torch.float64, device=samples.device)
+    correct = torch.zeros_like(loss)
+    for batch in batches(len(samples), EVALUATION_BATCH):
+        x, y = samples.normalised(samples.raw(batch)), samples.y[batch]
+        x, y = x.expand(models, *x.shape), y.expand(models, -1)
+        logits = functional_call(network, weights, (x,))
+        loss += torch.where(counts[:, batch], cross_entropy(logits, y), 0).sum(1)
+        correct += ((logits.argmax(-1) == y) & counts[:, batch]).sum(1)
+    number = counts.sum(1)
+    return (loss / number).cpu().numpy(), (correct / number).cpu().numpy()
+
+
+def batches(samples: int, size: int) -> Iterator[slice]:
+    """Slices over samples in order, the last one short."""
+    return (slice(i * size, (i + 1) * size) for i in range(math.ceil(samples / size)))
+
+
+def _keep_best(progress: Progress, weights: Tensors, accuracy: Float[np.ndarray, " alive"], epoch: int) -> None:
+    better = np.flatnonzero(accuracy > progress.best_accuracy[progress.alive])
+    rows = np.array(progress.alive)[better]
+    for name, value in weights.items():
+        progress.best[name][rows] = value[better]
+    progress.best_accuracy[rows], progress.best_epoch[rows] = accuracy[better], epoch
+
+
+def _drop_stopped(progress: Progress, epoch: int, patience: int) -> None:
+    going = np.flatnonzero(epoch - progress.best_epoch[progress.alive] < patience).tolist()
+    if len(going) < len(progress.alive):
+        progress.state = progress.state.take(going)
+        progress.alive = [progress.alive[row] for row in going]

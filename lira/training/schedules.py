@@ -1,0 +1,42 @@
+"""Learning-rate schedules as functions of the step: cosine per epoch, OneCycle per batch, constant."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lira.config import Recipe
+
+COSINE_END = 1e-6
+PEAK = 3.0  # OneCycle's peak over the recipe's learning rate
+ADAM_BETA1 = 0.9
+RISE = 0.3  # fraction of OneCycle's steps that go up
+MOMENTUM = (0.95, 0.85)  # at the ends and at the peak of OneCycle; beta1 of AdamW
+
+
+def rate_and_momentum(
+    recipe: Recipe, epoch: int, step: Int[np.ndarray, " m"], steps: Int[np.ndarray, " m"]
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """Learning rate and momentum (AdamW: beta1) of each model.
+
+    Args:
+        recipe: ``schedule``, ``learning_rate``, ``epochs``.
+        epoch: From 0.
+        step: Steps each model has made.
+        steps: Steps of each model's whole training.
+    """
+    momentum = np.full(len(step), recipe.momentum if recipe.optimizer == "sgd" else ADAM_BETA1)
+    rate = np.full(len(step), recipe.learning_rate)
+    if recipe.schedule == "cosine":
+        rate[:] = COSINE_END + (recipe.learning_rate - COSINE_END) * (1 + np.cos(np.pi * epoch / recipe.epochs)) / 2
+    elif recipe.schedule == "onecycle":
+        peak = PEAK * recipe.learning_rate
+        start, end = peak / 25, peak / 25 / 1e4
+        top, last = RISE * steps - 1, steps - 1
+        up = step <= top
+        part = np.where(up, step / np.where(top > 0, top, 1), (step - top) / (last - top))
+        rate = np.where(up, _cosine(start, peak, part), _cosine(peak, end, part))
+        momentum = np.where(up, _cosine(*MOMENTUM, part), _cosine(*MOMENTUM[::-1], part))
+    return rate, momentum
+
+
+def _cosine(start: float, end: float, part: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+    return end + (start - end) / 2 * (1 + np.cos(np.pi * part))

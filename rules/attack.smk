@@ -1,0 +1,22 @@
+"""Attacks: every model the target once, the others its shadows."""
+
+
+rule score_attacks:
+    input:
+        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
+    output:
+        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/scores.h5",
+    log:
+        "<logs>/score_attacks/{dataset}/{architecture}/{regime}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/score_attacks/{dataset}/{architecture}/{regime}/seed{seed}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    message:
+        "Attacking {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
+    shell:
+        "lira score-attacks {input} --output {output} > {log} 2>&1"

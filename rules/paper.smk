@@ -1,0 +1,306 @@
+"""The paper's tables and figures: each one module of lira/tables or lira/figures, shown from the runs' results."""
+
+
+rule tabulate_benchmarks:
+    input:
+        shown=run_files("shadows.h5", every_seed=True),
+    output:
+        **table_files("benchmarks", "Study"),
+    log:
+        "<logs>/tabulate/benchmarks.log",
+    benchmark:
+        "<benchmarks>/tabulate/benchmarks.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        name="benchmarks",
+        options=[],
+    message:
+        "Table {params.name}"
+    shell:
+        "lira tabulate {params.name} {params.options} {input.shown} --output {output.csv} > {log} 2>&1"
+
+
+use rule tabulate_benchmarks as tabulate_utility with:
+    input:
+        shown=run_files("shadows.h5"),
+    output:
+        **table_files("utility", "Utility"),
+    log:
+        "<logs>/tabulate/utility.log",
+    benchmark:
+        "<benchmarks>/tabulate/utility.tsv"
+    params:
+        name="utility",
+        options=[],
+
+
+use rule tabulate_benchmarks as tabulate_optimistic with:
+    input:
+        shown=run_files("metrics.csv"),
+        shadows=run_files("shadows.h5"),
+    output:
+        **table_files("optimistic", "Attacks"),
+    log:
+        "<logs>/tabulate/optimistic.log",
+    benchmark:
+        "<benchmarks>/tabulate/optimistic.tsv"
+    params:
+        name="optimistic",
+        options=[],
+
+
+use rule tabulate_benchmarks as tabulate_calibrated with:
+    input:
+        shown=run_files("metrics.csv"),
+        shadows=run_files("shadows.h5"),
+    output:
+        **table_files("calibrated-fpr{fpr}", "Calibration"),
+    log:
+        "<logs>/tabulate/calibrated-fpr{fpr}.log",
+    benchmark:
+        "<benchmarks>/tabulate/calibrated-fpr{fpr}.tsv"
+    params:
+        name="calibrated",
+        options=["--fpr", "{fpr}"],
+
+
+use rule tabulate_benchmarks as tabulate_ablation with:
+    input:
+        shown=run_files("metrics.csv", study.ablation),
+        shadows=run_files("shadows.h5", study.ablation),
+    output:
+        **table_files("ablation", "Attacks"),
+    log:
+        "<logs>/tabulate/ablation.log",
+    benchmark:
+        "<benchmarks>/tabulate/ablation.tsv"
+    params:
+        name="ablation",
+        options=[],
+
+
+use rule tabulate_benchmarks as tabulate_transfer with:
+    input:
+        shown=run_files("metrics.csv", study.transfer),
+        shadows=run_files("shadows.h5", study.transfer),
+    output:
+        **table_files("transfer", "Attacks"),
+    log:
+        "<logs>/tabulate/transfer.log",
+    benchmark:
+        "<benchmarks>/tabulate/transfer.tsv"
+    params:
+        name="transfer",
+        options=[],
+
+
+use rule tabulate_benchmarks as tabulate_rank_agreement with:
+    input:
+        shown="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
+        runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
+        shadows=reference_files("shadows.h5"),
+        metrics=reference_files("metrics.csv"),
+        topq="<results>/agreement/{dataset}/{architecture}/{regime}/topq.csv",
+    output:
+        **table_files("rank_agreement-{dataset}-{architecture}-{regime}", "Agreement"),
+    log:
+        "<logs>/tabulate/rank_agreement-{dataset}-{architecture}-{regime}.log",
+    benchmark:
+        "<benchmarks>/tabulate/rank_agreement-{dataset}-{architecture}-{regime}.tsv"
+    params:
+        name="rank_agreement",
+        options=[],
+
+
+rule plot_loss_ratio:
+    input:
+        shown=run_files("metrics.csv"),
+        shadows=run_files("shadows.h5"),
+    output:
+        **figure_files("loss_ratio", "Utility"),
+    log:
+        "<logs>/plot/loss_ratio.log",
+    benchmark:
+        "<benchmarks>/plot/loss_ratio.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        name="loss_ratio",
+        options=[],
+    message:
+        "Figure {params.name}"
+    shell:
+        "lira plot {params.name} {params.options} {input.shown} --output {output.pdf} > {log} 2>&1"
+
+
+use rule plot_loss_ratio as plot_roc with:
+    input:
+        shown=run_files("scores.h5"),
+        shadows=run_files("shadows.h5"),
+    output:
+        **figure_files("roc", "Attacks"),
+    log:
+        "<logs>/plot/roc.log",
+    benchmark:
+        "<benchmarks>/plot/roc.tsv"
+    params:
+        name="roc",
+        options=[],
+
+
+use rule plot_loss_ratio as plot_in_out with:
+    input:
+        shown=regime_files("scores.h5"),
+        shadows=regime_files("shadows.h5"),
+    output:
+        **figure_files("in_out-{dataset}-{architecture}", "Attacks"),
+    log:
+        "<logs>/plot/in_out-{dataset}-{architecture}.log",
+    benchmark:
+        "<benchmarks>/plot/in_out-{dataset}-{architecture}.tsv"
+    params:
+        name="in_out",
+        options=["--sample", study.sample],
+
+
+use rule plot_loss_ratio as plot_thresholds with:
+    input:
+        shown=reference_files("metrics.csv"),
+        shadows=reference_files("shadows.h5"),
+    output:
+        **figure_files("thresholds-{dataset}-{architecture}-{regime}", "Calibration"),
+    log:
+        "<logs>/plot/thresholds-{dataset}-{architecture}-{regime}.log",
+    benchmark:
+        "<benchmarks>/plot/thresholds-{dataset}-{architecture}-{regime}.tsv"
+    params:
+        name="thresholds",
+        options=[],
+
+
+use rule plot_loss_ratio as plot_agreement with:
+    input:
+        shown="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
+        runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
+        shadows=reference_files("shadows.h5"),
+        metrics=reference_files("metrics.csv"),
+    output:
+        **figure_files("agreement-{dataset}-{architecture}-{regime}", "Agreement"),
+    log:
+        "<logs>/plot/agreement-{dataset}-{architecture}-{regime}.log",
+    benchmark:
+        "<benchmarks>/plot/agreement-{dataset}-{architecture}-{regime}.tsv"
+    params:
+        name="agreement",
+        options=[],
+
+
+use rule plot_loss_ratio as plot_support with:
+    input:
+        shown="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
+        runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
+        shadows=reference_files("shadows.h5"),
+        metrics=reference_files("metrics.csv"),
+    output:
+        **figure_files(
+            "support-{dataset}-{architecture}-{regime}-fpr{fpr}", "Agreement"
+        ),
+    log:
+        "<logs>/plot/support-{dataset}-{architecture}-{regime}-fpr{fpr}.log",
+    benchmark:
+        "<benchmarks>/plot/support-{dataset}-{architecture}-{regime}-fpr{fpr}.tsv"
+    params:
+        name="support",
+        options=["--fpr", "{fpr}"],
+
+
+use rule plot_loss_ratio as plot_displacement with:
+    input:
+        shown="<results>/agreement/{dataset}/{architecture}/{regime}/displacement.csv",
+        runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
+        shadows=reference_files("shadows.h5"),
+        metrics=reference_files("metrics.csv"),
+    output:
+        **figure_files("displacement-{dataset}-{architecture}-{regime}", "Agreement"),
+    log:
+        "<logs>/plot/displacement-{dataset}-{architecture}-{regime}.log",
+    benchmark:
+        "<benchmarks>/plot/displacement-{dataset}-{architecture}-{regime}.tsv"
+    params:
+        name="displacement",
+        options=[],
+
+
+use rule plot_loss_ratio as plot_rank_bins with:
+    input:
+        shown="<results>/agreement/{dataset}/{architecture}/{regime}/rank_bins.csv",
+        runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
+        shadows=reference_files("shadows.h5"),
+        metrics=reference_files("metrics.csv"),
+    output:
+        **figure_files("rank_bins-{dataset}-{architecture}-{regime}", "Agreement"),
+    log:
+        "<logs>/plot/rank_bins-{dataset}-{architecture}-{regime}.log",
+    benchmark:
+        "<benchmarks>/plot/rank_bins-{dataset}-{architecture}-{regime}.tsv"
+    params:
+        name="rank_bins",
+        options=[],
+
+
+use rule plot_loss_ratio as plot_top1 with:
+    input:
+        shown="<results>/agreement/{dataset}/{architecture}/{regime}/top1.csv",
+        runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
+        shadows=reference_files("shadows.h5"),
+        metrics=reference_files("metrics.csv"),
+        data=data_file,
+    output:
+        **figure_files("top1-{dataset}-{architecture}-{regime}", "Agreement"),
+    log:
+        "<logs>/plot/top1-{dataset}-{architecture}-{regime}.log",
+    benchmark:
+        "<benchmarks>/plot/top1-{dataset}-{architecture}-{regime}.tsv"
+    params:
+        name="top1",
+        options=lambda wildcards, input: ["--data", input.data],
+
+
+use rule plot_loss_ratio as plot_top_vulnerable with:
+    input:
+        shown="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
+        runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
+        shadows=reference_files("shadows.h5"),
+        metrics=reference_files("metrics.csv"),
+        samples=reference_files("samples.csv"),
+        data=data_file,
+    output:
+        **figure_files(
+            "top_vulnerable-{dataset}-{architecture}-{regime}-fpr{fpr}", "Agreement"
+        ),
+    log:
+        "<logs>/plot/top_vulnerable-{dataset}-{architecture}-{regime}-fpr{fpr}.log",
+    benchmark:
+        "<benchmarks>/plot/top_vulnerable-{dataset}-{architecture}-{regime}-fpr{fpr}.tsv"
+    params:
+        name="top_vulnerable",
+        options=lambda wildcards, input: ["--fpr", wildcards.fpr, "--data", input.data],
+
+
+rule tables:
+    input:
+        [f"<results>/paper/tables/{name}.csv" for name in TABLES],
+
+
+rule figures:
+    input:
+        [f"<results>/paper/figures/{name}.pdf" for name in FIGURES],

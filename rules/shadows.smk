@@ -1,0 +1,78 @@
+"""Shadow models: trained and queried shard by shard, then gathered."""
+
+
+rule pretrain_model:
+    input:
+        data=data_file,
+    output:
+        "<results>/pretrained/{dataset}/{architecture}.pt",
+    log:
+        "<logs>/pretrain_model/{dataset}/{architecture}.log",
+    benchmark:
+        "<benchmarks>/pretrain_model/{dataset}/{architecture}.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        settings=pretraining_settings,
+    message:
+        "Pretraining {wildcards.architecture} on the public part of {wildcards.dataset}"
+    shell:
+        "lira pretrain-model --settings {params.settings:q} --data {input.data} --output {output} > {log} 2>&1"
+
+
+rule train_shadows:
+    input:
+        data=data_file,
+        pretrained=pretrained_file,
+    output:
+        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shards/{first}-{last}.h5",
+    log:
+        "<logs>/train_shadows/{dataset}/{architecture}/{regime}/seed{seed}/{first}-{last}.log",
+    benchmark:
+        "<benchmarks>/train_shadows/{dataset}/{architecture}/{regime}/seed{seed}/{first}-{last}.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        settings=training_settings,
+        run=run_description,
+        pretrained=lambda wildcards, input: option(
+            "pretrained", input.get("pretrained", [])
+        ),
+    message:
+        "Training {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, "
+        "seed {wildcards.seed}: models {wildcards.first} to {wildcards.last}"
+    shell:
+        "lira train-shadows --settings {params.settings:q} --run {params.run:q} --data {input.data} {params.pretrained}"
+        " --first {wildcards.first} --last {wildcards.last} --output {output} > {log} 2>&1"
+
+
+rule gather_shadows:
+    input:
+        shards=shard_files,
+        data=data_file,
+    output:
+        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
+    log:
+        "<logs>/gather_shadows/{dataset}/{architecture}/{regime}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/gather_shadows/{dataset}/{architecture}/{regime}/seed{seed}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        models=study.shadow_models,
+    message:
+        "Gathering {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
+    shell:
+        "lira gather-shadows {input.shards} --data {input.data} --models {params.models} --output {output} > {log} 2>&1"
