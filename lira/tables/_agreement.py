@@ -45,7 +45,7 @@ class Agreement:
         Raises:
             StoreError: it is missing.
         """
-        return pd.read_csv(self._path(name), float_precision="round_trip", keep_default_na=False, na_values=["", "nan"])
+        return pd.read_csv(self._path(name), keep_default_na=False, na_values=["", "nan"])
 
     def runs(self, kind: str = "reference") -> dict[str, Run]:
         """Runs by label: the ``reference`` seeds or the ``variants``."""

@@ -33,7 +33,7 @@ def make(study, tmp_path):
             folders = [agreement_folder(study)] if name == "rank_agreement" else [run_folder(study, *k) for k in MAIN]
         path = tmp_path / f"{name}.csv"
         tabulate(name, folders, path, **options)
-        return pd.read_csv(path, float_precision="round_trip", keep_default_na=False, na_values=[""]), path
+        return pd.read_csv(path, keep_default_na=False, na_values=[""]), path
 
     return make
 

@@ -1,0 +1,272 @@
+"""Figures: what they show, that nothing is cut off, fonts, and the same bytes for the same results."""
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+from synthetic_study import (
+    RUNS,
+    agreement_folder,
+    data_file,
+    make_study,
+    run_folder,
+)
+
+from lira import store
+from lira.errors import ConfigError, StoreError
+from lira.figures import plot
+from lira.figures.roc import tpr_at
+from lira.figures.thresholds import median_rmad
+from lira.roc import threshold_at_fpr
+from lira.tables import names
+
+MAIN = [key for key in RUNS if key[1] in ("baseline", "aof", "tl")]
+OF_RUNS = ["in_out", "loss_ratio", "roc", "thresholds"]
+OF_AGREEMENT = ["agreement", "displacement", "rank_bins", "support", "top1", "top_vulnerable"]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return make_study(tmp_path_factory.mktemp("study"))
+
+
+def folders_of(study, name):
+    if name in OF_AGREEMENT:
+        return [agreement_folder(study)]
+    if name == "thresholds":
+        return [run_folder(study, "fcn", "aof", seed) for seed in (0, 1, 2)]
+    return [run_folder(study, *key) for key in (MAIN[:3] if name == "in_out" else MAIN)]
+
+
+@pytest.fixture
+def draw(study):
+    def draw(name, folders=None, **options):
+        if name in ("top_vulnerable", "top1"):
+            options.setdefault("data", data_file(study))
+        return import_module(f"lira.figures.{name}").figure(folders or folders_of(study, name), **options)
+
+    return draw
+
+
+def test_names():
+    assert names("lira.figures") == sorted(OF_RUNS + OF_AGREEMENT)
+
+
+@pytest.mark.parametrize("name", OF_RUNS + OF_AGREEMENT)
+def test_files(study, tmp_path, name):
+    data = {"data": data_file(study)} if name in ("top_vulnerable", "top1", "in_out") else {}
+    plot(name, folders_of(study, name), tmp_path / f"{name}.pdf", **data)
+    pdf = (tmp_path / f"{name}.pdf").read_bytes()
+    assert b"/FontFile2" in pdf and b"/Type3" not in pdf and b"CreationDate" not in pdf
+    picture = imread(tmp_path / f"{name}.png")[..., :3]
+    assert picture.shape[1] in (850, 1750)
+    ink = (picture < 0.9).any(axis=2)
+    edges = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
+    assert not edges.any(), "something is cut off at the edge"
+    assert ink.mean() > 0.01
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.pdf", f"{name}.png"]
+
+
+@pytest.mark.parametrize("name", OF_RUNS + OF_AGREEMENT)
+def test_text_is_readable_and_no_legend_is_on_the_data(draw, name):
+    from matplotlib import rc_context
+
+    from lira.figures._style import STYLE
+
+    with rc_context(STYLE):
+        drawn = draw(name)
+        drawn.draw_without_rendering()
+    panels = drawn.get_axes()
+    assert panels and all(axes.has_data() or axes.images for axes in panels)
+    texts = [text for text in drawn.findobj(lambda artist: hasattr(artist, "get_fontsize")) if text.get_text().strip()]
+    assert min(text.get_fontsize() for text in texts) >= 7
+    page = drawn.bbox.padded(0.5)
+    shown = [text for text in texts if text.get_visible() and text not in ticks_out_of_view(panels)]
+    assert [text.get_text() for text in shown if not contains(page, text.get_window_extent())] == []
+    assert not any(axes.get_legend() for axes in panels)
+    for legend in drawn.legends:
+        box = legend.get_window_extent()
+        assert not any(box.overlaps(axes.get_window_extent()) for axes in panels)
+
+
+def ticks_out_of_view(panels):
+    """Labels of ticks that matplotlib does not draw: beyond the limits, or of an axis that is off."""
+    axes = [(axis, panel.axison) for panel in panels for axis in (panel.xaxis, panel.yaxis)]
+    ticks = [(tick, on, *sorted(axis.get_view_interval())) for axis, on in axes for tick in axis.get_major_ticks()]
+    return [tick.label1 for tick, on, low, high in ticks if not (on and low <= tick.get_loc() <= high)]
+
+
+def contains(page, box):
+    return page.x0 <= box.x0 and page.y0 <= box.y0 and box.x1 <= page.x1 and box.y1 <= page.y1
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_same_results_same_bytes(study, tmp_path, seed):
+    """Also from another process, with another hash seed."""
+    code = "import sys; from lira.figures import plot; plot('thresholds', sys.argv[2:], sys.argv[1])"
+    folders = folders_of(study, "thresholds")
+    plot("thresholds", folders, tmp_path / "here.pdf")
+    arguments = [sys.executable, "-c", code, tmp_path / "there.pdf", *folders]
+    subprocess.run(arguments, check=True, env=os.environ | {"PYTHONHASHSEED": seed})
+    for suffix in (".pdf", ".png"):
+        assert (tmp_path / f"here{suffix}").read_bytes() == (tmp_path / f"there{suffix}").read_bytes()
+
+
+def test_thresholds_has_a_box_per_run_and_one_for_all(draw, study):
+    drawn = draw("thresholds", fpr=0.01)
+    (axes,) = drawn.get_axes()
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels == ["seed 0", "seed 1", "seed 2", "all runs"]
+    metrics = pd.read_csv(run_folder(study, "fcn", "aof", 1) / "metrics.csv")
+    chosen = metrics.query("attack == 'online' and mode == 'target' and fpr == 0.01 and prior == 0.5")["threshold"]
+    rmad = 100 * 1.4826 * (chosen - chosen.median()).abs().median() / chosen.median()
+    assert f"{chosen.median():.2f}\n{rmad:.1f} %" in [text.get_text() for text in axes.texts]
+    assert len(draw("thresholds").get_axes()) == 2
+
+
+def test_median_rmad():
+    assert median_rmad(np.array([1.0, 2.0, 4.0])) == (2.0, pytest.approx(74.13))
+    assert np.isnan(median_rmad(np.array([-1.0, 0.0, 1.0]))[1])
+    assert np.isnan(median_rmad(np.array([]))).all()
+
+
+def test_roc_reads_the_curve_as_the_metrics_do(study):
+    with store.read(run_folder(study, "fcn", "aof") / "scores.h5", "scores") as file:
+        scores, member = file["online"][3], file["member"][3]
+    scores = scores.round(1)
+    grid = np.array([0.0, 0.001, 0.01, 0.1, 0.5, 1.0])
+    expected = [threshold_at_fpr(scores, member, fpr).tpr for fpr in grid]
+    np.testing.assert_allclose(tpr_at(grid, scores, member), expected)
+
+
+def test_roc_shades_what_is_not_resolved(draw, study):
+    drawn = draw("roc")
+    panels = drawn.get_axes()
+    assert [axes.get_title() for axes in panels[:2]] == ["Digits FCN Baseline", "Digits FCN AOF"]
+    with store.read(run_folder(study, *MAIN[0]) / "scores.h5", "scores") as file:
+        floor = 1 / (~file["member"][:]).sum(axis=1).mean()
+    shade = next(patch for patch in panels[0].patches if patch.get_hatch())
+    assert shade.get_x() + shade.get_width() == pytest.approx(floor)
+    assert len(panels[0].lines) == 6 and panels[0].get_xscale() == panels[0].get_yscale() == "log"
+
+
+def test_agreement_has_a_line_per_scenario(draw, study):
+    panels = draw("agreement", fpr=0.01).get_axes()
+    sets = pd.read_csv(agreement_folder(study) / "agreement.csv")
+    chosen = sets.query("scenario == 'identical' and support == 1 and zero_fp and fpr == 0.01")
+    lines = {line.get_label(): line for line in panels[0].lines}
+    assert list(lines) == [
+        "identical",
+        "+1 different (batch 128, dropout 0.2)",
+        "+1 different (TL)",
+        "+1 different (ResNet)",
+        "+2 different",
+        "+3 different",
+    ]
+    np.testing.assert_allclose(lines["identical"].get_ydata(), 100 * chosen["jaccard"])
+    np.testing.assert_allclose(panels[2].lines[0].get_ydata(), chosen["union"])
+    assert len(draw("agreement").get_axes()) == 6
+
+
+def test_support_says_where_there_is_nothing(draw, study):
+    drawn = draw("support", fpr=0.01)
+    panels = drawn.get_axes()
+    assert len(panels) == 6
+    sets = pd.read_csv(agreement_folder(study) / "agreement.csv").query("scenario == 'identical' and fpr == 0.01")
+    shown = [text.get_text() for text in panels[0].texts]
+    chosen = sets.query("zero_fp")
+    assert shown.count("–") == chosen["jaccard"].isna().sum() > 0
+    assert len(shown) == len(chosen)
+    assert f"{sets.query('not zero_fp')['union'].max():.0f}" in [text.get_text() for text in panels[5].texts]
+
+
+def test_displacement_is_the_mean_over_runs(draw, study):
+    axes = draw("displacement").get_axes()[0]
+    shares = pd.read_csv(agreement_folder(study) / "displacement.csv").query("gap == 'median' and q == 5")
+    line = next(line for line in axes.lines if line.get_label() == "q = 5 %")
+    np.testing.assert_allclose(line.get_ydata(), 100 * shares.groupby("delta")["fraction"].mean())
+
+
+def test_loss_ratio_fit(draw, study):
+    drawn = draw("loss_ratio", fpr=0.01)
+    (axes,) = drawn.get_axes()
+    points = np.array([line.get_xydata()[0] for line in axes.lines if len(line.get_xdata()) == 1])
+    assert len(points) == len(MAIN)
+    r = np.corrcoef(np.log10(points[:, 0]), points[:, 1])[0, 1]
+    slope, intercept = np.polyfit(np.log10(points[:, 0]), points[:, 1], 1)
+    title = axes.get_title()
+    assert f"Pearson r (log x) = {r:.2f}" in title and f"R² = {r**2:.2f}" in title
+    assert f"{slope:.2f} log" in title and f"{abs(intercept):.2f}, R²" in title
+    alone = draw("loss_ratio", [run_folder(study, "fcn", "tl"), run_folder(study, "fcn", "aof")])
+    assert "Pearson" not in alone.get_axes()[0].get_title()
+
+
+def test_in_out_counts_every_model(draw):
+    panels = draw("in_out", sample=5).get_axes()
+    assert len(panels) == 6
+    for axes in panels:
+        assert sum(bar.get_height() for bar in axes.patches) == 16
+        assert sum(len(line.get_xdata()) for line in axes.lines) == 16
+    with pytest.raises(ConfigError, match="sample: 240 is not in the pool of 240, allowed: 0 to 239"):
+        draw("in_out", sample=240)
+
+
+def test_top_vulnerable_prints_counts_of_the_first_ranks(draw, study):
+    panels = draw("top_vulnerable", fpr=0.01, count=9).get_axes()
+    assert [axes.get_title() for axes in panels][:3] == ["FCN AOF seed 0", "FCN AOF seed 1", "FCN AOF seed 2"]
+    assert len(panels) == 6 and all(len(axes.images) == 9 for axes in panels)
+    counts = pd.read_csv(run_folder(study, "fcn", "aof") / "samples.csv").query("fpr == 0.01").sort_values("rank")
+    expected = [f"{row.tp} / {row.fp}" for row in counts.head(9).itertuples()]
+    assert [text.get_text() for text in panels[0].texts] == expected
+    with store.read(data_file(study), "data") as file:
+        first = file["pool/x"][counts["sample"].iloc[0], 0] / 16
+    np.testing.assert_allclose(panels[0].images[0].get_array(), first)
+
+
+def test_pictures_need_images(draw, tmp_path):
+    with store.create(tmp_path / "table.h5", "data", {"scale": 1.0}) as file:
+        file["pool/x"] = np.zeros((5, 3))
+    with pytest.raises(ConfigError, match="holds no images to show"):
+        draw("top1", data=tmp_path / "table.h5")
+
+
+def test_top1_shows_each_runs_sample_in_all_runs(draw, study):
+    axes = draw("top1").get_axes()[0]
+    assert sum(len(line.get_xdata()) for line in axes.lines) == 9
+    top = pd.read_csv(agreement_folder(study) / "top1.csv").query("gap == 'median' and source == run")
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), top["vulnerability"])
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels == [f"{row.source}\n#{row.sample}" for row in top.itertuples()]
+
+
+def test_rank_bins_has_a_mark_per_run_and_bin(draw):
+    for axes in draw("rank_bins").get_axes():
+        marks = [line for line in axes.lines if line.get_marker() == "o"]
+        assert [len(line.get_xdata()) for line in marks] == [10, 10, 10]
+        assert [label.get_text() for label in axes.get_xticklabels()][:2] == ["0–2", "2–3"]
+
+
+def test_errors_name_what_is_wrong_and_what_is_allowed(study, tmp_path):
+    with pytest.raises(ConfigError, match="figures: unknown 'rocs', allowed: agreement, displacement"):
+        plot("rocs", [study], tmp_path / "rocs.pdf")
+    with pytest.raises(ConfigError, match=r"figures.roc: unknown option 'fpr', allowed: none"):
+        plot("roc", folders_of(study, "roc"), tmp_path / "roc.pdf", fpr=0.01)
+    with pytest.raises(ConfigError, match=r"fpr: no results at 0.5"):
+        plot("support", folders_of(study, "support"), tmp_path / "support.pdf", fpr=0.5)
+    with pytest.raises(ConfigError, match="at least one result folder"):
+        plot("roc", [], tmp_path / "roc.pdf")
+    with pytest.raises(StoreError, match=r"scores.h5 does not exist|shadows.h5 does not exist"):
+        plot("roc", [tmp_path], tmp_path / "roc.pdf")
+    assert not list(tmp_path.iterdir())
+
+
+def test_figures_import_no_torch():
+    modules = ", ".join(f"lira.figures.{name}" for name in names("lira.figures"))
+    code = f"import sys, {modules}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "torch" not in loaded
