@@ -5,6 +5,7 @@ Images are ``[m, batch, channels, height, width]`` with values in 0..1 before no
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy.special import betaincinv
@@ -116,7 +117,7 @@ def mix(x: Tensor, recipe: Recipe, streams: Streams) -> Mixed | None:
     if not chosen:
         return None
     order = torch.stack(streams.orders([x.shape[1]] * len(x))).to(x.device)
-    draws = [torch.as_tensor(streams.scalars()) for _ in range(4)]
+    draws = [streams.scalars() for _ in range(4)]
     alphas = {"mixup": recipe.mixup_alpha, "cutmix": recipe.cutmix_alpha}
     mixes = {}
     for name in chosen:
@@ -124,10 +125,11 @@ def mix(x: Tensor, recipe: Recipe, streams: Streams) -> Mixed | None:
         if name == "mixup":
             mixes[name] = mixup(x, order, weight)
         else:
-            mixes[name] = cutmix(x, order, weight, torch.stack(draws[1:3], 1).to(x))
+            centre = torch.as_tensor(np.stack(draws[1:3], 1)).to(x)
+            mixes[name] = cutmix(x, order, weight, centre)
     if len(chosen) == 1:
         return mixes[chosen[0]]
-    heads = (draws[3] < 0.5).to(x.device)
+    heads = torch.as_tensor(draws[3] < 0.5).to(x.device)
     both = [mixes[name] for name in chosen]
     shape = (-1, *[1] * (x.dim() - 1))
     return Mixed(

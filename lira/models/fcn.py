@@ -1,6 +1,7 @@
 """Fully connected network: the paper's FCN for Purchase-100 (600-1024-512-100, tanh) and smaller ones."""
 
 import math
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -25,7 +26,7 @@ class FCN(nn.Module):
     def __init__(self, architecture: Architecture, models: int, shape: tuple[int, ...], classes: int, dropout: float):
         super().__init__()
         sizes = [math.prod(shape), *architecture.hidden]
-        self.hidden = nn.ModuleList(Linear(models, a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.hidden = nn.ModuleList(Linear(models, a, b) for a, b in pairwise(sizes))
         self.classifier = Linear(models, sizes[-1], classes)
         self.activation = ACTIVATIONS[architecture.activation]()
         self.dropout = Dropout(dropout)

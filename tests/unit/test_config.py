@@ -1,0 +1,168 @@
+"""The study file: what is wrong in it is said in one line that names key, value and what is allowed."""
+
+import copy
+
+import pytest
+import yaml
+
+from lira.config import AUGMENTATIONS, DATASETS, FAMILIES, Recipe, commented_defaults, load_study, read_yaml, schema
+from lira.errors import ConfigError
+
+MINIMAL = {
+    "study": "s",
+    "shadow_models": 4,
+    "shard_size": 4,
+    "datasets": {"digits": {"source": "digits", "public": 100}},
+    "architectures": {
+        "net": {"family": "fcn", "flatten": True},
+        "tabular": {"family": "fcn"},
+        "res": {"family": "resnet"},
+    },
+    "regimes": {"baseline": {}, "aof": {"augment": ["crop"]}},
+    "runs": {"digits/net/baseline": {}, "digits/res/aof": {"seeds": [0, 1]}},
+}
+
+
+def changed(path, value):
+    settings = copy.deepcopy(MINIMAL)
+    *parents, last = path
+    section = settings
+    for key in parents:
+        section = section.setdefault(key, {})
+    section[last] = value
+    return settings
+
+
+def test_minimal_study_resolves():
+    study = load_study(MINIMAL)
+    assert study.recipe_of("digits/net/baseline") == Recipe()
+    assert study.recipe_of("digits/res/aof").augment == ["crop"]
+    assert study.seeds_of("digits/net/baseline") == [42]
+    assert study.seeds_of("digits/res/aof") == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (["shadow_models"], "many", ["shadow_models", "'many'", "integer"]),
+        (["shadow_models"], 1, ["shadow_models", "1", "greater than or equal to 2"]),
+        (["shadw_models"], 4, ["shadw_models", "unknown key", "shadow_models"]),
+        (["shard_size"], 0, ["shard_size", "0", "greater than or equal to 1"]),
+        (["seeds"], [1, 2, 1], ["seeds", "1 is given more than once"]),
+        (["runs", "digits/res/aof", "seeds"], [3, 3], ["runs.digits/res/aof.seeds", "3 is given more than once"]),
+        (["fprs"], [0.1, 2], ["fprs", "2", "less than 1"]),
+        (["study"], "a; rm -rf x", ["study", "a; rm -rf x", "match"]),
+        (["datasets", "; rm -rf x"], {}, ["datasets", "; rm -rf x", "match"]),
+        (["datasets", "digits", "source"], "imagenet", ["datasets.digits.source", "'imagenet'", "'digits'"]),
+        (["datasets", "digits", "tset"], 3, ["datasets.digits.tset", "unknown key", "test"]),
+        (["architectures", "net", "family"], "vit", ["architectures.net.family", "'vit'", "'resnet'"]),
+        (["regimes", "aof", "augment"], ["crap"], ["augment", "'crap'", "cutmix"]),
+        (["regimes", "aof", "augment"], ["crop", "crop"], ["augment", "crop is given more than once"]),
+        (["regimes", "aof", "learning_rat"], 1, ["regimes.aof.learning_rat", "unknown key", "learning_rate"]),
+        (["regimes", "baseline", "epochs"], -1, ["regimes.baseline.epochs", "-1", "greater than or equal to 1"]),
+        (["runs", "digits/net/baseline"], {"dropout": 1}, ["runs.digits/net/baseline.dropout", "1", "less than 1"]),
+        (["runs", "mnist/net/aof"], {}, ["runs.mnist/net/aof", "'mnist'", "digits"]),
+        (["runs", "digits/vgg/aof"], {}, ["runs.digits/vgg/aof", "'vgg'", "net, tabular, res"]),
+        (["runs", "digits/net/dp"], {}, ["runs.digits/net/dp", "'dp'", "baseline, aof"]),
+        (["runs", "digits"], {}, ["runs.digits", "dataset/architecture/regime"]),
+        (["runs", "digits/tabular/baseline"], {}, ["fcn", "tabular", "image", "flatten"]),
+        (["runs", "digits/net/baseline"], {"cohort": 3}, ["shard_size", "4", "multiple", "3"]),
+        (["agreement"], {"digits/net/baseline": []}, ["agreement.digits/net/baseline", "two or more"]),
+        (["agreement"], {"digits/res/aof": ["digits/x/y"]}, ["agreement", "digits/x/y"]),
+        (["ablation"], ["digits/x/y"], ["ablation", "digits/x/y"]),
+    ],
+)
+def test_mistakes_are_named_in_one_line(path, value, said):
+    with pytest.raises(ConfigError) as error:
+        load_study(changed(path, value))
+    message = str(error.value)
+    assert "\n" not in message
+    for part in said:
+        assert part in message
+
+
+def test_pretraining_needs_a_public_part():
+    settings = changed(["runs", "digits/net/baseline"], {"start": "public"})
+    load_study(settings)
+    settings["datasets"]["digits"]["public"] = 0
+    with pytest.raises(ConfigError, match=r"start: public needs datasets\.digits\.public above 0"):
+        load_study(settings)
+
+
+def test_images_only_settings_are_refused_for_tabular_data(monkeypatch):
+    monkeypatch.setitem(DATASETS, "digits", "tabular")
+    settings = changed(["runs"], {"digits/tabular/baseline": {"augment": ["cutmix"]}})
+    with pytest.raises(ConfigError, match="cutmix needs images, digits is tabular"):
+        load_study(settings)
+    settings["runs"] = {"digits/tabular/baseline": {"query_views": 18}}
+    with pytest.raises(ConfigError, match="query_views: 18 views need images"):
+        load_study(settings)
+    settings["runs"] = {"digits/tabular/baseline": {"augment": ["mixup"]}}
+    load_study(settings)
+
+
+def test_a_config_error_is_a_value_error():
+    assert issubclass(ConfigError, ValueError)
+
+
+def test_nested_values_from_the_command_line_are_read_as_yaml():
+    study = load_study(
+        MINIMAL | {"seeds": "[5, 6]", "store_logits": "true", "regimes": "{baseline: {}, aof: {epochs: 3}}"}
+    )
+    assert study.seeds == [5, 6]
+    assert study.store_logits is True
+    assert study.recipe_of("digits/res/aof").epochs == 3
+    assert study.recipe_of("digits/res/aof").augment == []
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers():
+    settings = changed(["regimes", "aof"], yaml.safe_load("{learning_rate: 1e-3}"))
+    assert settings["regimes"]["aof"]["learning_rate"] == "1e-3"
+    assert load_study(settings).recipe_of("digits/res/aof").learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1\nb: {c: 1, c: 2}", "'c' is given more than once"),
+        ("- a", "not a mapping"),
+        ("a: [", "while parsing"),
+    ],
+)
+def test_unusable_files_are_refused(tmp_path, text, said):
+    file = tmp_path / "study.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=said) as error:
+        read_yaml(file)
+    assert str(file) in str(error.value)
+    with pytest.raises(ConfigError, match="No such file"):
+        read_yaml(tmp_path / "missing.yaml")
+
+
+def test_shards_cover_all_models_once():
+    study = load_study(MINIMAL | {"shadow_models": 10})
+    assert study.shards() == [(0, 3), (4, 7), (8, 9)]
+
+
+def test_vocabulary_is_what_is_implemented():
+    import inspect
+    import pkgutil
+
+    from lira import augment, datasets, models
+
+    assert set(FAMILIES) == set(models.NETWORKS)
+    assert set(DATASETS) == {module.name for module in pkgutil.iter_modules(datasets.__path__)}
+    functions = {name for name, _ in inspect.getmembers(augment, inspect.isfunction)}
+    assert set(AUGMENTATIONS) <= functions
+
+
+def test_documented_settings_are_the_models(request):
+    documented = (request.config.rootpath / "docs" / "configuration.md").read_text()
+    assert "\n".join(commented_defaults()).strip() in documented
+    assert (request.config.rootpath / "docs" / "study.schema.json").read_text().strip() == schema()
+
+
+@pytest.mark.parametrize("name", ["workflow_config.yaml", "studies/smoke.yaml"])
+def test_studies_in_the_repository_are_valid(request, name):
+    study = load_study(read_yaml(request.config.rootpath / name))
+    assert study.agreement
