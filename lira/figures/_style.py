@@ -16,6 +16,9 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "
 ATTACKS = {"online": BLUE, "online_fixed": SKY, "offline": VERMILION, "offline_fixed": ORANGE, "global": GREY}
 REGIMES = {"baseline": VERMILION, "weak": ORANGE, "aof": BLUE, "tl": GREEN}
 MEMBERSHIP = {"IN": ORANGE, "OUT": BLUE}
+WIDE = 20
+"""Range of values from which an axis is logarithmic."""
+
 MARKERS = "osD^vPX<>*"
 
 STYLE = {
@@ -59,6 +62,22 @@ def plain_log(axis, percent: bool = False, subs: Sequence[float] = (1,)) -> None
     axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value if percent else value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def spread_scale(axes: Axes, values: Sequence[float]) -> None:
+    """Leaves the y axis linear, or makes it logarithmic, symmetric where values change sign, if their range is wide."""
+    low, high = min(values), max(values)
+    if low > 0 and high / low > WIDE:
+        axes.set_yscale("log")
+        plain_log(axes.yaxis, subs=(1, 2, 5))
+    elif low <= 0 and high > WIDE:
+        axes.set_yscale("symlog", linthresh=1)
+        axes.yaxis.set_major_formatter("{x:g}")
+
+
+def fewest_gaps(panels: int, *columns: int) -> int:
+    """Which number of columns leaves the fewest places empty; never more than there are panels."""
+    return min(panels, min(columns, key=lambda across: -panels % across))
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int, **kwargs) -> None:

@@ -23,7 +23,7 @@ from lira.figures._style import (
     legend_below,
 )
 from lira.tables._agreement import Agreement
-from lira.tables._labels import percent
+from lira.tables._labels import percent, show
 from lira.tables._resolution import describe
 from lira.tables._runs import choose_fprs
 
@@ -32,14 +32,14 @@ VARIANTS = (VERMILION, ORANGE, GREEN, PURPLE, SKY, BLUE)
 MIXED = ("#4d4d4d", GREY, "#b3b3b3")
 
 
-def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, zero_fp: bool = True) -> Figure:
+def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, zero_fp: bool = False) -> Figure:
     """A row of panels per FPR: mean Jaccard, intersection and union of k runs, a line per scenario.
 
     Args:
         folders: One agreement folder.
         fpr: Target FPR; all of the results if not given.
         support: Least number of detections of a flagged sample.
-        zero_fp: Whether a flagged sample must have no false positive.
+        zero_fp: Whether a flagged sample must have no false positive; the paper's curves do not ask for it.
     """
     agreement = Agreement(folders[0])
     sets, negatives = agreement.table("agreement.csv"), agreement.negatives()
@@ -63,7 +63,7 @@ def lines(panels: np.ndarray, sets: pd.DataFrame) -> None:
     for number, ((scenario, variant), group) in enumerate(groups):
         colour = BLACK if scenario == "identical" else next(variants) if variant else next(mixed)
         style = {"color": colour, "marker": MARKERS[number % len(MARKERS)], "linestyle": "-" if variant else "--"}
-        label = f"{scenario} ({variant})" if variant else scenario
+        label = f"{scenario} ({' '.join(map(show, variant.split('/')))})" if variant else scenario
         style |= {"linestyle": "-", "linewidth": 1.8} if scenario == "identical" else {}
         for axes, measure in zip(panels, MEASURES, strict=True):
             scale = 100 if measure == "jaccard" else 1

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lira.errors import ConfigError
 from lira.figures._pictures import Pictures
@@ -71,5 +72,6 @@ def histogram(axes: Axes, values: np.ndarray, member: np.ndarray) -> None:
         rug = np.full(mask.sum(), -0.05 - 0.06 * row)
         style = {"color": MEMBERSHIP[name], "markersize": 4, "markeredgewidth": 0.6, "clip_on": False}
         axes.plot(values[mask], rug, "|", transform=axes.get_xaxis_transform(), **style)
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.tick_params(axis="x", pad=11, length=0)
     axes.spines["bottom"].set_visible(False)

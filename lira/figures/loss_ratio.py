@@ -33,19 +33,19 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
     runs = read_runs(folders)
     points = pd.DataFrame([point(run, fpr, attack) for run in runs])
     rate = points["fpr"].iloc[0]
-    drawn = canvas(SINGLE, 3.1)
-    axes = drawn.subplots()
     points["group"] = group_regimes(points["regime"])
-    colours, kinds = regime_colours(points["group"]), list(dict.fromkeys(points["kind"]))
+    groups, kinds = (list(dict.fromkeys(points[name])) for name in ("group", "kind"))
+    colours = regime_colours(groups)
+    drawn = canvas(SINGLE, 2.7 + 0.15 * max(len(groups), len(kinds)))
+    axes = drawn.subplots()
     for run in points.itertuples():
         axes.plot(run.loss_ratio, run.tpr, MARKERS[kinds.index(run.kind) % len(MARKERS)], color=colours[run.group])
     axes.set_xscale("log")
-    axes.set(xlabel="Loss ratio, test / train", ylabel=f"TPR (%) at {percent(rate)} FPR, {show(attack)}")
+    axes.set(xlabel="Loss ratio, test / train", ylabel=f"TPR (%) at {percent(rate)} FPR")
     plain_log(axes.xaxis, subs=(1, 2, 5))
-    axes.set_title(f"{len(points)} runs{describe(rate, points['negatives'].mean())}" + "\n" + fit(axes, points))
-    drawn.legend(
-        handles=handles(list(dict.fromkeys(points["group"])), kinds, colours), loc="outside lower center", ncols=2
-    )
+    unresolved = describe(rate, points["negatives"].mean())
+    axes.set_title(f"{len(points)} runs, {show(attack)}{unresolved}\n{fit(axes, points)}".strip())
+    drawn.legend(handles=handles(groups, kinds, colours), loc="outside lower center", ncols=2)
     return drawn
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from lira.figures._style import BLUE, DOUBLE, canvas
+from lira.figures._style import BLUE, DOUBLE, canvas, spread_scale
 from lira.tables._agreement import GAPS, Agreement
 
 SPREAD = 0.6
@@ -34,8 +34,7 @@ def figure(folders: Sequence[Path]) -> Figure:
             axes.vlines(x, part["min"], part["max"], color=BLUE, linewidth=1, alpha=0.6)
             axes.plot(x, part["mean"], "o", color=BLUE, markersize=2.5)
         axes.axhline(0, color="black", linewidth=0.5)
-        axes.set_yscale("symlog", linthresh=1)
-        axes.yaxis.set_major_formatter("{x:g}")
+        spread_scale(axes, [table["mean"].min(), table["max"].max()])
         axes.set_xticks(range(len(bins)), ticks, rotation=45, ha="right", rotation_mode="anchor")
         axes.set(xlabel="Rank percentile (%)", title=f"{agreement.title}, {heading.lower()}")
     panels[0].set_ylabel("Vulnerability (gap of online scores)")

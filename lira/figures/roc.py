@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lira.figures._style import ATTACKS, DOUBLE, GREY, SINGLE, canvas, legend_below, plain_log
+from lira.figures._style import ATTACKS, DOUBLE, GREY, SINGLE, canvas, fewest_gaps, legend_below, plain_log
 from lira.roc import Ordered
 from lira.store import Run
 from lira.tables._labels import show
@@ -18,25 +18,25 @@ POINTS = 400
 
 
 def figure(folders: Sequence[Path]) -> Figure:
-    """A panel per run: TPR against FPR, mean and 5th to 95th percentile over targets.
+    """A panel per run: TPR against FPR, mean and middle half of the targets.
 
     Args:
         folders: Run folders.
     """
     runs = read_runs(folders)
-    columns = min(3, len(runs))
+    columns = fewest_gaps(len(runs), 3, 4)
     rows = ceil(len(runs) / columns)
-    drawn = canvas(SINGLE if columns == 1 else DOUBLE, 0.5 + rows * (2.6 if columns == 1 else 6 / columns))
-    panels = drawn.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    drawn = canvas(SINGLE if columns == 1 else DOUBLE, 1.0 + rows * (2.4 if columns == 1 else 5.6 / columns))
+    body = drawn.subfigures()
+    panels = body.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes, run in zip(panels.flat, runs, strict=False):
         panel(axes, run)
     for axes in panels.flat[len(runs) :]:
         axes.remove()
-    for axes in panels[:, 0]:
-        axes.set_ylabel("TPR (%)")
     for axes in panels.flat[max(0, len(runs) - columns) : len(runs)]:
-        axes.set_xlabel("FPR (%)")
         axes.tick_params(labelbottom=True)
+    body.supxlabel("FPR (%)", fontsize=8)
+    body.supylabel("TPR (%)", fontsize=8)
     legend_below(drawn, panels.flat[0], 3 if columns > 1 else 2)
     return drawn
 
@@ -51,7 +51,8 @@ def panel(axes: Axes, run: Run) -> None:
     for attack, values in scores.items():
         tpr = np.stack([tpr_at(grid, *target) for target in zip(values, member, strict=True)])
         axes.plot(grid, tpr.mean(axis=0), color=ATTACKS[attack], label=show(attack), zorder=3)
-        axes.fill_between(grid, *np.percentile(tpr, [5, 95], axis=0), color=ATTACKS[attack], alpha=0.13, linewidth=0)
+        band = np.percentile(tpr, [25, 75], axis=0)
+        axes.fill_between(grid, *band, where=grid >= floor, color=ATTACKS[attack], alpha=0.2, linewidth=0)
     axes.plot(grid, grid, color="black", linestyle=":", linewidth=0.8, label="Chance")
     shade = {"facecolor": "none", "edgecolor": GREY, "hatch": "/////", "hatch_linewidth": 0.4, "linewidth": 0}
     axes.axvspan(grid[0], floor, label="Not resolved: FPR below 1 / non-members", **shade)

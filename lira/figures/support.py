@@ -46,9 +46,10 @@ def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
 def map_of(axes: Axes, sets: pd.DataFrame, measure: str) -> None:
     """One heat map; a dash where no run flags any sample."""
     values = sets.pivot(index="k", columns="support", values=measure) * (100 if measure == "jaccard" else 1)
-    top = 100 if measure == "jaccard" else max(1, values.max(axis=None))
-    style = {"cmap": "cividis", "cbar": False, "annot": True, "fmt": ".0f", "annot_kws": {"size": 7}}
-    sns.heatmap(values, ax=axes, vmin=0, vmax=top, **style)
+    highest = max(1, values.max(axis=None))
+    style = {"cmap": "cividis", "cbar": False, "annot": True, "annot_kws": {"size": 7}}
+    style |= {"fmt": ".0f" if highest >= 10 else ".1f", "vmin": 0, "vmax": 100 if measure == "jaccard" else highest}
+    sns.heatmap(values, ax=axes, **style)
     for row, column in np.argwhere(values.isna()):
         axes.text(column + 0.5, row + 0.5, "–", ha="center", va="center", fontsize=7)
     axes.set_facecolor("#eeeeee")

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from lira.figures._pictures import Pictures
-from lira.figures._style import BLUE, DOUBLE, SINGLE, VERMILION, canvas, legend_below, plain_log
+from lira.figures._style import BLUE, DOUBLE, SINGLE, VERMILION, canvas, legend_below, spread_scale
 from lira.tables._agreement import GAPS, Agreement, check_gap
 
 TOP = 1.0
@@ -43,12 +43,7 @@ def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median
     axes.set(
         xlim=(-0.6, len(sources) - 0.4), xlabel="Run and its top sample", ylabel=f"Vulnerability, {GAPS[gap].lower()}"
     )
-    if top["vulnerability"].min() > 0:
-        axes.set_yscale("log")
-        plain_log(axes.yaxis, subs=(1, 2, 5))
-    else:
-        axes.set_yscale("symlog", linthresh=1)
-        axes.yaxis.set_major_formatter("{x:g}")
+    spread_scale(axes, top["vulnerability"])
     axes.margins(y=0.08)
     if data is not None:
         pictures = Pictures(data)

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from lira.figures._pictures import Pictures
-from lira.figures._style import BLUE, DOUBLE, ORANGE, canvas
+from lira.figures._style import BLUE, DOUBLE, ORANGE, canvas, fewest_gaps
 from lira.tables._agreement import Agreement
 from lira.tables._labels import percent, show
 from lira.tables._resolution import describe
 from lira.tables._runs import choose_fpr, run_labels
 
-ACROSS = 3
+MOST_COLUMNS = 4
 SIDE, LINE = 0.9, 1.32
 """Side of a picture and height of a line of pictures with their numbers, in widths of a place in the grid."""
 
@@ -37,9 +37,9 @@ def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count:
     rate = choose_fpr(tables[0]["fpr"], fpr)
     tops = [table[table["fpr"] == rate].nsmallest(count, "rank") for table in tables]
     shared = Counter(sample for top in tops for sample in top["sample"])
-    columns = ceil(sqrt(count))
-    across = min(ACROSS, len(runs))
-    width = DOUBLE / ACROSS
+    columns = min(MOST_COLUMNS, ceil(sqrt(count)))
+    across = fewest_gaps(len(runs), 3, 4)
+    width = DOUBLE / max(across, 3)
     height = width / columns * LINE * ceil(count / columns) + 0.16
     drawn = canvas(across * width, ceil(len(runs) / across) * height + 0.55)
     panels = drawn.subplots(ceil(len(runs) / across), across, squeeze=False)
@@ -51,11 +51,17 @@ def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count:
     unresolved = describe(rate, agreement.negatives())
     dataset = show(runs[0].key["dataset"])
     drawn.suptitle(f"{dataset}, most vulnerable samples at {percent(rate)} FPR{unresolved}; tp / fp", fontsize=8)
-    if len(runs) > 1:
-        frames = {f"in the top {count} of every run": BLUE, "of several runs": ORANGE}
-        handles = [Patch(fill=False, edgecolor=colour, label=label) for label, colour in frames.items()]
+    colours = {frame_colour(times, len(runs)) for times in shared.values()}
+    frames = {BLUE: f"in the top {count} of all {len(runs)} runs", ORANGE: f"in the top {count} of several runs"}
+    handles = [Patch(fill=False, edgecolor=c, label=label) for c, label in frames.items() if c in colours]
+    if handles:
         drawn.legend(handles=handles, loc="outside lower center", ncols=2)
     return drawn
+
+
+def frame_colour(times: int, runs: int) -> str | None:
+    """Frame of a sample that is among the first of so many of the runs; none for one run's alone."""
+    return None if times < 2 else BLUE if times == runs else ORANGE
 
 
 def grid(axes: Axes, top: pd.DataFrame, pictures: Pictures, shared: Counter, runs: int, columns: int) -> None:
@@ -64,8 +70,7 @@ def grid(axes: Axes, top: pd.DataFrame, pictures: Pictures, shared: Counter, run
         row, column = divmod(place, columns)
         left, upper = column + (1 - SIDE) / 2, row * LINE
         pictures.draw(axes, sample.sample, extent=(left, left + SIDE, upper + SIDE, upper))
-        if shared[sample.sample] > 1:
-            colour = BLUE if shared[sample.sample] == runs else ORANGE
+        if colour := frame_colour(shared[sample.sample], runs):
             axes.add_patch(Rectangle((left, upper), SIDE, SIDE, fill=False, edgecolor=colour, linewidth=1.5))
         text = f"{sample.tp} / {sample.fp}"
         axes.text(column + 0.5, upper + SIDE + 0.04, text, ha="center", va="top", fontsize=7)

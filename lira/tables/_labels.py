@@ -25,6 +25,8 @@ NAMES = {
     "cifar100": "CIFAR-100",
     "gtsrb": "GTSRB",
     "purchase100": "Purchase-100",
+    "sgd": "SGD",
+    "adamw": "AdamW",
     "fcn": "FCN",
     "resnet": "ResNet",
     "resnet18": "ResNet-18",
@@ -36,8 +38,8 @@ NAMES = {
 
 
 def show(name: str) -> str:
-    """The reader's name of a dataset, architecture, regime or attack; an unknown name is shown as it is."""
-    return ATTACKS.get(name) or REGIMES.get(name) or NAMES.get(name, name)
+    """The reader's name of a dataset, architecture, regime or attack; underscores of an unknown one become spaces."""
+    return ATTACKS.get(name) or REGIMES.get(name) or NAMES.get(name, name.replace("_", " "))
 
 
 def percent(fraction: float) -> str:

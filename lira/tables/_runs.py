@@ -82,8 +82,8 @@ def choose_fprs(available: Sequence[float], fpr: float | None) -> list[float]:
 
 
 def moments(values: pd.Series, name: str) -> dict[str, Any]:
-    """Mean and standard deviation (ddof 1) over targets as two columns; undefined values are left out."""
-    return {f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1)}
+    """Mean, standard deviation (ddof 1) and median over targets as columns; undefined values are left out."""
+    return {f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1), f"{name}_median": values.median()}
 
 
 def at(fpr: float) -> str:

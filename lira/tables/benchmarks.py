@@ -7,7 +7,7 @@ import pandas as pd
 
 from lira.store import Run
 from lira.tables import Table
-from lira.tables._labels import AUGMENTATIONS, augmentations
+from lira.tables._labels import AUGMENTATIONS, augmentations, show
 from lira.tables._runs import SERIES, read_runs, show_keys
 
 COLUMNS = {
@@ -39,11 +39,16 @@ def table(folders: Sequence[Path]) -> Table:
     text = show_keys(data.assign(seed=0))
     keys = len(text.columns)
     for name, heading in COLUMNS.items():
-        text[heading] = [f"{value:g}" if isinstance(value, float) else str(value) for value in data[name]]
+        text[heading] = [shown(value) for value in data[name]]
     text["Seeds"] = data["seeds"].str.replace(" ", ", ")
     used = dict.fromkeys(name for run in runs["augment"] for name in run.split("+"))
     legend = ", ".join(f"{short} {long}" for long, short in AUGMENTATIONS.items() if short in used)
     return Table(data, text, keys, [f"{legend}."] if legend else [])
+
+
+def shown(value: float | str) -> str:
+    """A setting as readers see it."""
+    return f"{value:g}" if isinstance(value, float) else show(str(value))
 
 
 def settings(run: Run) -> dict:

