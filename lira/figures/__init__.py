@@ -4,6 +4,7 @@ All share one style: column widths of a two-column paper, text of 7 pt and more,
 colour-blind-safe palette (Okabe and Ito) in which an attack or a regime has the same colour everywhere.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options
     make = choose(__name__, "figure", name, options)
     if not folders:
         raise ConfigError(f"figures.{name}: needs at least one result folder")
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table of every font
     with rc_context(STYLE):
         made, output = make([Path(folder) for folder in folders], **options), Path(output)
         for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {})):
