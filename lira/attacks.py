@@ -15,7 +15,7 @@ global          phi
 Higher means more likely a member.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -24,10 +24,10 @@ from jaxtyping import Bool, Float
 
 from lira import store
 from lira.errors import ConfigError, DataError
+from lira.exclusion import SAMPLES_PER_TASK, SMALLEST_SPREAD, cut_sizes, score_all, usable
 
 ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
 NEEDS_IN = ("online", "online_fixed")
-SMALLEST_SPREAD = 1e-30
 Nonfinite = Literal["error", "official"]
 
 
@@ -54,8 +54,15 @@ def leave_one_out(
         DataError: shapes that do not match, non-finite phi, or a sample without an IN or OUT score.
         ConfigError: an unknown attack.
     """
-    rows = [held_out(phi, member, [target], attacks, nonfinite=nonfinite) for target in range(len(member))]
-    return {attack: np.concatenate([row[attack] for row in rows]) for attack in attacks}
+    phi, member = _checked(phi, member, attacks, nonfinite)
+    scores = {attack: np.empty(member.shape) for attack in attacks}
+    if nonfinite == "official" and (_lacking(member, attacks) or not usable(phi).all()):
+        for target in range(len(member)):
+            for attack, row in held_out(phi, member, [target], attacks, nonfinite=nonfinite).items():
+                scores[attack][target] = row[0]
+        return scores
+    _leave_one_out(phi, member, scores)
+    return scores
 
 
 def held_out(
@@ -82,6 +89,8 @@ def held_out(
         DataError, ConfigError: as :func:`leave_one_out`, or targets that are not model indices.
     """
     phi, member = _checked(phi, member, attacks, nonfinite)
+    if nonfinite == "error":
+        _refuse_unusable(usable(phi))
     targets = np.asarray(targets, dtype=np.int64)
     if targets.ndim != 1 or not np.isin(targets, np.arange(len(phi))).all():
         raise DataError(f"targets are {targets.tolist()}: allowed are model indices from 0 to {len(phi) - 1}")
@@ -116,15 +125,39 @@ def score_file(shadows: Path | str, output: Path | str, attacks: Sequence[str] =
         DataError: as :func:`leave_one_out`, with the path.
     """
     with store.read(shadows, "shadows") as source:
-        phi, member, attributes = source["phi"][:], source["member"][:], dict(source.attrs)
-    try:
-        scores = leave_one_out(phi, member, attacks)
-    except DataError as error:
-        raise DataError(f"{shadows}: {error}") from error
-    with store.create(output, "scores", {k: v for k, v in attributes.items() if not k.startswith("encoding-")}) as file:
-        file["member"] = member
-        for attack, values in scores.items():
-            file[attack] = values
+        member = source["member"][:]
+        attributes = {key: value for key, value in source.attrs.items() if not key.startswith("encoding-")}
+        with store.create(output, "scores", attributes) as file:
+            file["member"] = member
+            scores = {attack: file.create_dataset(attack, member.shape, np.float64) for attack in attacks}
+            try:
+                _leave_one_out(source["phi"], member, scores)
+            except DataError as error:
+                raise DataError(f"{shadows}: {error}") from error
+
+
+def _leave_one_out(phi, member: np.ndarray, scores: Mapping) -> None:
+    if lacking := _lacking(member, scores):
+        raise DataError(lacking)
+    _refuse_unusable(score_all(phi, member, scores))
+
+
+def _lacking(member: np.ndarray, attacks: Collection[str]) -> str:
+    """What keeps some target from being attacked, or nothing."""
+    for side, name, needed in ((member, "IN", set(NEEDS_IN)), (~member, "OUT", {*ATTACKS} - {"global"})):
+        cuts = cut_sizes(side) if needed & set(attacks) and side.size else np.ones(1)
+        if not cuts.all():
+            target = int(cuts.argmin())
+            sample = int((side.sum(axis=0) - side[target]).argmin())
+            return _without_score(sample, name, f"when model {target} is the target")
+    return ""
+
+
+def _without_score(sample: int, side: str, situation: str) -> str:
+    return (
+        f"sample {sample} has no {side} score {situation}: train more models, leave the sample out, "
+        "or choose attacks that do not need it"
+    )
 
 
 class _Fit(NamedTuple):
@@ -139,17 +172,22 @@ def _fit(phi: np.ndarray, side: np.ndarray, shadows: np.ndarray, nonfinite: Nonf
     held = side[shadows]
     counts = held.sum(axis=0)
     smallest = counts.min(initial=len(shadows))
-    if smallest == 0:
+    if smallest == 0 and counts.size:
         if nonfinite == "error":
-            raise DataError(
-                f"sample {counts.argmin()} has no {name} score among the {len(shadows)} shadow models: "
-                "train more models, leave the sample out, or choose attacks that do not need it"
-            )
+            raise DataError(_without_score(counts.argmin(), name, f"among the {len(shadows)} shadow models"))
         nothing = np.full(phi.shape[1:], np.nan)
         return _Fit(nothing, nothing, np.nan)
     models = shadows[np.argsort(~held, axis=0, kind="stable")[:smallest]]
-    values = np.take_along_axis(phi, models[:, :, None], axis=0).astype(np.float64)
-    return _Fit(np.median(values, axis=0), values.std(axis=0), values.std())
+    centre, spread = np.empty(phi.shape[1:]), np.empty(phi.shape[1:])
+    origin, moments = np.float64(phi[models[0, 0], 0, 0]) if models.size else 0.0, np.zeros(2)
+    for start in range(0, phi.shape[1], SAMPLES_PER_TASK):
+        block = slice(start, start + SAMPLES_PER_TASK)
+        values = np.take_along_axis(phi[:, block], models[:, block, None], axis=0).astype(np.float64)
+        centre[block] = np.median(values, axis=0)
+        spread[block] = (values - centre[block]).std(axis=0)  # equal values must have no spread at all
+        moments += (values - origin).sum(), np.square(values - origin).sum()
+    mean, mean_square = moments / max(models.size * phi.shape[2], 1)
+    return _Fit(centre, spread, np.sqrt(np.maximum(mean_square - mean**2, 0)))
 
 
 def _log_density(x: np.ndarray, centre: np.ndarray, spread) -> np.ndarray:
@@ -165,15 +203,15 @@ def _checked(phi, member, attacks: Sequence[str], nonfinite: Nonfinite) -> tuple
     phi, member = np.asarray(phi), np.asarray(member, dtype=bool)
     if phi.ndim != 3 or member.shape != phi.shape[:2]:
         raise DataError(f"phi {phi.shape} must be [models, samples, views] and member {member.shape} [models, samples]")
-    if nonfinite == "error":
-        _refuse_nonfinite(np.isfinite(phi).all(axis=(1, 2)))
+    if not phi.shape[2]:
+        raise DataError(f"phi {phi.shape} has no views: at least one is needed")
     return phi, member
 
 
-def _refuse_nonfinite(finite: Bool[np.ndarray, " model"]) -> None:
-    if not finite.all():
-        bad = ", ".join(str(model) for model in np.flatnonzero(~finite))
+def _refuse_unusable(usable_models: Bool[np.ndarray, " model"]) -> None:
+    if not usable_models.all():
+        bad = ", ".join(str(model) for model in np.flatnonzero(~usable_models))
         raise DataError(
-            f"phi of model {bad} has NaN or infinite values, as after a diverged training: "
+            f"phi of model {bad} has NaN, infinite or huge values, as after a diverged training: "
             "retrain or leave out the model, or pass nonfinite='official'"
         )
