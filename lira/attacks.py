@@ -129,7 +129,10 @@ def score_file(shadows: Path | str, output: Path | str, attacks: Sequence[str] =
         attributes = {key: value for key, value in source.attrs.items() if not key.startswith("encoding-")}
         with store.create(output, "scores", attributes) as file:
             file["member"] = member
-            scores = {attack: file.create_dataset(attack, member.shape, np.float64) for attack in attacks}
+            chunks = (len(member), min(SAMPLES_PER_TASK, member.shape[1])) if member.size else None  # one per task
+            scores = {
+                attack: file.create_dataset(attack, member.shape, np.float64, chunks=chunks) for attack in attacks
+            }
             try:
                 _leave_one_out(source["phi"], member, scores)
             except DataError as error:

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 SMALLEST_SPREAD = 1e-30
-SAMPLES_PER_TASK = 256  # one read and one write
+SAMPLES_PER_TASK = 256  # one read, and one write per attack
 SAMPLES_PER_STEP = 32  # of 18 views and 256 models: 1 MB of float64, which stays in the cache
 VIEWS_PER_PRODUCT = 64  # so many ratios, each above LOST, multiply without underflow
 LOST = 1e-4  # share of the variance below which what remains is computed again
@@ -135,8 +135,9 @@ def _pooled_spread(moments: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 def _scale(scores: Any, attack: str, spread: np.ndarray) -> None:
     constant = np.log(spread) + np.log(2 * np.pi) / 2 if attack == "offline_fixed" else np.zeros_like(spread)
-    for target in range(len(spread)):
-        scores[target] = scores[target] / spread[target] ** 2 + constant[target]
+    for first in range(0, scores.shape[1], SAMPLES_PER_TASK):
+        task = slice(first, first + SAMPLES_PER_TASK)
+        scores[:, task] = scores[:, task] / spread[:, None] ** 2 + constant[:, None]
 
 
 def _side_sums(block: np.ndarray, held: np.ndarray, cuts: np.ndarray, origin: float) -> _Sums:
@@ -151,10 +152,16 @@ def _side_sums(block: np.ndarray, held: np.ndarray, cuts: np.ndarray, origin: fl
             for start in range(0, len(samples), SAMPLES_PER_STEP):
                 step = slice(start, start + SAMPLES_PER_STEP)
                 compute(_arrange(block, samples[step], order[step]), cut, origin, values[:, step])
-            by_model = np.empty_like(values)
-            np.put_along_axis(by_model, order[None], values, axis=2)
-            found[cut][:, samples] = by_model
+            found[cut][:, samples] = _in_model_order(values, order)
     return _Sums(*next(iter(found.values()))) if len(found) == 1 else _Sums(*_by_target(found, cuts))
+
+
+def _in_model_order(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    ordered = np.empty_like(values)
+    places = order + order.shape[1] * np.arange(len(order))[:, None]
+    for part, into in zip(values, ordered, strict=True):
+        into.put(places, part)
+    return ordered
 
 
 def _by_target(found: dict[int, np.ndarray], cuts: np.ndarray) -> np.ndarray:
