@@ -145,7 +145,7 @@ class Run:
         path = self.folder / name
         if not path.is_file():
             raise StoreError(f"{path} does not exist: run the rule that makes it")
-        return pd.read_csv(path, float_precision="round_trip")
+        return pd.read_csv(path)
 
     @cached_property
     def utility(self):

@@ -161,6 +161,7 @@ use rule plot_loss_ratio as plot_in_out with:
     input:
         shown=regime_files("scores.h5"),
         shadows=regime_files("shadows.h5"),
+        data=data_file,
     output:
         **figure_files("in_out-{dataset}-{architecture}", "Attacks"),
     log:
@@ -169,7 +170,7 @@ use rule plot_loss_ratio as plot_in_out with:
         "<benchmarks>/plot/in_out-{dataset}-{architecture}.tsv"
     params:
         name="in_out",
-        options=["--sample", study.sample],
+        options=lambda wildcards, input: ["--sample", study.sample, "--data", input.data],
 
 
 use rule plot_loss_ratio as plot_thresholds with:
@@ -282,6 +283,8 @@ use rule plot_loss_ratio as plot_top_vulnerable with:
         shadows=reference_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),
         samples=reference_files("samples.csv"),
+        variants=variant_files("samples.csv"),
+        variant_shadows=variant_files("shadows.h5"),
         data=data_file,
     output:
         **figure_files(

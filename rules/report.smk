@@ -1,16 +1,22 @@
-"""One page with all tables and figures."""
+"""One page with all tables and figures, readable without a network."""
 
 
 rule report:
     input:
         rules.all.input,
     output:
-        "<results>/report.html",
+        html="<results>/report.html",
+        study="<results>/study.json",
     log:
         "<logs>/report.log",
     conda:
         "../envs/analysis.yaml"
+    params:
+        snakefile=workflow.main_snakefile,
+        study=study.model_dump_json(),
     message:
-        "Writing {output}"
+        "Writing {output.html}"
     shell:
-        "snakemake all --report {output} > {log} 2>&1"
+        "(printf %s {params.study:q} > {output.study}"
+        " && snakemake all --snakefile {params.snakefile:q} --configfile {output.study}"
+        " --nolock --report {output.html}) > {log} 2>&1"

@@ -1,0 +1,180 @@
+"""The smoke study for real: every file, nothing twice, the same again after kills and in other shards."""
+
+import os
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+
+class Workspace:
+    """A folder with a study in it."""
+
+    def __init__(self, root, folder, **changes):
+        self.root, self.folder, self.study = root, folder, folder / "study.yaml"
+        self.settings = yaml.safe_load((root / "studies" / "smoke.yaml").read_text())
+        self.change(**changes)
+
+    def change(self, **changes):
+        self.settings |= changes
+        self.study.write_text(yaml.safe_dump(self.settings))
+
+    def command(self, *arguments):
+        place = ["--snakefile", self.root / "Snakefile", "--directory", self.folder, "--configfile", self.study]
+        return [str(part) for part in ("snakemake", *arguments, *place)]
+
+    def run(self, *arguments):
+        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def planned(self):
+        """Output files that a run would make, by rule."""
+        summary = subprocess.run(self.command("--summary"), capture_output=True, text=True, check=True).stdout
+        jobs = {}
+        for line in summary.splitlines()[1:]:
+            file, _, rule, *_, plan = line.split("\t")
+            if plan == "update pending":
+                jobs.setdefault(rule, []).append(file)
+        return jobs
+
+    def path(self, *parts):
+        return self.folder.joinpath("results", "smoke", *parts)
+
+    def tables(self):
+        return {path.name: path.read_bytes() for path in sorted(self.path("paper", "tables").iterdir())}
+
+
+@pytest.fixture(scope="module")
+def finished(request, tmp_path_factory):
+    workspace = Workspace(request.config.rootpath, tmp_path_factory.mktemp("smoke"))
+    workspace.output = workspace.run("--cores", "2", "report", "all")
+    return workspace
+
+
+RUN = ("runs", "digits", "resnet", "aof", "seed0")
+
+
+def test_everything_is_there(finished):
+    tables = {path.name for path in finished.path("paper", "tables").iterdir()}
+    for name in (
+        "benchmarks",
+        "utility",
+        "optimistic",
+        "ablation",
+        "transfer",
+        "calibrated-fpr0.01",
+        "calibrated-fpr0.1",
+    ):
+        assert {f"{name}.csv", f"{name}.tex", f"{name}.md"} <= tables
+    figures = {path.name for path in finished.path("paper", "figures").iterdir()}
+    for name in ("loss_ratio", "roc", "in_out-digits-fcn", "agreement-digits-fcn-baseline", "top1-digits-fcn-baseline"):
+        assert {f"{name}.pdf", f"{name}.png"} <= figures
+    for file in ("shards/0-3.h5", "shards/4-7.h5", "shadows.h5", "scores.h5", "metrics.csv", "samples.csv"):
+        assert finished.path(*RUN, file).is_file()
+    assert finished.path("runtime", "train_shadows", *RUN[1:], "0-3.tsv").is_file()
+    assert finished.path("logs", "train_shadows", *RUN[1:], "0-3.log").read_text().count("test accuracy") == 2
+    assert not list(finished.folder.rglob("*.parts"))
+    assert finished.path("report.html").stat().st_size > 100_000
+    assert "results/smoke/paper/tables" in finished.output.splitlines()[-3:][0] + finished.output
+
+
+def test_stored_files_say_what_they_are_and_hold_what_they_should(finished):
+    with h5py.File(finished.path(*RUN, "shards", "4-7.h5")) as shard:
+        assert shard["logits"].shape == (4, 200, 18, 10)
+        from lira.query import scaled_logit
+
+        with h5py.File(next(finished.path("data").iterdir())) as data:
+            labels = data["pool/y"][:]
+            parts = [set(data[part]["source"][:]) for part in ("pool", "test", "public")]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == 1797
+        for model in range(4):
+            expected = scaled_logit(shard["logits"][model], labels).astype(np.float32)
+            np.testing.assert_array_equal(shard["phi"][model], expected)
+    with h5py.File(finished.path(*RUN, "shadows.h5")) as shadows:
+        assert shadows["phi"].chunks[0] == 8
+        assert (shadows["member"][:].sum(axis=0) == 4).all()
+        assert {"encoding-type", "encoding-version", "recipe", "seed", "versions", "device", "revision"} <= set(
+            shadows.attrs
+        )
+
+
+def test_a_second_run_does_nothing(finished):
+    assert "Nothing to be done" in finished.run("--cores", "2", "all")
+
+
+def test_one_more_seed_runs_that_seed_and_what_depends_on_it(finished):
+    runs = finished.settings["runs"]
+    finished.change(runs=runs | {"digits/fcn/baseline": {"seeds": [0, 1, 2]}})
+    try:
+        planned = finished.planned()
+    finally:
+        finished.change(runs=runs)
+    assert len(planned["train_shadows"]) == 2
+    for rule in ("train_shadows", "gather_shadows", "score_attacks", "calibrate_thresholds"):
+        assert all("digits/fcn/baseline/seed2" in output for output in planned[rule]), rule
+    assert set(planned) >= {"measure_agreement", "measure_ranks", "tabulate_benchmarks", "plot_agreement"}
+    assert not {"prepare_data", "pretrain_model", "tabulate_utility", "plot_roc"} & set(planned)
+
+
+def test_a_changed_learning_rate_retrains_only_what_uses_it(finished):
+    regimes = finished.settings["regimes"]
+    finished.change(regimes=regimes | {"tl": regimes["tl"] | {"learning_rate": 2e-3}})
+    try:
+        planned = finished.planned()
+    finally:
+        finished.change(regimes=regimes)
+    assert [output.split("/seed")[0] for output in planned["train_shadows"]] == ["results/smoke/runs/digits/fcn/tl"] * 2
+    assert not {"prepare_data", "pretrain_model", "measure_agreement", "plot_agreement"} & set(planned)
+
+
+def test_another_fpr_calibrates_again_and_trains_nothing(finished):
+    finished.change(fprs=[0.01, 0.1, 0.2])
+    try:
+        planned = finished.planned()
+    finally:
+        finished.change(fprs=[0.01, 0.1])
+    assert len(planned["calibrate_thresholds"]) == 2 * 4
+    assert not {"train_shadows", "gather_shadows", "score_attacks"} & set(planned)
+
+
+def test_killed_and_in_other_shards_the_study_is_the_same(finished, tmp_path):
+    """SIGKILL to everything once the first cohort is on disk; then the rest, with all models of a run in one shard."""
+    other = Workspace(finished.root, tmp_path, shard_size=8)
+    process = subprocess.Popen(
+        other.command("--cores", "2", "all"),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 300
+    while not (kept := list(other.folder.rglob("*.parts/*.h5"))):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert kept
+    other.run("--unlock")
+    other.run("--cores", "2", "all")
+    for mine in sorted(finished.path("runs").rglob("shadows.h5")):
+        theirs = other.folder / mine.relative_to(finished.folder)
+        with h5py.File(mine) as one, h5py.File(theirs) as two:
+            for name in ("phi", "member", "utility/train_loss", "utility/test_accuracy"):
+                np.testing.assert_array_equal(one[name][:], two[name][:])
+    assert other.tables() == finished.tables()
+
+
+def test_a_failed_job_says_where_to_look_and_leaves_nothing_half_written(finished, tmp_path):
+    regimes = finished.settings["regimes"]
+    broken = Workspace(finished.root, tmp_path, regimes=regimes | {"baseline": {"batch_size": 10_000, "cohort": 4}})
+    target = "results/smoke/runs/digits/fcn/baseline/seed0/shadows.h5"
+    done = subprocess.run(broken.command("--cores", "2", target), capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "error: batch_size: 10000 is more than the" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "results/smoke/logs" in done.stdout + done.stderr
+    assert not list(broken.path("runs").rglob("*.h5"))

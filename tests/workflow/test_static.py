@@ -1,0 +1,106 @@
+"""The graph as it stands: lint, format, dry runs, and errors at parse time."""
+
+import subprocess
+
+import pytest
+import yaml
+
+STUDIES = ["workflow_config.yaml", "studies/smoke.yaml"]
+
+
+def snakemake(root, *arguments, directory):
+    command = ["snakemake", "--snakefile", root / "Snakefile", "--directory", directory, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def root(request):
+    return request.config.rootpath
+
+
+def test_lint_is_clean(root):
+    done = subprocess.run(["snakemake", "--lint"], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Congratulations" in done.stderr
+
+
+def test_format_is_clean(root):
+    files = [root / "Snakefile", *sorted((root / "rules").glob("*.smk"))]
+    done = subprocess.run(["snakefmt", "--check", *files], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for check in (["check"], ["format", "--check"]):
+        done = subprocess.run(["ruff", *check, "."], cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_dry_run_of_every_study(root, tmp_path, name):
+    done = snakemake(root, "-n", "--configfile", root / name, directory=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    study = yaml.safe_load((root / name).read_text())["study"]
+    assert f"results/{study}/" in done.stdout
+    assert "train_shadows" in done.stdout
+    assert not (tmp_path / "results").exists()
+
+
+def test_every_rule_has_log_benchmark_resources_and_message(root, tmp_path):
+    """All but the helper targets, and the report, whose time is Snakemake's own."""
+    from snakemake.api import ConfigSettings, ResourceSettings, SnakemakeApi, StorageSettings, WorkflowSettings
+
+    with SnakemakeApi() as api:
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(configfiles=[root / "studies" / "smoke.yaml"]),
+            storage_settings=StorageSettings(),
+            workflow_settings=WorkflowSettings(),
+            snakefile=root / "Snakefile",
+            workdir=tmp_path,
+        )
+        workflow.dag()
+        rules = [rule for rule in workflow._workflow.rules if rule.name not in ("all", "tables", "figures", "report")]
+    assert len(rules) > 20
+    for rule in rules:
+        assert rule.log and rule.benchmark and rule.message and rule.conda_env, rule.name
+        assert {"mem_mb", "runtime"} <= set(rule.resources), rule.name
+        assert rule.shellcmd.startswith("lira "), rule.name
+
+
+def test_another_study_leaves_nothing_of_the_quickstart(root, tmp_path):
+    done = snakemake(root, "-n", "--configfile", root / "studies" / "smoke.yaml", directory=tmp_path)
+    assert "quickstart" not in done.stdout
+    assert "dropout_decay" not in done.stdout
+
+
+def test_values_on_the_command_line_replace_what_they_name(root, tmp_path):
+    smoke = ["--configfile", root / "studies" / "smoke.yaml"]
+    done = snakemake(root, "-n", *smoke, "--config", "shadow_models=16", "seeds=[7]", directory=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "shards/12-15.h5" in done.stdout
+    assert "digits/fcn/tl/seed7/" in done.stdout
+    assert "digits/fcn/tl/seed0/" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("shard_size=0", "shard_size: 0 is not allowed"),
+        ("seeds=[1, 1]", "seeds: 1 is given more than once"),
+        ("shadow_modls=3", "shadow_modls: unknown key"),
+        ("runs={digits/fcn/none: {}}", "unknown 'none', allowed: baseline, aof, tl"),
+    ],
+)
+def test_mistakes_stop_the_run_at_parse_time_in_one_line(root, tmp_path, override, said):
+    smoke = ["--configfile", root / "studies" / "smoke.yaml"]
+    done = snakemake(root, "-n", *smoke, "--config", override, directory=tmp_path)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_key_given_twice_is_a_mistake(root, tmp_path):
+    study = tmp_path / "twice.yaml"
+    study.write_text((root / "studies" / "smoke.yaml").read_text() + "\nshadow_models: 16\n")
+    done = snakemake(root, "-n", "--configfile", study, directory=tmp_path)
+    assert done.returncode != 0
+    assert "'shadow_models' is given more than once" in done.stderr
