@@ -5,6 +5,8 @@ other models' finite thresholds (realistic). The global attack has no shadow mod
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +16,9 @@ from jaxtyping import Bool, Float
 
 from lira import store
 from lira.attacks import ATTACKS
+from lira.cores import cores
 from lira.errors import DataError
-from lira.roc import Nonfinite, Ordered, curve, summary
+from lira.roc import Nonfinite, Ordered, curve, flagged, summary
 from lira.vulnerability import count_detections
 
 COLUMNS = ["attack", "mode", "fpr", "prior", "target", "threshold", "tp", "fp", "tn", "fn"]
@@ -73,9 +76,9 @@ def confusion(
         ``target threshold tp fp tn fn``, a row per target.
     """
     scores, member, thresholds = np.asarray(scores), np.asarray(member, dtype=bool), np.asarray(thresholds)
-    flagged = (scores >= thresholds[:, None]) & np.isfinite(thresholds)[:, None]
-    positives, inside = flagged.sum(axis=1), member.sum(axis=1)
-    tp = (flagged & member).sum(axis=1)
+    verdicts = flagged(scores, thresholds)
+    positives, inside = verdicts.sum(axis=1), member.sum(axis=1)
+    tp = (verdicts & member).sum(axis=1)
     columns = {"target": np.arange(len(scores)), "threshold": thresholds, "tp": tp, "fp": positives - tp}
     return pd.DataFrame(columns | {"tn": member.shape[1] - inside - positives + tp, "fn": inside - tp})
 
@@ -108,23 +111,26 @@ def calibrate(
     member = np.asarray(member, dtype=bool)
     frames = []
     for attack, values in scores.items():
-        if np.shape(values) != member.shape or member.ndim != 2:
+        values = np.asarray(values)
+        if values.shape != member.shape or member.ndim != 2:
             raise DataError(
-                f"scores of {attack} {np.shape(values)} and member {member.shape} must both be [models, samples]"
+                f"scores of {attack} {values.shape} and member {member.shape} must both be [models, samples]"
             )
-        targets = [
-            Ordered.of(row, holds, nonfinite=nonfinite, name=f"target {target} under {attack}")
-            for target, (row, holds) in enumerate(zip(values, member, strict=True))
-        ]
-        auc = [_auc(ordered, row, nonfinite) for ordered, row in zip(targets, values, strict=True)]
+        with ThreadPoolExecutor(cores()) as pool:
+            targets = list(pool.map(partial(_order_target, attack, values, member, nonfinite), range(len(member))))
+            auc = list(pool.map(partial(_auc, nonfinite=nonfinite), targets, values))
         for fpr in fprs:
             own = np.array([np.inf if ordered.one_class else ordered.threshold(fpr) for ordered in targets])
             for mode in ("target",) if attack == "global" else ("target", "shadow"):
                 thresholds = own if mode == "target" else shadow_thresholds(own)
-                counts = confusion(values, member, thresholds)
-                frames.append(
-                    _rates(counts, priors).assign(attack=attack, mode=mode, fpr=fpr, auc=np.repeat(auc, len(priors)))
+                if nonfinite == "official":
+                    counts = confusion(values, member, thresholds)
+                else:
+                    counts = _confusion_of_ordered(targets, thresholds)
+                rates = _rates(counts, priors).assign(
+                    attack=attack, mode=mode, fpr=fpr, auc=np.repeat(auc, len(priors))
                 )
+                frames.append(rates)
     return pd.concat(frames, ignore_index=True)[COLUMNS]
 
 
@@ -211,6 +217,20 @@ def _thresholds(rates: pd.DataFrame, attack: str, mode: str, fpr: float) -> np.n
 
 def _with_run(frame: pd.DataFrame, run: dict) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(run, index=frame.index), frame], axis=1)
+
+
+def _order_target(attack: str, scores: np.ndarray, member: np.ndarray, nonfinite: Nonfinite, target: int) -> Ordered:
+    return Ordered.of(scores[target], member[target], nonfinite=nonfinite, name=f"target {target} under {attack}")
+
+
+def _confusion_of_ordered(targets: Sequence[Ordered], thresholds: np.ndarray) -> pd.DataFrame:
+    """What :func:`confusion` counts, from scores that are sorted already."""
+    found = [ordered.detections(threshold) for ordered, threshold in zip(targets, thresholds, strict=True)]
+    tp, fp = np.array(found, dtype=np.int64).reshape(-1, 2).T
+    inside = np.array([ordered.inside.size for ordered in targets], dtype=np.int64)
+    outside = np.array([ordered.outside.size for ordered in targets], dtype=np.int64)
+    columns = {"target": np.arange(len(targets)), "threshold": thresholds, "tp": tp, "fp": fp}
+    return pd.DataFrame(columns | {"tn": outside - fp, "fn": inside - tp})
 
 
 def _auc(ordered: Ordered, scores: np.ndarray, nonfinite: Nonfinite) -> float:

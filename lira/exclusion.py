@@ -9,13 +9,14 @@ that remain.
 Blocks of samples are independent, so they are read, computed and written by one thread per core.
 """
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+from lira.cores import cores
 
 SMALLEST_SPREAD = 1e-30
 SAMPLES_PER_TASK = 256  # one read, and one write per attack
@@ -66,7 +67,7 @@ def score_all(
             scores[attack][:, first : first + SAMPLES_PER_TASK] = values
         return clean, moments
 
-    with ThreadPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(workers or cores()) as pool:
         done = list(pool.map(task, range(0, member.shape[1], SAMPLES_PER_TASK)))
     clean = np.all([part for part, _ in done], axis=0) if done else np.ones(len(member), dtype=bool)
     if clean.all() and done:

@@ -112,6 +112,13 @@ def curve(
     )
 
 
+def flagged(
+    scores: Float[np.ndarray, "model sample"], thresholds: Float[np.ndarray, " model"]
+) -> Bool[np.ndarray, "model sample"]:
+    """Samples whose score reaches their target's threshold; none where that is infinite, nor where the score is NaN."""
+    return (np.clip(scores, -LARGEST, LARGEST) >= thresholds[:, None]) & np.isfinite(thresholds)[:, None]
+
+
 @dataclass(frozen=True)
 class Ordered:
     """The scores of one target's members (``inside``) and non-members (``outside``), each ascending, float64."""
