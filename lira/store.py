@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
     """Library versions, device and git revision, as attributes for :func:`create`."""
     versions = {"python": platform.python_version(), "lira": version("lira")}
     return {
-        "versions": versions | {name: version(name) for name in LIBRARIES},
+        "versions": versions | {name: version(name) for name in LIBRARIES if find_spec(name)},
         "device": device,
         "revision": _revision(),
     }

@@ -42,7 +42,7 @@ def run_key(wildcards):
 def run_files(name, keys=None, every_seed=False):
     """One file of each run: of its first seed, or of every seed."""
     return [
-        f"<results>/runs/{key}/seed{seed}/{name}"
+        f"{RESULTS}/runs/{key}/seed{seed}/{name}"
         for key in (study.runs if keys is None else keys)
         for seed in (study.seeds_of(key) if every_seed else study.seeds_of(key)[:1])
     ]
@@ -50,12 +50,12 @@ def run_files(name, keys=None, every_seed=False):
 
 def data_file(wildcards):
     view = study.datasets[wildcards.dataset].view
-    return f"<results>/data/{wildcards.dataset}-{view}.h5"
+    return f"{RESULTS}/data/{wildcards.dataset}-{view}.h5"
 
 
 def shard_files(wildcards):
     return [
-        f"<results>/runs/{run_key(wildcards)}/seed{wildcards.seed}/shards/{a}-{b}.h5"
+        f"{RESULTS}/runs/{run_key(wildcards)}/seed{wildcards.seed}/shards/{a}-{b}.h5"
         for a, b in study.shards()
     ]
 
@@ -63,7 +63,7 @@ def shard_files(wildcards):
 def pretrained_file(wildcards):
     if study.recipe_of(run_key(wildcards)).start == "scratch":
         return []
-    return f"<results>/pretrained/{wildcards.dataset}/{wildcards.architecture}.pt"
+    return f"{RESULTS}/pretrained/{wildcards.dataset}/{wildcards.architecture}.pt"
 
 
 def reference_files(name):
@@ -114,7 +114,7 @@ def regime_files(name):
 
 def table_files(name, category):
     """The three files of a table; the report shows the first."""
-    stem = f"<results>/paper/tables/{name}"
+    stem = f"{RESULTS}/paper/tables/{name}"
     return {
         "csv": report(f"{stem}.csv", category=category, caption=caption(name)),
         "tex": f"{stem}.tex",
@@ -124,7 +124,7 @@ def table_files(name, category):
 
 def figure_files(name, category):
     """The two files of a figure; the report shows the second."""
-    stem = f"<results>/paper/figures/{name}"
+    stem = f"{RESULTS}/paper/figures/{name}"
     return {
         "pdf": f"{stem}.pdf",
         "png": report(f"{stem}.png", category=category, caption=caption(name)),

@@ -170,7 +170,12 @@ use rule plot_loss_ratio as plot_in_out with:
         "<benchmarks>/plot/in_out-{dataset}-{architecture}.tsv"
     params:
         name="in_out",
-        options=lambda wildcards, input: ["--sample", study.sample, "--data", input.data],
+        options=lambda wildcards: [
+            "--sample",
+            study.sample,
+            "--data",
+            data_file(wildcards),
+        ],
 
 
 use rule plot_loss_ratio as plot_thresholds with:
@@ -273,7 +278,7 @@ use rule plot_loss_ratio as plot_top1 with:
         "<benchmarks>/plot/top1-{dataset}-{architecture}-{regime}.tsv"
     params:
         name="top1",
-        options=lambda wildcards, input: ["--data", input.data],
+        options=lambda wildcards: ["--data", data_file(wildcards)],
 
 
 use rule plot_loss_ratio as plot_top_vulnerable with:
@@ -296,7 +301,12 @@ use rule plot_loss_ratio as plot_top_vulnerable with:
         "<benchmarks>/plot/top_vulnerable-{dataset}-{architecture}-{regime}-fpr{fpr}.tsv"
     params:
         name="top_vulnerable",
-        options=lambda wildcards, input: ["--fpr", wildcards.fpr, "--data", input.data],
+        options=lambda wildcards: [
+            "--fpr",
+            wildcards.fpr,
+            "--data",
+            data_file(wildcards),
+        ],
 
 
 rule tables:

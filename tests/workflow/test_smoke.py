@@ -142,6 +142,14 @@ def test_another_fpr_calibrates_again_and_trains_nothing(finished):
     assert not {"train_shadows", "gather_shadows", "score_attacks"} & set(planned)
 
 
+def test_another_sample_draws_its_figures_again_and_nothing_else(finished):
+    finished.change(sample=4)
+    try:
+        assert set(finished.planned()) == {"plot_in_out"}
+    finally:
+        finished.change(sample=3)
+
+
 def test_killed_and_in_other_shards_the_study_is_the_same(finished, tmp_path):
     """SIGKILL to everything once the first cohort is on disk; then the rest, with all models of a run in one shard."""
     other = Workspace(finished.root, tmp_path, shard_size=8)

@@ -1,0 +1,44 @@
+"""The command line: steps import only what they need, and mistakes end in one line."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def lira(*arguments):
+    return subprocess.run(["lira", *arguments], capture_output=True, text=True, check=False)
+
+
+def test_help_lists_a_command_per_step():
+    done = lira("--help")
+    assert done.returncode == 0
+    for step in ("prepare-data", "train-shadows", "score-attacks", "calibrate-thresholds", "measure-agreement", "plot"):
+        assert step in done.stdout
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["cli", "config", "datasets", "gather", "attacks", "calibration", "agreement", "ranks", "tables", "figures"],
+)
+def test_steps_that_do_not_train_import_no_torch(module):
+    code = f"import sys, lira.{module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["score-attacks", "missing.h5", "--output", "scores.h5"], "missing.h5 does not exist"),
+        (["prepare-data", "--settings", "{", "--output", "data.h5"], "not JSON"),
+        (["prepare-data", "--settings", '{"test": 5000}', "--output", "data.h5"], "test: cannot set 5000 of 1797"),
+        (["tabulate", "nothing", "runs/metrics.csv", "--output", "t.csv"], "unknown 'nothing'"),
+    ],
+)
+def test_a_mistake_ends_in_one_line_and_leaves_no_file(tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    done = lira(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
+    assert said in done.stderr
+    assert not list(tmp_path.iterdir())
