@@ -23,8 +23,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from lira import store
+from lira.blocks import SAMPLES_PER_TASK, cut_sizes, score_all, usable
 from lira.errors import ConfigError, DataError
-from lira.exclusion import SAMPLES_PER_TASK, SMALLEST_SPREAD, cut_sizes, score_all, usable
+from lira.exclusion import SMALLEST_SPREAD
 
 ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
 NEEDS_IN = ("online", "online_fixed")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lira import exclusion, store
+from lira import blocks, store
 from lira.attacks import ATTACKS, held_out, leave_one_out, score_file
 from lira.errors import ConfigError, DataError, StoreError
 from lira.membership import balanced_membership
@@ -102,16 +102,16 @@ def test_many_views_do_not_underflow():
 def test_blocks_and_workers_change_nothing(monkeypatch, workers):
     phi, member = world(12, 70, 2, ragged=True)
     expected = leave_one_out(phi, member)
-    monkeypatch.setattr(exclusion, "SAMPLES_PER_STEP", 3)
+    monkeypatch.setattr(blocks, "SAMPLES_PER_STEP", 3)
     scores = {attack: np.empty(member.shape) for attack in ATTACKS}
-    exclusion.score_all(phi, member, scores, workers)
+    blocks.score_all(phi, member, scores, workers)
     for attack in ATTACKS:
         np.testing.assert_allclose(scores[attack], expected[attack], rtol=1e-13)
-    exclusion.score_all(phi, member, again := {attack: np.empty(member.shape) for attack in ATTACKS}, 4 - workers)
+    blocks.score_all(phi, member, again := {attack: np.empty(member.shape) for attack in ATTACKS}, 4 - workers)
     for attack in ATTACKS:
         np.testing.assert_array_equal(scores[attack], again[attack])
-    monkeypatch.setattr(exclusion, "SAMPLES_PER_TASK", 7)
-    exclusion.score_all(phi, member, scores, workers)
+    monkeypatch.setattr(blocks, "SAMPLES_PER_TASK", 7)
+    blocks.score_all(phi, member, scores, workers)
     assert_same(scores, expected)
 
 
