@@ -42,6 +42,8 @@ rule all:
     input:
         rules.tables.input,
         rules.figures.input,
+    message:
+        "All tables and figures of {study.study} are up to date"
 
 
 include: "rules/report.smk"

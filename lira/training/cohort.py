@@ -1,6 +1,8 @@
 """The training loop: m shadow models as one batched computation, each with its own members, order and stopping."""
 
+import logging
 import math
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,7 +25,10 @@ from lira.streams import Streams
 from lira.training.optimizers import Tensors, initial_state, update
 from lira.training.schedules import rate_and_momentum
 
+log = logging.getLogger(__name__)
+
 EVALUATION_BATCH = 1024
+REPORT_SECONDS = 30.0
 HISTORY = ("train_loss", "test_loss", "test_accuracy")
 
 
@@ -171,9 +176,7 @@ def train_cohort(
         )
     progress = _resume(checkpoint, streams, pool.device) or _start(network, initial, recipe, len(member))
     saved = time.monotonic()
-    for epoch in tqdm(
-        range(progress.epoch, recipe.epochs), "epochs", initial=progress.epoch, total=recipe.epochs, disable=None
-    ):
+    for epoch in _epochs(progress, recipe.epochs):
         alive = progress.alive
         loss = train_epoch(
             network, progress.state, recipe, pool, [members[row] for row in alive], streams.take(alive), epoch
@@ -191,6 +194,23 @@ def train_cohort(
             progress.save(checkpoint.path, streams, checkpoint.fingerprint)
             saved = time.monotonic()
     return progress
+
+
+def _epochs(progress: Progress, epochs: int) -> Iterator[int]:
+    """The epochs still to come: a bar on a terminal, a plain line now and then in a log."""
+    said = time.monotonic()
+    left = range(progress.epoch, epochs)
+    for epoch in tqdm(left, "epochs", initial=progress.epoch, total=epochs, disable=not sys.stderr.isatty()):
+        yield epoch
+        if not sys.stderr.isatty() and time.monotonic() - said >= REPORT_SECONDS:
+            said, best = time.monotonic(), progress.best_accuracy
+            log.info(
+                "epoch %d of %d: %d models training, best test accuracy %.4f (mean)",
+                epoch + 1,
+                epochs,
+                len(progress.alive),
+                best.mean(),
+            )
 
 
 def _resume(checkpoint: Checkpoint | None, streams: Streams, device: str) -> Progress | None:
