@@ -93,6 +93,7 @@ def measure_agreement(
     labels: Sequence[str],
     fprs: Sequence[float],
     output: Path | str,
+    samples: str = "samples.csv",
 ) -> None:
     """Writes ``agreement.csv`` and, beside it, ``runs.json``, from the runs' ``samples.csv``.
 
@@ -102,6 +103,7 @@ def measure_agreement(
         labels: names of the variants.
         fprs: false positive rates to compare, each in every ``samples.csv``.
         output: ``results/<study>/agreement/<dataset>/<architecture>/<regime>/agreement.csv``.
+        samples: name of the runs' file; ``null_samples.csv`` gives the agreement by chance alone.
 
     Raises:
         StoreError: a run has no ``samples.csv``, or one without an FPR.
@@ -111,10 +113,10 @@ def measure_agreement(
     if len(labels) != len(variants):
         raise DataError(f"{len(variants)} variants have {len(labels)} labels: each variant needs one")
     folders = [*reference, *variants]
-    tables = [store.Run(folder).table("samples.csv") for folder in folders]
+    tables = [store.Run(folder).table(samples) for folder in folders]
     frames = []
     for fpr in fprs:
-        rows = [_at(table, fpr, folder) for table, folder in zip(tables, folders, strict=True)]
+        rows = [_at(table, fpr, Path(folder) / samples) for table, folder in zip(tables, folders, strict=True)]
         if len({len(row) for row in rows}) > 1:
             raise DataError(
                 f"the runs {', '.join(map(str, folders))} have pools of different sizes: compare runs of one pool"
@@ -190,10 +192,10 @@ def _configurations(same: int, labels: Sequence[str]) -> Iterator[tuple[str, str
         yield f"+{different} different", "", list(combinations(range(len(labels)), different))
 
 
-def _at(table: pd.DataFrame, fpr: float, folder: Path | str) -> pd.DataFrame:
+def _at(table: pd.DataFrame, fpr: float, path: Path) -> pd.DataFrame:
     rows = table[table["fpr"] == fpr].sort_values("sample")
     if rows.empty:
-        raise StoreError(f"{Path(folder) / 'samples.csv'} has no rows at FPR {fpr}: calibrate the run at it")
+        raise StoreError(f"{path} has no rows at FPR {fpr}: calibrate the run at it")
     return rows
 
 

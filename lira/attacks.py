@@ -113,20 +113,27 @@ def held_out(
         return {attack: scores[attack]().mean(axis=2) for attack in attacks}
 
 
-def score_file(shadows: Path | str, output: Path | str, attacks: Sequence[str] = ATTACKS) -> None:
+def score_file(
+    shadows: Path | str,
+    output: Path | str,
+    attacks: Sequence[str] = ATTACKS,
+    *,
+    member: Bool[np.ndarray, "model sample"] | None = None,
+) -> None:
     """Writes the leave-one-out scores of a run: ``shadows.h5`` to ``scores.h5``.
 
     Args:
         shadows: file of encoding ``shadows``, with ``phi`` and ``member``.
         output: file of encoding ``scores``; it gets the attributes of ``shadows``.
         attacks: names from :data:`ATTACKS`.
+        member: membership in place of the file's own, as in a null world.
 
     Raises:
         StoreError: ``shadows`` is missing, damaged or of another kind.
         DataError: as :func:`leave_one_out`, with the path.
     """
     with store.read(shadows, "shadows") as source:
-        member = source["member"][:]
+        member = source["member"][:] if member is None else member
         attributes = {key: value for key, value in source.attrs.items() if not key.startswith("encoding-")}
         with store.create(output, "scores", attributes) as file:
             file["member"] = member

@@ -19,6 +19,7 @@ from lira.attacks import ATTACKS
 from lira.cores import cores
 from lira.errors import DataError
 from lira.roc import Nonfinite, Ordered, curve, flagged, summary
+from lira.uncertainty import clopper_pearson
 from lira.vulnerability import count_detections
 
 COLUMNS = ["attack", "mode", "fpr", "prior", "target", "threshold", "tp", "fp", "tn", "fn"]
@@ -186,7 +187,8 @@ def calibrate_file(
         scores: file of encoding ``scores``.
         fprs: as in :func:`calibrate`.
         priors: as in :func:`calibrate`.
-        metrics: the rows of :func:`calibrate` after the run's dataset, architecture, regime and seed.
+        metrics: the rows of :func:`calibrate` after the run's dataset, architecture, regime and seed; at shadow
+            thresholds with the exact 95 % interval of each target's rates, ``tpr_low tpr_high fpr_low fpr_high``.
         samples: per FPR the rows of :func:`lira.vulnerability.count_detections` for ``online`` at shadow thresholds.
 
     Raises:
@@ -196,18 +198,36 @@ def calibrate_file(
     with store.read(scores, "scores") as file:
         run = {key: file.attrs[key] for key in store.RUN_KEYS}
         member = file["member"][:]
-        values = {attack: file[attack][:] for attack in ATTACKS if attack in file}
+        values = {attack: file[attack][:] for attack in sorted(file, key=_place) if attack != "member"}
     try:
         rates = calibrate(values, member, fprs, priors)
     except DataError as error:
         raise DataError(f"{scores}: {error}") from error
-    store.write_csv(metrics, _with_run(rates, run))
+    store.write_csv(metrics, _with_run(with_intervals(rates), run))
     counts = [
         count_detections(values["online"], member, _thresholds(rates, "online", "shadow", fpr)).assign(fpr=fpr)
         for fpr in fprs
     ]
     columns = ["fpr", "sample", "tp", "fp", "tn", "fn", "rank"]
     store.write_csv(samples, _with_run(pd.concat(counts)[columns], run))
+
+
+def with_intervals(rates: pd.DataFrame) -> pd.DataFrame:
+    """Adds the exact binomial intervals ``tpr_low tpr_high fpr_low fpr_high`` to rows of :func:`calibrate`.
+
+    They are empty in target mode: there the threshold was chosen on the scores that the rates count.
+    """
+    shadow = (rates["mode"] == "shadow").to_numpy()
+    for name, hits, misses in (("tpr", "tp", "fn"), ("fpr", "fp", "tn")):
+        low, high = clopper_pearson(rates[hits], rates[hits] + rates[misses])
+        rates = rates.assign(
+            **{f"{name}_low": np.where(shadow, low, np.nan), f"{name}_high": np.where(shadow, high, np.nan)}
+        )
+    return rates
+
+
+def _place(attack: str) -> int:
+    return ATTACKS.index(attack) if attack in ATTACKS else len(ATTACKS)
 
 
 def _thresholds(rates: pd.DataFrame, attack: str, mode: str, fpr: float) -> np.ndarray:

@@ -1,10 +1,16 @@
-"""Summaries of numbers over targets: robust centres."""
+"""Summaries of numbers over targets that one broken target cannot carry alone.
+
+A mean over shadow models may rest on a single one (a diverged training suffices), so beside it stand the median, the
+trimmed mean, and how far each target moves it.
+"""
 
 import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+
+TRIMMED = 0.1
 
 
 class Description(NamedTuple):
@@ -42,6 +48,47 @@ def median_rmad(values: Float[np.ndarray, " value"]) -> tuple[float, float]:
     median = float(np.median(kept))
     deviation = float(np.median(np.abs(kept - median)))
     return median, 100 * 1.4826 * deviation / median if median else math.nan
+
+
+def trimmed_mean(values: Float[np.ndarray, " value"], share: float = TRIMMED) -> float:
+    """Mean without the ``share`` lowest and the ``share`` highest of the values that are not NaN (rounded down)."""
+    kept = np.sort(_defined(values))
+    cut = int(share * kept.size)
+    return float(kept[cut : kept.size - cut].mean()) if kept.size else math.nan
+
+
+class Influence(NamedTuple):
+    """What leaving out each value does to the mean.
+
+    Attributes:
+        shift: mean less the mean of the others; NaN for a value that is NaN or has no other.
+        flagged: whether the shift exceeds the standard error of the mean of the others. With the value itself in the
+            error no value could ever exceed it.
+    """
+
+    shift: Float[np.ndarray, " value"]
+    flagged: Bool[np.ndarray, " value"]
+
+
+def influence(values: Float[np.ndarray, " value"]) -> Influence:
+    """Leave-one-out influence of each value on the mean of those that are not NaN."""
+    values = np.asarray(values, dtype=np.float64)
+    shift, flagged = np.full(values.size, np.nan), np.zeros(values.size, dtype=bool)
+    defined = np.flatnonzero(~np.isnan(values))
+    if defined.size > 1:
+        kept = values[defined]
+        others = np.broadcast_to(kept, (kept.size, kept.size))[~np.eye(kept.size, dtype=bool)].reshape(kept.size, -1)
+        shift[defined] = (kept - others.mean(axis=1)) / kept.size
+        if kept.size > 2:
+            error = others.std(axis=1, ddof=1) / math.sqrt(kept.size - 1)
+            rounding = 1e-12 * np.abs(kept).max()
+            flagged[defined] = np.abs(shift[defined]) > error + rounding
+    return Influence(shift, flagged)
+
+
+def _defined(values) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    return values[~np.isnan(values)]
 
 
 def _finite(values) -> np.ndarray:

@@ -100,6 +100,20 @@ def write_csv(path: Path | str, frame) -> None:
         frame.to_csv(beside, index=False)
 
 
+def read_csv(path: Path | str):
+    """A DataFrame from a CSV file, floats exactly as written.
+
+    Raises:
+        StoreError: the file is missing.
+    """
+    import pandas as pd
+
+    if not Path(path).is_file():
+        raise StoreError(f"{path} does not exist: run the rule that makes it")
+    exact = {"float_precision": "round_trip"} if int(pd.__version__.split(".")[0]) < 3 else {}
+    return pd.read_csv(path, **exact)
+
+
 RUN_KEYS = ("dataset", "architecture", "regime", "seed")
 
 
@@ -141,12 +155,7 @@ class Run:
 
     def table(self, name: str):
         """``metrics.csv`` or ``samples.csv`` as a DataFrame."""
-        import pandas as pd
-
-        path = self.folder / name
-        if not path.is_file():
-            raise StoreError(f"{path} does not exist: run the rule that makes it")
-        return pd.read_csv(path)
+        return read_csv(self.folder / name)
 
     @cached_property
     def utility(self):

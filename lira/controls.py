@@ -1,0 +1,86 @@
+"""Attacks and worlds whose result is known, through the same code as the real ones.
+
+The oracle knows membership (AUC 1, TPR 1 at every FPR); the coin knows nothing (AUC 1/2, TPR = FPR); in the null world
+membership is permuted per sample, so every attack is a coin and what it still finds is what chance alone gives; in the
+Gaussian world the TPR at any FPR has a closed form.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lira import store
+from lira.attacks import score_file
+from lira.calibration import calibrate_file
+
+CONTROLS = ("oracle", "coin")
+
+
+def oracle(member: Bool[np.ndarray, "model sample"]) -> Float[np.ndarray, "model sample"]:
+    """Scores that are membership itself."""
+    return np.asarray(member, dtype=np.float64)
+
+
+def coin(member: Bool[np.ndarray, "model sample"], seed: int = 0) -> Float[np.ndarray, "model sample"]:
+    """Scores that do not depend on membership: uniform draws."""
+    return np.random.default_rng(seed).random(np.shape(member))
+
+
+def permuted_membership(member: Bool[np.ndarray, "model sample"], seed: int = 0) -> Bool[np.ndarray, "model sample"]:
+    """Membership with the models of each sample permuted, so that each stays a member of as many."""
+    return np.random.default_rng(seed).permuted(member, axis=0)
+
+
+def gaussian_world(
+    models: int, samples: int, separation: float, seed: int = 0, views: int = 1
+) -> tuple[Float[np.ndarray, "model sample view"], Bool[np.ndarray, "model sample"]]:
+    """Scaled logits N(separation, 1) for members and N(0, 1) for others, independent over models, samples and views."""
+    generator = np.random.default_rng(seed)
+    member = generator.permuted(np.arange(models)[:, None] < np.full((1, samples), models // 2), axis=0)
+    phi = generator.normal(size=(models, samples, views)) + separation * member[:, :, None]
+    return phi, member
+
+
+def gaussian_tpr(fpr, separation: float, views: int = 1):
+    """TPR of the likelihood ratio in :func:`gaussian_world`: Phi(separation * sqrt(views) + Phi^-1(fpr))."""
+    from scipy.stats import norm
+
+    return norm.cdf(separation * np.sqrt(views) + norm.ppf(fpr))
+
+
+def control_file(
+    shadows: Path | str,
+    fprs: Sequence[float],
+    priors: Sequence[float],
+    controls: Path | str,
+    samples: Path | str,
+    *,
+    seed: int = 0,
+) -> None:
+    """Writes the rates and the per-sample counts of a run in its null world, and the rates of oracle and coin there.
+
+    Args:
+        shadows: file of encoding ``shadows``.
+        fprs: as in :func:`lira.calibration.calibrate`.
+        priors: as in :func:`lira.calibration.calibrate`.
+        controls: ``controls.csv``, with the columns of ``metrics.csv``.
+        samples: ``null_samples.csv``, with the columns of ``samples.csv``.
+        seed: of the permutation and the coin.
+
+    Raises:
+        StoreError: ``shadows`` is missing, damaged or of another kind.
+        DataError: as :func:`lira.attacks.leave_one_out`.
+    """
+    Path(controls).parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=Path(controls).parent) as folder:
+        scores = Path(folder) / "scores.h5"
+        with store.read(shadows, "shadows") as file:
+            member = permuted_membership(file["member"][:], seed)
+        score_file(shadows, scores, member=member)
+        with h5py.File(scores, "r+") as file:
+            file["oracle"], file["coin"] = oracle(member), coin(member, seed)
+        calibrate_file(scores, fprs, priors, controls, samples)

@@ -1,0 +1,188 @@
+"""What a run's numbers over targets can carry: ``summary.csv``, a row per attack, mode, FPR, prior and quantity.
+
+==================  ==================================================================================================
+attack, mode, fpr   as in ``metrics.csv``; fpr is empty for ``auc`` and ``balanced_accuracy``
+prior               for ``ppv`` and ``ppv_pooled``, else empty
+metric              ``tpr``, ``fpr_achieved``, ``ppv`` (mean over the targets where it is defined), ``ppv_pooled`` (PPV
+                    of the rates of all targets together), ``auc``, ``balanced_accuracy``
+mean, std           over targets, ddof 1; fractions
+median              over targets
+trimmed_mean        over targets, without the lowest and the highest 10 %
+low, high           95 % bootstrap interval of the mean, over targets and samples; empty for the last two metrics
+targets, undefined  targets with a value, and without one
+influence           largest change of the mean by one target: mean less the mean of the others
+influence_target    that target
+influential         all targets that move the mean by more than its standard error without them, separated by spaces
+expected_fp         false positives that the FPR allows among a target's non-members
+resolution          ``TPR at 0 FP`` below 1 of them, ``few FP`` below 5, else empty
+null                mean where membership is permuted per sample: what chance alone gives
+==================  ==================================================================================================
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from lira import store
+from lira.calibration import positive_predictive_value, resolution
+from lira.cores import cores
+from lira.roc import summary as roc_summary
+from lira.statistics import influence, trimmed_mean
+from lira.uncertainty import DRAWS, Draws, Rates, interval, resample_rates
+
+COLUMNS = ["attack", "mode", "fpr", "prior", "metric", "mean", "std", "median", "trimmed_mean", "low", "high"]
+COLUMNS += ["targets", "undefined", "influence", "influence_target", "influential", "expected_fp", "resolution"]
+KEYS = COLUMNS[:5]
+
+
+def summarise(
+    scores: dict[str, Float[np.ndarray, "target sample"]],
+    member: Bool[np.ndarray, "target sample"],
+    metrics: pd.DataFrame,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Summaries over targets of the rates in ``metrics``.
+
+    Args:
+        scores: scores of each attack in ``metrics``, a row per target.
+        member: True where the sample trained the target.
+        metrics: from :func:`lira.calibration.calibrate`.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        The columns of ``summary.csv`` but ``null``, see the module.
+    """
+    drawn = Draws.of(member.shape[1], len(member), draws, seed)
+    rows = []
+    for attack, values in scores.items():
+        own = metrics[metrics["attack"] == attack]
+        given = {
+            fpr: rates.drop_duplicates("target").sort_values("target")["threshold"].to_numpy()
+            for fpr, rates in own[own["mode"] == "shadow"].groupby("fpr")
+        }
+        fprs = own["fpr"].unique()
+        resampled = dict(zip(("target", "shadow"), resample_rates(values, member, drawn, fprs, given), strict=True))
+        for (mode, fpr), rates in own.groupby(["mode", "fpr"], sort=False):
+            negatives = (rates["fp"] + rates["tn"]).mean()
+            quality = dict(zip(("expected_fp", "resolution"), resolution(fpr, negatives), strict=True))
+            for row in _rate_rows(rates, resampled[mode][fpr], drawn):
+                rows.append({"attack": attack, "mode": mode, "fpr": fpr} | quality | row)
+        with ThreadPoolExecutor(cores()) as pool:
+            curves = list(pool.map(roc_summary, values, member))
+        for metric, column in zip(("auc", "balanced_accuracy"), np.transpose(curves), strict=True):
+            rows.append({"attack": attack, "mode": "target", "metric": metric} | _over_targets(column))
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def summarise_file(
+    scores: Path | str,
+    metrics: Path | str,
+    output: Path | str,
+    controls: Path | str | None = None,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> None:
+    """Writes ``summary.csv`` of a run.
+
+    Args:
+        scores: file of encoding ``scores``.
+        metrics: the run's ``metrics.csv``.
+        output: ``summary.csv``.
+        controls: the run's ``controls.csv``, for the column ``null``.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+
+    Raises:
+        StoreError: ``scores`` is missing, damaged or of another kind.
+    """
+    rates = store.read_csv(metrics)
+    with store.read(scores, "scores") as file:
+        run = {key: file.attrs[key] for key in store.RUN_KEYS}
+        member = file["member"][:]
+        values = {attack: file[attack][:] for attack in rates["attack"].unique()}
+    frame = summarise(values, member, rates, draws=draws, seed=seed)
+    if controls is not None:
+        frame = frame.merge(null_means(store.read_csv(controls)), on=KEYS, how="left")
+    store.write_csv(output, pd.concat([pd.DataFrame(run, index=frame.index), frame], axis=1))
+
+
+def null_means(controls: pd.DataFrame) -> pd.DataFrame:
+    """Means over targets of the rates in ``controls.csv``, for the rows of ``summary.csv``: its keys, and ``null``."""
+    rows = []
+    for (attack, mode, fpr), rates in controls.groupby(["attack", "mode", "fpr"], sort=False):
+        for metric, prior, values, _ in _metrics(rates):
+            rows.append(
+                (attack, mode, fpr, prior, metric, np.nanmean(values) if not np.isnan(values).all() else np.nan)
+            )
+    for attack, rates in controls.groupby("attack", sort=False):
+        rows.append((attack, "target", np.nan, np.nan, "auc", rates.drop_duplicates("target")["auc"].mean()))
+    return pd.DataFrame(rows, columns=[*KEYS, "null"])
+
+
+def _rate_rows(rates: pd.DataFrame, resampled: Rates, drawn: Draws) -> Iterator[dict]:
+    for metric, prior, values, of_rates in _metrics(rates):
+        if metric == "ppv_pooled":
+            row = _pooled(rates, prior)
+            replicates = of_rates(drawn.mean(resampled.tpr), drawn.mean(resampled.fpr))
+        else:
+            row = _over_targets(values)
+            replicates = drawn.mean(of_rates(resampled.tpr, resampled.fpr))
+        low, high = interval(row["mean"], replicates)
+        yield {"metric": metric, "prior": prior, "low": low, "high": high} | row
+
+
+def _metrics(rates: pd.DataFrame) -> Iterator[tuple]:
+    """Name, prior, values over targets, and the function of TPR and FPR that gives them."""
+    once = rates.drop_duplicates("target").sort_values("target")
+    yield "tpr", np.nan, once["tpr"].to_numpy(), lambda tpr, fpr: tpr
+    yield "fpr_achieved", np.nan, once["fpr_achieved"].to_numpy(), lambda tpr, fpr: fpr
+    for prior, at in rates.groupby("prior"):
+
+        def precision(tpr, fpr, prior=prior):
+            return positive_predictive_value(tpr, fpr, prior)
+
+        yield "ppv", prior, at.sort_values("target")["ppv"].to_numpy(), precision
+        pooled = np.array([_pooled(rates, prior)["mean"]])
+        yield "ppv_pooled", prior, pooled, precision
+
+
+def _over_targets(values: Float[np.ndarray, " target"]) -> dict:
+    defined = values[~np.isnan(values)]
+    moved = influence(values)
+    row = {"targets": defined.size, "undefined": values.size - defined.size, "influential": _names(moved.flagged)}
+    if defined.size:
+        row |= {"mean": defined.mean(), "median": np.median(defined), "trimmed_mean": trimmed_mean(defined)}
+    if defined.size > 1:
+        largest = int(np.nanargmax(np.abs(moved.shift)))
+        row |= {"std": defined.std(ddof=1), "influence": moved.shift[largest], "influence_target": largest}
+    return {"mean": np.nan} | row
+
+
+def _pooled(rates: pd.DataFrame, prior: float) -> dict:
+    """PPV of all targets' counts together, and how far each target moves it."""
+    counts = rates.drop_duplicates("target").sort_values("target")[["tp", "fn", "fp", "tn"]].to_numpy()
+    whole, without = (_pooled_ppv(part, prior) for part in (counts.sum(axis=0), counts.sum(axis=0) - counts))
+    row = {"mean": float(whole), "targets": len(counts), "undefined": 0}
+    shift = whole - without
+    if not np.isnan(shift).all():
+        largest = int(np.nanargmax(np.abs(shift)))
+        row |= {"influence": shift[largest], "influence_target": largest}
+    return row
+
+
+def _pooled_ppv(counts: np.ndarray, prior: float):
+    tp, fn, fp, tn = np.moveaxis(counts, -1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return positive_predictive_value(tp / (tp + fn), fp / (fp + tn), prior)
+
+
+def _names(flagged: Sequence[bool]) -> str:
+    return " ".join(str(target) for target in np.flatnonzero(flagged))
