@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from lira import store
 from lira.attacks import ATTACKS
 from lira.cores import cores
-from lira.errors import DataError
+from lira.errors import DataError, StoreError
 from lira.roc import Nonfinite, Ordered, curve, flagged, summary
 from lira.uncertainty import clopper_pearson
 from lira.vulnerability import count_detections
@@ -188,22 +188,27 @@ def calibrate_file(
         fprs: as in :func:`calibrate`.
         priors: as in :func:`calibrate`.
         metrics: the rows of :func:`calibrate` after the run's dataset, architecture, regime and seed; at shadow
-            thresholds with the exact 95 % interval of each target's rates, ``tpr_low tpr_high fpr_low fpr_high``.
+            thresholds with the exact 95 % interval of each target's rates, ``tpr_low tpr_high fpr_low fpr_high``; and
+            ``expected_fp resolution``.
         samples: per FPR the rows of :func:`lira.vulnerability.count_detections` for ``online`` at shadow thresholds.
 
     Raises:
-        StoreError: ``scores`` is missing, damaged or of another kind.
+        StoreError: ``scores`` is missing, damaged, of another kind, or without the online attack.
         DataError: as :func:`calibrate`.
     """
     with store.read(scores, "scores") as file:
         run = {key: file.attrs[key] for key in store.RUN_KEYS}
         member = file["member"][:]
         values = {attack: file[attack][:] for attack in sorted(file, key=_place) if attack != "member"}
+    if "online" not in values:
+        raise StoreError(
+            f"{scores} has no scores of the online attack, which the counts per sample are of: score it too"
+        )
     try:
         rates = calibrate(values, member, fprs, priors)
     except DataError as error:
         raise DataError(f"{scores}: {error}") from error
-    store.write_csv(metrics, _with_run(with_intervals(rates), run))
+    store.write_csv(metrics, _with_run(with_resolution(with_intervals(rates)), run))
     counts = [
         count_detections(values["online"], member, _thresholds(rates, "online", "shadow", fpr)).assign(fpr=fpr)
         for fpr in fprs
@@ -219,11 +224,17 @@ def with_intervals(rates: pd.DataFrame) -> pd.DataFrame:
     """
     shadow = (rates["mode"] == "shadow").to_numpy()
     for name, hits, misses in (("tpr", "tp", "fn"), ("fpr", "fp", "tn")):
-        low, high = clopper_pearson(rates[hits], rates[hits] + rates[misses])
-        rates = rates.assign(
-            **{f"{name}_low": np.where(shadow, low, np.nan), f"{name}_high": np.where(shadow, high, np.nan)}
-        )
+        ends = clopper_pearson(rates[hits], rates[hits] + rates[misses])
+        for end, bound in zip(("low", "high"), ends, strict=True):
+            rates = rates.assign(**{f"{name}_{end}": np.where(shadow, bound, np.nan)})
     return rates
+
+
+def with_resolution(rates: pd.DataFrame) -> pd.DataFrame:
+    """Adds ``expected_fp resolution`` (see :func:`resolution`) to rows of :func:`calibrate`."""
+    found = [resolution(row.fpr, row.fp + row.tn) for row in rates[["fpr", "fp", "tn"]].itertuples()]
+    expected, label = zip(*found, strict=True) if found else ((), ())
+    return rates.assign(expected_fp=expected, resolution=label)
 
 
 def _place(attack: str) -> int:

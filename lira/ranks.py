@@ -6,6 +6,7 @@ minus the same over those that do not. Samples are ranked by it, descending, tie
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -73,9 +74,14 @@ def positions(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"
     return position
 
 
-def top_count(samples: int, percent: float) -> int:
-    """Size of the top ``percent`` %: max(1, ceil(N q / 100)), in the floating-point order of the published code."""
-    return max(1, math.ceil(samples * (percent / 100)))
+def top_count(samples: int, percent: float, *, exact: bool = False) -> int:
+    """Size of the top ``percent`` %: max(1, ceil(N q / 100)).
+
+    The published code rounds q / 100 first, which can push the ceiling up by one (7 % of 50,000 are 3,501), and so do
+    we unless ``exact``.
+    """
+    share = Fraction(str(percent)) / 100 if exact else percent / 100
+    return max(1, math.ceil(samples * share))
 
 
 def spearman(a: Float[np.ndarray, " sample"], b: Float[np.ndarray, " sample"]) -> float:

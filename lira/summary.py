@@ -119,9 +119,7 @@ def null_means(controls: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (attack, mode, fpr), rates in controls.groupby(["attack", "mode", "fpr"], sort=False):
         for metric, prior, values, _ in _metrics(rates):
-            rows.append(
-                (attack, mode, fpr, prior, metric, np.nanmean(values) if not np.isnan(values).all() else np.nan)
-            )
+            rows.append((attack, mode, fpr, prior, metric, _over_targets(values)["mean"]))
     for attack, rates in controls.groupby("attack", sort=False):
         rows.append((attack, "target", np.nan, np.nan, "auc", rates.drop_duplicates("target")["auc"].mean()))
     return pd.DataFrame(rows, columns=[*KEYS, "null"])
