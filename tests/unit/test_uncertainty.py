@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from lira.roc import threshold_at_fpr
+from lira.uncertainty import Draws, clopper_pearson, interval, resample_rates
+
+
+@given(trials=st.integers(1, 3000), share=st.floats(0, 1))
+@settings(deadline=None)
+def test_clopper_pearson(trials, share):
+    successes = round(share * trials)
+    low, high = clopper_pearson(successes, trials)
+    expected = binomtest(successes, trials).proportion_ci(0.95, method="exact")
+    np.testing.assert_allclose((low, high), (expected.low, expected.high), rtol=1e-6, atol=1e-9)
+
+
+def test_clopper_pearson_without_trials():
+    low, high = clopper_pearson([0, 3], [0, 3])
+    assert low.tolist() == [0, pytest.approx(0.025 ** (1 / 3))]
+    assert high.tolist() == [1, 1]
+
+
+def test_draws_are_seeded_and_with_replacement():
+    drawn = Draws.of(50, 8, draws=20, seed=3)
+    assert (drawn.samples.sum(axis=0) == 50).all()
+    assert (drawn.targets.sum(axis=0) == 8).all()
+    np.testing.assert_array_equal(drawn.samples, Draws.of(50, 8, draws=20, seed=3).samples)
+    assert (drawn.samples != Draws.of(50, 8, draws=20, seed=4).samples).any()
+
+
+def test_mean_of_draws_leaves_out_what_is_undefined():
+    drawn = Draws(np.ones((4, 2), dtype=np.uint8), np.array([[2, 0], [1, 1], [0, 2]], dtype=np.uint8))
+    values = np.array([[1.0, 1.0], [4.0, np.nan], [7.0, 7.0]])
+    np.testing.assert_allclose(drawn.mean(values), [2.0, 7.0])
+
+
+@pytest.mark.parametrize("decimals", [1, 8])
+def test_resampling_is_doing_it_again_on_the_drawn_samples(decimals):
+    """Thresholds are chosen anew in every draw, ties and all."""
+    rng = np.random.default_rng(0)
+    member = rng.random((5, 120)) < 0.5
+    scores = np.round(rng.normal(size=(5, 120)) + member, decimals)
+    scores[0, 3], scores[1, 4] = np.inf, -np.inf
+    drawn = Draws.of(120, 5, draws=40, seed=1)
+    fprs = [0.0, 1e-5, 0.01, 0.05, 0.3, 1.0]
+    given_thresholds = np.array([1.0, 2.0, np.inf, 0.0, -1.0])
+    own, given = resample_rates(scores, member, drawn, fprs, {0.01: given_thresholds})
+    for target in range(5):
+        for draw in range(40):
+            again = np.repeat(np.arange(120), drawn.samples[:, draw])
+            values, held = scores[target, again], member[target, again]
+            for fpr in fprs:
+                expected = threshold_at_fpr(values, held, fpr)
+                assert own[fpr].tpr[target, draw] == pytest.approx(expected.tpr, abs=1e-12)
+                assert own[fpr].fpr[target, draw] == pytest.approx(expected.fpr, abs=1e-12)
+            above = (values >= given_thresholds[target]) & np.isfinite(given_thresholds[target])
+            assert given[0.01].tpr[target, draw] == pytest.approx(above[held].mean(), abs=1e-12)
+            assert given[0.01].fpr[target, draw] == pytest.approx(above[~held].mean(), abs=1e-12)
+
+
+def test_a_draw_without_members_has_no_rate():
+    member = np.array([[True, False, False]])
+    drawn = Draws(np.array([[0], [2], [1]], dtype=np.uint8), np.ones((1, 1), dtype=np.uint8))
+    own, _ = resample_rates(np.array([[3.0, 2.0, 1.0]]), member, drawn, [0.5], {})
+    assert np.isnan(own[0.5].tpr).all()
+    assert own[0.5].fpr.item() == pytest.approx(0)
+
+
+def test_interval_stands_around_the_estimate():
+    replicates = np.linspace(0.4, 0.6, 1001)
+    low, high = interval(0.3, replicates)
+    assert (low, high) == (pytest.approx(0.205), pytest.approx(0.395))
+    assert interval(0.05, replicates)[0] == 0
+    assert interval(0.95, replicates)[1] == 1
+    assert np.isnan(interval(np.nan, replicates)).all()
+    assert np.isnan(interval(0.1, np.zeros(10))).all(), "draws that never differ say nothing"
+    assert interval(0.3, np.append(replicates, np.nan)) == interval(0.3, replicates)
