@@ -36,20 +36,27 @@ def permuted_membership(member: Bool[np.ndarray, "model sample"], seed: int = 0)
 
 
 def gaussian_world(
-    models: int, samples: int, separation: float, seed: int = 0, views: int = 1
+    models: int, samples: int, separation: float, seed: int = 0, *, views: int = 1, spread: float = 0.0
 ) -> tuple[Float[np.ndarray, "model sample view"], Bool[np.ndarray, "model sample"]]:
-    """Scaled logits N(separation, 1) for members and N(0, 1) for others, independent over models, samples and views."""
+    """Scaled logits N(mu, 1) of non-members and N(mu + separation, 1) of members.
+
+    They are independent over models, samples and views; mu ~ N(0, spread**2), one per sample.
+    """
     generator = np.random.default_rng(seed)
     member = generator.permuted(np.arange(models)[:, None] < np.full((1, samples), models // 2), axis=0)
-    phi = generator.normal(size=(models, samples, views)) + separation * member[:, :, None]
-    return phi, member
+    mean = spread * generator.normal(size=samples)[:, None] + separation * member[:, :, None]
+    return mean + generator.normal(size=(models, samples, views)), member
 
 
-def gaussian_tpr(fpr, separation: float, views: int = 1):
-    """TPR of the likelihood ratio in :func:`gaussian_world`: Phi(separation * sqrt(views) + Phi^-1(fpr))."""
+def gaussian_tpr(fpr, separation: float, *, views: int = 1, spread: float = 0.0):
+    """TPR in :func:`gaussian_world`: of the likelihood ratio by default, of the score itself for its ``spread``.
+
+    The sum over views is normal with unit separation d = separation / sqrt(spread**2 + 1 / views), so
+    TPR = Phi(d + Phi^-1(FPR)). The likelihood ratio knows mu and has no spread.
+    """
     from scipy.stats import norm
 
-    return norm.cdf(separation * np.sqrt(views) + norm.ppf(fpr))
+    return norm.cdf(separation / np.sqrt(spread**2 + 1 / views) + norm.ppf(fpr))
 
 
 def control_file(

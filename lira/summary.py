@@ -32,7 +32,7 @@ from lira.calibration import positive_predictive_value, resolution
 from lira.cores import cores
 from lira.roc import summary as roc_summary
 from lira.statistics import influence, trimmed_mean
-from lira.uncertainty import DRAWS, Draws, Rates, interval, resample_rates
+from lira.uncertainty import DRAWS, Draws, Rates, interval, resample_rates, two_way_variance
 
 COLUMNS = ["attack", "mode", "fpr", "prior", "metric", "mean", "std", "median", "trimmed_mean", "low", "high"]
 COLUMNS += ["targets", "undefined", "influence", "influence_target", "influential", "expected_fp", "resolution"]
@@ -130,10 +130,12 @@ def _rate_rows(rates: pd.DataFrame, resampled: Rates, drawn: Draws) -> Iterator[
         if metric == "ppv_pooled":
             row = _pooled(rates, prior)
             replicates = of_rates(drawn.mean(resampled.tpr), drawn.mean(resampled.fpr))
+            variance = two_way_variance(*_linear_ppv(rates, resampled, prior))
         else:
             row = _over_targets(values)
-            replicates = drawn.mean(of_rates(resampled.tpr, resampled.fpr))
-        low, high = interval(row["mean"], replicates)
+            again = of_rates(resampled.tpr, resampled.fpr)
+            replicates, variance = drawn.mean(again), two_way_variance(values, again)
+        low, high = interval(row["mean"], replicates, variance)
         yield {"metric": metric, "prior": prior, "low": low, "high": high} | row
 
 
@@ -180,6 +182,17 @@ def _pooled_ppv(counts: np.ndarray, prior: float):
     tp, fn, fp, tn = np.moveaxis(counts, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return positive_predictive_value(tp / (tp + fn), fp / (fp + tn), prior)
+
+
+def _linear_ppv(rates: pd.DataFrame, resampled: Rates, prior: float) -> tuple[np.ndarray, np.ndarray]:
+    """The targets' rates as they move the pooled PPV to first order: as counted, and in each draw."""
+    once = rates.drop_duplicates("target").sort_values("target")
+    tpr, fpr = once["tpr"].to_numpy(), once["fpr_achieved"].to_numpy()
+    hits, alarms = prior * tpr.mean(), (1 - prior) * fpr.mean()
+    if hits + alarms == 0:
+        return tpr, resampled.tpr
+    by_tpr, by_fpr = prior * alarms / (hits + alarms) ** 2, -(1 - prior) * hits / (hits + alarms) ** 2
+    return by_tpr * tpr + by_fpr * fpr, by_tpr * resampled.tpr + by_fpr * resampled.fpr
 
 
 def _names(flagged: Sequence[bool]) -> str:

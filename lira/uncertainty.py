@@ -2,10 +2,11 @@
 
 One target's rate at a threshold that was not chosen on its own scores is a binomial proportion (Clopper-Pearson). The
 targets of a run share their samples and the samples their targets, so a mean over targets is resampled over both, each
-with replacement (pigeonhole bootstrap, Owen 2007). A threshold chosen on the same scores is chosen anew in every draw;
-those of the shadow models are kept.
+with replacement (pigeonhole bootstrap, Owen 2007), and its spread is that of two-way clusters. A threshold chosen on
+the same scores is chosen anew in every draw; those of the shadow models are kept.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -161,16 +162,48 @@ def _members_above(scores, held, times, top, last):
     return np.cumsum(counts, axis=0)
 
 
-def interval(estimate: float, replicates: Float[np.ndarray, " draw"], level: float = LEVEL) -> tuple[float, float]:
-    """Spread of the draws around their own mean, put around the estimate and cut to [0, 1].
+def two_way_variance(values: Float[np.ndarray, " target"], resampled: Float[np.ndarray, "target draw"]) -> float:
+    """Variance of a mean over targets whose values share samples (Cameron, Gelbach and Miller 2011).
 
-    A threshold at a handful of false positives is an extreme order statistic, for which a bootstrap is off centre but
-    not off scale; so the draws give the width and the estimate the place. NaN without an estimate, and where all draws
-    are equal, as for the FPR at a threshold that allows none: they say nothing about how sure that is.
+    That over targets plus that over samples, less that of single (target, sample) pairs, which both of them hold.
+
+    Args:
+        values: of each target; NaN is left out.
+        resampled: the same with the samples drawn anew.
+    """
+    values = values[~np.isnan(values)]
+    if values.size < 2:
+        return np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of draws or targets without any value
+        over_targets = values.var(ddof=1) / values.size
+        over_samples = np.nanvar(np.nanmean(resampled, axis=0))
+        of_pairs = np.nanmean(np.nanvar(resampled, axis=1)) / values.size
+    return float(max(over_targets + over_samples - of_pairs, over_targets, over_samples))
+
+
+def interval(
+    estimate: float, replicates: Float[np.ndarray, " draw"], variance: float, level: float = LEVEL
+) -> tuple[float, float]:
+    """Confidence interval of a fraction from bootstrap draws.
+
+    The draws give its shape, not its place and not its size: a threshold at a handful of false positives is an extreme
+    order statistic, where a bootstrap is off centre, and drawing targets and samples counts the noise of a single pair
+    up to three times. So their deviations from their own mean are scaled to ``variance`` and put around the estimate.
+
+    Args:
+        estimate: the fraction.
+        replicates: the same in each draw of targets and samples.
+        variance: of the estimate, from :func:`two_way_variance`.
+        level: coverage, as a fraction.
+
+    Returns:
+        Lower and upper end, within 0 and 1; NaN without an estimate, and where all draws are equal, as for the FPR at a
+        threshold that allows none: they say nothing about how sure that is.
     """
     replicates = replicates[~np.isnan(replicates)]
-    if np.isnan(estimate) or not replicates.size or np.ptp(replicates) == 0:
+    if np.isnan(estimate) or np.isnan(variance) or not replicates.size or np.ptp(replicates) == 0:
         return np.nan, np.nan
-    tails = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2]) - replicates.mean()
-    low, high = np.clip(estimate + tails, 0, 1)
+    deviations = (replicates - replicates.mean()) * np.sqrt(variance / replicates.var())
+    low, high = np.clip(estimate + np.quantile(deviations, [(1 - level) / 2, (1 + level) / 2]), 0, 1)
     return float(low), float(high)

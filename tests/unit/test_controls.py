@@ -33,7 +33,7 @@ def test_gaussian_world():
     assert (member.sum(axis=0) == 5).all()
     assert phi[member].mean() - phi[~member].mean() == pytest.approx(2, abs=0.05)
     assert gaussian_tpr(0.5, 0.0) == pytest.approx(0.5)
-    assert gaussian_tpr(0.01, 1.0, views=4) == gaussian_tpr(0.01, 2.0)
+    assert gaussian_tpr(0.01, 1.0, views=4) == pytest.approx(gaussian_tpr(0.01, 2.0))
 
 
 def test_file(tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from lira.roc import threshold_at_fpr
-from lira.uncertainty import Draws, clopper_pearson, interval, resample_rates
+from lira.uncertainty import Draws, clopper_pearson, interval, resample_rates, two_way_variance
 
 
 @given(trials=st.integers(1, 3000), share=st.floats(0, 1))
@@ -71,10 +71,32 @@ def test_a_draw_without_members_has_no_rate():
 
 def test_interval_stands_around_the_estimate():
     replicates = np.linspace(0.4, 0.6, 1001)
-    low, high = interval(0.3, replicates)
+    low, high = interval(0.3, replicates, replicates.var())
     assert (low, high) == (pytest.approx(0.205), pytest.approx(0.395))
-    assert interval(0.05, replicates)[0] == 0
-    assert interval(0.95, replicates)[1] == 1
-    assert np.isnan(interval(np.nan, replicates)).all()
-    assert np.isnan(interval(0.1, np.zeros(10))).all(), "draws that never differ say nothing"
-    assert interval(0.3, np.append(replicates, np.nan)) == interval(0.3, replicates)
+    assert interval(0.3, replicates, replicates.var() / 4) == (pytest.approx(0.2525), pytest.approx(0.3475))
+    assert interval(0.05, replicates, replicates.var())[0] == 0
+    assert interval(0.95, replicates, replicates.var())[1] == 1
+    assert np.isnan(interval(np.nan, replicates, 1.0)).all()
+    assert np.isnan(interval(0.1, np.zeros(10), 0.0)).all(), "draws that never differ say nothing"
+    assert interval(0.3, np.append(replicates, np.nan), 0.01) == interval(0.3, replicates, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("of_target", "of_sample", "of_pair"), [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 2.0, 3.0)]
+)
+def test_two_way_variance(of_target, of_sample, of_pair):
+    """Of a mean of target, sample and pair effects: each part counts once."""
+    rng = np.random.default_rng(0)
+    targets, samples = 40, 400
+    found = []
+    for _ in range(30):
+        effect = of_target * rng.normal(size=(targets, 1)) + of_sample * rng.normal(size=samples)
+        effect = effect + of_pair * rng.normal(size=(targets, samples))
+        times = Draws.of(samples, targets, draws=200, seed=1).samples
+        found.append(two_way_variance(effect.mean(axis=1), effect @ times / samples))
+    expected = of_target**2 / targets + of_sample**2 / samples + of_pair**2 / (targets * samples)
+    assert np.mean(found) == pytest.approx(expected, rel=0.25)
+
+
+def test_two_way_variance_of_one_target_is_unknown():
+    assert np.isnan(two_way_variance(np.array([0.5, np.nan]), np.full((2, 10), 0.5)))

@@ -1,0 +1,51 @@
+"""Where membership is permuted, every attack must sit at chance, whatever the scores look like."""
+
+import numpy as np
+import pytest
+
+from lira.agreement import set_agreement
+from lira.attacks import ATTACKS, leave_one_out
+from lira.calibration import calibrate
+from lira.controls import gaussian_world, permuted_membership
+from lira.vulnerability import count_detections, support_qualified
+
+FPRS = (0.01, 0.1)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """Scores and membership of two null runs on one very vulnerable pool."""
+    found = []
+    for seed in (1, 2):
+        phi, member = gaussian_world(64, 1500, 4.0, seed, views=2, spread=2.0)
+        member = permuted_membership(member, seed)
+        found.append((leave_one_out(phi, member), member))
+    return found
+
+
+def test_every_attack_is_at_chance(runs):
+    scores, member = runs[0]
+    rates = calibrate(scores, member, FPRS, [0.1])
+    for attack in ATTACKS:
+        rows = rates[rates["attack"] == attack]
+        assert rows["auc"].mean() == pytest.approx(0.5, abs=0.01)
+        for fpr in FPRS:
+            at = rows[(rows["fpr"] == fpr) & (rows["mode"] == ("target" if attack == "global" else "shadow"))]
+            assert at["tpr"].mean() == pytest.approx(at["fpr_achieved"].mean(), abs=0.2 * fpr + 0.002)
+    online = rates[(rates["attack"] == "online") & (rates["mode"] == "shadow") & (rates["fpr"] == 0.1)]
+    assert online["ppv"].mean() == pytest.approx(0.1, abs=0.02)
+
+
+def test_chance_flags_and_agrees_on_something(runs):
+    """Chance flags samples too, fewer for larger support, and two runs share few of them."""
+    sets = {}
+    for support in (1, 4):
+        chosen = []
+        for scores, member in runs:
+            rates = calibrate({"online": scores["online"]}, member, [0.01], [0.5])
+            thresholds = rates[rates["mode"] == "shadow"]["threshold"].to_numpy()
+            chosen.append(support_qualified(count_detections(scores["online"], member, thresholds), support))
+        sets[support] = set_agreement(np.stack(chosen), 2)
+    assert sets[1].union > 20
+    assert sets[1].jaccard < 0.1
+    assert sets[4].union < sets[1].union / 2
