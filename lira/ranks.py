@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import combinations, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from lira.roc import Nonfinite
 GAPS = ("mean", "median")
 TOP_PERCENTS = (0.1, 0.25, 0.5, 0.75, 1, 2, 2.24, 3, 4, 5, 10, 10.38, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 DELTAS = (0.05, 0.1, 0.5, 1, 1.5, 2, 3, 5, 10)
+OVERLAP = ("intersection", "union", "jaccard", "spearman")
 BIN_EDGES = (1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100)
 
 
@@ -68,10 +70,7 @@ def order(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
 
 def positions(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
     """Position of each sample in :func:`order`, from 0."""
-    ranked = order(values)
-    position = np.empty_like(ranked)
-    position[ranked] = np.arange(ranked.size)
-    return position
+    return _Ranking.of(np.asarray(values, dtype=np.float64)).positions
 
 
 def top_count(samples: int, percent: float, *, exact: bool = False) -> int:
@@ -105,8 +104,7 @@ def top_agreement(
         percent: share of samples that make the top, in percent.
         chosen: rows to compare.
     """
-    ranked = np.stack([positions(values[run]) for run in chosen])
-    return _top_agreement(values[list(chosen)], ranked, percent)
+    return _top_agreement([_Ranking.of(values[run]) for run in chosen], percent)
 
 
 def displaced(ranked: Int[np.ndarray, "run sample"], percent: float) -> Bool[np.ndarray, "run sample"]:
@@ -180,49 +178,111 @@ def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
 
 
 def _tables(values: np.ndarray, labels: list[str]) -> dict[str, pd.DataFrame]:
-    ranked = np.stack([positions(row) for row in values])
-    pairs = list(combinations(range(len(labels)), 2))
-    samples = values.shape[1]
-    named = [(labels[a], labels[b]) for a, b in pairs]
-    global_rows = [(*name, spearman(values[a], values[b])) for name, (a, b) in zip(named, pairs, strict=True)]
-    pair_rows, all_rows, moved_rows = [], [], []
-    for q in TOP_PERCENTS:
-        k = top_count(samples, q)
-        for name, pair in zip(named, pairs, strict=True):
-            pair_rows.append((q, k, *name, *_top_agreement(values[list(pair)], ranked[list(pair)], q)))
-        all_rows.append((q, k, len(labels), *_top_agreement(values, ranked, q)))
-        for delta, shares in zip(DELTAS, displacement(ranked, q).T, strict=True):
-            moved_rows += [(q, delta, label, share) for label, share in zip(labels, shares, strict=True)]
-    overlap = ["intersection", "union", "jaccard", "spearman"]
-    top_rows = [
-        (
-            labels[source],
-            order(values[source])[0],
-            label,
-            values[run][order(values[source])[0]],
-            ranked[run][order(values[source])[0]],
-        )
-        for source in range(len(labels))
-        for run, label in enumerate(labels)
-    ]
+    rankings = [_Ranking.of(row) for row in values]
+    ranked = np.stack([ranking.positions for ranking in rankings])
+    bins = [rank_bins(row).assign(run=label) for row, label in zip(values, labels, strict=True)]
     return {
-        "spearman": pd.DataFrame(global_rows, columns=["run_a", "run_b", "spearman"]),
-        "topq": pd.DataFrame(pair_rows, columns=["q", "k", "run_a", "run_b", *overlap]),
-        "topq_all": pd.DataFrame(all_rows, columns=["q", "k", "runs", *overlap]),
-        "displacement": pd.DataFrame(moved_rows, columns=["q", "delta", "run", "fraction"]),
-        "rank_bins": pd.concat([rank_bins(row).assign(run=label) for row, label in zip(values, labels, strict=True)])[
-            ["run", "bin", "count", "min", "max", "mean"]
-        ],
-        "top1": pd.DataFrame(top_rows, columns=["source", "sample", "run", "vulnerability", "position"]),
+        "spearman": _spearman_table(rankings, labels),
+        "topq": _top_table(rankings, labels),
+        "topq_all": _top_of_all_table(rankings),
+        "displacement": _displacement_table(ranked, labels),
+        "rank_bins": pd.concat(bins)[["run", "bin", "count", "min", "max", "mean"]],
+        "top1": _top1_table(values, ranked, labels),
     }
 
 
-def _top_agreement(values: np.ndarray, ranked: np.ndarray, percent: float) -> tuple[int, int, float, float]:
-    top = ranked < top_count(values.shape[1], percent)
-    common = top.all(axis=0)
-    intersection, union = int(common.sum()), int(top.any(axis=0).sum())
-    correlations = [spearman(a, b) for a, b in combinations(values[:, common], 2)]
-    return intersection, union, intersection / union, float(np.mean(correlations)) if correlations else math.nan
+def _spearman_table(rankings: Sequence["_Ranking"], labels: list[str]) -> pd.DataFrame:
+    everything = np.ones(rankings[0].order.size, dtype=bool)
+    ranks = np.stack([ranking.ranks(everything.size, everything) for ranking in rankings])
+    rows = [(labels[a], labels[b], _mean_correlation(ranks[[a, b]])) for a, b in combinations(range(len(labels)), 2)]
+    return pd.DataFrame(rows, columns=["run_a", "run_b", "spearman"])
+
+
+def _top_table(rankings: Sequence["_Ranking"], labels: list[str]) -> pd.DataFrame:
+    rows = [
+        (q, top_count(rankings[0].order.size, q), labels[a], labels[b], *_top_agreement([rankings[a], rankings[b]], q))
+        for q in TOP_PERCENTS
+        for a, b in combinations(range(len(labels)), 2)
+    ]
+    return pd.DataFrame(rows, columns=["q", "k", "run_a", "run_b", *OVERLAP])
+
+
+def _top_of_all_table(rankings: Sequence["_Ranking"]) -> pd.DataFrame:
+    samples = rankings[0].order.size
+    rows = [(q, top_count(samples, q), len(rankings), *_top_agreement(rankings, q)) for q in TOP_PERCENTS]
+    return pd.DataFrame(rows, columns=["q", "k", "runs", *OVERLAP])
+
+
+def _displacement_table(ranked: np.ndarray, labels: list[str]) -> pd.DataFrame:
+    rows = [
+        (q, delta, label, share)
+        for q in TOP_PERCENTS
+        for delta, shares in zip(DELTAS, displacement(ranked, q).T, strict=True)
+        for label, share in zip(labels, shares, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["q", "delta", "run", "fraction"])
+
+
+def _top1_table(values: np.ndarray, ranked: np.ndarray, labels: list[str]) -> pd.DataFrame:
+    top = ranked.argmin(axis=1)
+    rows = [
+        (source, top[i], label, values[run, top[i]], ranked[run, top[i]])
+        for i, source in enumerate(labels)
+        for run, label in enumerate(labels)
+    ]
+    return pd.DataFrame(rows, columns=["source", "sample", "run", "vulnerability", "position"])
+
+
+class _Ranking(NamedTuple):
+    """Samples in order, and along it the number of the group of equal values each belongs to."""
+
+    order: Int[np.ndarray, " sample"]
+    group: Int[np.ndarray, " sample"]
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "_Ranking":
+        ranked = order(values)
+        return cls(ranked, np.cumsum(np.diff(values[ranked], prepend=values[ranked[:1]]) != 0))
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Position of each sample, from 0."""
+        position = np.empty_like(self.order)
+        position[self.order] = np.arange(self.order.size)
+        return position
+
+    def ranks(self, count: int, common: np.ndarray) -> np.ndarray:
+        """Ranks by sample among the ``common`` of the first ``count``, ties sharing their mean; undefined elsewhere."""
+        kept = common[self.order[:count]]
+        group = self.group[:count][kept]
+        starts = np.flatnonzero(np.diff(group, prepend=-1))
+        sizes = np.diff(starts, append=group.size)
+        ranks = np.empty(common.size)
+        ranks[self.order[:count][kept]] = np.repeat(starts + (sizes - 1) / 2, sizes)
+        return ranks
+
+
+def _top_agreement(rankings: Sequence[_Ranking], percent: float) -> tuple[int, int, float, float]:
+    samples = rankings[0].order.size
+    count = top_count(samples, percent)
+    times = np.zeros(samples, dtype=np.int64)
+    for ranking in rankings:
+        times[ranking.order[:count]] += 1
+    common = times == len(rankings)
+    chosen = np.flatnonzero(common)
+    ranks = np.stack([ranking.ranks(count, common)[chosen] for ranking in rankings])
+    union = np.count_nonzero(times)
+    return chosen.size, union, chosen.size / union, _mean_correlation(ranks)
+
+
+def _mean_correlation(ranks: Float[np.ndarray, "run sample"]) -> float:
+    """Mean over pairs of rows of their correlation; NaN below two rows or two samples, or for a constant row."""
+    if min(ranks.shape) < 2:
+        return math.nan
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        centred /= np.sqrt((centred**2).sum(axis=1, keepdims=True))
+    return float(np.mean([a @ b for a, b in combinations(centred, 2)]))
 
 
 def _refuse(missing: np.ndarray, member: np.ndarray) -> None:
