@@ -95,7 +95,7 @@ def measure_agreement(
     output: Path | str,
     samples: str = "samples.csv",
 ) -> None:
-    """Writes ``agreement.csv`` and, beside it, ``runs.json``, from the runs' ``samples.csv``.
+    """Writes ``agreement.csv`` and, beside it, ``runs.json``, from the runs' ``samples.csv``; of others, the CSV alone.
 
     Args:
         reference: run folders that differ by seed only.
@@ -127,6 +127,8 @@ def measure_agreement(
                 part = scenarios(sets[: len(reference)], sets[len(reference) :], labels)
                 frames.append(part.assign(fpr=fpr, support=support, zero_fp=zero_fp))
     store.write_csv(output, pd.concat(frames, ignore_index=True)[COLUMNS])
+    if samples != "samples.csv":
+        return
     runs = {
         "reference": _entries([Path(folder).name for folder in reference], reference, output),
         "variants": _entries(labels, variants, output),

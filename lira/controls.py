@@ -8,6 +8,7 @@ Gaussian world the TPR at any FPR has a closed form.
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
 import h5py
 import numpy as np
@@ -25,12 +26,14 @@ def oracle(member: Bool[np.ndarray, "model sample"]) -> Float[np.ndarray, "model
     return np.asarray(member, dtype=np.float64)
 
 
-def coin(member: Bool[np.ndarray, "model sample"], seed: int = 0) -> Float[np.ndarray, "model sample"]:
+def coin(member: Bool[np.ndarray, "model sample"], seed: int | Sequence[int] = 0) -> Float[np.ndarray, "model sample"]:
     """Scores that do not depend on membership: uniform draws."""
     return np.random.default_rng(seed).random(np.shape(member))
 
 
-def permuted_membership(member: Bool[np.ndarray, "model sample"], seed: int = 0) -> Bool[np.ndarray, "model sample"]:
+def permuted_membership(
+    member: Bool[np.ndarray, "model sample"], seed: int | Sequence[int] = 0
+) -> Bool[np.ndarray, "model sample"]:
     """Membership with the models of each sample permuted, so that each stays a member of as many."""
     return np.random.default_rng(seed).permuted(member, axis=0)
 
@@ -70,6 +73,9 @@ def control_file(
 ) -> None:
     """Writes the rates and the per-sample counts of a run in its null world, and the rates of oracle and coin there.
 
+    Runs of one seed share their membership, so the permutation is each run's own: otherwise what chance finds in one
+    of them it would find in the others.
+
     Args:
         shadows: file of encoding ``shadows``.
         fprs: as in :func:`lira.calibration.calibrate`.
@@ -86,8 +92,9 @@ def control_file(
     with tempfile.TemporaryDirectory(dir=Path(controls).parent) as folder:
         scores = Path(folder) / "scores.h5"
         with store.read(shadows, "shadows") as file:
-            member = permuted_membership(file["member"][:], seed)
+            own = [seed, crc32("/".join(str(file.attrs[key]) for key in store.RUN_KEYS).encode())]
+            member = permuted_membership(file["member"][:], own)
         score_file(shadows, scores, member=member)
         with h5py.File(scores, "r+") as file:
-            file["oracle"], file["coin"] = oracle(member), coin(member, seed)
+            file["oracle"], file["coin"] = oracle(member), coin(member, own)
         calibrate_file(scores, fprs, priors, controls, samples)
