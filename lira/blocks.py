@@ -17,7 +17,7 @@ from lira.cores import cores
 from lira.exclusion import SMALLEST_SPREAD, Scratch, surprise, surprise_without_each
 
 SAMPLES_PER_TASK = 256  # one read, and one write per attack
-SAMPLES_PER_STEP = 32  # of 18 views and 256 models: 1.2 MB of float64, which stays in the cache
+VALUES_PER_STEP = 150_000  # 1.2 MB of float64, which stays in the cache
 LARGEST = 1e100
 
 
@@ -138,8 +138,9 @@ def _sum_sides(block: np.ndarray, sides: dict[str, _Side], scratch: Scratch):
     for job in _jobs(sides):
         arranged = {window: scratch.array(f"arranged {window.side}", (2, *job.order.shape)) for window in job.windows}
         totals = {window: np.empty((2, len(job.order), window.stop - window.start)) for window in job.windows}
-        for start in range(0, len(job.samples), SAMPLES_PER_STEP):
-            step = slice(start, start + SAMPLES_PER_STEP)
+        samples_per_step = max(1, VALUES_PER_STEP // (len(block) * block.shape[2]))
+        for start in range(0, len(job.samples), samples_per_step):
+            step = slice(start, start + samples_per_step)
             x = _arrange(block, job.samples[step], job.order[step], scratch)
             for window in job.windows:
                 _sum_window(

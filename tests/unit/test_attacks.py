@@ -102,7 +102,7 @@ def test_many_views_do_not_underflow():
 def test_blocks_and_workers_change_nothing(monkeypatch, workers):
     phi, member = world(12, 70, 2, ragged=True)
     expected = leave_one_out(phi, member)
-    monkeypatch.setattr(blocks, "SAMPLES_PER_STEP", 3)
+    monkeypatch.setattr(blocks, "VALUES_PER_STEP", 3 * 12 * 2)
     scores = {attack: np.empty(member.shape) for attack in ATTACKS}
     blocks.score_all(phi, member, scores, workers)
     for attack in ATTACKS:

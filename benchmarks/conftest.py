@@ -1,0 +1,150 @@
+"""What the suite ships against what a user would write, in one run: ``pytest benchmarks [--paper-size]``.
+
+Each benchmark checks that both give the same numbers. The table at the end says how long each took, their ratio, what
+was read or sorted, and which share of this machine's own speed at that (all cores, measured in the same run) was
+reached. No time is ever asserted.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from lira import store
+from lira.attacks import score_file
+from lira.cores import cores
+from lira.membership import balanced_membership
+
+LINES = pytest.StashKey[list[tuple]]()
+RUN = {"study": "benchmark", "dataset": "cifar10", "architecture": "resnet18", "regime": "aof", "seed": 0}
+
+
+class Size(NamedTuple):
+    models: int
+    samples: int
+    views: int
+
+
+def pytest_addoption(parser):
+    parser.addoption("--paper-size", action="store_true", help="256 models, 50,000 samples, 18 views: minutes more")
+
+
+def pytest_configure(config):
+    config.stash[LINES] = []
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    lines = config.stash[LINES]
+    if lines:
+        terminalreporter.section("ours against plain")
+        terminalreporter.write_line(f"{'':34}{'ours':>10}{'plain':>12}{'ratio':>9}  share of this machine's speed")
+        for name, ours, plain, share in lines:
+            ratio = f"{plain / ours:8.1f}x" if plain else f"{'':9}"
+            plain = f"{plain:10.2f} s" if plain else f"{'':12}"
+            terminalreporter.write_line(f"{name:34}{ours:8.3f} s{plain}{ratio}  {share}")
+
+
+@pytest.fixture(scope="session")
+def size(request):
+    return Size(256, 50_000 if request.config.getoption("--paper-size") else 5_000, 18)
+
+
+@pytest.fixture
+def report(request, benchmark):
+    """Adds a line to the table, and the same to the benchmark's own record."""
+
+    def add(name, ours, plain=None, share="", **info):
+        benchmark.extra_info.update({"ours": ours, "plain": plain, "share": share, **info})
+        request.config.stash[LINES].append((name, ours, plain, share))
+
+    return add
+
+
+@pytest.fixture
+def timed(benchmark):
+    """Runs a function some times after a warm-up and gives its result and its best time in seconds."""
+
+    def run(function, *arguments, rounds=3):
+        times = []
+
+        def once():
+            start = time.perf_counter()
+            result = function(*arguments)
+            times.append(time.perf_counter() - start)
+            return result
+
+        result = benchmark.pedantic(once, rounds=rounds, warmup_rounds=1)
+        return result, min(times)
+
+    return run
+
+
+def stopwatch(function, *arguments):
+    """Result and time in seconds of a plain version."""
+    start = time.perf_counter()
+    result = function(*arguments)
+    return result, time.perf_counter() - start
+
+
+def write_run(path, size, seed=0):
+    """A run whose samples differ in difficulty and in how much a member's scores move."""
+    rng = np.random.default_rng(seed)
+    member = balanced_membership(size.samples, size.models, 0.5, seed)
+    mean, gap = rng.normal(2, 3, size.samples), np.minimum(np.abs(rng.standard_t(2, size.samples)), 40)
+    with store.create(path, "shadows", RUN) as file:
+        file["member"] = member
+        phi = file.create_dataset("phi", tuple(size), np.float32, chunks=(size.models, 64, size.views))
+        for start in range(0, size.samples, 1024):
+            block = slice(start, min(start + 1024, size.samples))
+            shape = (size.models, block.stop - start)
+            common = rng.standard_normal(shape, np.float32) + mean[block] + gap[block] * member[:, block]
+            phi[:, block] = common[:, :, None] + 0.3 * rng.standard_normal((*shape, size.views), np.float32)
+    return path
+
+
+@pytest.fixture(scope="session")
+def shadows(size, tmp_path_factory):
+    """shadows.h5 of the benchmark's size."""
+    return write_run(tmp_path_factory.mktemp("run") / "shadows.h5", size)
+
+
+@pytest.fixture(scope="session")
+def scores(shadows):
+    """scores.h5 of the same run."""
+    output = shadows.with_name("scores.h5")
+    score_file(shadows, output)
+    return output
+
+
+def _on_all_cores(function):
+    """Best time of a function that runs once on each core at the same time."""
+    times = []
+    with ThreadPoolExecutor(cores()) as pool:
+        for _ in range(3):
+            start = time.perf_counter()
+            list(pool.map(function, range(cores())))
+            times.append(time.perf_counter() - start)
+    return min(times)
+
+
+@pytest.fixture(scope="session")
+def bandwidth():
+    """Bytes per second that all cores together read from memory."""
+    arrays = [np.ones(2**23) for _ in range(cores())]
+    return sum(array.nbytes for array in arrays) / _on_all_cores(lambda core: arrays[core].max())
+
+
+@pytest.fixture(scope="session")
+def sorting():
+    """float32 values per second that all cores together sort, in rows of 128 from the cache."""
+    rows = [np.random.default_rng(core).random((512, 128), dtype=np.float32) for core in range(cores())]
+    return 20 * sum(row.size for row in rows) / _on_all_cores(lambda core: [np.sort(rows[core]) for _ in range(20)])
+
+
+@pytest.fixture(scope="session")
+def row_sorting(size):
+    """float64 values per second that all cores together sort, in rows of one target's samples."""
+    rows = [np.random.default_rng(core).random((8, size.samples)) for core in range(cores())]
+    return sum(row.size for row in rows) / _on_all_cores(lambda core: np.sort(rows[core]))
