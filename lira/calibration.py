@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from lira import store
 from lira.attacks import ATTACKS
 from lira.cores import cores
-from lira.errors import DataError, StoreError
+from lira.errors import ConfigError, DataError, StoreError
 from lira.roc import Nonfinite, Ordered, curve, flagged, summary
 from lira.uncertainty import clopper_pearson
 from lira.vulnerability import count_detections
@@ -25,6 +25,7 @@ from lira.vulnerability import count_detections
 COLUMNS = ["attack", "mode", "fpr", "prior", "target", "threshold", "tp", "fp", "tn", "fn"]
 COLUMNS += ["tpr", "fpr_achieved", "ppv", "auc"]
 FEW_FALSE_POSITIVES = 5
+CENTRES = {"median": np.median, "mean": np.mean}
 
 
 class Resolution(NamedTuple):
@@ -48,12 +49,17 @@ def resolution(fpr: float, negatives: float) -> Resolution:
     return Resolution(fpr * negatives, label)
 
 
-def shadow_thresholds(thresholds: Float[np.ndarray, " model"]) -> Float[np.ndarray, " model"]:
-    """For each model the median of the *other* models' finite thresholds; inf where there is none."""
+def shadow_thresholds(
+    thresholds: Float[np.ndarray, " model"], centre: Literal["median", "mean"] = "median"
+) -> Float[np.ndarray, " model"]:
+    """For each model the median (or mean) of the *other* models' finite thresholds; inf where there is none."""
+    if centre not in CENTRES:
+        raise ConfigError(f"centre is {centre!r}: allowed are {' and '.join(map(repr, CENTRES))}")
     thresholds = np.asarray(thresholds, dtype=np.float64)
     others = np.broadcast_to(thresholds, (thresholds.size, thresholds.size))[~np.eye(thresholds.size, dtype=bool)]
     others = others.reshape(thresholds.size, -1)
-    return np.array([np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else np.inf for row in others])
+    finite = [row[np.isfinite(row)] for row in others]
+    return np.array([CENTRES[centre](row) if row.size else np.inf for row in finite])
 
 
 def positive_predictive_value(tpr, fpr, prior):
@@ -90,6 +96,7 @@ def calibrate(
     fprs: Sequence[float],
     priors: Sequence[float],
     *,
+    centre: Literal["median", "mean"] = "median",
     nonfinite: Nonfinite = "error",
 ) -> pd.DataFrame:
     """Rates of every target at its own and at its shadow models' thresholds.
@@ -99,6 +106,7 @@ def calibrate(
         member: True where the sample trained the target.
         fprs: false positive rates to calibrate to, as fractions.
         priors: shares of members among the attacked samples, as fractions.
+        centre: of the other models' thresholds, as in :func:`shadow_thresholds`.
         nonfinite: ``"error"`` or ``"official"``, see :mod:`lira.roc`.
 
     Returns:
@@ -123,7 +131,7 @@ def calibrate(
         for fpr in fprs:
             own = np.array([np.inf if ordered.one_class else ordered.threshold(fpr) for ordered in targets])
             for mode in ("target",) if attack == "global" else ("target", "shadow"):
-                thresholds = own if mode == "target" else shadow_thresholds(own)
+                thresholds = own if mode == "target" else shadow_thresholds(own, centre)
                 if nonfinite == "official":
                     counts = confusion(values, member, thresholds)
                 else:

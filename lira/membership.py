@@ -7,7 +7,13 @@ from lira.errors import ConfigError
 
 
 def balanced_membership(
-    samples: int, models: int, fraction: float, seed: int, *, generator: str = "default_rng"
+    samples: int,
+    models: int,
+    fraction: float,
+    seed: int,
+    *,
+    generator: str = "default_rng",
+    by_rank: bool = False,
 ) -> Bool[np.ndarray, "model sample"]:
     """Draws the membership matrix of one run.
 
@@ -21,6 +27,7 @@ def balanced_membership(
         models: M, the number of shadow models.
         fraction: expected share of members (``pkeep``).
         seed: seed of the run.
+        by_rank: compare the ranks instead of the sorting permutation.
         generator: ``"default_rng"`` (released code) or ``"legacy"`` (``numpy.random.seed``, as in the preprint).
 
     Returns:
@@ -37,7 +44,8 @@ def balanced_membership(
     if models == 1:
         return draws <= fraction
     members = min(models, max(0, int(fraction * models)))
-    return np.argsort(draws, axis=0) < members
+    permutation = np.argsort(draws, axis=0)
+    return (np.argsort(permutation, axis=0) if by_rank else permutation) < members
 
 
 def _uniform(generator: str, seed: int, shape: tuple[int, int]) -> np.ndarray:

@@ -132,18 +132,42 @@ def displacement(
         return (near & moved[:, None]).sum(axis=2) / moved.sum(axis=1)[:, None]
 
 
-def rank_bins(values: Float[np.ndarray, " sample"]) -> pd.DataFrame:
+def top_by_chance(samples: int, size: int, runs: int = 2) -> tuple[float, float, float]:
+    """Expected intersection and union of ``runs`` independent random tops of ``size`` samples, and their quotient.
+
+    The quotient of two tops is q / (2 - q) for a share q = size / samples.
+    """
+    share = size / samples
+    intersection, union = samples * share**runs, samples * (1 - (1 - share) ** runs)
+    return intersection, union, intersection / union
+
+
+def displacement_by_chance(
+    samples: int, percent: float, deltas: Sequence[float] = DELTAS
+) -> Float[np.ndarray, " delta"]:
+    """What :func:`displacement` expects of independent random rankings: a position anywhere below the top.
+
+    NaN where the top is the whole.
+    """
+    below = 100 * np.arange(top_count(samples, percent), samples) / samples
+    near = below[None] <= (percent + np.asarray(deltas))[:, None]
+    with np.errstate(invalid="ignore"):
+        return near.sum(axis=1) / below.size
+
+
+def rank_bins(values: Float[np.ndarray, " sample"], edges: Sequence[float] = BIN_EDGES) -> pd.DataFrame:
     """Count, min, max and mean of vulnerability per bin of rank percentiles.
 
-    A bin ``lo-hi%`` takes ranks floor(N lo / 100) to ceil(N hi / 100); the first bin, from 1 %, starts at rank 0.
+    A bin ``lo-hi%`` takes ranks floor(N lo / 100) to ceil(N hi / 100), but the first bin starts at rank 0 even though
+    the published edges start at 1 %; edges from 0 give that percent a bin of its own.
 
     Returns:
         ``bin count min max mean``, from the most vulnerable bin on.
     """
     ranked = np.asarray(values)[order(values)]
     rows = []
-    for low, high in pairwise(BIN_EDGES):
-        start = 0 if low == BIN_EDGES[0] else math.floor(ranked.size * low / 100)
+    for low, high in pairwise(edges):
+        start = 0 if low == edges[0] else math.floor(ranked.size * low / 100)
         inside = ranked[start : min(ranked.size, math.ceil(ranked.size * high / 100))]
         extremes = (inside.min(), inside.max(), inside.mean()) if inside.size else (math.nan,) * 3
         rows.append((f"{low}-{high}%", inside.size, *extremes))

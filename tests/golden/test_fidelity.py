@@ -1,0 +1,242 @@
+"""Where the published code surprises: what we do and what the option does, on both sides (docs/fidelity.md)."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reference import CASES, FPRS, SCORE, arrays, inputs, loo_scores
+
+from lira.agreement import scenarios, set_agreement
+from lira.attacks import Definition, held_out, leave_one_out
+from lira.calibration import calibrate, shadow_thresholds, sweep
+from lira.errors import DataError
+from lira.membership import balanced_membership
+from lira.query import scaled_logit
+from lira.ranks import rank_bins, top_count, vulnerability
+from lira.statistics import median_rmad
+from lira.vulnerability import count_detections
+
+TESTS = Path(__file__).parents[1]
+DOCUMENT = TESTS.parent / "docs/fidelity.md"
+
+
+def test_every_row_of_the_document_has_its_test():
+    named = set(re.findall(r"`(test_\w+)`", DOCUMENT.read_text()))
+    written = {
+        name
+        for path in TESTS.rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), flags=re.MULTILINE)
+    }
+    assert len(named) > 20
+    assert named <= written
+
+
+def test_membership_is_by_permutation():
+    case = CASES["medium"]["keep_args"]
+    arguments = (case["dataset_size"], case["num_shadow_models"], case["pkeep"], case["seed"])
+    member, ranked = balanced_membership(*arguments), balanced_membership(*arguments, by_rank=True)
+    np.testing.assert_array_equal(member, inputs("medium")[1])
+    assert (member != ranked).any()
+    np.testing.assert_array_equal(member.sum(axis=0), ranked.sum(axis=0))
+    draws = np.random.default_rng(case["seed"]).uniform(size=member.shape)
+    np.testing.assert_array_equal(ranked, np.sort(draws, axis=0)[15] >= draws)
+
+
+def test_member_count_is_cut_not_rounded():
+    assert balanced_membership(5, 100, 0.29, 0).sum(axis=0).tolist() == [28] * 5
+    assert balanced_membership(5, 100, 0.291, 0).sum(axis=0).tolist() == [29] * 5
+
+
+def test_logits_and_labels_must_match():
+    stored = arrays("scores/scores_cases.npz")
+    logits, labels = stored["longer_labels_f32__logits"][:, 0], stored["longer_labels_f32__labels"]
+    with pytest.raises(ValueError, match="logits"):
+        scaled_logit(logits, labels)
+    expected = stored["longer_labels_f32__scores"]
+    np.testing.assert_allclose(scaled_logit(logits, labels[: len(logits)]), expected, rtol=0, atol=2e-6)
+    with pytest.raises(ValueError, match="logits"):
+        scaled_logit(stored["bad2d_f32__logits"], stored["bad2d_f32__labels"])
+
+
+@pytest.mark.parametrize("case", ["medium", "bernoulli24"])
+def test_scores_are_cut_to_the_smallest_count(case):
+    """Uncut, a target's statistics are those of all other models that (do not) hold the sample."""
+    phi, member = inputs(case)
+    cut, uncut = leave_one_out(phi, member), leave_one_out(phi, member, definition=Definition(cut=False))
+    np.testing.assert_allclose(cut["online"], loo_scores(case)["online"], **SCORE)
+    apart = ~np.isclose(cut["online"], uncut["online"], rtol=1e-6)
+    assert apart.mean() > 0.9 if case == "bernoulli24" else apart.mean() > 0.5
+    target, sample = 3, 5
+    others = np.arange(len(phi)) != target
+    x, views = phi[target, sample], []
+    for side in (member, ~member):
+        values = phi[others & side[:, sample], sample]
+        spread = values.std(axis=0)
+        views.append(-((x - np.median(values, axis=0)) ** 2) / (2 * spread**2) - np.log(spread))
+    assert uncut["online"][target, sample] == pytest.approx((views[0] - views[1]).mean(), rel=1e-9)
+
+
+def test_uncut_is_cut_where_nothing_is_to_cut():
+    phi, member = inputs("medium")
+    only = np.flatnonzero(member[3])
+    ours = held_out(phi[:, only], member[:, only], [3], definition=Definition(cut=False))
+    expected = held_out(phi[:, only], member[:, only], [3])
+    for attack in expected:
+        np.testing.assert_allclose(ours[attack], expected[attack], rtol=1e-12)
+
+
+def test_fixed_spread_of_out_is_that_of_in():
+    phi, member = inputs("medium")
+    own = leave_one_out(phi, member, definition=Definition(fixed_spread="own"))
+    official = loo_scores("medium")
+    assert (np.abs(own["online_fixed"] - official["online_fixed"]) > 1e-6).mean() > 0.9
+    for attack in ("online", "offline", "offline_fixed", "global"):
+        np.testing.assert_allclose(own[attack], official[attack], **SCORE)
+    log_in = own["online_fixed"] - own["offline_fixed"]
+    log_out = log_in - official["online_fixed"]  # with the spread of IN, else as offline_fixed has it
+    for target in range(len(phi)):
+        assert np.corrcoef(log_out[target], -official["offline_fixed"][target])[0, 1] == pytest.approx(1)
+
+
+def test_offline_is_two_sided():
+    """A member of nothing scores high when far below OUT; one-sided it does not."""
+    phi, member = inputs("medium")
+    phi = phi.copy()
+    phi[0, 0] -= 1000
+    both = leave_one_out(phi, member)
+    one = leave_one_out(phi, member, definition=Definition(offline="one-sided"))
+    for attack in ("offline", "offline_fixed"):
+        assert both[attack][0].argmax() == 0
+        assert one[attack][0].argmin() == 0
+
+
+def test_equal_scores_have_no_spread():
+    """Golden's multiples of 1/2 are exact in both; where rounding leaves 1e-17 in NumPy's std, ours is 0."""
+    phi, member = np.full((8, 20, 1), 0.1), balanced_membership(20, 8, 0.5, 0)
+    offline = leave_one_out(phi, member, ["offline"])["offline"]
+    np.testing.assert_allclose(offline, np.log(1e-30) + np.log(2 * np.pi) / 2)
+    assert np.full(3, 0.1).std() > 0
+    held = np.concatenate([held_out(phi, member, [target], ["offline"])["offline"] for target in range(8)])
+    np.testing.assert_allclose(held, offline)
+
+
+def test_a_side_without_scores():
+    phi, member = inputs("nan2")
+    with pytest.raises(DataError, match=r"sample \d+ has no (IN|OUT) score when model \d is the target"):
+        leave_one_out(phi, member)
+    for attack, scores in leave_one_out(phi, member, nonfinite="official").items():
+        np.testing.assert_allclose(scores, loo_scores("nan2")[attack], **SCORE)
+
+
+def test_scores_that_are_not_finite():
+    phi, member = inputs("nonfinite12")
+    bad = [str(model) for model in np.flatnonzero(~np.isfinite(phi).all(axis=(1, 2)))]
+    with pytest.raises(DataError, match=f"phi of model {', '.join(bad)} has NaN"):
+        leave_one_out(phi, member)
+    assert np.isnan(leave_one_out(phi, member, nonfinite="official")["online_fixed"]).all(axis=1).any()
+
+
+def test_rates_of_scores_that_are_not_finite():
+    """The published code drops infinities from the ROC but flags +inf afterwards; ours orders them."""
+    member = np.array([[True] * 4 + [False] * 6])
+    scores = np.array([[np.inf, 3.0, 2.0, 0.0, np.inf, 1.0, 0.5, 0.0, -1.0, -np.inf]])
+    ours = calibrate({"online": scores}, member, [0.2], [0.5]).query("mode == 'target'").iloc[0]
+    official = (
+        calibrate({"online": scores}, member, [0.2], [0.5], nonfinite="official").query("mode == 'target'").iloc[0]
+    )
+    assert ours["fpr_achieved"] <= 0.2
+    assert (official["tp"], official["fp"]) == (4 - 1, 1)
+    assert np.isnan(official["auc"])
+    assert not np.isnan(ours["auc"])
+    high = np.array([[np.inf, 3.0, 2.0, 0.0, np.inf, np.inf, 0.5, 0.0, -1.0, -np.inf]])
+    beyond = calibrate({"online": high}, member, [0.2], [0.5], nonfinite="official").iloc[0]
+    assert beyond["fpr_achieved"] > 0.2
+
+
+def test_a_target_without_members():
+    scores, member = np.array([[2.0, 1.0]]), np.array([[False, False]])
+    with pytest.raises(DataError, match="has no members"):
+        sweep({"online": scores}, member, [0.1], 0.5)
+    row = sweep({"online": scores}, member, [0.1], 0.5, nonfinite="official").iloc[0]
+    assert (row["threshold"], row["tpr"], row["auc"], row["balanced_accuracy"], row["ppv"]) == (1, 0, 0.5, 0.5, 0)
+
+
+def test_points_dropped_from_the_roc():
+    """With them dropped the TPR is the same and the achieved FPR lower or equal; somewhere lower."""
+    _, member = inputs("balanced64")
+    scores = {"online": loo_scores("balanced64")["online"][:16]}
+    every = sweep(scores, member[:16], FPRS, 0.5)
+    dropped = sweep(scores, member[:16], FPRS, 0.5, drop_intermediate=True)
+    np.testing.assert_array_equal(every["tpr"], dropped["tpr"])
+    assert (every["fpr_achieved"] >= dropped["fpr_achieved"]).all()
+    assert (every["fpr_achieved"] > dropped["fpr_achieved"]).any()
+
+
+def test_precision_of_nothing_flagged():
+    scores, member = {"online": np.array([[3.0, 2.0, 1.0]])}, np.array([[False, True, True]])
+    assert np.isnan(calibrate(scores, member, [0.1], [0.5])["ppv"]).all()
+    assert np.isnan(calibrate(scores, member, [0.1], [0.5], nonfinite="official")["ppv"]).all()
+    assert (sweep(scores, member, [0.1], 0.5, nonfinite="official")["ppv"] == 0).all()
+
+
+def test_infinite_thresholds_flag_nothing():
+    scores, member = np.array([[np.inf, 1.0]]), np.array([[True, False]])
+    for threshold in (np.inf, -np.inf):
+        assert count_detections(scores, member, np.array([threshold]))[["tp", "fp"]].to_numpy().sum() == 0
+
+
+def test_shadow_threshold_is_a_median():
+    thresholds = np.array([1.0, np.inf, 3.0, 10.0])
+    np.testing.assert_allclose(shadow_thresholds(thresholds), [6.5, 3.0, 5.5, 2.0])
+    np.testing.assert_allclose(shadow_thresholds(thresholds, "mean"), [6.5, 14 / 3, 5.5, 2.0])
+    scores, member = {"online": loo_scores("medium")["online"]}, inputs("medium")[1]
+    median, mean = (calibrate(scores, member, [0.01], [0.5], centre=centre) for centre in ("median", "mean"))
+    shadow = median["mode"] == "shadow"
+    assert (median.loc[shadow, "threshold"] != mean.loc[shadow, "threshold"]).any()
+
+
+def test_choices_without_a_sample_are_left_out():
+    sets = np.array([[True, False], [False, False], [False, False]])
+    assert set_agreement(sets, 2) == (0, 0, 1)
+    assert np.isnan(set_agreement(sets[1:], 2)).all()
+    found = scenarios(sets[1:], sets[:1], ["a"])
+    assert found["subsets"].tolist() == [0, 2, 1]
+
+
+def test_undefined_configurations_make_the_mean_undefined():
+    """+2 different is a mean over choices of variants; one without any flagged sample leaves it undefined."""
+    empty, some = np.zeros((1, 4), dtype=bool), np.ones((1, 4), dtype=bool)
+    found = scenarios(np.concatenate([empty, empty]), np.concatenate([empty, empty, some]), list("abc"))
+    two = found[(found["scenario"] == "+2 different") & (found["k"] == 2)].iloc[0]
+    assert np.isnan(two["jaccard"])
+    assert two["subsets"] > 0
+
+
+def test_top_counts_are_rounded_in_floating_point():
+    assert (top_count(50_000, 7), top_count(50_000, 7, exact=True)) == (3501, 3500)
+    assert (top_count(1000, 29), top_count(1000, 29, exact=True)) == (290, 290)
+
+
+def test_the_first_rank_bin_starts_at_rank_zero():
+    values = np.arange(1000.0)[::-1]
+    assert rank_bins(values)["bin"].iloc[0] == "1-2%"
+    assert rank_bins(values)["count"].iloc[0] == 20
+    bins = rank_bins(values, edges=(0, 1, 2, 100))
+    assert bins["bin"].tolist() == ["0-1%", "1-2%", "2-100%"]
+    assert bins["count"].tolist() == [10, 10, 980]
+
+
+def test_vulnerability_of_missing_scores():
+    scores, member = (
+        np.array([[2.0, np.nan], [1.0, 1.0], [0.0, 0.0]]),
+        np.array([[True, True], [True, True], [False, False]]),
+    )
+    with pytest.raises(DataError, match="scores of target 0 are NaN"):
+        vulnerability(scores, member)
+    assert vulnerability(scores, member, "mean", nonfinite="official").tolist() == [1.5, 1.0]
+    assert np.isnan(vulnerability(scores, member, "all", nonfinite="official")).tolist() == [False, True]
+
+
+def test_relative_deviation_has_the_sign_of_the_median():
+    assert median_rmad(np.array([-1.0, -2.0, -3.0]))[1] == -median_rmad(np.array([1.0, 2.0, 3.0]))[1] < 0
