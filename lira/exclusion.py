@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Float
 
 SMALLEST_SPREAD = 1e-30
-VIEWS_PER_PRODUCT = 64  # so many ratios, each above LOST, multiply without underflow
 LOST = 1e-4  # share of the variance below which what remains is computed again
+SMALL = 1e-12
+VIEWS_PER_PRODUCT = 18  # so many variances between LOST * SMALL and 1 / SMALL multiply without underflow
 TINY = 1e-18  # deviation below which SMALLEST_SPREAD is no longer negligible
 
 
@@ -122,27 +123,25 @@ class _Middle(NamedTuple):
 def _variances_without_each(x: np.ndarray, distance: np.ndarray, out: np.ndarray) -> np.ndarray:
     """Variance of each row without each of its values, into ``out``; returns the sum over views of its logarithm.
 
-    ``distance`` is from the row's median, an origin as good as its mean; it is overwritten.
+    ``distance`` is from the row's median, an origin as good as its mean.
     """
     left = x.shape[-1] - 1
-    np.square(distance, out=out)
-    total, squares = distance.sum(axis=-1, keepdims=True), out.sum(axis=-1, keepdims=True)
-    np.subtract(squares, out, out=out)
-    out *= 1 / left
-    np.subtract(total, distance, out=distance)
-    distance *= 1 / left
-    out -= np.square(distance, out=distance)
+    total = distance.sum(axis=-1, keepdims=True)
+    squares = np.einsum("svx,svx->sv", distance, distance)[..., None]
+    # (squares - d^2) / left - ((total - d) / left)^2 as a polynomial in d, with the fewest passes over the values
+    np.multiply(distance, -(left + 1) / left**2, out=out)
+    out += 2 * total / left**2
+    out *= distance
+    out += squares / left - (total / left) ** 2
     whole = (squares - total**2 / (left + 1)) / left
     limit = np.maximum(LOST * whole, TINY**2)
     rows = out.min(axis=-1) <= limit[..., 0]
     if rows.any():
         out[rows] = _recomputed(x[rows], out[rows], limit[rows])
+    if rows.any() or whole.min() < SMALL or whole.max() > 1 / SMALL:
         return np.log(out).sum(axis=1)
-    logs = np.log(whole).sum(axis=1)
-    ratios = np.divide(out, whole, out=distance)
-    for views in range(0, x.shape[1], VIEWS_PER_PRODUCT):
-        logs = logs + np.log(ratios[:, views : views + VIEWS_PER_PRODUCT].prod(axis=1))
-    return logs
+    products = [out[:, i : i + VIEWS_PER_PRODUCT].prod(axis=1) for i in range(0, x.shape[1], VIEWS_PER_PRODUCT)]
+    return sum(np.log(product) for product in products)
 
 
 def _recomputed(x: Float[np.ndarray, "row value"], variances: np.ndarray, limit: np.ndarray) -> np.ndarray:
