@@ -93,18 +93,45 @@ def calibrate_thresholds(
 
 
 @app.command()
+def run_controls(
+    shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")],
+    fpr: Annotated[list[float], typer.Option(help="Target false positive rate; may be repeated.")],
+    prior: Annotated[list[float], typer.Option(help="Membership prior; may be repeated.")],
+    controls: Annotated[Path, typer.Option(help="Rates per target to write.")],
+    samples: Annotated[Path, typer.Option(help="Counts per sample to write.")],
+) -> None:
+    """Attack and calibrate with membership permuted: what chance alone gives."""
+    from lira.controls import control_file
+
+    control_file(shadows, fpr, prior, controls, samples)
+
+
+@app.command()
+def summarise_rates(
+    scores: Annotated[Path, typer.Argument(help="scores.h5 of a run.")],
+    metrics: Annotated[Path, typer.Option(help="Rates per target of the run.")],
+    output: Output,
+    controls: Annotated[Path | None, typer.Option(help="Rates by chance alone.")] = None,
+) -> None:
+    """Summarise the rates over targets: intervals, robust centres, influence of single targets."""
+    from lira import summary
+
+    summary.summarise_file(scores, metrics, output, controls)
+
+
+@app.command()
 def measure_agreement(
-    samples: Annotated[list[Path], typer.Argument(help="samples.csv of the reference's runs.")],
+    samples: Annotated[list[Path], typer.Argument(help="samples.csv, or null_samples.csv, of the reference's runs.")],
     fpr: Annotated[list[float], typer.Option(help="Target false positive rate; may be repeated.")],
     output: Output,
-    variant: Annotated[list[Path] | None, typer.Option(help="samples.csv of a variant; may be repeated.")] = None,
+    variant: Annotated[list[Path] | None, typer.Option(help="The same of a variant; may be repeated.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="Name of each variant.")] = None,
 ) -> None:
     """Compare the samples that runs flag."""
     from lira import agreement
 
     reference, variants = _folders(samples), _folders(variant or [])
-    agreement.measure_agreement(reference, variants, label or [], fpr, output)
+    agreement.measure_agreement(reference, variants, label or [], fpr, output, samples[0].name)
 
 
 @app.command()

@@ -100,8 +100,8 @@ def write_csv(path: Path | str, frame) -> None:
         frame.to_csv(beside, index=False)
 
 
-def read_csv(path: Path | str):
-    """A DataFrame from a CSV file, floats exactly as written.
+def read_csv(path: Path | str, **options):
+    """A DataFrame from a CSV file, floats exactly as written; ``options`` go to pandas.
 
     Raises:
         StoreError: the file is missing.
@@ -111,7 +111,7 @@ def read_csv(path: Path | str):
     if not Path(path).is_file():
         raise StoreError(f"{path} does not exist: run the rule that makes it")
     exact = {"float_precision": "round_trip"} if int(pd.__version__.split(".")[0]) < 3 else {}
-    return pd.read_csv(path, **exact)
+    return pd.read_csv(path, **exact, **options)
 
 
 RUN_KEYS = ("dataset", "architecture", "regime", "seed")
@@ -153,9 +153,9 @@ class Run:
         """``scores.h5``, open for reading."""
         return read(self.folder / "scores.h5", "scores")
 
-    def table(self, name: str):
-        """``metrics.csv`` or ``samples.csv`` as a DataFrame."""
-        return read_csv(self.folder / name)
+    def table(self, name: str, **options):
+        """One of the run's ``.csv`` as a DataFrame; ``options`` go to pandas."""
+        return read_csv(self.folder / name, **options)
 
     @cached_property
     def utility(self):

@@ -29,6 +29,20 @@ rule measure_agreement:
         " --output {output.agreement} > {log} 2>&1"
 
 
+use rule measure_agreement as measure_null_agreement with:
+    input:
+        reference=reference_files("null_samples.csv"),
+        variants=variant_files("null_samples.csv"),
+    output:
+        agreement="<results>/agreement/{dataset}/{architecture}/{regime}/null_agreement.csv",
+    log:
+        "<logs>/measure_null_agreement/{dataset}/{architecture}/{regime}.log",
+    benchmark:
+        "<benchmarks>/measure_null_agreement/{dataset}/{architecture}/{regime}.tsv"
+    message:
+        "Comparing what chance flags in {wildcards.dataset} {wildcards.architecture} {wildcards.regime}"
+
+
 rule measure_ranks:
     input:
         reference_files("scores.h5"),

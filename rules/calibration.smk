@@ -1,4 +1,4 @@
-"""Calibration: thresholds an attacker could choose, and the rates they give."""
+"""Calibration: thresholds an attacker could choose, the rates they give, and what chance alone would give."""
 
 
 rule calibrate_thresholds:
@@ -25,3 +25,53 @@ rule calibrate_thresholds:
     shell:
         "lira calibrate-thresholds {input} {params.fprs} {params.priors}"
         " --metrics {output.metrics} --samples {output.samples} > {log} 2>&1"
+
+
+rule run_controls:
+    input:
+        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
+    output:
+        controls="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/controls.csv",
+        samples="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/null_samples.csv",
+    log:
+        "<logs>/run_controls/{dataset}/{architecture}/{regime}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/run_controls/{dataset}/{architecture}/{regime}/seed{seed}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        fprs=option("fpr", study.fprs),
+        priors=option("prior", study.priors),
+    message:
+        "Attacking {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}, by chance"
+    shell:
+        "lira run-controls {input} {params.fprs} {params.priors}"
+        " --controls {output.controls} --samples {output.samples} > {log} 2>&1"
+
+
+rule summarise_rates:
+    input:
+        scores="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/scores.h5",
+        metrics="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/metrics.csv",
+        controls="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/controls.csv",
+    output:
+        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/summary.csv",
+    log:
+        "<logs>/summarise_rates/{dataset}/{architecture}/{regime}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/summarise_rates/{dataset}/{architecture}/{regime}/seed{seed}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    message:
+        "Summarising {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
+    shell:
+        "lira summarise-rates {input.scores} --metrics {input.metrics} --controls {input.controls}"
+        " --output {output} > {log} 2>&1"

@@ -142,7 +142,7 @@ TABLES = [
     "benchmarks",
     "utility",
     "optimistic",
-    *(f"calibrated-fpr{fpr}" for fpr in FPRS),
+    *(f"{name}-fpr{fpr}" for name in ("calibrated", "robustness") for fpr in FPRS),
     *(name for name in ("ablation", "transfer") if getattr(study, name)),
     *(f"rank_agreement-{reference}" for reference in REFERENCES),
 ]

@@ -41,7 +41,7 @@ use rule tabulate_benchmarks as tabulate_utility with:
 
 use rule tabulate_benchmarks as tabulate_optimistic with:
     input:
-        shown=run_files("metrics.csv"),
+        shown=run_files("summary.csv"),
         shadows=run_files("shadows.h5"),
     output:
         **table_files("optimistic", "Attacks"),
@@ -56,7 +56,7 @@ use rule tabulate_benchmarks as tabulate_optimistic with:
 
 use rule tabulate_benchmarks as tabulate_calibrated with:
     input:
-        shown=run_files("metrics.csv"),
+        shown=run_files("summary.csv"),
         shadows=run_files("shadows.h5"),
     output:
         **table_files("calibrated-fpr{fpr}", "Calibration"),
@@ -69,9 +69,24 @@ use rule tabulate_benchmarks as tabulate_calibrated with:
         options=["--fpr", "{fpr}"],
 
 
+use rule tabulate_benchmarks as tabulate_robustness with:
+    input:
+        shown=run_files("summary.csv"),
+        shadows=run_files("shadows.h5"),
+    output:
+        **table_files("robustness-fpr{fpr}", "Calibration"),
+    log:
+        "<logs>/tabulate/robustness-fpr{fpr}.log",
+    benchmark:
+        "<benchmarks>/tabulate/robustness-fpr{fpr}.tsv"
+    params:
+        name="robustness",
+        options=["--fpr", "{fpr}"],
+
+
 use rule tabulate_benchmarks as tabulate_ablation with:
     input:
-        shown=run_files("metrics.csv", study.ablation),
+        shown=run_files("summary.csv", study.ablation),
         shadows=run_files("shadows.h5", study.ablation),
     output:
         **table_files("ablation", "Attacks"),
@@ -86,7 +101,7 @@ use rule tabulate_benchmarks as tabulate_ablation with:
 
 use rule tabulate_benchmarks as tabulate_transfer with:
     input:
-        shown=run_files("metrics.csv", study.transfer),
+        shown=run_files("summary.csv", study.transfer),
         shadows=run_files("shadows.h5", study.transfer),
     output:
         **table_files("transfer", "Attacks"),
@@ -102,6 +117,7 @@ use rule tabulate_benchmarks as tabulate_transfer with:
 use rule tabulate_benchmarks as tabulate_rank_agreement with:
     input:
         shown="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
+        null="<results>/agreement/{dataset}/{architecture}/{regime}/null_agreement.csv",
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
         shadows=reference_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),
@@ -119,7 +135,7 @@ use rule tabulate_benchmarks as tabulate_rank_agreement with:
 
 rule plot_loss_ratio:
     input:
-        shown=run_files("metrics.csv"),
+        shown=run_files("summary.csv"),
         shadows=run_files("shadows.h5"),
     output:
         **figure_files("loss_ratio", "Utility"),
@@ -196,6 +212,7 @@ use rule plot_loss_ratio as plot_thresholds with:
 use rule plot_loss_ratio as plot_agreement with:
     input:
         shown="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
+        null="<results>/agreement/{dataset}/{architecture}/{regime}/null_agreement.csv",
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
         shadows=reference_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),
@@ -213,6 +230,7 @@ use rule plot_loss_ratio as plot_agreement with:
 use rule plot_loss_ratio as plot_support with:
     input:
         shown="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
+        null="<results>/agreement/{dataset}/{architecture}/{regime}/null_agreement.csv",
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
         shadows=reference_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import pandas as pd
+
 from lira.calibration import resolution
 
 MARKS = {"TPR at 0 FP": " {place} 0 FP", "few FP": "†"}
@@ -16,6 +18,12 @@ NOTES = {
 def resolved(fpr: float, negatives: float) -> dict[str, float | str]:
     """Columns that say what an operating point rests on."""
     return {"expected_false_positives": fpr * negatives, "resolution": resolution(fpr, negatives).label}
+
+
+def resolution_of(rows: pd.DataFrame) -> dict[str, float | str]:
+    """The same columns from the rows of a summary at one FPR."""
+    first = rows.iloc[0]
+    return {"expected_false_positives": first["expected_fp"], "resolution": first["resolution"]}
 
 
 def mark(cell: str, label: str, place: str = "at") -> str:

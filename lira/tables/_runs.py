@@ -11,6 +11,8 @@ from lira.store import RUN_KEYS, Run
 from lira.tables._labels import percent, regime_order, show
 
 SERIES = ("dataset", "architecture", "regime")
+RATES = ("mean", "std", "median", "trimmed_mean", "low", "high", "influence", "null")
+"""Statistics of ``summary.csv`` that are fractions."""
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
@@ -57,6 +59,19 @@ def targets(run: Run, mode: str) -> pd.DataFrame:
     return metrics[metrics["prior"] == metrics["prior"].min()]
 
 
+def summary(run: Run) -> pd.DataFrame:
+    """``summary.csv``; text that is not there is empty."""
+    text = ["influential", "resolution"]
+    return run.table("summary.csv", dtype=dict.fromkeys(text, str)).fillna(dict.fromkeys(text, ""))
+
+
+def over_targets(rows: pd.DataFrame, metric: str, name: str) -> dict[str, Any]:
+    """One metric of a summary as columns, in percent: mean, std, and all that says what they carry."""
+    (row,) = rows[rows["metric"] == metric].to_dict("records")
+    counts = ("targets", "undefined", "influence_target", "influential")
+    return {f"{name}_{key}": 100 * row[key] for key in RATES} | {f"{name}_{key}": row[key] for key in counts}
+
+
 def negatives(metrics: pd.DataFrame) -> float:
     """Mean number of non-members of a target."""
     return float((metrics["fp"] + metrics["tn"]).mean())
@@ -68,7 +83,7 @@ def choose_fpr(available: Sequence[float], fpr: float | None) -> float:
     Raises:
         ConfigError: the results do not have it.
     """
-    rates = sorted(set(available))
+    rates = sorted({rate for rate in available if rate == rate})
     if fpr is None:
         return rates[-1]
     if fpr not in rates:

@@ -23,6 +23,7 @@ SYMBOLS = {
     "∪": r"$\cup$",
     "′": r"$'$",
     "†": r"\textsuperscript{\dag}",
+    "‡": r"\textsuperscript{\ddag}",
 }
 NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: ± \d+(?:\.\d+)?)?(?![\w-]|\.\d)")
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from lira.store import Run
-from lira.tables import Table
-from lira.tables._labels import augmentations
-from lira.tables._resolution import mark, notes, resolved
-from lira.tables._runs import at, choose_fpr, moments, negatives, show_keys, targets
-from lira.tables._text import mean_std, number
+from lira.tables import Table, _influence
+from lira.tables._labels import augmentations, show
+from lira.tables._resolution import notes, resolution_of
+from lira.tables._runs import at, choose_fpr, over_targets, show_keys, summary
+from lira.tables._text import number
+from lira.tables.optimistic import show_tpr
 from lira.tables.utility import utility
 
 
@@ -37,16 +38,16 @@ def table(folders: Sequence[Path], fpr: float | None = None, attack: str = "onli
         ("Test accuracy (%)", "test_accuracy", 2),
     ):
         text[heading] = [number(value, decimals) for value in data[f"{name}_mean"]]
-    shown = zip(data["tpr_mean"], data["tpr_std"], data["resolution"], strict=True)
-    text[f"TPR (%) {at(data['fpr'].iloc[0])}"] = [mark(mean_std(*pair, 3), label) for *pair, label in shown]
-    return Table(data, text, keys, notes(data["resolution"]))
+    text[f"TPR (%) {at(data['fpr'].iloc[0])}"] = [show_tpr(run) for run in data.itertuples()]
+    note = f"TPR: {show(attack)}, each target at its own threshold."
+    return Table(data, text, keys, [note, *notes(data["resolution"]), *_influence.notes(data["tpr_influential"])])
 
 
 def row(run: Run, fpr: float | None, attack: str) -> dict:
     """Settings, utility and TPR of one run."""
-    metrics, recipe = targets(run, "target"), run.recipe
-    chosen = choose_fpr(metrics["fpr"], fpr)
-    metrics = metrics[(metrics["attack"] == attack) & (metrics["fpr"] == chosen)]
+    found, recipe = summary(run), run.recipe
+    chosen = choose_fpr(found["fpr"], fpr)
+    found = found[(found["mode"] == "target") & (found["attack"] == attack) & (found["fpr"] == chosen)]
     settings = {
         "augment": augmentations(recipe),
         "dropout_pct": 100 * recipe["dropout"],
@@ -54,6 +55,4 @@ def row(run: Run, fpr: float | None, attack: str) -> dict:
         "attack": attack,
         "fpr": chosen,
     }
-    return (
-        run.key | settings | resolved(chosen, negatives(metrics)) | utility(run) | moments(100 * metrics["tpr"], "tpr")
-    )
+    return run.key | settings | resolution_of(found) | utility(run) | over_targets(found, "tpr", "tpr")

@@ -4,24 +4,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from scipy.stats import trim_mean
 
 from lira.store import Run
-from lira.tables import Table
+from lira.tables import Table, _influence
 from lira.tables._labels import percent, show
-from lira.tables._resolution import mark, notes, resolved
-from lira.tables._runs import choose_fpr, moments, negatives, read_runs, show_keys
+from lira.tables._resolution import mark, notes, resolution_of
+from lira.tables._runs import choose_fpr, over_targets, read_runs, show_keys, summary
 from lira.tables._text import mean_std
 
-TRIM = 0.05
-"""Share of the targets cut from each end for the trimmed mean."""
+POOLED = ("low", "high", "influence", "influence_target", "null")
+"""What is said of a PPV that is no mean over targets."""
 
 
 def table(folders: Sequence[Path], fpr: float | None = None) -> Table:
     """Mean ± standard deviation over targets of TPR′, FPR′ and PPV at each prior, in percent.
 
-    The ``.csv`` also has medians, FPR′'s trimmed mean and the target that moves its mean most, and the number of
-    targets for which PPV is defined: one broken shadow model can make a mean.
+    The ``.csv`` also says what each mean can carry, see :mod:`lira.summary`: one broken shadow model can make a mean.
+    Beside the mean of PPV over the targets where it is defined it has the PPV of all targets' counts together.
 
     Args:
         folders: Run folders.
@@ -29,14 +28,18 @@ def table(folders: Sequence[Path], fpr: float | None = None) -> Table:
     """
     data = pd.DataFrame([row for run in read_runs(folders) for row in outcomes(run, fpr)])
     text = show_keys(data).assign(Attack=data["attack"].map(show), Threshold=data["mode"])
-    keys = len(text.columns)
+    keys, influential = len(text.columns), []
+    places = data["mode"].map({"target": "at", "shadow": "τ at"})
     for heading, name, decimals in columns(data):
-        cells = [mean_std(*pair, decimals) for pair in zip(data[f"{name}_mean"], data[f"{name}_std"], strict=True)]
-        places = data["mode"].map({"target": "at", "shadow": "τ at"})
-        text[heading] = [mark(*cell) for cell in zip(cells, data["resolution"], places, strict=True)]
+        shown = data[[f"{name}_{key}" for key in ("mean", "std", "influential")]].itertuples(index=False)
+        text[heading] = [
+            _influence.mark(mark(mean_std(mean, std, decimals), label, place), targets)
+            for (mean, std, targets), label, place in zip(shown, data["resolution"], places, strict=True)
+        ]
+        influential += list(data[f"{name}_influential"])
     rate = f"Thresholds are set for an FPR of {percent(data['fpr'].iloc[0])}. "
     ppv = "PPV: mean over the targets for which anything was flagged."
-    return Table(data, text, keys, [rate + ppv, *notes(data["resolution"])])
+    return Table(data, text, keys, [rate + ppv, *notes(data["resolution"]), *_influence.notes(influential)])
 
 
 def columns(data: pd.DataFrame) -> list[tuple[str, str, int]]:
@@ -48,21 +51,15 @@ def columns(data: pd.DataFrame) -> list[tuple[str, str, int]]:
 
 def outcomes(run: Run, fpr: float | None) -> list[dict]:
     """A row per attack and kind of threshold."""
-    metrics, rows = run.table("metrics.csv"), []
-    chosen = choose_fpr(metrics["fpr"], fpr)
-    for (attack, mode), group in metrics[metrics["fpr"] == chosen].groupby(["attack", "mode"], sort=False):
-        once = group[group["prior"] == group["prior"].min()]
-        row = run.key | {"attack": attack, "mode": mode, "fpr": chosen} | resolved(chosen, negatives(once))
-        row |= moments(100 * once["tpr"], "tpr") | moments(100 * once["fpr_achieved"], "fpr")
-        row |= robust(100 * once["fpr_achieved"].set_axis(once["target"]))
-        for prior, ppv in group.groupby("prior")["ppv"]:
+    found, rows = summary(run), []
+    chosen = choose_fpr(found["fpr"], fpr)
+    for (attack, mode), group in found[found["fpr"] == chosen].groupby(["attack", "mode"], sort=False):
+        row = run.key | {"attack": attack, "mode": mode, "fpr": chosen} | resolution_of(group)
+        row |= over_targets(group, "tpr", "tpr") | over_targets(group, "fpr_achieved", "fpr")
+        for prior, at in group.groupby("prior"):
             name = f"ppv_{percent(prior).removesuffix(' %')}pct"
-            row |= moments(100 * ppv, name) | {f"{name}_targets": ppv.count()}
+            pooled = over_targets(at, "ppv_pooled", f"{name}_pooled")
+            row |= over_targets(at, "ppv", name) | {f"{name}_pooled": pooled[f"{name}_pooled_mean"]}
+            row |= {key: pooled[key] for key in (f"{name}_pooled_{part}" for part in POOLED)}
         rows.append(row)
     return rows
-
-
-def robust(rates: pd.Series) -> dict[str, float]:
-    """FPR′'s trimmed mean, and the target farthest from the median."""
-    extreme = (rates - rates.median()).abs().idxmax()
-    return {"fpr_trimmed_mean": trim_mean(rates, TRIM), "fpr_extreme_target": extreme}

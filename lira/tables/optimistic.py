@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from lira.store import Run
-from lira.tables import Table
+from lira.tables import Table, _influence
 from lira.tables._labels import show
-from lira.tables._resolution import mark, notes, resolved
-from lira.tables._runs import at, moments, negatives, read_runs, show_keys, targets
+from lira.tables._resolution import mark, notes, resolution_of
+from lira.tables._runs import at, over_targets, read_runs, show_keys, summary
 from lira.tables._text import mean_std, number
 
 
@@ -19,24 +19,29 @@ def table(folders: Sequence[Path]) -> Table:
     The reduction is the baseline's mean TPR over the run's. The baseline is that of the dataset with the same
     architecture and seed where there is one, else the dataset's first.
 
+    The ``.csv`` also says what each mean can carry, see :mod:`lira.summary`.
+
     Args:
         folders: Run folders.
     """
     data = pd.DataFrame([row for run in read_runs(folders) for row in rates(run)])
     data["reduction"] = data.apply(reduction, axis=1, data=data)
-    return Table(data, shown := show_rates(data), list(shown.columns).index("AUC (%)"), notes(data["resolution"]))
+    text = show_rates(data)
+    below = [*notes(data["resolution"]), *_influence.notes([*data["auc_influential"], *data["tpr_influential"]])]
+    return Table(data, text, list(text.columns).index("AUC (%)"), below)
 
 
 def rates(run: Run) -> list[dict]:
     """A row per attack and FPR."""
-    metrics, rows = targets(run, "target"), []
-    for (attack, fpr), group in metrics.groupby(["attack", "fpr"], sort=False):
+    found, rows = summary(run), []
+    found = found[found["mode"] == "target"]
+    for (attack, fpr), group in found.groupby(["attack", "fpr"], sort=False):
         rows.append(
             run.key
             | {"attack": attack, "fpr": fpr}
-            | resolved(fpr, negatives(group))
-            | moments(100 * group["auc"], "auc")
-            | moments(100 * group["tpr"], "tpr")
+            | resolution_of(group)
+            | over_targets(found[found["attack"] == attack], "auc", "auc")
+            | over_targets(group, "tpr", "tpr")
         )
     return rows
 
@@ -58,13 +63,18 @@ def show_rates(data: pd.DataFrame) -> pd.DataFrame:
     """A row per run and attack, two columns per FPR."""
     first = data[data["fpr"] == data["fpr"].max()].reset_index(drop=True)
     text = show_keys(first).assign(Attack=first["attack"].map(show))
-    text["AUC (%)"] = [mean_std(*pair, 2) for pair in zip(first["auc_mean"], first["auc_std"], strict=True)]
+    text["AUC (%)"] = [
+        _influence.mark(mean_std(row.auc_mean, row.auc_std, 2), row.auc_influential) for row in first.itertuples()
+    ]
     for fpr in sorted(data["fpr"].unique()):
         rows = data[data["fpr"] == fpr]
-        text[f"TPR (%) {at(fpr)}"] = [
-            mark(mean_std(row.tpr_mean, row.tpr_std, 3), row.resolution) for row in rows.itertuples()
-        ]
+        text[f"TPR (%) {at(fpr)}"] = [show_tpr(row) for row in rows.itertuples()]
         text[f"Reduction {at(fpr)}"] = [
             number(row.reduction, 2) + "×" * (row.reduction > 0) for row in rows.itertuples()
         ]
     return text
+
+
+def show_tpr(row) -> str:
+    """Mean ± standard deviation of a row's TPR, with its marks."""
+    return _influence.mark(mark(mean_std(row.tpr_mean, row.tpr_std, 3), row.resolution), row.tpr_influential)

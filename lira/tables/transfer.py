@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from lira.tables import Table
-from lira.tables._resolution import mark, notes
+from lira.tables import Table, _influence
+from lira.tables._resolution import notes
 from lira.tables._runs import at, read_runs, show_keys
-from lira.tables._text import mean_std, number
-from lira.tables.optimistic import rates
+from lira.tables._text import number
+from lira.tables.optimistic import rates, show_tpr
 from lira.tables.utility import utility
 
 
@@ -32,8 +32,7 @@ def table(folders: Sequence[Path], attack: str = "online") -> Table:
     text = show_keys(once).assign(Start=once["start"])
     keys = len(text.columns)
     for fpr in sorted(data["fpr"].unique()):
-        shown = data[data["fpr"] == fpr].itertuples()
-        text[f"TPR (%) {at(fpr)}"] = [mark(mean_std(row.tpr_mean, row.tpr_std, 3), row.resolution) for row in shown]
+        text[f"TPR (%) {at(fpr)}"] = [show_tpr(row) for row in data[data["fpr"] == fpr].itertuples()]
     text["Loss ratio"] = [number(value, 2) for value in once["loss_ratio_mean"]]
     text["Test accuracy (%)"] = [number(value, 2) for value in once["test_accuracy_mean"]]
-    return Table(data, text, keys, notes(data["resolution"]))
+    return Table(data, text, keys, [*notes(data["resolution"]), *_influence.notes(data["tpr_influential"])])

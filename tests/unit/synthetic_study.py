@@ -8,8 +8,10 @@ from lira import store
 from lira.agreement import measure_agreement
 from lira.attacks import score_file
 from lira.calibration import calibrate_file
+from lira.controls import control_file
 from lira.membership import balanced_membership
 from lira.ranks import measure_ranks
+from lira.summary import summarise_file
 
 FPRS = (0.001, 0.01)
 PRIORS = (0.01, 0.1, 0.5)
@@ -101,7 +103,15 @@ def write_run(folder: Path, architecture: str, regime: str, seed: int, models: i
         for name, values in utility.items():
             file[f"utility/{name}"] = values
     score_file(place / "shadows.h5", place / "scores.h5")
+    finish_run(place)
+
+
+def finish_run(place: Path) -> None:
+    """All that follows from the scores of a run."""
     calibrate_file(place / "scores.h5", FPRS, PRIORS, place / "metrics.csv", place / "samples.csv")
+    control_file(place / "shadows.h5", FPRS, PRIORS, place / "controls.csv", place / "null_samples.csv")
+    names = ("scores.h5", "metrics.csv", "summary.csv", "controls.csv")
+    summarise_file(*(place / name for name in names), draws=60)
 
 
 def write_agreement(folder: Path) -> None:
@@ -109,4 +119,6 @@ def write_agreement(folder: Path) -> None:
     reference = [run_folder(folder, "fcn", "aof", seed) for seed in RUNS["fcn", "aof"]]
     variants = [run_folder(folder, *key) for key in VARIANTS.values()]
     measure_agreement(reference, variants, list(VARIANTS), FPRS, output / "agreement.csv")
+    null = output / "null_agreement.csv"
+    measure_agreement(reference, variants, list(VARIANTS), FPRS, null, "null_samples.csv")
     measure_ranks(reference, output)

@@ -13,13 +13,19 @@ def lira(*arguments):
 def test_help_lists_a_command_per_step():
     done = lira("--help")
     assert done.returncode == 0
-    for step in ("prepare-data", "train-shadows", "score-attacks", "calibrate-thresholds", "measure-agreement", "plot"):
+    for step in (
+        *("prepare-data", "train-shadows", "score-attacks", "calibrate-thresholds"),
+        *("run-controls", "summarise-rates", "measure-agreement", "plot"),
+    ):
         assert step in done.stdout
 
 
 @pytest.mark.parametrize(
     "module",
-    ["cli", "config", "datasets", "gather", "attacks", "calibration", "agreement", "ranks", "tables", "figures"],
+    [
+        *("cli", "config", "datasets", "gather", "attacks", "calibration", "controls", "summary"),
+        *("agreement", "ranks", "tables", "figures"),
+    ],
 )
 def test_steps_that_do_not_train_import_no_torch(module):
     code = f"import sys, lira.{module}; sys.exit('torch' in sys.modules)"
@@ -30,6 +36,10 @@ def test_steps_that_do_not_train_import_no_torch(module):
     ("arguments", "said"),
     [
         (["score-attacks", "missing.h5", "--output", "scores.h5"], "missing.h5 does not exist"),
+        (
+            ["summarise-rates", "scores.h5", "--metrics", "metrics.csv", "--output", "summary.csv"],
+            "metrics.csv does not exist",
+        ),
         (["prepare-data", "--settings", "{", "--output", "data.h5"], "not JSON"),
         (["prepare-data", "--settings", '{"test": 5000}', "--output", "data.h5"], "test: cannot set 5000 of 1797"),
         (["tabulate", "nothing", "runs/metrics.csv", "--output", "t.csv"], "unknown 'nothing'"),

@@ -8,12 +8,14 @@ from lira import store
 from lira.errors import ConfigError, DataError
 from lira.ranks import (
     displacement,
+    displacement_by_chance,
     measure_ranks,
     order,
     positions,
     rank_bins,
     spearman,
     top_agreement,
+    top_by_chance,
     top_count,
     vulnerability,
 )
@@ -141,3 +143,15 @@ def test_runs_of_different_pools(tmp_path):
         folders.append(folder)
     with pytest.raises(DataError, match="pools of different sizes"):
         measure_ranks(folders, tmp_path)
+
+
+def test_chance_is_the_mean_over_random_rankings():
+    generator = np.random.default_rng(0)
+    values = generator.random((3, 20_000))
+    intersection, union, jaccard, _ = top_agreement(values, 30, [0, 1, 2])
+    expected = top_by_chance(20_000, 6_000, 3)
+    np.testing.assert_allclose((intersection, union, jaccard), expected, rtol=0.05)
+    assert top_by_chance(200, 20)[2] == pytest.approx(0.1 / (2 - 0.1))
+    shares = displacement(np.stack([positions(row) for row in values]), 5, [1, 10])
+    np.testing.assert_allclose(shares.mean(axis=0), displacement_by_chance(20_000, 5, [1, 10]), rtol=0.15)
+    assert np.isnan(displacement_by_chance(50, 100, [1])).all()

@@ -69,12 +69,14 @@ def test_everything_is_there(finished):
         "transfer",
         "calibrated-fpr0.01",
         "calibrated-fpr0.1",
+        "robustness-fpr0.1",
     ):
         assert {f"{name}.csv", f"{name}.tex", f"{name}.md"} <= tables
     figures = {path.name for path in finished.path("paper", "figures").iterdir()}
     for name in ("loss_ratio", "roc", "in_out-digits-fcn", "agreement-digits-fcn-baseline", "top1-digits-fcn-baseline"):
         assert {f"{name}.pdf", f"{name}.png"} <= figures
-    for file in ("shards/0-3.h5", "shards/4-7.h5", "shadows.h5", "scores.h5", "metrics.csv", "samples.csv"):
+    results = ("scores.h5", "metrics.csv", "samples.csv", "controls.csv", "null_samples.csv", "summary.csv")
+    for file in ("shards/0-3.h5", "shards/4-7.h5", "shadows.h5", *results):
         assert finished.path(*RUN, file).is_file()
     assert finished.path("runtime", "train_shadows", *RUN[1:], "0-3.tsv").is_file()
     assert finished.path("logs", "train_shadows", *RUN[1:], "0-3.log").read_text().count("test accuracy") == 2
@@ -115,10 +117,10 @@ def test_one_more_seed_runs_that_seed_and_what_depends_on_it(finished):
     finally:
         finished.change(runs=runs)
     assert len(planned["train_shadows"]) == 2
-    for rule in ("train_shadows", "gather_shadows", "score_attacks", "calibrate_thresholds"):
+    for rule in ("train_shadows", "gather_shadows", "score_attacks", "calibrate_thresholds", "run_controls"):
         assert all("digits/fcn/baseline/seed2" in output for output in planned[rule]), rule
-    assert set(planned) >= {"measure_agreement", "measure_ranks", "tabulate_benchmarks", "plot_agreement"}
-    assert not {"prepare_data", "pretrain_model", "tabulate_utility", "plot_roc"} & set(planned)
+    assert set(planned) >= {"measure_agreement", "measure_null_agreement", "measure_ranks", "plot_agreement"}
+    assert not {"summarise_rates", "prepare_data", "pretrain_model", "tabulate_utility", "plot_roc"} & set(planned)
 
 
 def test_a_changed_learning_rate_retrains_only_what_uses_it(finished):
@@ -138,7 +140,7 @@ def test_another_fpr_calibrates_again_and_trains_nothing(finished):
         planned = finished.planned()
     finally:
         finished.change(fprs=[0.01, 0.1])
-    assert len(planned["calibrate_thresholds"]) == 2 * 4
+    assert len(planned["calibrate_thresholds"]) == len(planned["run_controls"]) == 2 * 4
     assert not {"train_shadows", "gather_shadows", "score_attacks"} & set(planned)
 
 
