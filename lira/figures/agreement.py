@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from lira.figures._style import (
     BLACK,
     BLUE,
+    CHANCE,
     DOUBLE,
     GREEN,
     GREY,
@@ -33,7 +34,7 @@ MIXED = ("#4d4d4d", GREY, "#b3b3b3")
 
 
 def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, zero_fp: bool = False) -> Figure:
-    """A row of panels per FPR: mean Jaccard, intersection and union of k runs, a line per scenario.
+    """A row of panels per FPR: mean Jaccard, intersection and union of k runs, a line per scenario and one for chance.
 
     Args:
         folders: One agreement folder.
@@ -42,18 +43,33 @@ def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, 
         zero_fp: Whether a flagged sample must have no false positive; the paper's curves do not ask for it.
     """
     agreement = Agreement(folders[0])
-    sets, negatives = agreement.table("agreement.csv"), agreement.negatives()
-    sets = sets[(sets["support"] == support) & (sets["zero_fp"] == zero_fp)]
+    negatives = agreement.negatives()
+    sets, null = (chosen(agreement.table(name), support, zero_fp) for name in ("agreement.csv", "null_agreement.csv"))
     rates = choose_fprs(sets["fpr"], fpr)
     drawn = canvas(DOUBLE, 0.6 + 2.1 * len(rates))
     rows = drawn.subfigures(len(rates), 1, squeeze=False)[:, 0]
     for row, rate in zip(rows, rates, strict=True):
         panels = row.subplots(1, 3)
         lines(panels, sets[sets["fpr"] == rate])
-        chosen = f"tp ≥ {support}" + (", fp = 0" if zero_fp else "")
-        row.suptitle(f"{agreement.title}, {chosen} at {percent(rate)} FPR{describe(rate, negatives)}", fontsize=8)
+        chance(panels, null[null["fpr"] == rate])
+        flagged = f"tp ≥ {support}" + (", fp = 0" if zero_fp else "")
+        row.suptitle(f"{agreement.title}, {flagged} at {percent(rate)} FPR{describe(rate, negatives)}", fontsize=8)
     legend_below(drawn, panels[0], 3)
     return drawn
+
+
+def chosen(sets: pd.DataFrame, support: int, zero_fp: bool) -> pd.DataFrame:
+    """Rows of one kind of flagged set."""
+    return sets[(sets["support"] == support) & (sets["zero_fp"] == zero_fp)]
+
+
+def chance(panels: np.ndarray, null: pd.DataFrame) -> None:
+    """The same runs with membership permuted, in the scenario that combines most of them."""
+    widest = null[null["scenario"] == null.loc[null["k"].idxmax(), "scenario"]]
+    widest = widest.groupby("k")[list(MEASURES)].mean()
+    for axes, measure in zip(panels, MEASURES, strict=True):
+        values = (100 if measure == "jaccard" else 1) * widest[measure]
+        axes.plot(widest.index, values, label="chance (membership permuted)", **CHANCE)
 
 
 def lines(panels: np.ndarray, sets: pd.DataFrame) -> None:

@@ -7,21 +7,23 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from lira.figures._style import DOUBLE, MARKERS, canvas, legend_below
+from lira.figures._style import CHANCE, DOUBLE, MARKERS, canvas, legend_below
+from lira.ranks import displacement_by_chance
 from lira.tables._agreement import GAPS, Agreement
 
 QS = (0.1, 0.5, 1, 2.24, 5, 10.38, 20)
 
 
 def figure(folders: Sequence[Path]) -> Figure:
-    """A panel per gap, a line per q: share within q + Δ, mean over runs.
+    """A panel per gap, a line per q: share within q + Δ, mean over runs; dotted: random rankings, a line per q too.
 
     Args:
         folders: One agreement folder.
     """
     agreement = Agreement(folders[0])
     shares = agreement.table("displacement.csv")
-    shares = shares[shares["q"].isin(QS)]
+    shares, pool = shares[shares["q"].isin(QS)], agreement.pool()
+    deltas = sorted(shares["delta"].unique())
     colours = colormaps["viridis"]
     drawn = canvas(DOUBLE, 2.9)
     panels = drawn.subplots(1, len(GAPS), sharey=True)
@@ -30,14 +32,16 @@ def figure(folders: Sequence[Path]) -> Figure:
             share = 100 * group.groupby("delta")["fraction"].mean()
             style = {"color": colours(0.92 * number / (len(QS) - 1)), "marker": MARKERS[number]}
             axes.plot(share.index, share, label=f"q = {q:g} %", **style)
+            by_chance = 100 * displacement_by_chance(pool, q, deltas)
+            axes.plot(deltas, by_chance, **CHANCE | {"color": style["color"]})
+        axes.plot([], [], label="chance", **CHANCE)
         axes.set(
             xscale="log", ylim=(0, 102), xlabel="Δ (percentage points)", title=f"{agreement.title}, {heading.lower()}"
         )
-        deltas = sorted(shares["delta"].unique())
         axes.set_xlim(deltas[0] / 1.15, deltas[-1] * 1.15)
         axes.xaxis.set_major_locator(FixedLocator(deltas))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
     panels[0].set_ylabel("Displaced samples\nwithin top q + Δ (%)")
-    legend_below(drawn, panels[0], 7, columnspacing=1.2, handlelength=1.6)
+    legend_below(drawn, panels[0], 8, columnspacing=0.9, handlelength=1.5)
     return drawn

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.stats import linregress, spearmanr
 
-from lira.figures._style import BLACK, MARKERS, REGIMES, SINGLE, canvas, plain_log, regime_colours
+from lira.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, canvas, plain_log, regime_colours
 from lira.store import Run
 from lira.tables._labels import percent, show
 from lira.tables._resolution import describe
-from lira.tables._runs import choose_fpr, negatives, read_runs, targets
+from lira.tables._runs import choose_fpr, over_targets, read_runs, summary
 from lira.tables.utility import utility
 
 MOST_OTHERS = 4
@@ -23,7 +23,8 @@ MOST_OTHERS = 4
 def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "online") -> Figure:
     """Mean loss ratio (log) against mean TPR, with the least-squares line on log10, Pearson's r and Spearman's ρ.
 
-    Colour is the regime, the marker dataset and architecture.
+    Colour is the regime, the marker dataset and architecture. Bars are 95 % intervals of the mean TPR; the dotted line
+    is the TPR that chance alone gives, mean over runs.
 
     Args:
         folders: Run folders.
@@ -36,10 +37,13 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
     points["group"] = group_regimes(points["regime"])
     groups, kinds = (list(dict.fromkeys(points[name])) for name in ("group", "kind"))
     colours = regime_colours(groups)
-    drawn = canvas(SINGLE, 2.7 + 0.15 * max(len(groups), len(kinds)))
+    drawn = canvas(SINGLE, 2.7 + 0.15 * max(len(groups), len(kinds) + 2))
     axes = drawn.subplots()
     for run in points.itertuples():
-        axes.plot(run.loss_ratio, run.tpr, MARKERS[kinds.index(run.kind) % len(MARKERS)], color=colours[run.group])
+        colour = colours[run.group]
+        axes.plot(run.loss_ratio, run.tpr, MARKERS[kinds.index(run.kind) % len(MARKERS)], color=colour)
+        axes.vlines(run.loss_ratio, run.low, run.high, color=colour, linewidth=0.8)
+    axes.axhline(points["null"].mean(), **CHANCE)
     axes.set_xscale("log")
     axes.set(xlabel="Loss ratio, test / train", ylabel=f"TPR (%) at {percent(rate)} FPR")
     plain_log(axes.xaxis, subs=(1, 2, 5))
@@ -56,24 +60,28 @@ def group_regimes(regimes: pd.Series) -> pd.Series:
 
 
 def handles(groups: list[str], kinds: list[str], colours: dict[str, str]) -> list[Line2D]:
-    """A legend of two columns: colours, and markers."""
+    """A legend of two columns: colours, and all else."""
     left = [Line2D([], [], marker="o", ls="", color=colours[group], label=show(group)) for group in groups]
     right = [
         Line2D([], [], marker=MARKERS[i % len(MARKERS)], ls="", color=BLACK, markerfacecolor="none", label=kind)
         for i, kind in enumerate(kinds)
     ]
+    bar = Line2D([], [], marker="|", markersize=9, ls="", color=BLACK, label="95 % interval of the mean")
+    right += [bar, Line2D([], [], label="Chance, mean over runs", **CHANCE)]
     blanks = [Line2D([], [], ls="", label=" ")] * abs(len(left) - len(right))
     return left + blanks + right if len(left) < len(right) else left + right + blanks
 
 
 def point(run: Run, fpr: float | None, attack: str) -> dict:
     """Loss ratio and TPR of one run."""
-    metrics = targets(run, "target")
-    chosen = choose_fpr(metrics["fpr"], fpr)
-    metrics = metrics[(metrics["attack"] == attack) & (metrics["fpr"] == chosen)]
+    found = summary(run)
+    chosen = choose_fpr(found["fpr"], fpr)
+    found = found[(found["mode"] == "target") & (found["attack"] == attack) & (found["fpr"] == chosen)]
+    tpr = over_targets(found, "tpr", "tpr")
+    rate = {"tpr": tpr["tpr_mean"], "low": tpr["tpr_low"], "high": tpr["tpr_high"], "null": tpr["tpr_null"]}
     kind = f"{show(run.key['dataset'])} {show(run.key['architecture'])}"
-    found = {"loss_ratio": utility(run)["loss_ratio_mean"], "tpr": 100 * metrics["tpr"].mean()}
-    return run.key | {"kind": kind, "fpr": chosen, "negatives": negatives(metrics)} | found
+    named = run.key | {"kind": kind, "fpr": chosen, "negatives": found["expected_fp"].iloc[0] / chosen}
+    return named | {"loss_ratio": utility(run)["loss_ratio_mean"]} | rate
 
 
 def fit(axes, points: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lira.figures._style import ATTACKS, DOUBLE, GREY, SINGLE, canvas, fewest_gaps, legend_below, plain_log
+from lira.figures._style import ATTACKS, CHANCE, DOUBLE, GREY, SINGLE, canvas, fewest_gaps, legend_below, plain_log
 from lira.roc import Ordered
 from lira.store import Run
 from lira.tables._labels import show
@@ -46,19 +46,29 @@ def panel(axes: Axes, run: Run) -> None:
     with run.scores() as file:
         member = file["member"][:]
         scores = {attack: file[attack][:] for attack in ATTACKS if attack in file}
-    floor = 1 / (~member).sum(axis=1).mean()
+    outside = (~member).sum(axis=1).mean()
+    floor = 1 / outside
     grid = np.geomspace(floor / 4, 1, POINTS)
     for attack, values in scores.items():
         tpr = np.stack([tpr_at(grid, *target) for target in zip(values, member, strict=True)])
         axes.plot(grid, tpr.mean(axis=0), color=ATTACKS[attack], label=show(attack), zorder=3)
         band = np.percentile(tpr, [25, 75], axis=0)
         axes.fill_between(grid, *band, where=grid >= floor, color=ATTACKS[attack], alpha=0.2, linewidth=0)
-    axes.plot(grid, grid, color="black", linestyle=":", linewidth=0.8, label="Chance")
+    axes.plot(grid, tpr_by_chance(grid, outside), label="Chance", zorder=4, **CHANCE)
     shade = {"facecolor": "none", "edgecolor": GREY, "hatch": "/////", "hatch_linewidth": 0.4, "linewidth": 0}
     axes.axvspan(grid[0], floor, label="Not resolved: FPR below 1 / non-members", **shade)
     axes.set(xscale="log", yscale="log", xlim=(grid[0], 1), ylim=(grid[0], 1.05), title=title(run))
     plain_log(axes.xaxis, percent=True)
     plain_log(axes.yaxis, percent=True)
+
+
+def tpr_by_chance(grid: np.ndarray, outside: float) -> np.ndarray:
+    """Expected TPR at each target's own threshold if the scores say nothing: (k + 1) / (n + 1) with k of n flagged.
+
+    A member is as likely in any of the n + 1 gaps between the non-members' scores, and k + 1 of them reach above the
+    first that may not be flagged. So it lies above the diagonal, most where the FPR allows no false positive.
+    """
+    return (np.floor(grid * outside * (1 + 1e-12)) + 1).clip(max=outside + 1) / (outside + 1)
 
 
 def tpr_at(grid: np.ndarray, scores: np.ndarray, member: np.ndarray) -> np.ndarray:

@@ -9,48 +9,66 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lira.figures._style import DOUBLE, canvas
+from lira.figures._style import BLACK, DOUBLE, canvas
 from lira.tables._agreement import Agreement
 from lira.tables._labels import percent
 from lira.tables._resolution import describe
 from lira.tables._runs import choose_fpr
+from lira.tables._text import number
 
 MEASURES = {"jaccard": "Jaccard (%)", "intersection": "Intersection (samples)", "union": "Union (samples)"}
 ROWS = {True: "fp = 0", False: "any fp"}
+LIGHT = 0.5
+"""From this share of the scale on the cells are light."""
+
+LONG = 10_000
 
 
 def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
     """Heat maps of runs combined against support: samples with fp = 0 above, all flagged samples below.
+
+    Each cell has the runs' agreement and, below it in italics, that of the same runs with membership permuted.
 
     Args:
         folders: One agreement folder.
         fpr: Target FPR; the largest of the results if not given.
     """
     agreement = Agreement(folders[0])
-    sets = agreement.table("agreement.csv")
+    sets, null = agreement.table("agreement.csv"), agreement.table("null_agreement.csv")
     rate = choose_fpr(sets["fpr"], fpr)
-    sets = sets[(sets["scenario"] == "identical") & (sets["fpr"] == rate)]
+    sets, null = (part[(part["scenario"] == "identical") & (part["fpr"] == rate)] for part in (sets, null))
     runs = sets["k"].nunique()
-    drawn = canvas(DOUBLE, 1.5 + 2 * max(0.8, 0.24 * runs))
+    drawn = canvas(DOUBLE, 1.5 + 2 * max(0.8, 0.34 * runs))
     panels = drawn.subplots(2, 3, sharex=True, sharey=True)
     for row, (zero_fp, name) in zip(panels, ROWS.items(), strict=True):
         for axes, (measure, heading) in zip(row, MEASURES.items(), strict=True):
-            map_of(axes, sets[sets["zero_fp"] == zero_fp], measure)
+            map_of(axes, *(part[part["zero_fp"] == zero_fp] for part in (sets, null)), measure)
             axes.set_title(f"{heading}, {name}")
             axes.set(xlabel="Detections at least (tp ≥)" if not zero_fp else "", ylabel="")
         row[0].set_ylabel("Runs combined, k")
-    drawn.suptitle(f"{agreement.title}, {percent(rate)} FPR{describe(rate, agreement.negatives())}", fontsize=8)
+    title = f"{agreement.title}, {percent(rate)} FPR{describe(rate, agreement.negatives())}"
+    drawn.suptitle(f"{title}; in italics: chance (membership permuted)", fontsize=8)
     return drawn
 
 
-def map_of(axes: Axes, sets: pd.DataFrame, measure: str) -> None:
+def map_of(axes: Axes, sets: pd.DataFrame, null: pd.DataFrame, measure: str) -> None:
     """One heat map; a dash where no run flags any sample."""
-    values = sets.pivot(index="k", columns="support", values=measure) * (100 if measure == "jaccard" else 1)
+    values, by_chance = (
+        part.pivot(index="k", columns="support", values=measure) * (100 if measure == "jaccard" else 1)
+        for part in (sets, null)
+    )
     highest = max(1, values.max(axis=None))
-    style = {"cmap": "cividis", "cbar": False, "annot": True, "annot_kws": {"size": 7}}
-    style |= {"fmt": ".0f" if highest >= 10 else ".1f", "vmin": 0, "vmax": 100 if measure == "jaccard" else highest}
-    sns.heatmap(values, ax=axes, **style)
-    for row, column in np.argwhere(values.isna()):
-        axes.text(column + 0.5, row + 0.5, "–", ha="center", va="center", fontsize=7)
+    decimals, top = 0 if highest >= 10 else 1, 100 if measure == "jaccard" else highest
+    sns.heatmap(values, ax=axes, cmap="cividis", cbar=False, vmin=0, vmax=top)
+    for (row, column), value in np.ndenumerate(values):
+        style = {"ha": "center", "fontsize": 7, "color": "white" if value < LIGHT * top else BLACK}
+        chance = short(by_chance.iat[row, column], decimals)
+        axes.text(column + 0.5, row + 0.47, short(value, decimals), va="bottom", **style)
+        axes.text(column + 0.5, row + 0.53, chance, va="top", fontstyle="italic", **style)
     axes.set_facecolor("#eeeeee")
     axes.tick_params(length=0, labelrotation=0)
+
+
+def short(value: float, decimals: int) -> str:
+    """A number that fits a cell: thousands where it is long."""
+    return f"{value / 1000:.0f}k" if value >= LONG else number(value, decimals)

@@ -13,14 +13,13 @@ from synthetic_study import (
     RUNS,
     agreement_folder,
     data_file,
-    make_study,
     run_folder,
 )
 
 from lira import store
 from lira.errors import ConfigError, StoreError
 from lira.figures import plot
-from lira.figures.roc import tpr_at
+from lira.figures.roc import tpr_at, tpr_by_chance
 from lira.figures.thresholds import median_rmad
 from lira.roc import threshold_at_fpr
 from lira.tables import names
@@ -28,11 +27,6 @@ from lira.tables import names
 MAIN = [key for key in RUNS if key[1] in ("baseline", "aof", "tl")]
 OF_RUNS = ["in_out", "loss_ratio", "roc", "thresholds"]
 OF_AGREEMENT = ["agreement", "displacement", "rank_bins", "support", "top1", "top_vulnerable"]
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    return make_study(tmp_path_factory.mktemp("study"))
 
 
 def folders_of(study, name):
@@ -166,9 +160,16 @@ def test_agreement_has_a_line_per_scenario(draw, study):
         "+1 different (ResNet)",
         "+2 different",
         "+3 different",
+        "chance (membership permuted)",
     ]
     np.testing.assert_allclose(lines["identical"].get_ydata(), 100 * chosen["jaccard"])
     np.testing.assert_allclose(panels[2].lines[0].get_ydata(), chosen["union"])
+    null = pd.read_csv(agreement_folder(study) / "null_agreement.csv")
+    null = null.query("scenario == '+3 different' and support == 1 and not zero_fp and fpr == 0.01")
+    chance = panels[0].lines[-1]
+    np.testing.assert_array_equal(chance.get_xdata(), [2, 3, 4, 5, 6])
+    np.testing.assert_allclose(chance.get_ydata(), 100 * null["jaccard"])
+    np.testing.assert_allclose(panels[1].lines[-1].get_ydata(), null["intersection"])
     assert len(draw("agreement").get_axes()) == 6
 
 
@@ -177,18 +178,56 @@ def test_support_says_where_there_is_nothing(draw, study):
     panels = drawn.get_axes()
     assert len(panels) == 6
     sets = pd.read_csv(agreement_folder(study) / "agreement.csv").query("scenario == 'identical' and fpr == 0.01")
-    shown = [text.get_text() for text in panels[0].texts]
+    null = pd.read_csv(agreement_folder(study) / "null_agreement.csv").query(
+        "scenario == 'identical' and fpr == 0.01 and zero_fp"
+    )
     chosen = sets.query("zero_fp")
-    assert shown.count("–") == chosen["jaccard"].isna().sum() > 0
-    assert len(shown) == len(chosen)
+    upright, italic = (
+        [text.get_text() for text in panels[0].texts if text.get_fontstyle() == style] for style in ("normal", "italic")
+    )
+    assert upright.count("–") == chosen["jaccard"].isna().sum() > 0
+    assert italic.count("–") == null["jaccard"].isna().sum() > 0
+    assert len(upright) == len(italic) == len(chosen)
     assert f"{sets.query('not zero_fp')['union'].max():.0f}" in [text.get_text() for text in panels[5].texts]
+    largest = null.sort_values(["k", "support"])["union"]
+    italic = [text.get_text() for text in panels[2].texts if text.get_fontstyle() == "italic"]
+    assert italic == ["–" if np.isnan(size) else f"{size:.0f}" for size in largest]
 
 
 def test_displacement_is_the_mean_over_runs(draw, study):
     axes = draw("displacement").get_axes()[0]
     shares = pd.read_csv(agreement_folder(study) / "displacement.csv").query("gap == 'median' and q == 5")
     line = next(line for line in axes.lines if line.get_label() == "q = 5 %")
+    chance = axes.lines[list(axes.lines).index(line) + 1]
+    assert chance.get_linestyle() == ":" and chance.get_color() == line.get_color()
+    below = 100 * np.arange(12, 240) / 240
+    np.testing.assert_allclose(chance.get_ydata()[-1], 100 * (below <= 15).mean())
     np.testing.assert_allclose(line.get_ydata(), 100 * shares.groupby("delta")["fraction"].mean())
+
+
+def test_loss_ratio_shows_intervals_and_chance(draw, study):
+    (axes,) = draw("loss_ratio", fpr=0.01).get_axes()
+    same = "attack == 'online' and mode == 'target' and fpr == 0.01"
+    rows = [
+        pd.read_csv(run_folder(study, *key) / "summary.csv").query(same + " and metric == 'tpr'").iloc[0]
+        for key in MAIN
+    ]
+    bars = sorted(tuple(segment[:, 1]) for bar in axes.collections for segment in bar.get_segments())
+    np.testing.assert_allclose(bars, sorted((100 * row["low"], 100 * row["high"]) for row in rows))
+    controls = [pd.read_csv(run_folder(study, *key) / "controls.csv") for key in MAIN]
+    chance = np.mean([table.query(same + " and prior == 0.5")["tpr"].mean() for table in controls])
+    (line,) = [line for line in axes.lines if line.get_linestyle() == ":"]
+    np.testing.assert_allclose(line.get_ydata(), 100 * chance)
+
+
+def test_roc_by_chance():
+    """Against the mean over random scores."""
+    generator = np.random.default_rng(0)
+    member = np.arange(60) < 40
+    grid = np.array([0.0, 0.04, 0.05, 0.3, 1.0])
+    found = np.mean([tpr_at(grid, generator.random(60), member) for _ in range(4000)], axis=0)
+    np.testing.assert_allclose(found, tpr_by_chance(grid, 20), atol=0.005)
+    np.testing.assert_allclose(tpr_by_chance(grid, 20), np.array([1, 1, 2, 7, 21]) / 21)
 
 
 def test_loss_ratio_fit(draw, study):
