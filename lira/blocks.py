@@ -143,9 +143,8 @@ def _sum_sides(block: np.ndarray, sides: dict[str, _Side], scratch: Scratch):
             step = slice(start, start + samples_per_step)
             x = _arrange(block, job.samples[step], job.order[step], scratch)
             for window in job.windows:
-                _sum_window(
-                    x, window, sides[window.side].origin, arranged[window][:, step], totals[window][:, step], scratch
-                )
+                into = arranged[window][:, step], totals[window][:, step]
+                _sum_window(x, window, sides[window.side].origin, *into, scratch)
         for window in job.windows:
             targets = sides[window.side].cuts == window.cut
             moments[window.side] += np.where(targets, _moments_left(totals[window], job.order, window), 0)

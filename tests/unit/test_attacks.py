@@ -93,7 +93,7 @@ def test_equal_values_have_no_spread():
 
 
 def test_many_views_do_not_underflow():
-    phi, member = world(8, 3, 200)
+    phi, member = world(8, 2, 100)
     phi *= 1e-6
     assert_same(leave_one_out(phi, member), plain_attacks.leave_one_out(phi, member))
 
