@@ -8,7 +8,7 @@ metric              ``tpr``, ``fpr_achieved``, ``ppv`` (mean over the targets wh
 mean, std           over targets, ddof 1; fractions
 median              over targets
 trimmed_mean        over targets, without the lowest and the highest 10 %
-low, high           95 % bootstrap interval of the mean, over targets and samples; empty for the last two metrics
+low, high           95 % bootstrap interval of the mean, over targets and samples; empty for ``balanced_accuracy``
 targets, undefined  targets with a value, and without one
 influence           largest change of the mean by one target: mean less the mean of the others
 influence_target    that target
@@ -32,7 +32,7 @@ from lira.calibration import positive_predictive_value, resolution
 from lira.cores import cores
 from lira.roc import summary as roc_summary
 from lira.statistics import influence, trimmed_mean
-from lira.uncertainty import DRAWS, Draws, Rates, interval, resample_rates, two_way_variance
+from lira.uncertainty import DRAWS, Draws, Rates, interval, resample_auc, resample_rates, two_way_variance
 
 COLUMNS = ["attack", "mode", "fpr", "prior", "metric", "mean", "std", "median", "trimmed_mean", "low", "high"]
 COLUMNS += ["targets", "undefined", "influence", "influence_target", "influential", "expected_fp", "resolution"]
@@ -76,8 +76,12 @@ def summarise(
                 rows.append({"attack": attack, "mode": mode, "fpr": fpr} | quality | row)
         with ThreadPoolExecutor(cores()) as pool:
             curves = list(pool.map(roc_summary, values, member))
-        for metric, column in zip(("auc", "balanced_accuracy"), np.transpose(curves), strict=True):
-            rows.append({"attack": attack, "mode": "target", "metric": metric} | _over_targets(column))
+        auc, accuracy = np.transpose(curves)
+        again = resample_auc(values, member, drawn)
+        low, high = interval(auc.mean(), drawn.mean(again), two_way_variance(auc, again))
+        name = {"attack": attack, "mode": "target"}
+        rows.append(name | {"metric": "auc", "low": low, "high": high} | _over_targets(auc))
+        rows.append(name | {"metric": "balanced_accuracy"} | _over_targets(accuracy))
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 

@@ -116,6 +116,35 @@ def resample_rates(
     return own, given
 
 
+def resample_auc(
+    scores: Float[np.ndarray, "target sample"], member: Bool[np.ndarray, "target sample"], draws: Draws
+) -> Float[np.ndarray, "target draw"]:
+    """AUC of each target in each draw of samples, to first order in their weights (DeLong et al. 1988).
+
+    The AUC is the mean over members of the share of non-members below them, and the mean over non-members of the share
+    of members above; a draw weighs the samples of both anew.
+    """
+    times = draws.samples.astype(np.float32)
+    shares, members = np.empty(scores.shape, dtype=np.float32), member.astype(np.float32)
+
+    def place(target: int) -> None:
+        held = member[target]
+        sides = [np.sort(scores[target, side]) for side in (~held, held)]
+        below = [
+            (np.searchsorted(side, scores[target], "left") + np.searchsorted(side, scores[target], "right")) / 2
+            for side in sides
+        ]
+        shares[target] = np.where(held, below[0] / sides[0].size, 1 - below[1] / sides[1].size)
+
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(place, range(len(scores))))
+    auc = np.average(shares, axis=1, weights=members)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inside = ((shares * members) @ times) / (members @ times)
+        outside = ((shares * (1 - members)) @ times) / ((1 - members) @ times)
+    return inside + outside - auc[:, None]
+
+
 def _fill(rates: Rates, target: int, counts, totals) -> None:
     with np.errstate(invalid="ignore", divide="ignore"):
         for values, count, total in zip(rates, counts, totals, strict=True):

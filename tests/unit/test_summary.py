@@ -51,6 +51,7 @@ def test_rows():
     assert pooled["mean"] == pytest.approx(expected)
     assert pooled["low"] < pooled["mean"] < pooled["high"]
     auc = at(found, attack="global", mode="target", fpr=None, metric="auc")
+    assert auc["low"] < auc["mean"] < auc["high"]
     assert auc["mean"] == pytest.approx(rates.query("attack == 'global'").drop_duplicates("target")["auc"].mean())
 
 

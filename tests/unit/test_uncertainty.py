@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from lira.roc import threshold_at_fpr
-from lira.uncertainty import Draws, clopper_pearson, interval, resample_rates, two_way_variance
+from lira.roc import summary, threshold_at_fpr
+from lira.uncertainty import Draws, clopper_pearson, interval, resample_auc, resample_rates, two_way_variance
 
 
 @given(trials=st.integers(1, 3000), share=st.floats(0, 1))
@@ -59,6 +59,23 @@ def test_resampling_is_doing_it_again_on_the_drawn_samples(decimals):
             above = (values >= given_thresholds[target]) & np.isfinite(given_thresholds[target])
             assert given[0.01].tpr[target, draw] == pytest.approx(above[held].mean(), abs=1e-12)
             assert given[0.01].fpr[target, draw] == pytest.approx(above[~held].mean(), abs=1e-12)
+
+
+def test_resampled_auc_is_right_to_first_order():
+    rng = np.random.default_rng(0)
+    member = rng.random((3, 2000)) < 0.5
+    scores = np.round(rng.normal(size=(3, 2000)) + member, 1)
+    drawn = Draws.of(2000, 3, draws=60, seed=1)
+    ours = resample_auc(scores, member, drawn)
+    exact = np.empty_like(ours)
+    for target in range(3):
+        for draw in range(60):
+            again = np.repeat(np.arange(2000), drawn.samples[:, draw])
+            exact[target, draw] = summary(scores[target, again], member[target, again]).auc
+    np.testing.assert_allclose(ours, exact, atol=1e-3)
+    assert np.corrcoef(ours.ravel(), exact.ravel())[0, 1] > 0.999
+    plain = resample_auc(scores, member, Draws(np.ones((2000, 1), dtype=np.uint8), np.ones((3, 1), dtype=np.uint8)))
+    assert plain[0, 0] == pytest.approx(summary(scores[0], member[0]).auc, abs=1e-6)
 
 
 def test_a_draw_without_members_has_no_rate():
