@@ -39,10 +39,11 @@ def table(folders: Sequence[Path], gap: str | None = None, support: int = 1) -> 
     text = text.drop(columns="Runs of") if len(folders) == 1 else text
     keys = len(text.columns)
     text["Size"] = [number(size, 0) for size in data["size"]]
+    text["Size by chance"] = [number(size, 0) for size in data["size_null"]]
     percents = 100 * data[["jaccard_mean", "jaccard_std"]]
     cells = [mean_std(mean, std, 1) for mean, std in percents.itertuples(index=False)]
     text["Jaccard (%)"] = [mark(cell, label) for cell, label in zip(cells, data["resolution"], strict=True)]
-    text["by chance (%)"] = [number(100 * value, 1) for value in data["jaccard_null"]]
+    text["Jaccard by chance (%)"] = [number(100 * value, 1) for value in data["jaccard_null"]]
     for name, heading, decimals in (("intersection", "∩", 1), ("union", "∪", 1), ("spearman", "ρ on ∩", 2)):
         pairs = data[[f"{name}_mean", f"{name}_std"]].itertuples(index=False)
         text[heading] = [mean_std(mean, std, decimals) for mean, std in pairs]
@@ -78,18 +79,24 @@ def ranked(agreement: Agreement, gaps: Sequence[str]) -> Iterator[dict]:
 
 
 def flagged(agreement: Agreement, support: int) -> Iterator[dict]:
-    """A row per FPR, with and without fp = 0; two sets' mean size is half of intersection plus union."""
+    """A row per FPR, with and without fp = 0."""
     sets, negatives = pairs_and_all(agreement.table("agreement.csv"), support), agreement.negatives()
     null = pairs_and_all(agreement.table("null_agreement.csv"), support)
     for (fpr, zero_fp), (pair, together) in sets.items():
         row = {"reference": agreement.title, "selection": f"Flagged at {percent(fpr)} FPR"}
         row |= {"set": f"tp ≥ {support}" + ", fp = 0" * zero_fp, "fpr": fpr, "support": support, "zero_fp": zero_fp}
-        row |= {"size": (pair["intersection"] + pair["union"]) / 2, "pairs": pair["subsets"]}
+        row |= {"size": mean_size(pair), "pairs": pair["subsets"]}
         row |= resolved(fpr, negatives)
         row |= {f"{name}_mean": pair[name] for name in MEASURES[:3]} | {"runs": int(together["k"])}
         row |= {f"all_{name}": together[name] for name in MEASURES[:3]}
         by_chance, all_by_chance = null[fpr, zero_fp]
-        yield row | {"jaccard_null": by_chance["jaccard"], "all_jaccard_null": all_by_chance["jaccard"]}
+        row |= {"jaccard_null": by_chance["jaccard"], "all_jaccard_null": all_by_chance["jaccard"]}
+        yield row | {"size_null": mean_size(by_chance)}
+
+
+def mean_size(pair: pd.Series) -> float:
+    """Mean size of two sets: half of intersection plus union."""
+    return (pair["intersection"] + pair["union"]) / 2
 
 
 def pairs_and_all(sets: pd.DataFrame, support: int) -> dict[tuple[float, bool], tuple[pd.Series, pd.Series]]:

@@ -298,6 +298,9 @@ def test_rank_agreement(make, study):
     null = pd.read_csv(agreement_folder(study) / "null_agreement.csv").query(
         "scenario == 'identical' and fpr == 0.01 and zero_fp and support == 1"
     )
+    chance = [pd.read_csv(run_folder(study, "fcn", "aof", seed) / "null_samples.csv") for seed in (0, 1, 2)]
+    sizes = [len(table.query("fpr == 0.01 and tp >= 1 and fp == 0")) for table in chance]
+    assert flagged["size_null"] == pytest.approx(np.mean(sizes))
     assert list(flagged[["jaccard_null", "all_jaccard_null"]]) == pytest.approx(list(null["jaccard"]))
     only, _ = make("rank_agreement", gap="mean")
     assert set(only["gap"].dropna()) == {"mean"}
