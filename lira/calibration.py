@@ -116,7 +116,10 @@ def calibrate(
 
     Raises:
         DataError: shapes that do not match, NaN scores, or a target without members or non-members.
+        ConfigError: an FPR or a prior that is not a fraction.
     """
+    if wrong := [prior for prior in priors if not 0 <= prior <= 1]:
+        raise ConfigError(f"prior is {wrong[0]}: the share of members is a fraction from 0 to 1")
     member = np.asarray(member, dtype=bool)
     frames = []
     for attack, values in scores.items():

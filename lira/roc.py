@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lira.errors import DataError
+from lira.errors import ConfigError, DataError
 
 Nonfinite = Literal["error", "official"]
 LARGEST = np.finfo(np.float64).max
@@ -55,6 +55,7 @@ def threshold_at_fpr(
 
     Raises:
         DataError: NaN scores, or no members or no non-members.
+        ConfigError: an FPR that is not a fraction.
     """
     ordered = Ordered.of(scores, member, nonfinite=nonfinite)
     if ordered.one_class:
@@ -154,6 +155,8 @@ class Ordered:
 
     def threshold(self, fpr: float) -> float:
         """The lowest score that flags at most the share ``fpr`` of the non-members; inf if there is none."""
+        if not 0 <= fpr <= 1:
+            raise ConfigError(f"fpr is {fpr}: a false positive rate is a fraction from 0 to 1")
         allowed = np.searchsorted(np.arange(1, self.outside.size + 1) / self.outside.size, fpr, side="right")
         if allowed == self.outside.size:
             return float(min(self.inside[0], self.outside[0]))

@@ -17,7 +17,7 @@ from lira.calibration import (
     sweep,
     with_intervals,
 )
-from lira.errors import DataError, StoreError
+from lira.errors import ConfigError, DataError, StoreError
 from lira.roc import threshold_at_fpr
 
 FPRS, PRIORS = (0.01, 0.1), (0.01, 0.5)
@@ -171,6 +171,16 @@ def test_wrong_shapes():
     scores, member = world()
     with pytest.raises(DataError, match=r"scores of online \(6, 80\) and member \(6, 79\)"):
         calibrate(scores, member[:, 1:], FPRS, PRIORS)
+
+
+def test_wrong_rates():
+    scores, member = world()
+    with pytest.raises(ConfigError, match="prior is 10: "):
+        calibrate(scores, member, FPRS, [10])
+    with pytest.raises(ConfigError, match="fpr is 2: "):
+        calibrate(scores, member, [2], PRIORS)
+    with pytest.raises(ConfigError, match="centre is 'mode': allowed are 'median' and 'mean'"):
+        shadow_thresholds(np.ones(3), "mode")
 
 
 RUN = {"study": "test", "dataset": "digits", "architecture": "fcn", "regime": "aof", "seed": 3}

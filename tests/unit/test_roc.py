@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from lira.errors import DataError
+from lira.errors import ConfigError, DataError
 from lira.roc import curve, flagged, summary, threshold_at_fpr
 
 
@@ -109,3 +109,9 @@ def test_official_puts_one_class_at_chance():
 def test_wrong_shapes():
     with pytest.raises(DataError, match=r"must both be \[samples\]"):
         summary(np.zeros(3), np.zeros(4, dtype=bool))
+
+
+@pytest.mark.parametrize("fpr", [-0.1, 1.1, np.nan])
+def test_wrong_rate(fpr):
+    with pytest.raises(ConfigError, match="fraction from 0 to 1"):
+        threshold_at_fpr(np.arange(3.0), np.array([True, False, True]), fpr)
