@@ -278,18 +278,28 @@ def train_step(
     x = pool.normalised(augment(pool.raw(index), recipe, streams))
     mixed = mix(x, recipe, streams)
     parameters = {name: value.requires_grad_() for name, value in state.parameters.items()}
-    logits = functional_call(network, parameters | state.buffers, (x if mixed is None else mixed.x, streams))
-    loss = cross_entropy(logits, y).mean(1)
-    if mixed is not None:
-        partner = cross_entropy(logits, y.gather(1, mixed.partner)).mean(1)
-        loss = mixed.weight * loss + (1 - mixed.weight) * partner
-    gradients = torch.autograd.grad(loss.sum(), list(parameters.values()))
-    rate, momentum = (torch.as_tensor(v).to(x) for v in rate_and_momentum(recipe, epoch, state.step, total))
+    with autocast(recipe, pool.device):
+        logits = functional_call(network, parameters | state.buffers, (x if mixed is None else mixed.x, streams))
+        loss = cross_entropy(logits, y).mean(1)
+        if mixed is not None:
+            partner = cross_entropy(logits, y.gather(1, mixed.partner)).mean(1)
+            loss = mixed.weight * loss + (1 - mixed.weight) * partner
+    slopes = torch.autograd.grad(loss.sum(), list(parameters.values()))
     for value in parameters.values():
         value.requires_grad_(False)
-    update(parameters, dict(zip(parameters, gradients, strict=True)), state.optimizer, recipe, rate, momentum)
+    gradients = dict(zip(parameters, slopes, strict=True))
+    rate, momentum = rate_and_momentum(recipe, epoch, state.step, total)
+    update(parameters, gradients, state.optimizer, recipe, state.step, rate, momentum)
     state.step += 1
     return loss.detach()
+
+
+def autocast(recipe: Recipe, device: str) -> torch.autocast:
+    """Mixed precision as the recipe asks for it: ``auto`` is bf16 on a GPU that has it and float32 on a CPU."""
+    kind = torch.device(device).type
+    chosen = {"auto": torch.float32 if kind == "cpu" else torch.bfloat16, "bf16": torch.bfloat16}
+    dtype = chosen.get(recipe.precision, torch.float32)
+    return torch.autocast(kind, dtype=dtype if dtype != torch.float32 else None, enabled=dtype != torch.float32)
 
 
 def cross_entropy(logits: Float[Tensor, "m batch classes"], y: Int[Tensor, "m batch"]) -> Float[Tensor, "m batch"]:

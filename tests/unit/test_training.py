@@ -129,14 +129,15 @@ def test_more_samples_per_batch_than_members_is_a_config_error():
         train(FCN, RECIPES["sgd"].model_copy(update={"batch_size": 100}), [0, 1])
 
 
+@pytest.mark.parametrize("spread", [True, False])
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
-def test_optimisers_are_those_of_torch(name):
+def test_optimisers_are_those_of_torch(name, spread):
     torch.manual_seed(0)
     recipe = Recipe(optimizer=name, momentum=0.9, weight_decay=0.03)
     start = {"a.weight": torch.randn(3, 4, 2), "a.bias": torch.randn(3, 2), "bn1.weight": torch.randn(3, 5)}
     ours = {key: value.clone() for key, value in start.items()}
     state = initial_state(ours, recipe)
-    rates = torch.tensor([0.1, 0.01, 0.03])
+    rates = np.array([0.1, 0.01, 0.03] if spread else [0.02] * 3)
     theirs, optimisers = [], []
     for model in range(3):
         parameters = {key: nn.Parameter(value[model].clone()) for key, value in start.items()}
@@ -150,9 +151,10 @@ def test_optimisers_are_those_of_torch(name):
         }
         theirs.append(parameters)
         optimisers.append(kinds[name](groups, float(rates[model])))
-    for _ in range(5):
+    for step in range(5):
         gradients = {key: torch.randn_like(value) for key, value in start.items()}
-        update(ours, gradients, state, recipe, rates, torch.full((3,), 0.9))
+        copies = {key: value.clone() for key, value in gradients.items()}
+        update(ours, copies, state, recipe, np.full(3, step), rates, np.full(3, 0.9))
         for model in range(3):
             for key, parameter in theirs[model].items():
                 parameter.grad = gradients[key][model].clone()
