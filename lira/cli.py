@@ -15,7 +15,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 Settings = Annotated[str, typer.Option(help="Settings as JSON, as the study file resolves them.")]
 Output = Annotated[Path, typer.Option(help="File to write.")]
 Data = Annotated[Path, typer.Option(help="Prepared dataset.")]
-Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+JobsPerGpu = Annotated[int, typer.Option(help="Training jobs that may share one GPU.")]
 
 
 @app.callback()
@@ -33,11 +34,13 @@ def prepare_data(settings: Settings, output: Output) -> None:
 
 
 @app.command()
-def pretrain_model(settings: Settings, data: Data, output: Output, device: Device = "cpu") -> None:
+def pretrain_model(
+    settings: Settings, data: Data, output: Output, device: Device = "cpu", jobs_per_gpu: JobsPerGpu = 1
+) -> None:
     """Train the model that fine-tuning starts from."""
     from lira import shards
 
-    shards.pretrain_model(_json(settings), data, output, device)
+    shards.pretrain_model(_json(settings), data, output, device, jobs_per_gpu)
 
 
 @app.command()
@@ -50,11 +53,12 @@ def train_shadows(
     output: Output,
     pretrained: Annotated[Path | None, typer.Option(help="Model to fine-tune.")] = None,
     device: Device = "cpu",
+    jobs_per_gpu: JobsPerGpu = 1,
 ) -> None:
     """Train and query a shard of shadow models; goes on where a killed job stopped."""
     from lira import shards
 
-    shards.train_shadows(_json(settings), _json(run), data, first, last, output, pretrained, device)
+    shards.train_shadows(_json(settings), _json(run), data, first, last, output, pretrained, device, jobs_per_gpu)
 
 
 @app.command()

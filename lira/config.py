@@ -29,6 +29,9 @@ DATASETS = {
 }
 """Datasets the suite can load and what their samples are; a file or a function says it itself with ``kind``."""
 
+RAW = ("cifar10", "cifar100", "gtsrb", "purchase100")
+"""Datasets whose raw files are looked for, checked and, but for purchase100, downloaded."""
+
 FAMILIES = {"fcn": "tabular", "resnet": "image", "wideresnet": "image", "timm": "image"}
 """Architecture families and the samples they take; ``flatten`` lets images into a tabular one."""
 
@@ -74,7 +77,8 @@ Each option can be set on its own; where both codes differ from the paper's text
 batches and images, MixUp's Beta(1, 1), one-sided offline attacks), the text's value is an option too.
 """
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
+Name = Annotated[str, Field(pattern=NAME)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -131,6 +135,16 @@ class Dataset(Settings):
         """``image`` or ``tabular``."""
         return self.kind or DATASETS[self.source]
 
+    @property
+    def draws_pool(self) -> bool:
+        """Whether runs of different seeds have different pools."""
+        own = self.source == "purchase100" and self.pool != "train+test"
+        return self.seed == "run" and bool(own or self.test or self.public)
+
+    def split_seed(self, seed: int) -> int:
+        """Seed of the split in a run of the given seed."""
+        return seed if self.seed == "run" else self.seed
+
     def view(self, size: int | None, seed: int) -> str:
         """What distinguishes this preparation of the dataset from others, as a part of its file name.
 
@@ -140,7 +154,7 @@ class Dataset(Settings):
         """
         parts = [f"{size}px" if size else "", self.pool.replace("+", "-")]
         parts += [f"test{self.test}" if self.test else "", f"public{self.public}" if self.public else ""]
-        parts += [f"split{seed if self.seed == 'run' else self.seed}"]
+        parts += [f"split{self.split_seed(seed)}"]
         return "-".join(filter(None, parts))
 
 
@@ -241,6 +255,9 @@ class RunSettings(Settings):
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(
         None, description="Seeds of this run, if not the study's."
     )
+    scores: str | None = Field(
+        None, description="Scores made elsewhere, to import instead of training; {seed} stands for the seed."
+    )
 
 
 class Study(Settings):
@@ -260,6 +277,10 @@ class Study(Settings):
     member_fraction: Fraction = Field(0.5, description="Fraction of the models that hold each sample.")
     shard_size: Positive = Field(32, description="Models trained by one job: a multiple of each recipe's cohort.")
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field([42], description="Seeds of every run that names none.")
+    device: Literal["cpu", "cuda"] = Field(
+        "cpu", description="Where shadow models train; a job that is to have a GPU and has none fails."
+    )
+    jobs_per_gpu: Positive = Field(1, description="Training jobs that may share one GPU.")
     fprs: Annotated[list[Fraction], Field(min_length=1)] = Field(
         [1e-5, 1e-3], description="Target false positive rates."
     )
@@ -267,12 +288,10 @@ class Study(Settings):
         [0.01, 0.1, 0.5], description="Membership priors for PPV."
     )
     store_logits: bool = Field(False, description="Keep the logits of every query in the shards.")
-    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)] = Field(description="Datasets by name.")
-    architectures: Annotated[dict[Name, Architecture], Field(min_length=1)] = Field(
-        description="Architectures by name."
-    )
-    regimes: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)] = Field(
-        description="Recipe settings by regime: all keys of a recipe are allowed."
+    datasets: dict[Name, Dataset] = Field({}, description="Datasets by name.")
+    architectures: dict[Name, Architecture] = Field({}, description="Architectures by name.")
+    regimes: dict[Name, dict[str, Any]] = Field(
+        {}, description="Recipe settings by regime: all keys of a recipe are allowed."
     )
     pretraining: dict[str, Any] = Field({}, description="Recipe settings for pretraining on a dataset's public part.")
     runs: Annotated[dict[str, RunSettings], Field(min_length=1)] = Field(
@@ -300,11 +319,23 @@ class Study(Settings):
             _distinct(f"agreement.{reference}", variants)
             if len(self.seeds_of(reference)) < 2:
                 raise ConfigError(f"agreement.{reference}: the reference run has one seed, it needs two or more")
+            self._check_same_pool(reference, variants)
         for table in ("ablation", "transfer"):
             _distinct(table, getattr(self, table))
             for key in getattr(self, table):
                 self._known(table, key, self.runs)
         return self
+
+    def _check_same_pool(self, reference: str, variants: list[str]) -> None:
+        for key in (reference, *variants):
+            dataset = key.split("/")[0]
+            if dataset != reference.split("/")[0]:
+                raise ConfigError(f"agreement.{reference}: {key} has another dataset, their samples cannot be compared")
+            if dataset in self.datasets and self.dataset_of(key).draws_pool:
+                raise ConfigError(
+                    f"agreement.{reference}: with datasets.{dataset}.seed: run each seed has another pool, "
+                    "samples cannot be compared"
+                )
 
     def _known(self, place: str, name: str, allowed: Mapping) -> None:
         if name not in allowed:
@@ -315,10 +346,13 @@ class Study(Settings):
         if key.count("/") != 2:
             raise ConfigError(f"{place}: not of the form dataset/architecture/regime")
         dataset, architecture, regime = key.split("/")
+        _distinct(f"{place}.seeds", run.seeds or [])
+        if run.scores:
+            self._check_import(key, run)
+            return
         self._known(place, dataset, self.datasets)
         self._known(place, architecture, self.architectures)
         self._known(place, regime, self.regimes)
-        _distinct(f"{place}.seeds", run.seeds or [])
         recipe = self.recipe_of(key)
         samples = self.datasets[dataset].holds
         network = self.architectures[architecture]
@@ -342,6 +376,11 @@ class Study(Settings):
             )
         if recipe.start == "public" and not self.datasets[dataset].public:
             raise ConfigError(f"{place}.start: public needs datasets.{dataset}.public above 0")
+        if recipe.start == "public" and self.datasets[dataset].seed == "run":
+            raise ConfigError(
+                f"{place}.start: public needs a fixed datasets.{dataset}.seed: with run the public part would be "
+                "another in each run, but is pretrained on once"
+            )
         if recipe.start == "pretrained" and network.family != "timm":
             raise ConfigError(f"{place}.start: pretrained needs an architecture of family timm, not {network.family}")
         prepared = self.dataset_of(key)
@@ -349,8 +388,21 @@ class Study(Settings):
             raise ConfigError(
                 f"{place}.test_set: test needs datasets.{dataset}.test, or its pool to be train: train+test leaves none"
             )
+        if recipe.test_set == "test" and not prepared.test and prepared.source in ("digits", "synthetic"):
+            raise ConfigError(
+                f"{place}.test_set: {prepared.source} has no test set of its own, set datasets.{dataset}.test"
+            )
         if self.shard_size % recipe.cohort:
             raise ConfigError(f"shard_size: {self.shard_size} is not a multiple of {place}'s cohort of {recipe.cohort}")
+
+    def _check_import(self, key: str, run: RunSettings) -> None:
+        place = f"runs.{key}"
+        for name in key.split("/"):
+            if not re.match(NAME, name):
+                raise ConfigError(f"{place}: {name!r} is not allowed: letters, digits and _ . + - are")
+        if len(self.seeds_of(key)) > 1 and "{seed}" not in run.scores:
+            raise ConfigError(f"{place}.scores: {run.scores!r} must have {{seed}} in it, the run has several seeds")
+        self.recipe_of(key)
 
     def seeds_of(self, key: str) -> list[int]:
         """Seeds of a run, given as ``dataset/architecture/regime``."""
@@ -358,8 +410,15 @@ class Study(Settings):
 
     def recipe_of(self, key: str) -> Recipe:
         """The run's recipe: the regime's settings with the run's own on top."""
-        own = self.runs[key].model_extra or {}
-        return _recipe(f"runs.{key}", PROTOCOLS[self.protocol]["recipe"] | self.regimes[key.split("/")[2]] | own)
+        return _recipe(f"runs.{key}", PROTOCOLS[self.protocol]["recipe"] | self._given(key))
+
+    def _given(self, key: str) -> dict[str, Any]:
+        return self.regimes.get(key.split("/")[2], {}) | (self.runs[key].model_extra or {})
+
+    def imported_recipe(self, key: str) -> dict[str, Any]:
+        """What the study says of how imported scores were made: a recipe with ``None`` where it says nothing."""
+        known, recipe = self._given(key), self.recipe_of(key).model_dump()
+        return {name: value if name in known else None for name, value in recipe.items()}
 
     def dataset_of(self, key: str) -> Dataset:
         """The run's dataset, its pool as the protocol says if the dataset does not."""
@@ -369,6 +428,25 @@ class Study(Settings):
     def view_of(self, key: str, seed: int) -> str:
         """The run's preparation of its dataset, as a part of the data file's name."""
         return self.dataset_of(key).view(self.recipe_of(key).image_size, seed)
+
+    def pretraining_view(self, dataset: str) -> str:
+        """Pretraining's preparation of a dataset."""
+        return self.dataset_of(dataset).view(self._pretraining_recipe().image_size, 0)
+
+    def views(self) -> dict[tuple[str, str], tuple[int | None, int]]:
+        """Image size and seed of each preparation that some run, or pretraining, needs, by dataset and view."""
+        needed = {}
+        for key in self.runs:
+            dataset = key.split("/")[0]
+            if dataset not in self.datasets:
+                continue
+            sizes_seeds = [(self.recipe_of(key).image_size, seed) for seed in self.seeds_of(key)]
+            if self.datasets[dataset].public:
+                sizes_seeds.append((self._pretraining_recipe().image_size, 0))
+            prepared = self.dataset_of(key)
+            for size, seed in sizes_seeds:
+                needed[dataset, prepared.view(size, seed)] = (size, prepared.split_seed(seed))
+        return needed
 
     def protocol_value(self, option: str) -> str:
         """Value of one of the protocol's study-wide options: the study's own or the preset's."""
@@ -406,8 +484,11 @@ class Study(Settings):
         return {
             "recipe_version": RECIPE_VERSION,
             "architecture": self.architectures[architecture].model_dump(),
-            "recipe": _recipe("pretraining", PROTOCOLS[self.protocol]["recipe"] | self.pretraining).model_dump(),
+            "recipe": self._pretraining_recipe().model_dump(),
         }
+
+    def _pretraining_recipe(self) -> Recipe:
+        return _recipe("pretraining", PROTOCOLS[self.protocol]["recipe"] | self.pretraining)
 
 
 def _recipe(place: str, settings: Mapping[str, Any]) -> Recipe:

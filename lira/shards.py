@@ -21,6 +21,7 @@ from lira.models import build
 from lira.query import query, scaled_logit
 from lira.streams import INITIAL, Streams, generator
 from lira.training.cohort import Checkpoint, Progress, Samples, evaluate, train_cohort
+from lira.training.device import lease, name_of
 from lira.training.optimizers import Tensors
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ def train_shadows(
     output: Path,
     pretrained: Path | None = None,
     device: str = "cpu",
+    jobs_per_gpu: int = 1,
     checkpoint_seconds: float = 60.0,
 ) -> None:
     """Trains and queries shadow models ``first`` to ``last`` of a run and writes them as one shard.
@@ -52,23 +54,25 @@ def train_shadows(
         last: Last model, the cohort's last or the study's.
         output: Shard to write.
         pretrained: Starting point of a recipe that fine-tunes.
-        device: A torch device.
+        device: ``cpu`` or ``cuda``.
+        jobs_per_gpu: Training jobs that may share one GPU.
         checkpoint_seconds: Time between two checkpoints of the cohort in flight.
     """
     recipe = Recipe(**settings["recipe"])
-    torch.set_num_threads(1)  # a model must not depend on how many cores ran it
     parts = output.with_name(f"{output.name}.parts")
     starts = range(first, last + 1, recipe.cohort)
-    for start in starts:
-        rows = range(start, min(start + recipe.cohort, last + 1))
-        part = parts / f"{start}.h5"
-        fingerprint = _fingerprint(settings, run, data, pretrained, rows)
-        if _finished(part, fingerprint):
-            log.info("models %d-%d: already trained", rows[0], rows[-1])
-            continue
-        checkpoint = Checkpoint(parts / f"{start}.pt", fingerprint, checkpoint_seconds)
-        _train_cohort(settings, run, data, pretrained, rows, part, checkpoint, device)
-        checkpoint.path.unlink(missing_ok=True)
+    with lease(device, jobs_per_gpu) as leased:
+        for start in starts:
+            rows = range(start, min(start + recipe.cohort, last + 1))
+            part = parts / f"{start}.h5"
+            fingerprint = _fingerprint(settings, run, data, pretrained, rows, leased)
+            if _finished(part, fingerprint):
+                log.info("models %d-%d: already trained", rows[0], rows[-1])
+                continue
+            checkpoint = Checkpoint(parts / f"{start}.pt", fingerprint, checkpoint_seconds)
+            _train_cohort(settings, run, data, pretrained, rows, part, checkpoint, leased)
+            checkpoint.path.unlink(missing_ok=True)
+        device = name_of(leased)
     attributes = run | _recorded(settings) | {"first": first, "last": last} | store.provenance(device)
     with store.create(output, "shard", attributes) as file:
         for start in starts:
@@ -147,7 +151,9 @@ def _append(cohort: h5py.File, shard: h5py.File, row: int, models_in_shard: int)
     cohort.visititems(copy)
 
 
-def pretrain_model(settings: dict[str, Any], data: Path, output: Path, device: str = "cpu") -> None:
+def pretrain_model(
+    settings: dict[str, Any], data: Path, output: Path, device: str = "cpu", jobs_per_gpu: int = 1
+) -> None:
     """Trains the model that fine-tuning starts from, on the dataset's public part alone.
 
     The best epoch is chosen on the public part too, so that neither pool nor test set has a say.
@@ -156,16 +162,16 @@ def pretrain_model(settings: dict[str, Any], data: Path, output: Path, device: s
         settings: From :meth:`lira.config.Study.pretraining_settings`.
         data: Prepared dataset with a public part.
         output: State file to write.
-        device: A torch device.
+        device: ``cpu`` or ``cuda``.
+        jobs_per_gpu: Training jobs that may share one GPU.
     """
-    torch.set_num_threads(1)
-    part = read_part(data, "public")
-    public = Samples(part, device)
+    part, recipe = read_part(data, "public"), Recipe(**settings["recipe"])
     network = _build(settings, part, models=1)
-    initial = _initial(network, [generator(0, 0, INITIAL)], None, device)
-    everything = np.ones((1, len(public)), bool)
-    recipe = Recipe(**settings["recipe"])
-    progress = train_cohort(network, initial, recipe, public, public, everything, Streams(0, [0], device))
+    with lease(device, jobs_per_gpu) as leased:
+        public = Samples(part, leased)
+        initial = _initial(network, [generator(0, 0, INITIAL)], None, leased)
+        everything = np.ones((1, len(public)), bool)
+        progress = train_cohort(network, initial, recipe, public, public, everything, Streams(0, [0], leased))
     with store.atomic(output) as beside:
         torch.save({name: value[0].cpu() for name, value in progress.best.items()}, beside)
 
@@ -199,11 +205,11 @@ def _finished(part: Path, fingerprint: str) -> bool:
 
 
 def _fingerprint(
-    settings: dict[str, Any], run: dict[str, Any], data: Path, pretrained: Path | None, rows: range
+    settings: dict[str, Any], run: dict[str, Any], data: Path, pretrained: Path | None, rows: range, device: str
 ) -> str:
     """What a cohort's models depend on: kept work of anything else is not taken up."""
     with store.read(data, "data") as file:
         checksum = file.attrs["sha256"], file.attrs["split"]
     start = hashlib.sha256(pretrained.read_bytes()).hexdigest() if pretrained else None
-    content = [settings, run, checksum, start, rows.start, rows.stop, torch.__version__]
+    content = [settings, run, checksum, start, rows.start, rows.stop, torch.__version__, name_of(device)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

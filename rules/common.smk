@@ -16,6 +16,8 @@ except LiraError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = f"results/{study.study}"
+DEVICE = ["--device", study.device, "--jobs-per-gpu", str(study.jobs_per_gpu)]
+GPUS = 1 if study.device == "cuda" else 0
 FPRS = [f"{fpr:g}" for fpr in study.fprs]
 
 

@@ -16,12 +16,14 @@ rule pretrain_model:
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 120 * attempt,
+        gpu=GPUS,
     params:
         settings=pretraining_settings,
+        device=DEVICE,
     message:
         "Pretraining {wildcards.architecture} on the public part of {wildcards.dataset}"
     shell:
-        "lira pretrain-model --settings {params.settings:q} --data {input.data} --output {output} > {log} 2>&1"
+        "lira pretrain-model --settings {params.settings:q} --data {input.data} {params.device} --output {output} > {log} 2>&1"
 
 
 rule train_shadows:
@@ -40,9 +42,11 @@ rule train_shadows:
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 240 * attempt,
+        gpu=GPUS,
     params:
         settings=training_settings,
         run=run_description,
+        device=DEVICE,
         pretrained=lambda wildcards, input: option(
             "pretrained", input.get("pretrained", [])
         ),
@@ -50,7 +54,7 @@ rule train_shadows:
         "Training {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, "
         "seed {wildcards.seed}: models {wildcards.first} to {wildcards.last}"
     shell:
-        "lira train-shadows --settings {params.settings:q} --run {params.run:q} --data {input.data} {params.pretrained}"
+        "lira train-shadows --settings {params.settings:q} --run {params.run:q} --data {input.data} {params.pretrained} {params.device}"
         " --first {wildcards.first} --last {wildcards.last} --output {output} > {log} 2>&1"
 
 
