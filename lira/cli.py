@@ -25,12 +25,24 @@ def lira() -> None:
 
 
 @app.command()
-def prepare_data(settings: Settings, output: Output) -> None:
+def download_data(settings: Settings, output: Output) -> None:
+    """See that a dataset's raw files are there and whole; download them if they can be."""
+    from lira import datasets
+
+    datasets.download_data(_dataset(settings), output)
+
+
+@app.command()
+def prepare_data(
+    settings: Settings,
+    output: Output,
+    size: Annotated[int | None, typer.Option(help="Height and width to resize images to.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the split, where the settings say run.")] = 0,
+) -> None:
     """Load a dataset, divide it and write it as one file."""
     from lira import datasets
-    from lira.config import Dataset
 
-    datasets.prepare_data(Dataset(**_json(settings)), output)
+    datasets.prepare_data(_dataset(settings), size, seed, output)
 
 
 @app.command()
@@ -72,6 +84,20 @@ def gather_shadows(
     from lira import gather
 
     gather.gather_shadows(shards, data, models, output)
+
+
+@app.command()
+def import_scores(
+    scores: Annotated[Path, typer.Argument(help=".npz or HDF5 file, or folder with a folder per model.")],
+    run: Annotated[str, typer.Option(help="Study, dataset, architecture, regime and seed as JSON.")],
+    output: Output,
+    recipe: Annotated[str, typer.Option(help="What is known of the training, as JSON.")] = "{}",
+    data: Annotated[Path | None, typer.Option(help="Prepared dataset, for the labels.")] = None,
+) -> None:
+    """Import scores that were made elsewhere as the shadow models of a run."""
+    from lira import imports
+
+    imports.import_scores(scores, _json(run), _json(recipe), data, output)
 
 
 @app.command()
@@ -168,6 +194,12 @@ def defaults() -> None:
     from lira.config import commented_defaults
 
     typer.echo("\n".join(commented_defaults()))
+
+
+def _dataset(text: str):
+    from lira.config import checked_dataset
+
+    return checked_dataset(_json(text))
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -491,6 +491,18 @@ class Study(Settings):
         return _recipe("pretraining", PROTOCOLS[self.protocol]["recipe"] | self.pretraining)
 
 
+def checked_dataset(settings: Mapping[str, Any]) -> Dataset:
+    """A dataset's settings, checked on their own.
+
+    Raises:
+        ConfigError: one line: the key, the value, what is allowed.
+    """
+    try:
+        return Dataset(**settings)
+    except ValidationError as error:
+        raise ConfigError(_sentence(error, "datasets.")) from None
+
+
 def _recipe(place: str, settings: Mapping[str, Any]) -> Recipe:
     try:
         return Recipe(**settings)

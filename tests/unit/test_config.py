@@ -151,7 +151,8 @@ def test_vocabulary_is_what_is_implemented():
     from lira import augment, datasets, models
 
     assert set(FAMILIES) == set(models.NETWORKS)
-    assert set(DATASETS) == {module.name for module in pkgutil.iter_modules(datasets.__path__)}
+    modules = {module.name for module in pkgutil.iter_modules(datasets.__path__)}
+    assert set(DATASETS) == {name for name in modules if not name.startswith("_")}
     functions = {name for name, _ in inspect.getmembers(augment, inspect.isfunction)}
     assert set(AUGMENTATIONS) <= functions
 
