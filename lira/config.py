@@ -35,6 +35,9 @@ RAW = ("cifar10", "cifar100", "gtsrb", "purchase100")
 FAMILIES = {"fcn": "tabular", "resnet": "image", "wideresnet": "image", "timm": "image"}
 """Architecture families and the samples they take; ``flatten`` lets images into a tabular one."""
 
+IN_COHORTS = ("fcn", "resnet", "wideresnet")
+"""Families of which several models can be trained as one batched computation."""
+
 AUGMENTATIONS = {
     "flip": "image",
     "crop": "image",
@@ -391,6 +394,10 @@ class Study(Settings):
         if recipe.test_set == "test" and not prepared.test and prepared.source in ("digits", "synthetic"):
             raise ConfigError(
                 f"{place}.test_set: {prepared.source} has no test set of its own, set datasets.{dataset}.test"
+            )
+        if recipe.cohort > 1 and network.family not in IN_COHORTS:
+            raise ConfigError(
+                f"{place}.cohort: {recipe.cohort} is not allowed for {network.family}, whose models train alone: use 1"
             )
         if self.shard_size % recipe.cohort:
             raise ConfigError(f"shard_size: {self.shard_size} is not a multiple of {place}'s cohort of {recipe.cohort}")

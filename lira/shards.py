@@ -4,6 +4,8 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,14 @@ from torch import nn
 
 from lira import store
 from lira.config import Architecture, Recipe
-from lira.datasets import read_part
+from lira.datasets import Part, read_part
 from lira.errors import StoreError
 from lira.membership import balanced_membership
-from lira.models import build
+from lira.models import build, initialise
+from lira.models.pretrained import normalisation
 from lira.query import query, scaled_logit
-from lira.streams import INITIAL, Streams, generator
-from lira.training.cohort import Checkpoint, Progress, Samples, evaluate, train_cohort
+from lira.streams import INITIAL, QUERY, Streams, generator
+from lira.training.cohort import Checkpoint, Samples, evaluate, train_cohort
 from lira.training.device import lease, name_of
 from lira.training.optimizers import Tensors
 
@@ -92,14 +95,25 @@ def _train_cohort(
     device: str,
 ) -> None:
     recipe, seed = Recipe(**settings["recipe"]), run["seed"]
-    part = read_part(data, "pool")
-    pool, test = Samples(part, device), Samples(read_part(data, "test"), device)
-    membership = balanced_membership(len(pool), settings["shadow_models"], settings["member_fraction"], seed)
+    part = _normalised(read_part(data, "pool"), settings)
+    pool = Samples(part, device)
+    membership = balanced_membership(
+        len(pool),
+        settings["shadow_models"],
+        settings["member_fraction"],
+        seed,
+        generator=settings["membership_draws"],
+    )
     member = membership[rows.start : rows.stop]
+    test, tested = pool, ~member
+    if recipe.test_set == "test":
+        test, tested = Samples(_normalised(read_part(data, "test"), settings), device), None
     network = _build(settings, part, len(rows))
     initial = _initial(network, [generator(seed, model, INITIAL) for model in rows], pretrained, device)
-    progress = train_cohort(network, initial, recipe, pool, test, member, Streams(seed, rows, device), checkpoint)
-    utility = (*evaluate(network, progress.best, pool, member), *evaluate(network, progress.best, test, None))
+    network.to(device)  # buffers that are not saved
+    streams = Streams(seed, rows, device)
+    progress = train_cohort(network, initial, recipe, pool, test, member, streams, checkpoint, tested)
+    utility = (*evaluate(network, progress.best, pool, member), *evaluate(network, progress.best, test, tested))
     with store.create(output, "cohort", {"fingerprint": checkpoint.fingerprint}) as file:
         file["member"] = member
         for name, values in zip(UTILITY, utility, strict=True):
@@ -107,7 +121,9 @@ def _train_cohort(
         for name, values in progress.history.items():
             file[f"history/{name}"] = values
         file["history/best_epoch"] = progress.best_epoch
-        _write_query(file, network, progress, pool, part.y, recipe, settings["store_logits"], part.classes)
+        queried = query(network, progress.best, pool, recipe, Streams(seed, rows, device, QUERY))
+        shape = len(rows), len(pool), recipe.query_views
+        _write_query(file, queried, shape, part.y, part.classes if settings["store_logits"] else None)
     log.info(
         "models %d-%d: test accuracy %.4f, loss ratio %.3g (means)",
         rows[0],
@@ -119,26 +135,30 @@ def _train_cohort(
 
 def _write_query(
     file: h5py.File,
-    network: nn.Module,
-    progress: Progress,
-    pool: Samples,
+    queried: Iterator[tuple[slice, np.ndarray]],
+    shape: tuple[int, int, int],
     labels: np.ndarray,
-    recipe: Recipe,
-    store_logits: bool,
-    classes: int,
+    stored_classes: int | None,
 ) -> None:
-    shape = (len(progress.best_epoch), len(pool), recipe.query_views)
-    phi = np.empty(shape, np.float32)
-    logits = file.create_dataset("logits", (*shape, classes), np.float32) if store_logits else None
-    for batch, view, values in query(network, progress.best, pool, recipe):
-        phi[:, batch, view] = [scaled_logit(model[:, None], labels[batch])[:, 0] for model in values]
+    """Writes φ, and the logits if their classes are given, batch by batch: memory does not grow with the pool."""
+    phi = file.create_dataset("phi", shape, np.float32)
+    logits = file.create_dataset("logits", (*shape, stored_classes), np.float32) if stored_classes else None
+    for batch, values in queried:
+        phi[:, batch] = np.stack([scaled_logit(model, labels[batch]) for model in values])
         if logits is not None:
-            logits[:, batch, view] = values
-    file["phi"] = phi
+            logits[:, batch] = values
+
+
+def _normalised(part: Part, settings: dict[str, Any]) -> Part:
+    """The part with the statistics that published weights expect, if the models start from them."""
+    if settings["recipe"]["start"] != "pretrained":
+        return part
+    mean, std = normalisation(Architecture(**settings["architecture"]), part.x.shape[1])
+    return replace(part, mean=mean, std=std)
 
 
 def _recorded(settings: dict[str, Any]) -> dict[str, Any]:
-    names = ("recipe", "recipe_version", "shadow_models", "member_fraction")
+    names = ("recipe", "recipe_version", "shadow_models", "member_fraction", "membership_draws")
     return {"network": settings["architecture"]} | {name: settings[name] for name in names}
 
 
@@ -178,7 +198,8 @@ def pretrain_model(
 
 def _build(settings: dict[str, Any], part, models: int) -> nn.Module:
     architecture, dropout = Architecture(**settings["architecture"]), settings["recipe"]["dropout"]
-    return build(architecture, models, part.x.shape[1:], part.classes, dropout)
+    pretrained = settings["recipe"]["start"] == "pretrained"
+    return build(architecture, models, part.x.shape[1:], part.classes, dropout, pretrained)
 
 
 def _initial(network: nn.Module, generators: list[torch.Generator], pretrained: Path | None, device: str) -> Tensors:
@@ -188,10 +209,7 @@ def _initial(network: nn.Module, generators: list[torch.Generator], pretrained: 
         except Exception as error:
             raise StoreError(f"{pretrained} cannot be read ({error}): delete it and run snakemake again") from error
         return {name: value.expand(len(generators), *value.shape).to(device) for name, value in weights.items()}
-    for layer in network.modules():
-        if hasattr(layer, "reset"):
-            layer.reset(generators)
-    return {name: value.detach().to(device) for name, value in network.state_dict().items()}
+    return {name: value.to(device) for name, value in initialise(network, generators).items()}
 
 
 def _finished(part: Path, fingerprint: str) -> bool:

@@ -148,6 +148,7 @@ def train_cohort(
     member: Bool[np.ndarray, "m pool"],
     streams: Streams,
     checkpoint: Checkpoint | None = None,
+    tested: Bool[np.ndarray, "m test"] | None = None,
 ) -> Progress:
     """Trains m models and keeps each at its best epoch by test accuracy (paper, section 2).
 
@@ -160,6 +161,7 @@ def train_cohort(
         member: Which pool samples each model trains on.
         streams: The models' random streams.
         checkpoint: Where to keep the progress, if anywhere.
+        tested: Which samples of ``test`` choose each model's best epoch; all if None.
 
     Returns:
         The finished progress: ``best`` holds parameters and buffers, ``history`` one value per model and epoch (NaN
@@ -182,7 +184,7 @@ def train_cohort(
             network, progress.state, recipe, pool, [members[row] for row in alive], streams.take(alive), epoch
         )
         weights = progress.state.parameters | progress.state.buffers
-        test_loss, test_accuracy = evaluate(network, weights, test, None)
+        test_loss, test_accuracy = evaluate(network, weights, test, None if tested is None else tested[alive])
         for name, values in zip(HISTORY, (loss, test_loss, test_accuracy), strict=True):
             progress.history[name][alive, epoch] = values
         _keep_best(progress, weights, test_accuracy, epoch)
