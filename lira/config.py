@@ -507,14 +507,14 @@ def checked_dataset(settings: Mapping[str, Any]) -> Dataset:
     try:
         return Dataset(**settings)
     except ValidationError as error:
-        raise ConfigError(_sentence(error, "datasets.")) from None
+        raise ConfigError(_sentence(error, "datasets.", Dataset)) from None
 
 
 def _recipe(place: str, settings: Mapping[str, Any]) -> Recipe:
     try:
         return Recipe(**settings)
     except ValidationError as error:
-        raise ConfigError(_sentence(error, f"{place}.")) from None
+        raise ConfigError(_sentence(error, f"{place}.", Recipe)) from None
 
 
 def _distinct(place: str, values: list) -> None:
@@ -523,7 +523,7 @@ def _distinct(place: str, values: list) -> None:
         raise ConfigError(f"{place}: {repeated[0]} is given more than once")
 
 
-def _sentence(error: ValidationError, prefix: str = "") -> str:
+def _sentence(error: ValidationError, prefix: str = "", section: type[Settings] | None = None) -> str:
     """The first thing wrong, as one line: the key, the value, what is allowed."""
     first = error.errors()[0]
     cause = first.get("ctx", {}).get("error")
@@ -531,15 +531,15 @@ def _sentence(error: ValidationError, prefix: str = "") -> str:
     if isinstance(cause, ConfigError):
         return f"{place}.{cause}" if first["loc"] else str(cause)
     if first["type"] == "extra_forbidden":
-        return f"{place}: unknown key, allowed: {', '.join(_siblings(first['loc'], bool(prefix)))}"
+        return f"{place}: unknown key, allowed: {', '.join(_siblings(first['loc'], section))}"
     if first["type"] == "missing":
         return f"{place}: missing"
     return f"{place}: {first['input']!r} is not allowed: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
-def _siblings(location: tuple, recipe: bool) -> list[str]:
+def _siblings(location: tuple, section: type[Settings] | None) -> list[str]:
     sections = {"datasets": Dataset, "architectures": Architecture}
-    model = Recipe if recipe else sections.get(location[0], Study) if len(location) > 1 else Study
+    model = section or (sections.get(location[0], Study) if len(location) > 1 else Study)
     return list(model.model_fields)
 
 

@@ -48,7 +48,9 @@ def percent(fraction: float) -> str:
 
 
 def augmentations(recipe: Mapping) -> str:
-    """A recipe's augmentations as the paper abbreviates them, e.g. ``CRP+FLP``."""
+    """A recipe's augmentations as the paper abbreviates them, e.g. ``CRP+FLP``; ``–`` if it does not say."""
+    if recipe["augment"] is None:
+        return "–"
     return "+".join(AUGMENTATIONS.get(name, name) for name in recipe["augment"]) or "none"
 
 

@@ -11,6 +11,7 @@ from lira.tables._labels import augmentations
 from lira.tables._resolution import mark, notes, resolved
 from lira.tables._runs import at, choose_fpr, moments, negatives, show_keys, targets
 from lira.tables._text import mean_std, number
+from lira.tables.benchmarks import shown
 from lira.tables.utility import utility
 
 
@@ -28,8 +29,8 @@ def table(folders: Sequence[Path], fpr: float | None = None, attack: str = "onli
         del text[name]
     text["Augmentations"] = data["augment"]
     keys = len(text.columns)
-    text["Dropout (%)"] = [f"{rate:g}" for rate in data["dropout_pct"]]
-    text["Weight decay"] = [f"{decay:g}" for decay in data["weight_decay"]]
+    text["Dropout (%)"] = [shown(rate) for rate in data["dropout_pct"]]
+    text["Weight decay"] = [shown(decay) for decay in data["weight_decay"]]
     for heading, name, decimals in (
         ("Train loss", "train_loss", 4),
         ("Test loss", "test_loss", 4),
@@ -37,8 +38,8 @@ def table(folders: Sequence[Path], fpr: float | None = None, attack: str = "onli
         ("Test accuracy (%)", "test_accuracy", 2),
     ):
         text[heading] = [number(value, decimals) for value in data[f"{name}_mean"]]
-    shown = zip(data["tpr_mean"], data["tpr_std"], data["resolution"], strict=True)
-    text[f"TPR (%) {at(data['fpr'].iloc[0])}"] = [mark(mean_std(*pair, 3), label) for *pair, label in shown]
+    rates = zip(data["tpr_mean"], data["tpr_std"], data["resolution"], strict=True)
+    text[f"TPR (%) {at(data['fpr'].iloc[0])}"] = [mark(mean_std(*pair, 3), label) for *pair, label in rates]
     return Table(data, text, keys, notes(data["resolution"]))
 
 
@@ -49,7 +50,7 @@ def row(run: Run, fpr: float | None, attack: str) -> dict:
     metrics = metrics[(metrics["attack"] == attack) & (metrics["fpr"] == chosen)]
     settings = {
         "augment": augmentations(recipe),
-        "dropout_pct": 100 * recipe["dropout"],
+        "dropout_pct": None if recipe["dropout"] is None else 100 * recipe["dropout"],
         "weight_decay": recipe["weight_decay"],
         "attack": attack,
         "fpr": chosen,
