@@ -1,5 +1,7 @@
 """Networks, each able to compute m shadow models at once: parameters have a leading model axis."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -44,7 +46,7 @@ def build(
         network = NETWORKS[family](architecture, models, shape, classes, dropout, **options)
     else:
         function = load_function(family)
-        network = Single(lambda: _module(family, function(shape, classes, dropout)))
+        network = Single(lambda: _module(family, function, shape, classes, dropout))
     if isinstance(network, Single):
         _check(network, architecture.name or family, shape, classes)
     return network
@@ -58,10 +60,14 @@ def initialise(network: nn.Module, generators: list[torch.Generator]) -> dict[st
     return {name: value.detach() for name, value in network.state_dict().items()}
 
 
-def _module(family: str, made: object) -> nn.Module:
-    if not isinstance(made, nn.Module):
-        raise ConfigError(f"{family} must return a torch.nn.Module, not {type(made).__name__}")
-    return made
+def _module(family: str, function: Callable, shape: tuple[int, ...], classes: int, dropout: float) -> nn.Module:
+    try:
+        module = function(shape, classes, dropout)
+    except Exception as error:
+        raise ConfigError(f"{family}({tuple(shape)}, {classes}, {dropout}) failed: {error!r}") from error
+    if not isinstance(module, nn.Module):
+        raise ConfigError(f"{family} must return a torch.nn.Module, not {type(module).__name__}")
+    return module
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """timm's models by name, with their published weights or with those of a file."""
 
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class Timm(Single):
         pretrained: bool = False,
     ):
         if not timm.is_model(architecture.name):
-            near = ", ".join(timm.list_models(f"*{architecture.name[:6]}*")[:5])
+            near = ", ".join(get_close_matches(architecture.name, timm.list_models()))
             raise ConfigError(f"name: timm has no model {architecture.name!r}" + (f", but {near}" if near else ""))
         super().__init__(lambda: _model(architecture, shape, classes, dropout, pretrained))
 
