@@ -72,10 +72,14 @@ def public_file(wildcards):
     return f"{RESULTS}/data/{wildcards.dataset}-{view}.h5"
 
 
+def has_pictures(dataset):
+    return dataset in study.datasets and study.datasets[dataset].holds == "image"
+
+
 def pictures_file(wildcards):
     """What figures show samples from: the first of their runs' preparations, if it holds images."""
     dataset, regime = wildcards.dataset, wildcards.get("regime", "")
-    if dataset not in study.datasets or study.datasets[dataset].holds != "image":
+    if not has_pictures(dataset):
         return []
     prefix = f"{dataset}/{wildcards.architecture}/{regime}"
     key = next(
@@ -196,6 +200,9 @@ def caption(name):
 
 
 REFERENCES = [study.stem(key) for key in study.agreement]
+ILLUSTRATED = [
+    study.stem(key) for key in study.agreement if has_pictures(key.split("/")[0])
+]
 NETWORKS = dict.fromkeys(study.stem(key, parts=2) for key in study.runs)
 
 TABLES = [
@@ -219,7 +226,7 @@ FIGURES = [
     *(
         f"{name}-{ref}-fpr{fpr}"
         for ref in REFERENCES
-        for name in ("support", "top_vulnerable")
+        for name in ("support", *(["top_vulnerable"] if ref in ILLUSTRATED else []))
         for fpr in FPRS
     ),
 ]
