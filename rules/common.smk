@@ -107,7 +107,7 @@ def shard_files(wildcards):
 
 
 def pretrained_file(wildcards):
-    if study.recipe_of(run_key(wildcards)).start == "scratch":
+    if study.recipe_of(run_key(wildcards)).start != "public":
         return []
     return f"{RESULTS}/pretrained/{wildcards.dataset}/{wildcards.architecture}.pt"
 

@@ -30,6 +30,7 @@ NAMES = {
     "fcn": "FCN",
     "resnet": "ResNet",
     "resnet18": "ResNet-18",
+    "resnet18_imagenet": "ResNet-18 (ImageNet stem)",
     "wrn28_2": "WRN-28-2",
     "wrn28-2": "WRN-28-2",
     "efficientnetv2_s": "EfficientNetV2-S",

@@ -163,7 +163,9 @@ def test_documented_settings_are_the_models(request):
     assert (request.config.rootpath / "docs" / "study.schema.json").read_text().strip() == schema()
 
 
-@pytest.mark.parametrize("name", ["workflow_config.yaml", "studies/smoke.yaml"])
+@pytest.mark.parametrize(
+    "name", ["workflow_config.yaml", "studies/smoke.yaml", "studies/paper.yaml", "studies/preprint.yaml"]
+)
 def test_studies_in_the_repository_are_valid(request, name):
     study = load_study(read_yaml(request.config.rootpath / name))
     assert study.agreement

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lira import store
-from lira.config import Dataset, load_study
+from lira.config import Dataset, load_study, read_yaml
 from lira.datasets import prepare_data
 from lira.membership import balanced_membership
 from lira.shards import train_shadows
@@ -102,6 +102,41 @@ def test_every_option_can_be_set_against_the_preset():
         runs = {"digits/wide/aof": STUDY["runs"]["digits/wide/aof"] | {option: value}}
         recipe = load_study(STUDY | {"protocol": "preprint", "runs": runs}).recipe_of("digits/wide/aof").model_dump()
         assert {name for name in recipe if recipe[name] != plain[name]} == {option}
+
+
+def test_studies_of_the_paper(request):
+    """Table 1, the agreement study and the ablation, as the two codes ran them."""
+    grid = {
+        "cifar10/resnet18/baseline": (100, 256, 0.0, 5e-4, "sgd", 18),
+        "cifar10/resnet18/aof": (100, 256, 0.1, 1e-3, "sgd", 18),
+        "cifar10/efficientnetv2_s/tl": (5, 128, 0.25, 5e-2, "adamw", 18),
+        "cifar100/wrn28_2/baseline": (100, 256, 0.0, 5e-4, "sgd", 18),
+        "cifar100/wrn28_2/aof": (100, 256, 0.1, 1e-3, "sgd", 18),
+        "cifar100/efficientnetv2_s/tl": (5, 128, 0.25, 5e-2, "adamw", 18),
+        "gtsrb/resnet18/baseline": (100, 256, 0.0, 5e-4, "sgd", 18),
+        "gtsrb/efficientnetv2_s/tl": (5, 128, 0.25, 5e-2, "adamw", 18),
+        "purchase100/fcn/baseline": (100, 128, 0.0, 5e-4, "sgd", 1),
+        "purchase100/fcn/aof": (100, 128, 0.5, 1e-3, "sgd", 1),
+    }
+    seeds = {"paper": list(range(1, 13)), "preprint": [0, 7, 42, 123, 1234]}
+    for name, expected in seeds.items():
+        study = load_study(read_yaml(request.config.rootpath / "studies" / f"{name}.yaml"))
+        assert study.shadow_models == 256 and study.protocol == {"paper": "artifact"}.get(name, name)
+        for key, values in grid.items():
+            recipe = study.recipe_of(key)
+            found = (recipe.epochs, recipe.batch_size, recipe.dropout, recipe.weight_decay, recipe.optimizer)
+            assert (*found, recipe.query_views) == values, key
+            assert study.seeds_of(key)[0] == 42
+            padding = "reflect" if name == "preprint" or key.endswith("baseline") else "zeros"
+            assert recipe.crop_padding == padding or "purchase100" in key
+        ((reference, variants),) = study.agreement.items()
+        assert sorted(study.seeds_of(reference)) == expected and len(variants) == 4
+        assert study.recipe_of(reference) == study.recipe_of("cifar10/resnet18/aof")
+        rows = [study.recipe_of(key) for key in study.ablation]
+        assert len({str(row) for row in rows}) == 22
+        assert {row.crop_padding for row in rows} == {"reflect"}
+        assert study.recipe_of("cifar10/resnet18/weak").augment == ["flip", "crop"]
+        assert len(study.transfer) == 4
 
 
 @pytest.mark.parametrize("draws", ["default_rng", "legacy"])
