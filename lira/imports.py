@@ -67,7 +67,7 @@ def import_scores(scores: Path, run: dict[str, Any], recipe: dict[str, Any], dat
         views = _check_shapes(given)
         labels = _labels(scores, given, data)
         attributes = run | {
-            "recipe": recipe,
+            "recipe": recipe | {"query_views": views},
             "imported": str(scores),
             "shadow_models": models,
             "member_fraction": float(given.member.mean()),
