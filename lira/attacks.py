@@ -12,24 +12,30 @@ offline_fixed   the same with one spread, that of all OUT scores
 global          phi
 ==============  ===================================================================================
 
-Higher means more likely a member.
+Higher means more likely a member. One-sided, the offline attacks score log P(a draw from N(OUT) < phi) instead, as in
+Carlini et al.: a score far below the OUT centre is then no sign of membership.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.special import log_ndtr
 
 from lira import store
 from lira.blocks import SAMPLES_PER_TASK, cut_sizes, score_all, usable
+from lira.cores import cores
 from lira.errors import ConfigError, DataError
 from lira.exclusion import SMALLEST_SPREAD
 
 ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
 NEEDS_IN = ("online", "online_fixed")
+OFFLINE = ("offline", "offline_fixed")
 Nonfinite = Literal["error", "official"]
+Sides = Literal["two-sided", "one-sided"]
 
 
 def leave_one_out(
@@ -38,6 +44,7 @@ def leave_one_out(
     attacks: Sequence[str] = ATTACKS,
     *,
     nonfinite: Nonfinite = "error",
+    offline: Sides = "two-sided",
 ) -> dict[str, Float[np.ndarray, "model sample"]]:
     """Attacks every model once, with all others as its shadow models.
 
@@ -47,6 +54,7 @@ def leave_one_out(
         attacks: names from :data:`ATTACKS`.
         nonfinite: ``"error"``; or ``"official"`` to let NaN, infinite and missing scores spread as in the published
             code.
+        offline: ``"two-sided"`` or ``"one-sided"``.
 
     Returns:
         Scores of each attack, a row per target, float64.
@@ -55,14 +63,14 @@ def leave_one_out(
         DataError: shapes that do not match, non-finite phi, or a sample without an IN or OUT score.
         ConfigError: an unknown attack.
     """
-    phi, member = _checked(phi, member, attacks, nonfinite)
+    phi, member = _checked(phi, member, attacks, nonfinite, offline)
     scores = {attack: np.empty(member.shape) for attack in attacks}
     if nonfinite == "official" and (_lacking(member, attacks) or not usable(phi).all()):
         for target in range(len(member)):
-            for attack, row in held_out(phi, member, [target], attacks, nonfinite=nonfinite).items():
+            for attack, row in held_out(phi, member, [target], attacks, nonfinite=nonfinite, offline=offline).items():
                 scores[attack][target] = row[0]
         return scores
-    _leave_one_out(phi, member, scores)
+    _leave_one_out(phi, member, scores, offline)
     return scores
 
 
@@ -73,6 +81,7 @@ def held_out(
     attacks: Sequence[str] = ATTACKS,
     *,
     nonfinite: Nonfinite = "error",
+    offline: Sides = "two-sided",
 ) -> dict[str, Float[np.ndarray, "target sample"]]:
     """Attacks some models with all the others as their shadow models.
 
@@ -82,6 +91,7 @@ def held_out(
         targets: indices of the attacked models.
         attacks: names from :data:`ATTACKS`.
         nonfinite: as in :func:`leave_one_out`.
+        offline: as in :func:`leave_one_out`.
 
     Returns:
         Scores of each attack, a row per target, float64.
@@ -89,7 +99,7 @@ def held_out(
     Raises:
         DataError, ConfigError: as :func:`leave_one_out`, or targets that are not model indices.
     """
-    phi, member = _checked(phi, member, attacks, nonfinite)
+    phi, member = _checked(phi, member, attacks, nonfinite, offline)
     if nonfinite == "error":
         _refuse_unusable(usable(phi))
     targets = np.asarray(targets, dtype=np.int64)
@@ -98,14 +108,17 @@ def held_out(
     shadows = np.setdiff1d(np.arange(len(phi)), targets)
     x = phi[targets].astype(np.float64)
     scores = {}
+    surprise = {"two-sided": _surprise, "one-sided": _log_below}[offline]
     with np.errstate(invalid="ignore", over="ignore"):
         if set(attacks) - {"global"}:
             out = _fit(phi, ~member, shadows, nonfinite, "OUT")
-            scores["offline"] = lambda: -_log_density(x, out.centre, out.spread)
-            scores["offline_fixed"] = lambda: -_log_density(x, out.centre, out.pooled)
+            scores["offline"] = lambda: surprise(x, out.centre, out.spread)
+            scores["offline_fixed"] = lambda: surprise(x, out.centre, out.pooled)
         if set(attacks) & set(NEEDS_IN):
             held = _fit(phi, member, shadows, nonfinite, "IN")
-            scores["online"] = lambda: _log_density(x, held.centre, held.spread) + scores["offline"]()
+            scores["online"] = lambda: (
+                _log_density(x, held.centre, held.spread) - _log_density(x, out.centre, out.spread)
+            )
             scores["online_fixed"] = lambda: (
                 _log_density(x, held.centre, held.pooled) - _log_density(x, out.centre, held.pooled)
             )
@@ -113,13 +126,16 @@ def held_out(
         return {attack: scores[attack]().mean(axis=2) for attack in attacks}
 
 
-def score_file(shadows: Path | str, output: Path | str, attacks: Sequence[str] = ATTACKS) -> None:
+def score_file(
+    shadows: Path | str, output: Path | str, attacks: Sequence[str] = ATTACKS, offline: Sides = "two-sided"
+) -> None:
     """Writes the leave-one-out scores of a run: ``shadows.h5`` to ``scores.h5``.
 
     Args:
         shadows: file of encoding ``shadows``, with ``phi`` and ``member``.
         output: file of encoding ``scores``; it gets the attributes of ``shadows``.
         attacks: names from :data:`ATTACKS`.
+        offline: as in :func:`leave_one_out`; recorded in the file.
 
     Raises:
         StoreError: ``shadows`` is missing, damaged or of another kind.
@@ -128,22 +144,38 @@ def score_file(shadows: Path | str, output: Path | str, attacks: Sequence[str] =
     with store.read(shadows, "shadows") as source:
         member = source["member"][:]
         attributes = {key: value for key, value in source.attrs.items() if not key.startswith("encoding-")}
-        with store.create(output, "scores", attributes) as file:
+        with store.create(output, "scores", attributes | {"offline": offline}) as file:
             file["member"] = member
             chunks = (len(member), min(SAMPLES_PER_TASK, member.shape[1])) if member.size else None  # one per task
             scores = {
                 attack: file.create_dataset(attack, member.shape, np.float64, chunks=chunks) for attack in attacks
             }
             try:
-                _leave_one_out(source["phi"], member, scores)
+                _leave_one_out(source["phi"], member, scores, offline)
             except DataError as error:
                 raise DataError(f"{shadows}: {error}") from error
 
 
-def _leave_one_out(phi, member: np.ndarray, scores: Mapping) -> None:
+def _leave_one_out(phi, member: np.ndarray, scores: Mapping, offline: Sides) -> None:
     if lacking := _lacking(member, scores):
         raise DataError(lacking)
-    _refuse_unusable(score_all(phi, member, scores))
+    one_sided = [attack for attack in OFFLINE if attack in scores and offline == "one-sided"]
+    _refuse_unusable(score_all(phi, member, {name: into for name, into in scores.items() if name not in one_sided}))
+    if not one_sided:
+        return
+    values = phi[:]  # target by target: the tail of a normal distribution is no sum that leaves one value out
+    _refuse_unusable(usable(values))
+
+    def attack(target: int) -> np.ndarray:
+        x, shadows = values[target].astype(np.float64), np.delete(np.arange(len(values)), target)
+        out = _fit(values, ~member, shadows, "error", "OUT")
+        spreads = {"offline": out.spread, "offline_fixed": out.pooled}
+        return np.stack([_log_below(x, out.centre, spreads[name]).mean(axis=1) for name in one_sided])
+
+    with ThreadPoolExecutor(cores()) as pool:
+        rows = np.stack(list(pool.map(attack, range(len(values)))), axis=1)
+    for name, found in zip(one_sided, rows, strict=True):
+        scores[name][:] = found
 
 
 def _lacking(member: np.ndarray, attacks: Collection[str]) -> str:
@@ -194,16 +226,28 @@ def _fit(phi: np.ndarray, side: np.ndarray, shadows: np.ndarray, nonfinite: Nonf
     return _Fit(centre, spread, np.sqrt(np.maximum(mean_square - mean**2, 0)))
 
 
+def _surprise(x: np.ndarray, centre: np.ndarray, spread) -> np.ndarray:
+    return -_log_density(x, centre, spread)
+
+
+def _log_below(x: np.ndarray, centre: np.ndarray, spread) -> np.ndarray:
+    return log_ndtr((x - centre) / (spread + SMALLEST_SPREAD))
+
+
 def _log_density(x: np.ndarray, centre: np.ndarray, spread) -> np.ndarray:
     spread = spread + SMALLEST_SPREAD
     return -(((x - centre) / spread) ** 2) / 2 - np.log(spread) - np.log(2 * np.pi) / 2
 
 
-def _checked(phi, member, attacks: Sequence[str], nonfinite: Nonfinite) -> tuple[np.ndarray, np.ndarray]:
+def _checked(
+    phi, member, attacks: Sequence[str], nonfinite: Nonfinite, offline: Sides
+) -> tuple[np.ndarray, np.ndarray]:
     if unknown := [attack for attack in attacks if attack not in ATTACKS]:
         raise ConfigError(f"attack {unknown[0]!r} is unknown: allowed are {', '.join(ATTACKS)}")
     if nonfinite not in ("error", "official"):
         raise ConfigError(f"nonfinite is {nonfinite!r}: allowed are 'error' and 'official'")
+    if offline not in ("two-sided", "one-sided"):
+        raise ConfigError(f"offline is {offline!r}: allowed are 'two-sided' and 'one-sided'")
     phi, member = np.asarray(phi), np.asarray(member, dtype=bool)
     if phi.ndim != 3 or member.shape != phi.shape[:2]:
         raise DataError(f"phi {phi.shape} must be [models, samples, views] and member {member.shape} [models, samples]")

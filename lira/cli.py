@@ -101,11 +101,15 @@ def import_scores(
 
 
 @app.command()
-def score_attacks(shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")], output: Output) -> None:
+def score_attacks(
+    shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")],
+    output: Output,
+    offline: Annotated[str, typer.Option(help="Offline attacks: two-sided or one-sided.")] = "two-sided",
+) -> None:
     """Score every sample by all five attacks, each model the target once."""
     from lira import attacks
 
-    attacks.score_file(shadows, output)
+    attacks.score_file(shadows, output, offline=offline)
 
 
 @app.command()

@@ -3,6 +3,7 @@ import plain_attacks
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from lira import blocks, store
 from lira.attacks import ATTACKS, held_out, leave_one_out, score_file
@@ -45,6 +46,29 @@ def assert_same(ours, expected):
 def test_fast_is_plain(models, samples, views, seed, ragged, dtype):
     phi, member = world(models, samples, views, seed=seed, ragged=ragged, dtype=dtype)
     assert_same(leave_one_out(phi, member), plain_attacks.leave_one_out(phi, member))
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_one_sided_offline_attacks_are_the_tail_below_and_leave_the_others_alone(tmp_path, ragged):
+    phi, member = world(9, 40, 3, ragged=ragged)
+    two, one = leave_one_out(phi, member), leave_one_out(phi, member, offline="one-sided")
+    for attack in ("online", "online_fixed", "global"):
+        np.testing.assert_array_equal(one[attack], two[attack])
+    for target in range(9):
+        outside = [[k for k in range(9) if k != target and not member[k, j]] for j in range(40)]
+        cut = min(map(len, outside))
+        values = np.stack([phi[found[:cut], j] for j, found in enumerate(outside)])
+        for attack, spread in (("offline", values.std(axis=1)), ("offline_fixed", values.std())):
+            tail = norm.logcdf(phi[target], np.median(values, axis=1), spread + 1e-30).mean(axis=1)
+            np.testing.assert_allclose(one[attack][target], tail, **CLOSE)
+        held = held_out(phi, member, [target], offline="one-sided")
+        assert_same({attack: rows[target] for attack, rows in one.items()}, {k: v[0] for k, v in held.items()})
+    with store.create(tmp_path / "shadows.h5", "shadows", {}) as file:
+        file["phi"], file["member"] = phi, member
+    score_file(tmp_path / "shadows.h5", tmp_path / "scores.h5", offline="one-sided")
+    with store.read(tmp_path / "scores.h5", "scores") as file:
+        assert_same({attack: file[attack][:] for attack in ATTACKS}, one)
+        assert file.attrs["offline"] == "one-sided"
 
 
 @settings(max_examples=30, deadline=None)
@@ -212,6 +236,7 @@ def test_no_samples():
     [
         (dict(attacks=["onlin"]), "'onlin' is unknown: allowed are online, "),
         (dict(nonfinite="drop"), "allowed are 'error' and 'official'"),
+        (dict(offline="left"), "allowed are 'two-sided' and 'one-sided'"),
         (dict(phi=np.zeros((8, 20))), r"phi \(8, 20\) must be \[models, samples, views\]"),
         (dict(phi=np.zeros((8, 20, 0))), "has no views"),
         (dict(member=np.zeros((8, 19), dtype=bool)), r"member \(8, 19\)"),
