@@ -114,10 +114,14 @@ def _train_cohort(
     streams = Streams(seed, rows, device)
     progress = train_cohort(network, initial, recipe, pool, test, member, streams, checkpoint, tested)
     utility = (*evaluate(network, progress.best, pool, member), *evaluate(network, progress.best, test, tested))
+    diverged = _diverged(*utility[:2], part.classes, member.sum(axis=1))
+    if diverged.any():
+        log.warning("models %s: training diverged (NaN, or accuracy at chance)", np.array(rows)[diverged].tolist())
     with store.create(output, "cohort", {"fingerprint": checkpoint.fingerprint}) as file:
         file["member"] = member
         for name, values in zip(UTILITY, utility, strict=True):
             file[f"utility/{name}"] = values
+        file["utility/diverged"] = diverged.astype(float)
         for name, values in progress.history.items():
             file[f"history/{name}"] = values
         file["history/best_epoch"] = progress.best_epoch
@@ -131,6 +135,12 @@ def _train_cohort(
         utility[3].mean(),
         (utility[2] / utility[0]).mean(),
     )
+
+
+def _diverged(loss: np.ndarray, accuracy: np.ndarray, classes: int, members: np.ndarray) -> np.ndarray:
+    """Which models' training failed: a loss that is no number, or train accuracy within three errors of chance."""
+    chance = 1 / classes
+    return ~np.isfinite(loss) | (accuracy < chance + 3 * np.sqrt(chance * (1 - chance) / members))
 
 
 def _write_query(

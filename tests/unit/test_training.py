@@ -245,3 +245,26 @@ def test_the_paper_fcn_has_its_size_and_dropout_places():
     x = torch.randn(1, 4, 600)
     assert torch.equal(network(x), network(x))
     assert not torch.equal(network(x, Streams(0, [0])), network(x))
+
+
+def test_diverged_training_is_recorded_with_the_model(tmp_path, caplog):
+    import h5py
+
+    from lira.config import Dataset
+    from lira.datasets import prepare_data
+    from lira.shards import train_shadows
+
+    prepare_data(Dataset(test=100, public=1497, pool="train"), None, 0, tmp_path / "digits.h5")
+    recipe = Recipe(epochs=3, batch_size=16, learning_rate=1e18, schedule="constant", cohort=2)
+    settings = {
+        "recipe_version": 1,
+        "architecture": FCN.model_dump(),
+        "recipe": recipe.model_dump(),
+        "shadow_models": 2,
+    }
+    settings |= {"member_fraction": 0.5, "membership_draws": "default_rng", "store_logits": False}
+    run = {"study": "s", "dataset": "digits", "architecture": "a", "regime": "r", "seed": 0}
+    train_shadows(settings, run, tmp_path / "digits.h5", 0, 1, tmp_path / "0-1.h5")
+    with h5py.File(tmp_path / "0-1.h5") as shard:
+        assert shard["utility/diverged"][:].tolist() == [1, 1]
+    assert "models [0, 1]: training diverged" in caplog.text
