@@ -135,13 +135,14 @@ def _samples(arrays: Arrays, source: np.ndarray, size: int | None) -> np.ndarray
 
 
 def resize(image: UInt8[np.ndarray, "channel height width"], size: int) -> UInt8[np.ndarray, "channel size size"]:
-    """One image, bilinear and antialiased; unchanged if it has the size."""
+    """One grey or colour image, bilinear and antialiased; unchanged if it has the size."""
     from PIL import Image
 
     if image.shape[1:] == (size, size):
         return image
-    bands = [Image.fromarray(np.ascontiguousarray(band)) for band in image]
-    return np.stack([np.asarray(band.resize((size, size), Image.Resampling.BILINEAR)) for band in bands])
+    pixels = image[0] if len(image) == 1 else np.ascontiguousarray(np.moveaxis(image, 0, 2))
+    resized = np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR))
+    return resized[np.newaxis] if len(image) == 1 else np.moveaxis(resized, 2, 0)
 
 
 def split(arrays: Arrays, settings: Dataset, seed: int) -> dict[str, Int[np.ndarray, " part"]]:
