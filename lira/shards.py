@@ -5,13 +5,14 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import torch
+from jaxtyping import Bool
 from torch import nn
 
 from lira import store
@@ -29,6 +30,7 @@ from lira.training.optimizers import Tensors
 
 log = logging.getLogger(__name__)
 
+SAMPLES_PER_COPY = 1024
 UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
@@ -64,6 +66,7 @@ def train_shadows(
     recipe = Recipe(**settings["recipe"])
     parts = output.with_name(f"{output.name}.parts")
     starts = range(first, last + 1, recipe.cohort)
+    loaded = None
     with lease(device, jobs_per_gpu) as leased:
         for start in starts:
             rows = range(start, min(start + recipe.cohort, last + 1))
@@ -73,7 +76,8 @@ def train_shadows(
                 log.info("models %d-%d: already trained", rows[0], rows[-1])
                 continue
             checkpoint = Checkpoint(parts / f"{start}.pt", fingerprint, checkpoint_seconds)
-            _train_cohort(settings, run, data, pretrained, rows, part, checkpoint, leased)
+            loaded = loaded or _Loaded.of(settings, data, run["seed"], leased)
+            _train_cohort(settings, run, loaded, pretrained, rows, part, checkpoint, leased)
             checkpoint.path.unlink(missing_ok=True)
         device = name_of(leased)
     attributes = run | _recorded(settings) | {"first": first, "last": last} | store.provenance(device)
@@ -84,10 +88,39 @@ def train_shadows(
     shutil.rmtree(parts)
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """What the cohorts of a shard share: data on the device, and who holds what."""
+
+    part: Part
+    pool: Samples
+    test: Samples | None
+    membership: Bool[np.ndarray, "model sample"]
+
+    @classmethod
+    def of(cls, settings: dict[str, Any], data: Path, seed: int, device: str) -> "_Loaded":
+        part = _normalised(read_part(data, "pool"), settings)
+        membership = balanced_membership(
+            len(part.y),
+            settings["shadow_models"],
+            settings["member_fraction"],
+            seed,
+            generator=settings["membership_draws"],
+        )
+        test = None
+        if settings["recipe"]["test_set"] == "test":
+            test = Samples(_normalised(read_part(data, "test"), settings), device)
+        return cls(part, Samples(part, device), test, membership)
+
+
+def _chosen(part: Part, rows: Bool[np.ndarray, " sample"]) -> Part:
+    return replace(part, x=part.x[rows], y=part.y[rows])
+
+
 def _train_cohort(
     settings: dict[str, Any],
     run: dict[str, Any],
-    data: Path,
+    loaded: "_Loaded",
     pretrained: Path | None,
     rows: range,
     output: Path,
@@ -95,19 +128,11 @@ def _train_cohort(
     device: str,
 ) -> None:
     recipe, seed = Recipe(**settings["recipe"]), run["seed"]
-    part = _normalised(read_part(data, "pool"), settings)
-    pool = Samples(part, device)
-    membership = balanced_membership(
-        len(pool),
-        settings["shadow_models"],
-        settings["member_fraction"],
-        seed,
-        generator=settings["membership_draws"],
-    )
-    member = membership[rows.start : rows.stop]
-    test, tested = pool, ~member
-    if recipe.test_set == "test":
-        test, tested = Samples(_normalised(read_part(data, "test"), settings), device), None
+    part, pool = loaded.part, loaded.pool
+    member = loaded.membership[rows.start : rows.stop]
+    test, tested = loaded.test, None
+    if recipe.test_set == "nonmembers":
+        test, tested = (pool, ~member) if len(rows) > 1 else (Samples(_chosen(part, ~member[0]), device), None)
     network = _build(settings, part, len(rows))
     initial = _initial(network, [generator(seed, model, INITIAL) for model in rows], pretrained, device)
     network.to(device)  # buffers that are not saved
@@ -176,7 +201,13 @@ def _append(cohort: h5py.File, shard: h5py.File, row: int, models_in_shard: int)
     def copy(name: str, item: h5py.Dataset | h5py.Group) -> None:
         if isinstance(item, h5py.Dataset):
             target = shard.require_dataset(name, (models_in_shard, *item.shape[1:]), item.dtype)
-            target[row : row + len(item)] = item[:]
+            rows = slice(row, row + len(item))
+            if item.ndim < 3:
+                target[rows] = item[:]
+                return
+            for start in range(0, item.shape[1], SAMPLES_PER_COPY):
+                columns = slice(start, start + SAMPLES_PER_COPY)
+                target[rows, columns] = item[:, columns]
 
     cohort.visititems(copy)
 

@@ -176,6 +176,13 @@ def test_the_models_own_nonmembers_choose_the_epoch_and_measure_utility(shard):
     np.testing.assert_array_equal(own["utility/test_accuracy"], own["history/test_accuracy"].max(1))
 
 
+def test_one_model_at_a_time_is_tested_on_the_same_nonmembers(shard):
+    together, alone = (shard("wide", test_set="nonmembers", cohort=cohort, epochs=1) for cohort in (2, 1))
+    for name in ("history/test_accuracy", "utility/test_accuracy"):
+        np.testing.assert_allclose(together[name], alone[name], atol=0.011)  # one sample of 98, by rounding
+    np.testing.assert_allclose(together["utility/test_loss"], alone["utility/test_loss"], atol=1e-3)
+
+
 def test_nothing_but_the_nonmembers_is_needed_to_test_on(data, tmp_path):
     settings = load_study(STUDY | {"protocol": "preprint"}).training_settings("digits/fcn/aof")
     whole = tmp_path / "whole.h5"
