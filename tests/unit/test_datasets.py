@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from lira import datasets
-from lira.config import Dataset
+from lira.config import Dataset, load_study
 from lira.datasets import prepare_data, read_part
 from lira.errors import ConfigError, DataError
 
@@ -250,3 +250,51 @@ def test_synthetic_samples_are_purchase_like(tmp_path):
     np.testing.assert_array_equal(prepared(settings, tmp_path).x, pool.x)
     other = prepared(settings.model_copy(update={"seed": 1}), tmp_path)
     assert not np.array_equal(other.x, pool.x)
+
+
+STUDY = {
+    "study": "s",
+    "shadow_models": 4,
+    "shard_size": 4,
+    "datasets": {"d": {"source": "purchase100", "seed": "run"}},
+    "architectures": {"fcn": {"family": "fcn"}},
+    "regimes": {"baseline": {}},
+    "runs": {"d/fcn/baseline": {"seeds": [1, 2]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"datasets": {"d": {"source": "synthetic"}}},
+            "test_set: synthetic has no test set of its own",
+        ),
+        ({"agreement": {"d/fcn/baseline": []}}, "datasets.d.seed: run each seed has another pool"),
+        (
+            {
+                "datasets": {"d": {"source": "synthetic", "seed": "run", "test": 100, "public": 100}},
+                "regimes": {"baseline": {"start": "public"}},
+            },
+            "start: public needs a fixed datasets.d.seed",
+        ),
+        (
+            {
+                "runs": {"d/fcn/baseline": {"seeds": [1, 2]}, "e/fcn/baseline": {"scores": "x", "seeds": [1]}},
+                "datasets": {"d": {"source": "purchase100"}},
+                "agreement": {"d/fcn/baseline": ["e/fcn/baseline"]},
+            },
+            "e/fcn/baseline has another dataset, their samples cannot be compared",
+        ),
+    ],
+)
+def test_studies_whose_data_do_not_fit_are_refused(changes, said):
+    with pytest.raises(ConfigError, match=said):
+        load_study(STUDY | changes)
+
+
+def test_a_view_for_each_split_and_one_where_all_rows_are_the_pool():
+    views = load_study(STUDY).views()
+    assert views == {("d", "train-split1"): (None, 1), ("d", "train-split2"): (None, 2)}
+    whole = {"datasets": {"d": {"source": "purchase100"}}, "protocol": "preprint", "agreement": {"d/fcn/baseline": []}}
+    assert load_study(STUDY | whole).views() == {("d", "train-test-split0"): (None, 0)}
