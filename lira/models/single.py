@@ -1,11 +1,10 @@
 """Ordinary torch modules as cohorts of one: timm's models and the user's own."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from lira.errors import ConfigError
 from lira.streams import Streams
@@ -35,6 +34,7 @@ class Single(nn.Module):
             raise ConfigError(f"{type(self.module).__name__} shares a parameter between layers, which is not supported")
         for value in self.state_dict(keep_vars=True).values():
             value.data = value.data[None]
+        self.places = _places(self.module)
 
     def reset(self, generators: list[torch.Generator]) -> None:
         """Takes the initial values of a newly made module."""
@@ -47,11 +47,33 @@ class Single(nn.Module):
 
     def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
         """Samples ``[1, batch, ...]`` to logits ``[1, batch, classes]``."""
-        state = {name: value.squeeze(0) for name, value in self.module.state_dict(keep_vars=True).items()}
-        if streams is None:
-            return functional_call(self.module, state, (x.squeeze(0),))[None]
-        with seeded(streams.host[0]):
-            return functional_call(self.module, state, (x.squeeze(0),))[None]
+        with self._without_axis(), nullcontext() if streams is None else seeded(streams.host[0]):
+            return self.module(x.squeeze(0))[None]
+
+    @contextmanager
+    def _without_axis(self) -> Iterator[None]:
+        """Gives the module its parameters and buffers as it expects them.
+
+        ``torch.func.functional_call`` would do, but takes as long as the launch of a large network's kernels.
+        """
+        held = [(place, name, place[name]) for place, name in self.places]
+        for place, name, value in held:
+            place[name] = value.squeeze(0)
+        try:
+            yield
+        finally:
+            for place, name, value in held:
+                place[name] = value
+
+
+def _places(module: nn.Module) -> list[tuple[dict, str]]:
+    """Where the module and the modules in it keep their parameters, and the buffers that are saved."""
+    places = []
+    for part in module.modules():
+        places += [(part._parameters, name) for name, value in part._parameters.items() if value is not None]
+        saved = part._buffers.keys() - part._non_persistent_buffers_set
+        places += [(part._buffers, name) for name in part._buffers if name in saved and part._buffers[name] is not None]
+    return places
 
 
 @contextmanager
