@@ -88,7 +88,8 @@ def query(
             logits = []
             for x in views(pool.raw(batch), recipe.query_views, recipe.query_stride):
                 x = pool.normalised(x)
-                logits.append(functional_call(network, weights, (x.expand(models, *x.shape), streams)))
+                given = x.expand(models, *x.shape), streams
+                logits.append(functional_call(network, weights, given, tie_weights=False))
             coming = _to_host(torch.stack(logits, 2))
             if ready is not None:
                 yield ready[0], ready[1]()
