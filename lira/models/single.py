@@ -56,13 +56,16 @@ class Single(nn.Module):
 
         ``torch.func.functional_call`` would do, but takes as long as the launch of a large network's kernels.
         """
-        held = [(place, name, place[name]) for place, name in self.places]
-        for place, name, value in held:
-            place[name] = value.squeeze(0)
+        held = [(place, name, place[name], place[name].squeeze(0)) for place, name in self.places]
+        for place, name, _, alone in held:
+            place[name] = alone
         try:
             yield
+            for place, name, value, alone in held:
+                if place[name] is not alone:  # the module assigned a new value
+                    value.copy_(place[name].detach()[None])
         finally:
-            for place, name, value in held:
+            for place, name, value, _ in held:
                 place[name] = value
 
 

@@ -163,6 +163,28 @@ def test_the_users_function_makes_a_network(tmp_path, monkeypatch):
         build(Architecture(family="mine_for_test:fixed"), 1, (3, 9, 9), 4, 0.0)
 
 
+class Counter(nn.Module):
+    """Assigns its buffer anew instead of writing into it."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls = self.calls + 1
+        return self.layer(x)
+
+
+def test_a_buffer_that_the_users_module_assigns_is_kept(monkeypatch):
+    monkeypatch.setattr("lira.models.load_function", lambda _: lambda *_: Counter())
+    network, weights = started(Architecture(family="a:b"), [0], (4,))
+    given = {name: value.clone() for name, value in weights.items()}
+    for _ in range(3):
+        functional_call(network, given, (torch.zeros(1, 2, 4),))
+    assert given["module.calls"].item() == 3 and weights["module.calls"].item() == 0
+
+
 def test_shared_parameters_are_refused(monkeypatch):
     layer = nn.Linear(4, 4)
     monkeypatch.setattr("lira.models.load_function", lambda _: lambda *_: nn.Sequential(layer, layer))
