@@ -17,7 +17,7 @@ Higher means more likely a member.
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -159,7 +159,7 @@ def score_file(
     with store.read(shadows, "shadows") as source:
         member = source["member"][:] if member is None else member
         attributes = {key: value for key, value in source.attrs.items() if not key.startswith("encoding-")}
-        with store.create(output, "scores", attributes) as file:
+        with store.create(output, "scores", attributes | {"definition": asdict(definition)}) as file:
             file["member"] = member
             chunks = (len(member), min(SAMPLES_PER_TASK, member.shape[1])) if member.size else None  # one per task
             scores = {

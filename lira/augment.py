@@ -3,7 +3,9 @@
 Images are ``[m, batch, channels, height, width]`` with values in 0..1 before normalisation (paper, section 2).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 import torch
@@ -57,6 +59,100 @@ def cutout(x: Images, streams: Streams) -> Images:
     return x.masked_fill(inside[:, :, None], 0.0)
 
 
+def rotate(x: Images, streams: Streams, degrees: float, probability: float) -> Images:
+    """Rotates each image by a uniform angle to either side: nearest pixel, zeros outside (torchvision's defaults)."""
+    draws = streams.uniform((2, x.shape[1]))
+    angle = torch.deg2rad((2 * draws[:, 0] - 1) * degrees)
+    return turn(x, torch.where(draws[:, 1] < probability, angle, 0.0))
+
+
+def turn(x: Images, angle: Float[Tensor, "m batch"]) -> Images:
+    """Rotates each image counter-clockwise by its angle in radians."""
+    height, width = x.shape[-2:]
+    cosine, sine = angle.flatten().cos(), angle.flatten().sin()
+    zero = torch.zeros_like(cosine)
+    rows = [cosine, -sine * height / width, zero, sine * width / height, cosine, zero]
+    theta = torch.stack(rows, 1).view(-1, 2, 3)
+    images = x.flatten(0, 1)
+    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, mode="nearest", align_corners=False).view_as(x)
+
+
+GREY = (0.2989, 0.587, 0.114)
+
+
+def jitter(x: Images, streams: Streams, strengths: Sequence[float]) -> Images:
+    """Changes brightness, contrast, saturation and hue of each image in its own order (torchvision's ColorJitter).
+
+    Args:
+        x: Images; with one channel, saturation and hue change nothing.
+        streams: Of the m models.
+        strengths: Of the four: factors are uniform in 1 ± strength, the hue's shift in ± strength of a full turn.
+    """
+    draws = streams.uniform((5, x.shape[1]))
+    low = torch.tensor([max(0.0, 1 - s) for s in strengths[:3]] + [-strengths[3]], device=x.device)
+    high = torch.tensor([1 + s for s in strengths[:3]] + [strengths[3]], device=x.device)
+    factors = low[:, None] + draws[:, :4] * (high - low)[:, None]
+    orders = torch.tensor(list(permutations(range(4))), device=x.device)
+    order = orders[(draws[:, 4] * len(orders)).long()]
+    return recolour(x.flatten(0, 1), factors.transpose(1, 2).reshape(-1, 4), order.flatten(0, 1)).view_as(x)
+
+
+def recolour(
+    x: Float[Tensor, "image channel height width"], factors: Float[Tensor, "image 4"], order: Int[Tensor, "image 4"]
+) -> Float[Tensor, "image channel height width"]:
+    """Applies brightness, contrast, saturation and hue, each image in its own order."""
+    x = x.clone()
+    changes = (brightness, contrast, saturation, hue)
+    for place in range(4):
+        for number, change in enumerate(changes):
+            chosen = order[:, place] == number
+            factor = factors[:, number].view(-1, 1, 1, 1)
+            x = torch.where(chosen.view(-1, 1, 1, 1), change(x, factor), x)
+    return x
+
+
+def brightness(x: Tensor, factor: Tensor) -> Tensor:
+    """Scales all channels."""
+    return (x * factor).clamp(0, 1)
+
+
+def contrast(x: Tensor, factor: Tensor) -> Tensor:
+    """Moves away from, or towards, the image's mean grey."""
+    mean = _grey(x).mean((1, 2, 3), keepdim=True)
+    return (factor * x + (1 - factor) * mean).clamp(0, 1)
+
+
+def saturation(x: Tensor, factor: Tensor) -> Tensor:
+    """Moves away from, or towards, each pixel's grey."""
+    return (factor * x + (1 - factor) * _grey(x)).clamp(0, 1) if x.shape[1] == 3 else x
+
+
+def hue(x: Tensor, shift: Tensor) -> Tensor:
+    """Turns the hue by a fraction of a full circle."""
+    if x.shape[1] != 3:
+        return x
+    value, low = x.amax(1), x.amin(1)
+    chroma = value - low
+    safe = chroma.clamp(min=1e-12)
+    red, green, blue = x.unbind(1)
+    sector = torch.where(
+        value == red,
+        (green - blue) / safe % 6,
+        torch.where(value == green, (blue - red) / safe + 2, (red - green) / safe + 4),
+    )
+    sector = (torch.where(chroma > 0, sector, 0) + 6 * shift[:, 0]) % 6
+    channels = []
+    for offset in (5, 3, 1):
+        k = (offset + sector) % 6
+        channels.append(value - chroma * torch.minimum(k, 4 - k).clamp(0, 1))
+    return torch.stack(channels, 1)
+
+
+def _grey(x: Tensor) -> Tensor:
+    return x if x.shape[1] == 1 else (x * torch.tensor(GREY, device=x.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
 @dataclass(frozen=True)
 class Mixed:
     """A batch in which each sample is mixed with a partner: loss = weight·loss(y) + (1 − weight)·loss(partner)."""
@@ -106,6 +202,10 @@ def augment(x: Tensor, recipe: Recipe, streams: Streams) -> Tensor:
             x = flip(x, streams)
         elif name == "crop":
             x = crop(x, streams, recipe.crop_padding)
+        elif name == "rotate":
+            x = rotate(x, streams, recipe.rotate_degrees, recipe.rotate_probability)
+        elif name == "jitter":
+            x = jitter(x, streams, recipe.jitter)
         elif name == "cutout":
             x = cutout(x, streams)
     return x
@@ -117,21 +217,20 @@ def mix(x: Tensor, recipe: Recipe, streams: Streams) -> Mixed | None:
     if not chosen:
         return None
     order = torch.stack(streams.orders([x.shape[1]] * len(x))).to(x.device)
-    draws = [streams.scalars() for _ in range(4)]
-    alphas = {"mixup": recipe.mixup_alpha, "cutmix": recipe.cutmix_alpha}
+    uniform, row, column, coin, left_out = (streams.scalars() for _ in range(5))
     mixes = {}
     for name in chosen:
-        weight = torch.as_tensor(betaincinv(alphas[name], alphas[name], draws[0])).to(x)
+        alpha = {"mixup": recipe.mixup_alpha, "cutmix": recipe.cutmix_alpha}[name]
+        weight = betaincinv(alpha, alpha, uniform)
         if name == "mixup":
-            mixes[name] = mixup(x, order, weight)
+            mixes[name] = mixup(x, order, torch.as_tensor(weight).to(x))
         else:
-            centre = torch.as_tensor(np.stack(draws[1:3], 1)).to(x)
-            mixes[name] = cutmix(x, order, weight, centre)
+            weight[left_out >= recipe.cutmix_probability] = 1  # a box of no area
+            centre = torch.as_tensor(np.stack([row, column], 1)).to(x)
+            mixes[name] = cutmix(x, order, torch.as_tensor(weight).to(x), centre)
     if len(chosen) == 1:
         return mixes[chosen[0]]
-    heads = torch.as_tensor(draws[3] < 0.5).to(x.device)
-    both = [mixes[name] for name in chosen]
-    shape = (-1, *[1] * (x.dim() - 1))
-    return Mixed(
-        torch.where(heads.view(shape), both[0].x, both[1].x), order, torch.where(heads, both[0].weight, both[1].weight)
-    )
+    heads = torch.as_tensor(coin < 0.5).to(x.device)
+    one, other = mixes.values()
+    mixed = torch.where(heads.view(-1, *[1] * (x.dim() - 1)), one.x, other.x)
+    return Mixed(mixed, order, torch.where(heads, one.weight, other.weight))

@@ -15,7 +15,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 Settings = Annotated[str, typer.Option(help="Settings as JSON, as the study file resolves them.")]
 Output = Annotated[Path, typer.Option(help="File to write.")]
 Data = Annotated[Path, typer.Option(help="Prepared dataset.")]
-Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1.")]
+Offline = Annotated[str, typer.Option(help="Offline attacks: two-sided or one-sided.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+JobsPerGpu = Annotated[int, typer.Option(help="Training jobs that may share one GPU.")]
 
 
 @app.callback()
@@ -24,20 +26,34 @@ def lira() -> None:
 
 
 @app.command()
-def prepare_data(settings: Settings, output: Output) -> None:
-    """Load a dataset, divide it and write it as one file."""
+def download_data(settings: Settings, output: Output) -> None:
+    """See that a dataset's raw files are there and whole; download them if they can be."""
     from lira import datasets
-    from lira.config import Dataset
 
-    datasets.prepare_data(Dataset(**_json(settings)), output)
+    datasets.download_data(_dataset(settings), output)
 
 
 @app.command()
-def pretrain_model(settings: Settings, data: Data, output: Output, device: Device = "cpu") -> None:
+def prepare_data(
+    settings: Settings,
+    output: Output,
+    size: Annotated[int | None, typer.Option(help="Height and width to resize images to.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the split, where the settings say run.")] = 0,
+) -> None:
+    """Load a dataset, divide it and write it as one file."""
+    from lira import datasets
+
+    datasets.prepare_data(_dataset(settings), size, seed, output)
+
+
+@app.command()
+def pretrain_model(
+    settings: Settings, data: Data, output: Output, device: Device = "cpu", jobs_per_gpu: JobsPerGpu = 1
+) -> None:
     """Train the model that fine-tuning starts from."""
     from lira import shards
 
-    shards.pretrain_model(_json(settings), data, output, device)
+    shards.pretrain_model(_json(settings), data, output, device, jobs_per_gpu)
 
 
 @app.command()
@@ -50,11 +66,12 @@ def train_shadows(
     output: Output,
     pretrained: Annotated[Path | None, typer.Option(help="Model to fine-tune.")] = None,
     device: Device = "cpu",
+    jobs_per_gpu: JobsPerGpu = 1,
 ) -> None:
     """Train and query a shard of shadow models; goes on where a killed job stopped."""
     from lira import shards
 
-    shards.train_shadows(_json(settings), _json(run), data, first, last, output, pretrained, device)
+    shards.train_shadows(_json(settings), _json(run), data, first, last, output, pretrained, device, jobs_per_gpu)
 
 
 @app.command()
@@ -71,11 +88,29 @@ def gather_shadows(
 
 
 @app.command()
-def score_attacks(shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")], output: Output) -> None:
+def import_scores(
+    scores: Annotated[Path, typer.Argument(help=".npz or HDF5 file, or folder with a folder per model.")],
+    run: Annotated[str, typer.Option(help="Study, dataset, architecture, regime and seed as JSON.")],
+    output: Output,
+    recipe: Annotated[str, typer.Option(help="What is known of the training, as JSON.")] = "{}",
+    data: Annotated[Path | None, typer.Option(help="Prepared dataset, for the labels.")] = None,
+) -> None:
+    """Import scores that were made elsewhere as the shadow models of a run."""
+    from lira import imports
+
+    imports.import_scores(scores, _json(run), _json(recipe), data, output)
+
+
+@app.command()
+def score_attacks(
+    shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")],
+    output: Output,
+    offline: Offline = "two-sided",
+) -> None:
     """Score every sample by all five attacks, each model the target once."""
     from lira import attacks
 
-    attacks.score_file(shadows, output)
+    attacks.score_file(shadows, output, definition=attacks.Definition(offline=offline))
 
 
 @app.command()
@@ -99,11 +134,13 @@ def run_controls(
     prior: Annotated[list[float], typer.Option(help="Membership prior; may be repeated.")],
     controls: Annotated[Path, typer.Option(help="Rates per target to write.")],
     samples: Annotated[Path, typer.Option(help="Counts per sample to write.")],
+    offline: Offline = "two-sided",
 ) -> None:
     """Attack and calibrate with membership permuted: what chance alone gives."""
+    from lira.attacks import Definition
     from lira.controls import control_file
 
-    control_file(shadows, fpr, prior, controls, samples)
+    control_file(shadows, fpr, prior, controls, samples, definition=Definition(offline=offline))
 
 
 @app.command()
@@ -191,6 +228,12 @@ def defaults() -> None:
     from lira.config import commented_defaults
 
     typer.echo("\n".join(commented_defaults()))
+
+
+def _dataset(text: str):
+    from lira.config import checked_dataset
+
+    return checked_dataset(_json(text))
 
 
 def _json(text: str) -> dict[str, Any]:

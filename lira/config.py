@@ -5,6 +5,7 @@ A study names its datasets, architectures and regimes once and then lists its ru
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,16 +18,70 @@ from lira.errors import ConfigError
 RECIPE_VERSION = 1
 """Goes into every training job's parameters: raise it when a change to the code may change a model."""
 
-DATASETS = {"digits": "image"}
-"""Datasets the suite can load and what their samples are."""
+DATASETS = {
+    "digits": "image",
+    "cifar10": "image",
+    "cifar100": "image",
+    "gtsrb": "image",
+    "purchase100": "tabular",
+    "synthetic": "tabular",
+    "file": None,
+}
+"""Datasets the suite can load and what their samples are; a file or a function says it itself with ``kind``."""
 
-FAMILIES = {"fcn": "tabular", "resnet": "image"}
+RAW = ("cifar10", "cifar100", "gtsrb", "purchase100")
+"""Datasets whose raw files are looked for, checked and, but for purchase100, downloaded."""
+
+FAMILIES = {"fcn": "tabular", "resnet": "image", "wideresnet": "image", "timm": "image"}
 """Architecture families and the samples they take; ``flatten`` lets images into a tabular one."""
 
-AUGMENTATIONS = {"flip": "image", "crop": "image", "cutout": "image", "cutmix": "image", "mixup": "any"}
+IN_COHORTS = ("fcn", "resnet", "wideresnet")
+"""Families of which several models can be trained as one batched computation."""
+
+AUGMENTATIONS = {
+    "flip": "image",
+    "crop": "image",
+    "rotate": "image",
+    "jitter": "image",
+    "cutout": "image",
+    "cutmix": "image",
+    "mixup": "any",
+}
 """Augmentations and the samples they take."""
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+"""A user's own dataset or architecture: ``package.module:function``."""
+
+PROTOCOLS = {
+    "artifact": {
+        "study": {"pool": "train", "membership_draws": "default_rng", "offline": "two-sided"},
+        "recipe": {
+            "query_batchnorm": "batch",
+            "query_dropout": True,
+            "query_stride": 1,
+            "test_set": "test",
+            "crop_padding": "zeros",
+        },
+    },
+    "preprint": {
+        "study": {"pool": "train+test", "membership_draws": "legacy", "offline": "two-sided"},
+        "recipe": {
+            "query_batchnorm": "running",
+            "query_dropout": False,
+            "query_stride": 2,
+            "test_set": "nonmembers",
+            "crop_padding": "reflect",
+        },
+    },
+}
+"""What the released code and the preprint's code do differently, as defaults of the study and of every recipe.
+
+Each option can be set on its own; where both codes differ from the paper's text (CutMix and rotation on half of the
+batches and images, MixUp's Beta(1, 1), one-sided offline attacks), the text's value is an option too.
+"""
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
+Name = Annotated[str, Field(pattern=NAME)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -41,23 +96,77 @@ class Settings(BaseModel):
 class Dataset(Settings):
     """Where samples come from and how they are divided into pool, test set and public part."""
 
-    source: Literal["digits"] = Field("digits", description="The loader: digits is scikit-learn's bundled 8x8 images.")
-    test: Positive = Field(300, description="Samples set aside to measure utility and to choose the best epoch.")
+    source: str = Field(
+        "digits",
+        description="digits, cifar10, cifar100, gtsrb, purchase100, synthetic, file or package.module:function.",
+    )
+    path: str | None = Field(
+        None, description="Folder of the raw files (default: data), or the user's own .npz or HDF5 file."
+    )
+    kind: Literal["image", "tabular"] | None = Field(None, description="file and functions: what the samples are.")
+    pool: Literal["train", "train+test"] | None = Field(
+        None, description="Samples the shadow models divide among them; the protocol's if not given."
+    )
+    test: Positive | None = Field(
+        None,
+        description="Samples set aside to choose the best epoch and measure utility; the dataset's own if not given.",
+    )
     public: Annotated[int, Field(ge=0)] = Field(
         0, description="Samples set aside to pretrain on, disjoint from the others."
     )
-    seed: Seed = Field(0, description="Seed of the split; the same for every run.")
+    seed: Seed | Literal["run"] = Field(0, description="Seed of the split; run: each run's own, as for Purchase-100.")
+    samples: Positive = Field(20_000, description="synthetic: number of samples.")
+    features: Positive = Field(600, description="synthetic: number of binary features.")
+    classes: Positive = Field(100, description="synthetic: number of classes.")
+
+    @model_validator(mode="after")
+    def _loadable(self) -> "Dataset":
+        if self.source not in DATASETS and not re.match(FUNCTION, self.source):
+            raise ConfigError(
+                f"source: unknown {self.source!r}, allowed: {', '.join(DATASETS)}, package.module:function"
+            )
+        if DATASETS.get(self.source) is None and self.kind is None:
+            raise ConfigError(f"kind: {self.source} needs it, allowed: image, tabular")
+        if DATASETS.get(self.source) is not None and self.kind is not None:
+            raise ConfigError(f"kind: {self.source} samples are known, leave it out")
+        if self.source == "file" and self.path is None:
+            raise ConfigError("path: file needs the path of an .npz or HDF5 file")
+        return self
 
     @property
-    def view(self) -> str:
-        """What distinguishes this preparation of the dataset from others, as a part of its file name."""
-        return f"test{self.test}-public{self.public}-split{self.seed}"
+    def holds(self) -> str:
+        """``image`` or ``tabular``."""
+        return self.kind or DATASETS[self.source]
+
+    @property
+    def draws_pool(self) -> bool:
+        """Whether runs of different seeds have different pools."""
+        own = self.source == "purchase100" and self.pool != "train+test"
+        return self.seed == "run" and bool(own or self.test or self.public)
+
+    def split_seed(self, seed: int) -> int:
+        """Seed of the split in a run of the given seed."""
+        return seed if self.seed == "run" else self.seed
+
+    def view(self, size: int | None, seed: int) -> str:
+        """What distinguishes this preparation of the dataset from others, as a part of its file name.
+
+        Args:
+            size: Height and width that images are resized to, if they are.
+            seed: The run's seed.
+        """
+        parts = [f"{size}px" if size else "", self.pool.replace("+", "-")]
+        parts += [f"test{self.test}" if self.test else "", f"public{self.public}" if self.public else ""]
+        parts += [f"split{self.split_seed(seed)}"]
+        return "-".join(filter(None, parts))
 
 
 class Architecture(Settings):
     """A network: its family and its size."""
 
-    family: Literal["fcn", "resnet"] = Field(description="fcn: fully connected; resnet: residual, 3x3 stem.")
+    family: str = Field(
+        description="fcn: fully connected; resnet: small residual net; wideresnet; timm; or package.module:function."
+    )
     hidden: list[Positive] = Field([1024, 512], description="fcn: units of each hidden layer.")
     activation: Literal["relu", "tanh"] = Field("tanh", description="fcn: nonlinearity after each hidden layer.")
     flatten: bool = Field(False, description="fcn: take images as vectors.")
@@ -65,6 +174,25 @@ class Architecture(Settings):
         [16, 32, 64], description="resnet: channels of each stage; all but the first halve the image."
     )
     blocks: Positive = Field(1, description="resnet: residual blocks per stage.")
+    depth: Positive = Field(28, description="wideresnet: layers, 6n + 4.")
+    width: Positive = Field(2, description="wideresnet: widening factor k.")
+    name: str | None = Field(None, description="timm: the model's name, e.g. resnet18.")
+    stem: Literal["original", "small"] = Field(
+        "original", description="timm ResNets: small is a 3x3 convolution of stride 1 and no max-pool."
+    )
+    weights: str | None = Field(None, description="timm: file with pretrained weights, for machines without internet.")
+
+    @model_validator(mode="after")
+    def _buildable(self) -> "Architecture":
+        if self.family not in FAMILIES and not re.match(FUNCTION, self.family):
+            raise ConfigError(
+                f"family: unknown {self.family!r}, allowed: {', '.join(FAMILIES)}, package.module:function"
+            )
+        if (self.family == "timm") != (self.name is not None):
+            raise ConfigError(f"name: {'timm needs it' if self.family == 'timm' else f'{self.family} takes none'}")
+        if self.family == "wideresnet" and (self.depth - 4) % 6:
+            raise ConfigError(f"depth: {self.depth} is not allowed: a wideresnet has 6n + 4 layers")
+        return self
 
 
 class Recipe(Settings):
@@ -83,18 +211,42 @@ class Recipe(Settings):
     )
     patience: Positive = Field(20, description="Stop after this many epochs without a better test accuracy.")
     augment: list[str] = Field([], description="Augmentations, in order.")
+    image_size: Positive | None = Field(
+        None, description="Height and width to resize images to; as they are if not given."
+    )
     crop_padding: Literal["reflect", "zeros"] = Field("zeros", description="What crop sees outside the image.")
+    rotate_degrees: Annotated[float, Field(gt=0, le=180)] = Field(
+        15.0, description="rotate: largest angle to either side."
+    )
+    rotate_probability: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="rotate: share of the images.")
+    jitter: list[Annotated[float, Field(ge=0)]] = Field(
+        [0.4, 0.4, 0.4, 0.1], min_length=4, max_length=4, description="jitter: brightness, contrast, saturation, hue."
+    )
+    cutmix_probability: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="cutmix: share of the batches.")
     cutmix_alpha: Annotated[float, Field(gt=0)] = Field(1.0, description="Beta parameter of CutMix's mixing weight.")
     mixup_alpha: Annotated[float, Field(gt=0)] = Field(0.2, description="Beta parameter of MixUp's mixing weight.")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Drop rate.")
-    start: Literal["scratch", "public"] = Field(
-        "scratch", description="public: fine-tune a model pretrained on the dataset's public part."
+    start: Literal["scratch", "public", "pretrained"] = Field(
+        "scratch",
+        description="What is fine-tuned: a model trained on the public part, or the architecture's published weights.",
+    )
+    test_set: Literal["test", "nonmembers"] = Field(
+        "test",
+        description="What chooses the best epoch and measures utility: the test set, or the model's own non-members.",
     )
     query_views: Literal[1, 2, 18, 50] = Field(
         1, description="1: as is; 2: and mirrored; 18, 50: with shifts of 1, 2 px."
     )
     query_batchnorm: Literal["batch", "running"] = Field(
         "batch", description="Statistics in the query: of the query batch, or the running ones of training."
+    )
+    query_dropout: bool = Field(
+        True, description="Functional dropout and drop-path of wideresnet and timm models stay on in the query."
+    )
+    query_stride: Literal[1, 2] = Field(1, description="Pixels between two shifts of 18 views.")
+    precision: Literal["auto", "bf16", "fp16", "float32"] = Field(
+        "auto",
+        description="Of training; auto: float32 on a CPU, bf16 on a GPU that has it, else fp16. The query is float32.",
     )
     cohort: Positive = Field(1, description="Shadow models trained as one batched computation.")
 
@@ -106,16 +258,32 @@ class RunSettings(Settings):
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(
         None, description="Seeds of this run, if not the study's."
     )
+    scores: str | None = Field(
+        None, description="Scores made elsewhere, to import instead of training; {seed} stands for the seed."
+    )
 
 
 class Study(Settings):
     """A whole study."""
 
     study: Name = Field(description="Name of the study: results go to results/<study>/.")
+    protocol: Literal["artifact", "preprint"] = Field(
+        "artifact", description="Defaults that follow the released code or the preprint's."
+    )
+    membership_draws: Literal["default_rng", "legacy"] | None = Field(
+        None, description="Generator of the membership matrix; the protocol's if not given."
+    )
+    offline: Literal["two-sided", "one-sided"] | None = Field(
+        None, description="Whether a score far below the OUT centre counts as a member's; the protocol's if not given."
+    )
     shadow_models: Annotated[int, Field(ge=2)] = Field(256, description="M: shadow models per run.")
     member_fraction: Fraction = Field(0.5, description="Fraction of the models that hold each sample.")
     shard_size: Positive = Field(32, description="Models trained by one job: a multiple of each recipe's cohort.")
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field([42], description="Seeds of every run that names none.")
+    device: Literal["cpu", "cuda"] = Field(
+        "cpu", description="Where shadow models train; a job that is to have a GPU and has none fails."
+    )
+    jobs_per_gpu: Positive = Field(1, description="Training jobs that may share one GPU.")
     fprs: Annotated[list[Fraction], Field(min_length=1)] = Field(
         [1e-5, 1e-3], description="Target false positive rates."
     )
@@ -123,12 +291,10 @@ class Study(Settings):
         [0.01, 0.1, 0.5], description="Membership priors for PPV."
     )
     store_logits: bool = Field(False, description="Keep the logits of every query in the shards.")
-    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)] = Field(description="Datasets by name.")
-    architectures: Annotated[dict[Name, Architecture], Field(min_length=1)] = Field(
-        description="Architectures by name."
-    )
-    regimes: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)] = Field(
-        description="Recipe settings by regime: all keys of a recipe are allowed."
+    datasets: dict[Name, Dataset] = Field({}, description="Datasets by name.")
+    architectures: dict[Name, Architecture] = Field({}, description="Architectures by name.")
+    regimes: dict[Name, dict[str, Any]] = Field(
+        {}, description="Recipe settings by regime: all keys of a recipe are allowed."
     )
     pretraining: dict[str, Any] = Field({}, description="Recipe settings for pretraining on a dataset's public part.")
     runs: Annotated[dict[str, RunSettings], Field(min_length=1)] = Field(
@@ -156,11 +322,23 @@ class Study(Settings):
             _distinct(f"agreement.{reference}", variants)
             if len(self.seeds_of(reference)) < 2:
                 raise ConfigError(f"agreement.{reference}: the reference run has one seed, it needs two or more")
+            self._check_same_pool(reference, variants)
         for table in ("ablation", "transfer"):
             _distinct(table, getattr(self, table))
             for key in getattr(self, table):
                 self._known(table, key, self.runs)
         return self
+
+    def _check_same_pool(self, reference: str, variants: list[str]) -> None:
+        for key in (reference, *variants):
+            dataset = key.split("/")[0]
+            if dataset != reference.split("/")[0]:
+                raise ConfigError(f"agreement.{reference}: {key} has another dataset, their samples cannot be compared")
+            if dataset in self.datasets and self.dataset_of(key).draws_pool:
+                raise ConfigError(
+                    f"agreement.{reference}: with datasets.{dataset}.seed: run each seed has another pool, "
+                    "samples cannot be compared"
+                )
 
     def _known(self, place: str, name: str, allowed: Mapping) -> None:
         if name not in allowed:
@@ -171,17 +349,21 @@ class Study(Settings):
         if key.count("/") != 2:
             raise ConfigError(f"{place}: not of the form dataset/architecture/regime")
         dataset, architecture, regime = key.split("/")
+        _distinct(f"{place}.seeds", run.seeds or [])
+        if run.scores:
+            self._check_import(key, run)
+            return
         self._known(place, dataset, self.datasets)
         self._known(place, architecture, self.architectures)
         self._known(place, regime, self.regimes)
-        _distinct(f"{place}.seeds", run.seeds or [])
         recipe = self.recipe_of(key)
-        samples = DATASETS[self.datasets[dataset].source]
+        samples = self.datasets[dataset].holds
         network = self.architectures[architecture]
-        if FAMILIES[network.family] != samples and not (samples == "image" and network.flatten):
+        takes = FAMILIES.get(network.family, samples)
+        if takes != samples and not (samples == "image" and network.flatten):
             hint = f" unless architectures.{architecture}.flatten is true" if samples == "image" else ""
             raise ConfigError(
-                f"{place}: {architecture} ({network.family}) takes {FAMILIES[network.family]} samples, "
+                f"{place}: {architecture} ({network.family}) takes {takes} samples, "
                 f"not the {samples}s of {dataset}{hint}"
             )
         for augmentation in recipe.augment:
@@ -189,14 +371,45 @@ class Study(Settings):
             if AUGMENTATIONS[augmentation] not in (samples, "any"):
                 raise ConfigError(f"{place}.augment: {augmentation} needs images, {dataset} is {samples}")
         _distinct(f"{place}.augment", recipe.augment)
+        if recipe.image_size and samples != "image":
+            raise ConfigError(f"{place}.image_size: {recipe.image_size} needs images, {dataset} is {samples}")
         if recipe.query_views > 1 and samples != "image":
             raise ConfigError(
                 f"{place}.query_views: {recipe.query_views} views need images, {dataset} is {samples}: use 1"
             )
         if recipe.start == "public" and not self.datasets[dataset].public:
             raise ConfigError(f"{place}.start: public needs datasets.{dataset}.public above 0")
+        if recipe.start == "public" and self.datasets[dataset].seed == "run":
+            raise ConfigError(
+                f"{place}.start: public needs a fixed datasets.{dataset}.seed: with run the public part would be "
+                "another in each run, but is pretrained on once"
+            )
+        if recipe.start == "pretrained" and network.family != "timm":
+            raise ConfigError(f"{place}.start: pretrained needs an architecture of family timm, not {network.family}")
+        prepared = self.dataset_of(key)
+        if recipe.test_set == "test" and not prepared.test and prepared.pool == "train+test":
+            raise ConfigError(
+                f"{place}.test_set: test needs datasets.{dataset}.test, or its pool to be train: train+test leaves none"
+            )
+        if recipe.test_set == "test" and not prepared.test and prepared.source in ("digits", "synthetic"):
+            raise ConfigError(
+                f"{place}.test_set: {prepared.source} has no test set of its own, set datasets.{dataset}.test"
+            )
+        if recipe.cohort > 1 and network.family not in IN_COHORTS:
+            raise ConfigError(
+                f"{place}.cohort: {recipe.cohort} is not allowed for {network.family}, whose models train alone: use 1"
+            )
         if self.shard_size % recipe.cohort:
             raise ConfigError(f"shard_size: {self.shard_size} is not a multiple of {place}'s cohort of {recipe.cohort}")
+
+    def _check_import(self, key: str, run: RunSettings) -> None:
+        place = f"runs.{key}"
+        for name in key.split("/"):
+            if not re.match(NAME, name):
+                raise ConfigError(f"{place}: {name!r} is not allowed: letters, digits and _ . + - are")
+        if len(self.seeds_of(key)) > 1 and "{seed}" not in run.scores:
+            raise ConfigError(f"{place}.scores: {run.scores!r} must have {{seed}} in it, the run has several seeds")
+        self.recipe_of(key)
 
     def seeds_of(self, key: str) -> list[int]:
         """Seeds of a run, given as ``dataset/architecture/regime``."""
@@ -204,8 +417,47 @@ class Study(Settings):
 
     def recipe_of(self, key: str) -> Recipe:
         """The run's recipe: the regime's settings with the run's own on top."""
-        own = self.runs[key].model_extra or {}
-        return _recipe(f"runs.{key}", self.regimes[key.split("/")[2]] | own)
+        return _recipe(f"runs.{key}", PROTOCOLS[self.protocol]["recipe"] | self._given(key))
+
+    def _given(self, key: str) -> dict[str, Any]:
+        return self.regimes.get(key.split("/")[2], {}) | (self.runs[key].model_extra or {})
+
+    def imported_recipe(self, key: str) -> dict[str, Any]:
+        """What the study says of how imported scores were made: a recipe with ``None`` where it says nothing."""
+        known, recipe = self._given(key), self.recipe_of(key).model_dump()
+        return {name: value if name in known else None for name, value in recipe.items()}
+
+    def dataset_of(self, key: str) -> Dataset:
+        """The run's dataset, its pool as the protocol says if the dataset does not."""
+        dataset = self.datasets[key.split("/")[0]]
+        return dataset.model_copy(update={"pool": dataset.pool or self.protocol_value("pool")})
+
+    def view_of(self, key: str, seed: int) -> str:
+        """The run's preparation of its dataset, as a part of the data file's name."""
+        return self.dataset_of(key).view(self.recipe_of(key).image_size, seed)
+
+    def pretraining_view(self, dataset: str) -> str:
+        """Pretraining's preparation of a dataset."""
+        return self.dataset_of(dataset).view(self._pretraining_recipe().image_size, 0)
+
+    def views(self) -> dict[tuple[str, str], tuple[int | None, int]]:
+        """Image size and seed of each preparation that some run, or pretraining, needs, by dataset and view."""
+        needed = {}
+        for key in self.runs:
+            dataset = key.split("/")[0]
+            if dataset not in self.datasets:
+                continue
+            sizes_seeds = [(self.recipe_of(key).image_size, seed) for seed in self.seeds_of(key)]
+            if self.datasets[dataset].public:
+                sizes_seeds.append((self._pretraining_recipe().image_size, 0))
+            prepared = self.dataset_of(key)
+            for size, seed in sizes_seeds:
+                needed[dataset, prepared.view(size, seed)] = (size, prepared.split_seed(seed))
+        return needed
+
+    def protocol_value(self, option: str) -> str:
+        """Value of one of the protocol's study-wide options: the study's own or the preset's."""
+        return getattr(self, option, None) or PROTOCOLS[self.protocol]["study"][option]
 
     @staticmethod
     def stem(key: str, parts: int = 3) -> str:
@@ -230,6 +482,7 @@ class Study(Settings):
             "recipe": self.recipe_of(key).model_dump(),
             "shadow_models": self.shadow_models,
             "member_fraction": self.member_fraction,
+            "membership_draws": self.protocol_value("membership_draws"),
             "store_logits": self.store_logits,
         }
 
@@ -238,15 +491,30 @@ class Study(Settings):
         return {
             "recipe_version": RECIPE_VERSION,
             "architecture": self.architectures[architecture].model_dump(),
-            "recipe": _recipe("pretraining", self.pretraining).model_dump(),
+            "recipe": self._pretraining_recipe().model_dump(),
         }
+
+    def _pretraining_recipe(self) -> Recipe:
+        return _recipe("pretraining", PROTOCOLS[self.protocol]["recipe"] | self.pretraining)
+
+
+def checked_dataset(settings: Mapping[str, Any]) -> Dataset:
+    """A dataset's settings, checked on their own.
+
+    Raises:
+        ConfigError: one line: the key, the value, what is allowed.
+    """
+    try:
+        return Dataset(**settings)
+    except ValidationError as error:
+        raise ConfigError(_sentence(error, "datasets.", Dataset)) from None
 
 
 def _recipe(place: str, settings: Mapping[str, Any]) -> Recipe:
     try:
         return Recipe(**settings)
     except ValidationError as error:
-        raise ConfigError(_sentence(error, f"{place}.")) from None
+        raise ConfigError(_sentence(error, f"{place}.", Recipe)) from None
 
 
 def _distinct(place: str, values: list) -> None:
@@ -255,23 +523,23 @@ def _distinct(place: str, values: list) -> None:
         raise ConfigError(f"{place}: {repeated[0]} is given more than once")
 
 
-def _sentence(error: ValidationError, prefix: str = "") -> str:
+def _sentence(error: ValidationError, prefix: str = "", section: type[Settings] | None = None) -> str:
     """The first thing wrong, as one line: the key, the value, what is allowed."""
     first = error.errors()[0]
     cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, ConfigError):
-        return str(cause)
     place = prefix + ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if isinstance(cause, ConfigError):
+        return f"{place}.{cause}" if first["loc"] else str(cause)
     if first["type"] == "extra_forbidden":
-        return f"{place}: unknown key, allowed: {', '.join(_siblings(first['loc'], bool(prefix)))}"
+        return f"{place}: unknown key, allowed: {', '.join(_siblings(first['loc'], section))}"
     if first["type"] == "missing":
         return f"{place}: missing"
     return f"{place}: {first['input']!r} is not allowed: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
-def _siblings(location: tuple, recipe: bool) -> list[str]:
+def _siblings(location: tuple, section: type[Settings] | None) -> list[str]:
     sections = {"datasets": Dataset, "architectures": Architecture}
-    model = Recipe if recipe else sections.get(location[0], Study) if len(location) > 1 else Study
+    model = section or (sections.get(location[0], Study) if len(location) > 1 else Study)
     return list(model.model_fields)
 
 

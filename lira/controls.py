@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from lira import store
-from lira.attacks import score_file
+from lira.attacks import PUBLISHED, Definition, score_file
 from lira.calibration import calibrate_file
 
 CONTROLS = ("oracle", "coin")
@@ -69,6 +69,7 @@ def control_file(
     controls: Path | str,
     samples: Path | str,
     *,
+    definition: Definition = PUBLISHED,
     seed: int = 0,
 ) -> None:
     """Writes the rates and the per-sample counts of a run in its null world, and the rates of oracle and coin there.
@@ -82,6 +83,7 @@ def control_file(
         priors: as in :func:`lira.calibration.calibrate`.
         controls: ``controls.csv``, with the columns of ``metrics.csv``.
         samples: ``null_samples.csv``, with the columns of ``samples.csv``.
+        definition: which reading of the attacks.
         seed: of the permutation and the coin.
 
     Raises:
@@ -94,7 +96,7 @@ def control_file(
         with store.read(shadows, "shadows") as file:
             own = [seed, crc32("/".join(str(file.attrs[key]) for key in store.RUN_KEYS).encode())]
             member = permuted_membership(file["member"][:], own)
-        score_file(shadows, scores, member=member)
+        score_file(shadows, scores, definition=definition, member=member)
         with h5py.File(scores, "r+") as file:
             file["oracle"], file["coin"] = oracle(member), coin(member, own)
         calibrate_file(scores, fprs, priors, controls, samples)

@@ -4,27 +4,33 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import torch
+from jaxtyping import Bool
 from torch import nn
 
 from lira import store
 from lira.config import Architecture, Recipe
-from lira.datasets import read_part
+from lira.datasets import Part, read_part
 from lira.errors import StoreError
 from lira.membership import balanced_membership
-from lira.models import build
+from lira.models import build, initialise
+from lira.models.pretrained import normalisation
 from lira.query import query, scaled_logit
-from lira.streams import INITIAL, Streams, generator
-from lira.training.cohort import Checkpoint, Progress, Samples, evaluate, train_cohort
+from lira.streams import INITIAL, QUERY, Streams, generator
+from lira.training.cohort import Checkpoint, Samples, evaluate, train_cohort
+from lira.training.device import lease, name_of
 from lira.training.optimizers import Tensors
 
 log = logging.getLogger(__name__)
 
+SAMPLES_PER_COPY = 1024
 UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
@@ -37,6 +43,7 @@ def train_shadows(
     output: Path,
     pretrained: Path | None = None,
     device: str = "cpu",
+    jobs_per_gpu: int = 1,
     checkpoint_seconds: float = 60.0,
 ) -> None:
     """Trains and queries shadow models ``first`` to ``last`` of a run and writes them as one shard.
@@ -52,23 +59,27 @@ def train_shadows(
         last: Last model, the cohort's last or the study's.
         output: Shard to write.
         pretrained: Starting point of a recipe that fine-tunes.
-        device: A torch device.
+        device: ``cpu`` or ``cuda``.
+        jobs_per_gpu: Training jobs that may share one GPU.
         checkpoint_seconds: Time between two checkpoints of the cohort in flight.
     """
     recipe = Recipe(**settings["recipe"])
-    torch.set_num_threads(1)  # a model must not depend on how many cores ran it
     parts = output.with_name(f"{output.name}.parts")
     starts = range(first, last + 1, recipe.cohort)
-    for start in starts:
-        rows = range(start, min(start + recipe.cohort, last + 1))
-        part = parts / f"{start}.h5"
-        fingerprint = _fingerprint(settings, run, data, pretrained, rows)
-        if _finished(part, fingerprint):
-            log.info("models %d-%d: already trained", rows[0], rows[-1])
-            continue
-        checkpoint = Checkpoint(parts / f"{start}.pt", fingerprint, checkpoint_seconds)
-        _train_cohort(settings, run, data, pretrained, rows, part, checkpoint, device)
-        checkpoint.path.unlink(missing_ok=True)
+    loaded = None
+    with lease(device, jobs_per_gpu) as leased:
+        for start in starts:
+            rows = range(start, min(start + recipe.cohort, last + 1))
+            part = parts / f"{start}.h5"
+            fingerprint = _fingerprint(settings, run, data, pretrained, rows, leased)
+            if _finished(part, fingerprint):
+                log.info("models %d-%d: already trained", rows[0], rows[-1])
+                continue
+            checkpoint = Checkpoint(parts / f"{start}.pt", fingerprint, checkpoint_seconds)
+            loaded = loaded or _Loaded.of(settings, data, run["seed"], leased)
+            _train_cohort(settings, run, loaded, pretrained, rows, part, checkpoint, leased)
+            checkpoint.path.unlink(missing_ok=True)
+        device = name_of(leased)
     attributes = run | _recorded(settings) | {"first": first, "last": last} | store.provenance(device)
     with store.create(output, "shard", attributes) as file:
         for start in starts:
@@ -77,10 +88,39 @@ def train_shadows(
     shutil.rmtree(parts)
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """What the cohorts of a shard share: data on the device, and who holds what."""
+
+    part: Part
+    pool: Samples
+    test: Samples | None
+    membership: Bool[np.ndarray, "model sample"]
+
+    @classmethod
+    def of(cls, settings: dict[str, Any], data: Path, seed: int, device: str) -> "_Loaded":
+        part = _normalised(read_part(data, "pool"), settings)
+        membership = balanced_membership(
+            len(part.y),
+            settings["shadow_models"],
+            settings["member_fraction"],
+            seed,
+            generator=settings["membership_draws"],
+        )
+        test = None
+        if settings["recipe"]["test_set"] == "test":
+            test = Samples(_normalised(read_part(data, "test"), settings), device)
+        return cls(part, Samples(part, device), test, membership)
+
+
+def _chosen(part: Part, rows: Bool[np.ndarray, " sample"]) -> Part:
+    return replace(part, x=part.x[rows], y=part.y[rows])
+
+
 def _train_cohort(
     settings: dict[str, Any],
     run: dict[str, Any],
-    data: Path,
+    loaded: "_Loaded",
     pretrained: Path | None,
     rows: range,
     output: Path,
@@ -88,22 +128,31 @@ def _train_cohort(
     device: str,
 ) -> None:
     recipe, seed = Recipe(**settings["recipe"]), run["seed"]
-    part = read_part(data, "pool")
-    pool, test = Samples(part, device), Samples(read_part(data, "test"), device)
-    membership = balanced_membership(len(pool), settings["shadow_models"], settings["member_fraction"], seed)
-    member = membership[rows.start : rows.stop]
+    part, pool = loaded.part, loaded.pool
+    member = loaded.membership[rows.start : rows.stop]
+    test, tested = loaded.test, None
+    if recipe.test_set == "nonmembers":
+        test, tested = (pool, ~member) if len(rows) > 1 else (Samples(_chosen(part, ~member[0]), device), None)
     network = _build(settings, part, len(rows))
     initial = _initial(network, [generator(seed, model, INITIAL) for model in rows], pretrained, device)
-    progress = train_cohort(network, initial, recipe, pool, test, member, Streams(seed, rows, device), checkpoint)
-    utility = (*evaluate(network, progress.best, pool, member), *evaluate(network, progress.best, test, None))
+    network.to(device)  # buffers that are not saved
+    streams = Streams(seed, rows, device)
+    progress = train_cohort(network, initial, recipe, pool, test, member, streams, checkpoint, tested)
+    utility = (*evaluate(network, progress.best, pool, member), *evaluate(network, progress.best, test, tested))
+    diverged = _diverged(*utility[:2], part.classes, member.sum(axis=1))
+    if diverged.any():
+        log.warning("models %s: training diverged (NaN, or accuracy at chance)", np.array(rows)[diverged].tolist())
     with store.create(output, "cohort", {"fingerprint": checkpoint.fingerprint}) as file:
         file["member"] = member
         for name, values in zip(UTILITY, utility, strict=True):
             file[f"utility/{name}"] = values
+        file["utility/diverged"] = diverged.astype(float)
         for name, values in progress.history.items():
             file[f"history/{name}"] = values
         file["history/best_epoch"] = progress.best_epoch
-        _write_query(file, network, progress, pool, part.y, recipe, settings["store_logits"], part.classes)
+        queried = query(network, progress.best, pool, recipe, Streams(seed, rows, device, QUERY))
+        shape = len(rows), len(pool), recipe.query_views
+        _write_query(file, queried, shape, part.y, part.classes if settings["store_logits"] else None)
     log.info(
         "models %d-%d: test accuracy %.4f, loss ratio %.3g (means)",
         rows[0],
@@ -113,28 +162,38 @@ def _train_cohort(
     )
 
 
+def _diverged(loss: np.ndarray, accuracy: np.ndarray, classes: int, members: np.ndarray) -> np.ndarray:
+    """Which models' training failed: a loss that is no number, or train accuracy within three errors of chance."""
+    chance = 1 / classes
+    return ~np.isfinite(loss) | (accuracy < chance + 3 * np.sqrt(chance * (1 - chance) / members))
+
+
 def _write_query(
     file: h5py.File,
-    network: nn.Module,
-    progress: Progress,
-    pool: Samples,
+    queried: Iterator[tuple[slice, np.ndarray]],
+    shape: tuple[int, int, int],
     labels: np.ndarray,
-    recipe: Recipe,
-    store_logits: bool,
-    classes: int,
+    stored_classes: int | None,
 ) -> None:
-    shape = (len(progress.best_epoch), len(pool), recipe.query_views)
-    phi = np.empty(shape, np.float32)
-    logits = file.create_dataset("logits", (*shape, classes), np.float32) if store_logits else None
-    for batch, view, values in query(network, progress.best, pool, recipe):
-        phi[:, batch, view] = [scaled_logit(model[:, None], labels[batch])[:, 0] for model in values]
+    """Writes φ, and the logits if their classes are given, batch by batch: memory does not grow with the pool."""
+    phi = file.create_dataset("phi", shape, np.float32)
+    logits = file.create_dataset("logits", (*shape, stored_classes), np.float32) if stored_classes else None
+    for batch, values in queried:
+        phi[:, batch] = np.stack([scaled_logit(model, labels[batch]) for model in values])
         if logits is not None:
-            logits[:, batch, view] = values
-    file["phi"] = phi
+            logits[:, batch] = values
+
+
+def _normalised(part: Part, settings: dict[str, Any]) -> Part:
+    """The part with the statistics that published weights expect, if the models start from them."""
+    if settings["recipe"]["start"] != "pretrained":
+        return part
+    mean, std = normalisation(Architecture(**settings["architecture"]), part.x.shape[1])
+    return replace(part, mean=mean, std=std)
 
 
 def _recorded(settings: dict[str, Any]) -> dict[str, Any]:
-    names = ("recipe", "recipe_version", "shadow_models", "member_fraction")
+    names = ("recipe", "recipe_version", "shadow_models", "member_fraction", "membership_draws")
     return {"network": settings["architecture"]} | {name: settings[name] for name in names}
 
 
@@ -142,12 +201,20 @@ def _append(cohort: h5py.File, shard: h5py.File, row: int, models_in_shard: int)
     def copy(name: str, item: h5py.Dataset | h5py.Group) -> None:
         if isinstance(item, h5py.Dataset):
             target = shard.require_dataset(name, (models_in_shard, *item.shape[1:]), item.dtype)
-            target[row : row + len(item)] = item[:]
+            rows = slice(row, row + len(item))
+            if item.ndim < 3:
+                target[rows] = item[:]
+                return
+            for start in range(0, item.shape[1], SAMPLES_PER_COPY):
+                columns = slice(start, start + SAMPLES_PER_COPY)
+                target[rows, columns] = item[:, columns]
 
     cohort.visititems(copy)
 
 
-def pretrain_model(settings: dict[str, Any], data: Path, output: Path, device: str = "cpu") -> None:
+def pretrain_model(
+    settings: dict[str, Any], data: Path, output: Path, device: str = "cpu", jobs_per_gpu: int = 1
+) -> None:
     """Trains the model that fine-tuning starts from, on the dataset's public part alone.
 
     The best epoch is chosen on the public part too, so that neither pool nor test set has a say.
@@ -156,23 +223,24 @@ def pretrain_model(settings: dict[str, Any], data: Path, output: Path, device: s
         settings: From :meth:`lira.config.Study.pretraining_settings`.
         data: Prepared dataset with a public part.
         output: State file to write.
-        device: A torch device.
+        device: ``cpu`` or ``cuda``.
+        jobs_per_gpu: Training jobs that may share one GPU.
     """
-    torch.set_num_threads(1)
-    part = read_part(data, "public")
-    public = Samples(part, device)
+    part, recipe = read_part(data, "public"), Recipe(**settings["recipe"])
     network = _build(settings, part, models=1)
-    initial = _initial(network, [generator(0, 0, INITIAL)], None, device)
-    everything = np.ones((1, len(public)), bool)
-    recipe = Recipe(**settings["recipe"])
-    progress = train_cohort(network, initial, recipe, public, public, everything, Streams(0, [0], device))
+    with lease(device, jobs_per_gpu) as leased:
+        public = Samples(part, leased)
+        initial = _initial(network, [generator(0, 0, INITIAL)], None, leased)
+        everything = np.ones((1, len(public)), bool)
+        progress = train_cohort(network, initial, recipe, public, public, everything, Streams(0, [0], leased))
     with store.atomic(output) as beside:
         torch.save({name: value[0].cpu() for name, value in progress.best.items()}, beside)
 
 
 def _build(settings: dict[str, Any], part, models: int) -> nn.Module:
     architecture, dropout = Architecture(**settings["architecture"]), settings["recipe"]["dropout"]
-    return build(architecture, models, part.x.shape[1:], part.classes, dropout)
+    pretrained = settings["recipe"]["start"] == "pretrained"
+    return build(architecture, models, part.x.shape[1:], part.classes, dropout, pretrained)
 
 
 def _initial(network: nn.Module, generators: list[torch.Generator], pretrained: Path | None, device: str) -> Tensors:
@@ -182,10 +250,7 @@ def _initial(network: nn.Module, generators: list[torch.Generator], pretrained: 
         except Exception as error:
             raise StoreError(f"{pretrained} cannot be read ({error}): delete it and run snakemake again") from error
         return {name: value.expand(len(generators), *value.shape).to(device) for name, value in weights.items()}
-    for layer in network.modules():
-        if hasattr(layer, "reset"):
-            layer.reset(generators)
-    return {name: value.detach().to(device) for name, value in network.state_dict().items()}
+    return {name: value.to(device) for name, value in initialise(network, generators).items()}
 
 
 def _finished(part: Path, fingerprint: str) -> bool:
@@ -199,11 +264,11 @@ def _finished(part: Path, fingerprint: str) -> bool:
 
 
 def _fingerprint(
-    settings: dict[str, Any], run: dict[str, Any], data: Path, pretrained: Path | None, rows: range
+    settings: dict[str, Any], run: dict[str, Any], data: Path, pretrained: Path | None, rows: range, device: str
 ) -> str:
     """What a cohort's models depend on: kept work of anything else is not taken up."""
     with store.read(data, "data") as file:
         checksum = file.attrs["sha256"], file.attrs["split"]
     start = hashlib.sha256(pretrained.read_bytes()).hexdigest() if pretrained else None
-    content = [settings, run, checksum, start, rows.start, rows.stop, torch.__version__]
+    content = [settings, run, checksum, start, rows.start, rows.stop, torch.__version__, name_of(device)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -7,7 +7,8 @@ Every HDF5 file carries ``encoding-type`` and ``encoding-version`` and, as attri
 data       ``pool|test|public/{x, y, source}``; ``source`` holds the index in the original dataset
 shard      ``logits [m, N, A, C]`` (optional), ``phi [m, N, A]``, ``member [m, N]``,
            ``utility/* [m]``, ``history/* [m, epoch]`` of models ``first`` to ``last``
-shadows    ``phi [M, N, A]`` float32, ``member [M, N]``, ``utility/* [M]``
+shadows    ``phi [M, N, A]`` float32 (imported scores: maybe float64), ``member [M, N]``, ``labels [N]`` (imported:
+           if known), ``utility/* [M]`` (imported: NaN)
 scores     one float64 ``[M, N]`` array per attack, and ``member [M, N]``
 =========  =====================================================================================
 """

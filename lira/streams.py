@@ -14,11 +14,11 @@ def generator(seed: int, model: int, purpose: int, device: str = "cpu") -> torch
     return torch.Generator(device).manual_seed(int(state[0] >> np.uint64(1)))
 
 
-INITIAL, HOST, NOISE = range(3)
+INITIAL, TRAINING, QUERY = 0, 1, 3
 
 
 class Streams:
-    """The streams that m models draw from while they train.
+    """The streams that m models draw from while they train, or while they are queried.
 
     Scalars and orders come from the host, masks and offsets from the device. Every draw stacks one draw of each
     model, so a model's sequence is the same in any company.
@@ -27,12 +27,13 @@ class Streams:
         seed: The run's seed.
         models: Indices of the m models.
         device: Where noise is drawn.
+        purpose: ``TRAINING`` or ``QUERY``; the noise has the purpose after it.
     """
 
-    def __init__(self, seed: int, models: Iterable[int], device: str = "cpu"):
+    def __init__(self, seed: int, models: Iterable[int], device: str = "cpu", purpose: int = TRAINING):
         models = list(models)
-        self.host = [generator(seed, model, HOST) for model in models]
-        self.noise = [generator(seed, model, NOISE, device) for model in models]
+        self.host = [generator(seed, model, purpose) for model in models]
+        self.noise = [generator(seed, model, purpose + 1, device) for model in models]
         self.device = device
 
     def take(self, rows: Sequence[int]) -> "Streams":

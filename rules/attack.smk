@@ -16,7 +16,9 @@ rule score_attacks:
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        offline=study.protocol_value("offline"),
     message:
         "Attacking {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira score-attacks {input} --output {output} > {log} 2>&1"
+        "lira score-attacks {input} --offline {params.offline} --output {output} > {log} 2>&1"

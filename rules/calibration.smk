@@ -46,10 +46,11 @@ rule run_controls:
     params:
         fprs=option("fpr", study.fprs),
         priors=option("prior", study.priors),
+        offline=study.protocol_value("offline"),
     message:
         "Attacking {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}, by chance"
     shell:
-        "lira run-controls {input} {params.fprs} {params.priors}"
+        "lira run-controls {input} {params.fprs} {params.priors} --offline {params.offline}"
         " --controls {output.controls} --samples {output.samples} > {log} 2>&1"
 
 

@@ -5,7 +5,7 @@ import re
 
 from snakemake.exceptions import WorkflowError
 
-from lira.config import load_study, read_yaml
+from lira.config import RAW, load_study, read_yaml
 from lira.errors import LiraError
 
 try:
@@ -16,18 +16,28 @@ except LiraError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = f"results/{study.study}"
+DEVICE = ["--device", study.device, "--jobs-per-gpu", str(study.jobs_per_gpu)]
+GPUS = 1 if study.device == "cuda" else 0
 FPRS = [f"{fpr:g}" for fpr in study.fprs]
 
 
 def any_of(names):
-    return "|".join(re.escape(name) for name in sorted(names))
+    return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"
+
+
+VIEWS = study.views()
+IMPORTED = [key for key, run in study.runs.items() if run.scores]
+
+
+def names_of(part, declared):
+    return any_of({*declared, *(key.split("/")[part] for key in study.runs)})
 
 
 WILDCARDS = dict(
-    dataset=any_of(study.datasets),
-    architecture=any_of(study.architectures),
-    regime=any_of(study.regimes),
-    view="[A-Za-z0-9-]+",
+    dataset=names_of(0, study.datasets),
+    architecture=names_of(1, study.architectures),
+    regime=names_of(2, study.regimes),
+    view=any_of(view for _, view in VIEWS),
     seed=r"\d+",
     first=r"\d+",
     last=r"\d+",
@@ -49,8 +59,44 @@ def run_files(name, keys=None, every_seed=False):
 
 
 def data_file(wildcards):
-    view = study.datasets[wildcards.dataset].view
+    """The run's preparation of its dataset; none for imported scores of a dataset that is not in the study."""
+    if wildcards.dataset not in study.datasets:
+        return []
+    view = study.view_of(run_key(wildcards), int(wildcards.seed))
     return f"{RESULTS}/data/{wildcards.dataset}-{view}.h5"
+
+
+def public_file(wildcards):
+    """Pretraining's preparation of a dataset."""
+    view = study.pretraining_view(wildcards.dataset)
+    return f"{RESULTS}/data/{wildcards.dataset}-{view}.h5"
+
+
+def has_pictures(dataset):
+    return dataset in study.datasets and study.datasets[dataset].holds == "image"
+
+
+def pictures_file(wildcards):
+    """What figures show samples from: the first of their runs' preparations, if it holds images."""
+    dataset, regime = wildcards.dataset, wildcards.get("regime", "")
+    if not has_pictures(dataset):
+        return []
+    prefix = f"{dataset}/{wildcards.architecture}/{regime}"
+    key = next(
+        key
+        for key in study.runs
+        if key == prefix or key.startswith(prefix) and not regime
+    )
+    view = study.view_of(key, study.seeds_of(key)[0])
+    return f"{RESULTS}/data/{dataset}-{view}.h5"
+
+
+def raw_files(wildcards):
+    """What a dataset is prepared from: the record of its raw files, or the user's own file."""
+    dataset = study.datasets[wildcards.dataset]
+    if dataset.source in RAW:
+        return f"{RESULTS}/data/{wildcards.dataset}.json"
+    return dataset.path if dataset.source == "file" else []
 
 
 def shard_files(wildcards):
@@ -61,7 +107,7 @@ def shard_files(wildcards):
 
 
 def pretrained_file(wildcards):
-    if study.recipe_of(run_key(wildcards)).start == "scratch":
+    if study.recipe_of(run_key(wildcards)).start != "public":
         return []
     return f"{RESULTS}/pretrained/{wildcards.dataset}/{wildcards.architecture}.pt"
 
@@ -79,7 +125,25 @@ def variant_labels(wildcards):
 
 
 def dataset_settings(wildcards):
-    return json.dumps(study.datasets[wildcards.dataset].model_dump())
+    return json.dumps(study.dataset_of(wildcards.dataset).model_dump())
+
+
+def raw_settings(wildcards):
+    dataset = study.datasets[wildcards.dataset]
+    return json.dumps({"source": dataset.source, "path": dataset.path})
+
+
+def view_options(wildcards):
+    size, seed = VIEWS[wildcards.dataset, wildcards.view]
+    return [*option("size", [size] if size else []), *option("seed", [seed])]
+
+
+def scores_source(wildcards):
+    return study.runs[run_key(wildcards)].scores.replace("{seed}", wildcards.seed)
+
+
+def imported_recipe(wildcards):
+    return json.dumps(study.imported_recipe(run_key(wildcards)))
 
 
 def training_settings(wildcards):
@@ -136,6 +200,9 @@ def caption(name):
 
 
 REFERENCES = [study.stem(key) for key in study.agreement]
+ILLUSTRATED = [
+    study.stem(key) for key in study.agreement if has_pictures(key.split("/")[0])
+]
 NETWORKS = dict.fromkeys(study.stem(key, parts=2) for key in study.runs)
 
 TABLES = [
@@ -159,7 +226,7 @@ FIGURES = [
     *(
         f"{name}-{ref}-fpr{fpr}"
         for ref in REFERENCES
-        for name in ("support", "top_vulnerable")
+        for name in ("support", *(["top_vulnerable"] if ref in ILLUSTRATED else []))
         for fpr in FPRS
     ),
 ]

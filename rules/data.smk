@@ -1,7 +1,34 @@
-"""Datasets: each prepared once, with its split, statistics and checksum."""
+"""Datasets: raw files found or downloaded, then prepared once per view, with split, statistics and checksum."""
+
+
+localrules:
+    download_data,
+
+
+rule download_data:
+    output:
+        "<results>/data/{dataset}.json",
+    log:
+        "<logs>/download_data/{dataset}.log",
+    benchmark:
+        "<benchmarks>/download_data/{dataset}.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        settings=raw_settings,
+    message:
+        "Looking for the raw files of {wildcards.dataset}"
+    shell:
+        "lira download-data --settings {params.settings:q} --output {output} > {log} 2>&1"
 
 
 rule prepare_data:
+    input:
+        raw_files,
     output:
         "<results>/data/{dataset}-{view}.h5",
     log:
@@ -9,14 +36,15 @@ rule prepare_data:
     benchmark:
         "<benchmarks>/prepare_data/{dataset}-{view}.tsv"
     conda:
-        "../envs/analysis.yaml"
+        "../envs/gpu.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
     params:
         settings=dataset_settings,
+        view=view_options,
     message:
         "Preparing {wildcards.dataset}"
     shell:
-        "lira prepare-data --settings {params.settings:q} --output {output} > {log} 2>&1"
+        "lira prepare-data --settings {params.settings:q} {params.view} --output {output} > {log} 2>&1"

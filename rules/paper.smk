@@ -177,7 +177,7 @@ use rule plot_loss_ratio as plot_in_out with:
     input:
         shown=regime_files("scores.h5"),
         shadows=regime_files("shadows.h5"),
-        data=data_file,
+        data=pictures_file,
     output:
         **figure_files("in_out-{dataset}-{architecture}", "Attacks"),
     log:
@@ -189,8 +189,7 @@ use rule plot_loss_ratio as plot_in_out with:
         options=lambda wildcards: [
             "--sample",
             study.sample,
-            "--data",
-            data_file(wildcards),
+            *option("data", pictures_file(wildcards)),
         ],
 
 
@@ -287,7 +286,7 @@ use rule plot_loss_ratio as plot_top1 with:
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
         shadows=reference_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),
-        data=data_file,
+        data=pictures_file,
     output:
         **figure_files("top1-{dataset}-{architecture}-{regime}", "Agreement"),
     log:
@@ -296,7 +295,7 @@ use rule plot_loss_ratio as plot_top1 with:
         "<benchmarks>/plot/top1-{dataset}-{architecture}-{regime}.tsv"
     params:
         name="top1",
-        options=lambda wildcards: ["--data", data_file(wildcards)],
+        options=lambda wildcards: option("data", pictures_file(wildcards)),
 
 
 use rule plot_loss_ratio as plot_top_vulnerable with:
@@ -308,7 +307,7 @@ use rule plot_loss_ratio as plot_top_vulnerable with:
         samples=reference_files("samples.csv"),
         variants=variant_files("samples.csv"),
         variant_shadows=variant_files("shadows.h5"),
-        data=data_file,
+        data=pictures_file,
     output:
         **figure_files(
             "top_vulnerable-{dataset}-{architecture}-{regime}-fpr{fpr}", "Agreement"
@@ -322,8 +321,7 @@ use rule plot_loss_ratio as plot_top_vulnerable with:
         options=lambda wildcards: [
             "--fpr",
             wildcards.fpr,
-            "--data",
-            data_file(wildcards),
+            *option("data", pictures_file(wildcards)),
         ],
 
 

@@ -3,7 +3,7 @@
 
 rule pretrain_model:
     input:
-        data=data_file,
+        data=public_file,
     output:
         "<results>/pretrained/{dataset}/{architecture}.pt",
     log:
@@ -16,12 +16,14 @@ rule pretrain_model:
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 120 * attempt,
+        gpu=GPUS,
     params:
         settings=pretraining_settings,
+        device=DEVICE,
     message:
         "Pretraining {wildcards.architecture} on the public part of {wildcards.dataset}"
     shell:
-        "lira pretrain-model --settings {params.settings:q} --data {input.data} --output {output} > {log} 2>&1"
+        "lira pretrain-model --settings {params.settings:q} --data {input.data} {params.device} --output {output} > {log} 2>&1"
 
 
 rule train_shadows:
@@ -40,9 +42,11 @@ rule train_shadows:
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 240 * attempt,
+        gpu=GPUS,
     params:
         settings=training_settings,
         run=run_description,
+        device=DEVICE,
         pretrained=lambda wildcards, input: option(
             "pretrained", input.get("pretrained", [])
         ),
@@ -50,7 +54,7 @@ rule train_shadows:
         "Training {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, "
         "seed {wildcards.seed}: models {wildcards.first} to {wildcards.last}"
     shell:
-        "lira train-shadows --settings {params.settings:q} --run {params.run:q} --data {input.data} {params.pretrained}"
+        "lira train-shadows --settings {params.settings:q} --run {params.run:q} --data {input.data} {params.pretrained} {params.device}"
         " --first {wildcards.first} --last {wildcards.last} --output {output} > {log} 2>&1"
 
 
@@ -64,6 +68,8 @@ rule gather_shadows:
         "<logs>/gather_shadows/{dataset}/{architecture}/{regime}/seed{seed}.log",
     benchmark:
         "<benchmarks>/gather_shadows/{dataset}/{architecture}/{regime}/seed{seed}.tsv"
+    wildcard_constraints:
+        dataset=f"(?!(?:{any_of(IMPORTED)})/seed)(?:{WILDCARDS['dataset']})",
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -76,3 +82,32 @@ rule gather_shadows:
         "Gathering {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
         "lira gather-shadows {input.shards} --data {input.data} --models {params.models} --output {output} > {log} 2>&1"
+
+
+rule import_scores:
+    input:
+        scores=scores_source,
+        data=data_file,
+    output:
+        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
+    log:
+        "<logs>/import_scores/{dataset}/{architecture}/{regime}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/import_scores/{dataset}/{architecture}/{regime}/seed{seed}.tsv"
+    wildcard_constraints:
+        dataset=f"(?=(?:{any_of(IMPORTED)})/seed)(?:{WILDCARDS['dataset']})",
+    conda:
+        "../envs/gpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        run=run_description,
+        recipe=imported_recipe,
+        data=lambda wildcards, input: option("data", input.get("data", [])),
+    message:
+        "Importing {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
+    shell:
+        "lira import-scores {input.scores} --run {params.run:q} --recipe {params.recipe:q} {params.data}"
+        " --output {output} > {log} 2>&1"

@@ -1,77 +1,177 @@
-"""Datasets: each loader gives arrays, and all land in one HDF5 file with split, statistics and checksum."""
+"""Datasets: each loader gives arrays, and all land in one HDF5 file with split, statistics and checksum.
+
+A module per dataset has ``load(settings, seed) -> Arrays``; those whose raw files are looked for or downloaded also
+have ``fetch(folder) -> {file: checksum}``.
+"""
 
 import hashlib
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+import h5py
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Int, Shaped, UInt8
 
 from lira import store
-from lira.config import Dataset
+from lira.config import DATASETS, Dataset
+from lira.datasets._arrays import Arrays, check_finite, check_labels
 from lira.errors import ConfigError, DataError
 
+__all__ = ["Arrays", "Part", "download_data", "load", "prepare_data", "read_part", "split"]
 
-@dataclass(frozen=True)
-class Arrays:
-    """A dataset as its loader gives it.
+FOLDER = "data"
+BLOCK_BYTES = 32 << 20
 
-    Attributes:
-        x: Samples; images as uint8 ``[N, channels, height, width]``.
-        y: Class of each sample, from 0.
-        scale: The value in ``x`` that means 1.0.
-        classes: Number of classes.
+
+def download_data(settings: Dataset, output: Path) -> None:
+    """Sees that a dataset's raw files are there and whole, downloads them if they can be, and records them.
+
+    Args:
+        settings: Its ``source`` and ``path`` count.
+        output: JSON file to write: source, folder, and checksum of each file.
+
+    Raises:
+        DataError: a file is missing or damaged; says what to put where.
     """
+    folder = Path(settings.path or FOLDER)
+    files = import_module(f"lira.datasets.{settings.source}").fetch(folder)
+    with store.atomic(output) as beside:
+        record = {"source": settings.source, "folder": str(folder), "files": files}
+        beside.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
-    x: Shaped[np.ndarray, "sample ..."]
-    y: Int[np.ndarray, " sample"]
-    scale: float
-    classes: int
+
+def load(settings: Dataset, seed: int) -> Arrays:
+    """Calls the dataset's loader.
+
+    Args:
+        settings: The dataset.
+        seed: Seed of its split, for a dataset that comes without one.
+
+    Raises:
+        DataError: raw files are missing, damaged or of the wrong form.
+    """
+    module = settings.source if settings.source in DATASETS else "_function"
+    return import_module(f"lira.datasets.{module}").load(settings, seed)
 
 
-def prepare_data(settings: Dataset, output: Path) -> None:
-    """Writes a dataset's pool, test set and public part.
+def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -> None:
+    """Writes a dataset's pool, test set and public part, block by block.
 
-    The split is drawn class by class from ``settings.seed``; ``source`` records each sample's index in the
-    original dataset. Mean and standard deviation are those of the pool, per channel, after division by ``scale``.
+    ``source`` records each sample's index in the original dataset: its training samples first, then its test samples
+    (Purchase-100: its rows). Images are resized from the original ones, bilinear and antialiased, as torchvision does
+    on pictures. Mean and standard deviation are the dataset's published constants where it has them (paper,
+    section 2), else those of the pool, per channel or feature, after division by ``scale``.
+
+    Args:
+        settings: The dataset.
+        size: Height and width to resize images to; as they are, or the dataset's own choice, if ``None``.
+        seed: The run's seed, which splits a dataset whose ``seed`` is ``run``.
+        output: HDF5 file to write.
 
     Raises:
         ConfigError: the dataset is too small for the split.
+        DataError: values that cannot be used: what, in which file, where.
     """
-    arrays = import_module(f"lira.datasets.{settings.source}").load()
-    parts = split(arrays.y, settings)
-    channels = tuple(axis for axis in range(arrays.x.ndim) if axis != 1)
-    pool = arrays.x[parts["pool"]] / arrays.scale
+    seed = seed if settings.seed == "run" else settings.seed
+    arrays = load(settings, seed)
+    parts = split(arrays, settings, seed)
+    classes = check_labels(arrays, parts["pool"])
+    size = size or arrays.size
+    known = arrays.mean is not None
+    statistics, checksum = None if known else _statistics(), hashlib.sha256()
     attributes = {
         "dataset": settings.source,
-        "split": settings.model_dump(),
-        "classes": arrays.classes,
+        "split": settings.model_dump(exclude={"path"}) | {"seed": seed, "size": size},
+        "classes": classes,
         "scale": arrays.scale,
-        "mean": pool.mean(axis=channels),
-        "std": pool.std(axis=channels),
-        "sha256": hashlib.sha256(arrays.x.tobytes() + arrays.y.tobytes()).hexdigest(),
     }
     with store.create(output, "data", attributes | store.provenance()) as file:
         for name, source in parts.items():
-            group = file.create_group(name)
-            group["x"], group["y"], group["source"] = arrays.x[source], arrays.y[source], source
+            fit = statistics if name == "pool" else None
+            _write(file.create_group(name), arrays, source, size, fit, checksum)
+        file.attrs["mean"] = np.asarray(arrays.mean if known else statistics.mean_, np.float64)
+        file.attrs["std"] = np.asarray(arrays.std if known else statistics.scale_, np.float64)
+        file.attrs["sha256"] = checksum.hexdigest()
 
 
-def split(labels: Int[np.ndarray, " sample"], settings: Dataset) -> dict[str, Int[np.ndarray, " part"]]:
-    """Sample indices of ``pool``, ``test`` and, if any, ``public``: disjoint, ascending, classes in proportion."""
+def _statistics():
+    from sklearn.preprocessing import StandardScaler
+
+    return StandardScaler()  # a constant feature gets a standard deviation of 1
+
+
+def _write(group: h5py.Group, arrays: Arrays, source: np.ndarray, size: int | None, statistics, checksum) -> None:
+    written = 0
+    for x in _blocks(arrays, source, size):
+        if not written:
+            group.create_dataset("x", (len(source), *x.shape[1:]), x.dtype)
+        group["x"][written : written + len(x)] = x
+        written += len(x)
+        checksum.update(x.tobytes())
+        if statistics is not None:
+            statistics.partial_fit(np.moveaxis(x, 1, -1).reshape(-1, x.shape[1]) / arrays.scale)
+    group["y"], group["source"] = arrays.y[source], source
+    checksum.update(arrays.y[source].tobytes() + source.tobytes())
+
+
+def _blocks(arrays: Arrays, source: np.ndarray, size: int | None) -> Iterator[np.ndarray]:
+    first = _samples(arrays, source[:1], size)
+    step = max(1, BLOCK_BYTES // first.nbytes)
+    for start in range(0, len(source), step):
+        yield _samples(arrays, source[start : start + step], size)
+
+
+def _samples(arrays: Arrays, source: np.ndarray, size: int | None) -> np.ndarray:
+    if isinstance(arrays.x, np.ndarray) and arrays.x.ndim == 2:
+        x = np.asarray(arrays.x[source], np.float32)
+        check_finite(x, source, arrays.origin)
+        return x
+    if size:
+        return np.stack([resize(arrays.x[index], size) for index in source])
+    return np.ascontiguousarray(arrays.x[source])
+
+
+def resize(image: UInt8[np.ndarray, "channel height width"], size: int) -> UInt8[np.ndarray, "channel size size"]:
+    """One grey or colour image, bilinear and antialiased; unchanged if it has the size."""
+    from PIL import Image
+
+    if image.shape[1:] == (size, size):
+        return image
+    pixels = image[0] if len(image) == 1 else np.ascontiguousarray(np.moveaxis(image, 0, 2))
+    resized = np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR))
+    return resized[np.newaxis] if len(image) == 1 else np.moveaxis(resized, 2, 0)
+
+
+def split(arrays: Arrays, settings: Dataset, seed: int) -> dict[str, Int[np.ndarray, " part"]]:
+    """Sample indices of ``pool`` and, if any, ``test`` and ``public``: disjoint, set aside class by class.
+
+    The pool is the dataset's training samples, with its test samples after them if ``settings.pool`` says so, less
+    what ``settings.test`` and ``settings.public`` set aside. Without ``settings.test`` the test set is the dataset's
+    own, where the pool leaves it.
+
+    Raises:
+        ConfigError: the dataset is too small.
+    """
     from sklearn.model_selection import train_test_split
 
-    rest, parts = np.arange(len(labels)), {}
+    whole = settings.pool == "train+test"
+    candidates = np.concatenate([arrays.own_train, arrays.own_test]) if whole else arrays.own_train
+    rest, parts = np.arange(len(candidates)), {}
     for name, size in (("test", settings.test), ("public", settings.public)):
         if not size:
             continue
+        strata = arrays.y[candidates[rest]]
         try:
-            rest, part = train_test_split(rest, test_size=size, random_state=settings.seed, stratify=labels[rest])
+            rest, part = train_test_split(rest, test_size=size, random_state=seed, stratify=strata)
         except ValueError as error:
-            raise ConfigError(f"{name}: cannot set {size} of {len(labels)} samples aside: {error}") from None
-        parts[name] = np.sort(part)
-    return {"pool": np.sort(rest), **parts}
+            raise ConfigError(f"{name}: cannot set {size} of {len(candidates)} samples aside: {error}") from None
+        parts[name] = candidates[np.sort(part)]
+    if not settings.test and not whole and len(arrays.own_test):
+        parts["test"] = arrays.own_test
+    return {"pool": candidates[np.sort(rest)], **parts}
 
 
 @dataclass(frozen=True)

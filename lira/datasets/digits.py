@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from lira.datasets import Arrays
+from lira.config import Dataset
+from lira.datasets._arrays import Arrays
 
 
-def load() -> Arrays:
+def load(settings: Dataset, seed: int) -> Arrays:
     """All 1,797 digits (UCI ML hand-written digits, test set), which come with scikit-learn."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return Arrays(
-        x=digits.images.astype(np.uint8)[:, np.newaxis], y=digits.target.astype(np.int64), scale=16.0, classes=10
-    )
+    images = digits.images.astype(np.uint8)[:, np.newaxis]
+    return Arrays(images, digits.target.astype(np.int64), "scikit-learn's digits", scale=16.0, classes=10)

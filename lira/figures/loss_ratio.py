@@ -24,7 +24,8 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
     """Mean loss ratio (log) against mean TPR, with the least-squares line on log10, Pearson's r and Spearman's ρ.
 
     Colour is the regime, the marker dataset and architecture. Bars are 95 % intervals of the mean TPR; the dotted line
-    is the TPR that chance alone gives, mean over runs.
+    is the TPR that chance alone gives, mean over runs. Runs whose losses are not
+    known are left out.
 
     Args:
         folders: Run folders.
@@ -34,11 +35,16 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
     runs = read_runs(folders)
     points = pd.DataFrame([point(run, fpr, attack) for run in runs])
     rate = points["fpr"].iloc[0]
+    points = points.dropna(subset="loss_ratio")
     points["group"] = group_regimes(points["regime"])
     groups, kinds = (list(dict.fromkeys(points[name])) for name in ("group", "kind"))
     colours = regime_colours(groups)
     drawn = canvas(SINGLE, 2.7 + 0.15 * max(len(groups), len(kinds) + 2))
     axes = drawn.subplots()
+    if points.empty:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "no run's losses are known", ha="center", transform=axes.transAxes)
+        return drawn
     for run in points.itertuples():
         colour = colours[run.group]
         axes.plot(run.loss_ratio, run.tpr, MARKERS[kinds.index(run.kind) % len(MARKERS)], color=colour)

@@ -20,17 +20,29 @@ def uniform_(parameter: Tensor, bound: float, generators: list[torch.Generator])
             model.uniform_(-bound, bound, generator=generator)
 
 
-class Linear(nn.Module):
-    """m fully connected layers, initialised as ``torch.nn.Linear``."""
+def normal_(parameter: Tensor, deviation: float, generators: list[torch.Generator]) -> None:
+    """Fills ``parameter [m, ...]`` from N(0, deviation²), model by model."""
+    with torch.no_grad():
+        for model, generator in zip(parameter, generators, strict=True):
+            model.normal_(0, deviation, generator=generator)
 
-    def __init__(self, models: int, inputs: int, outputs: int):
+
+class Linear(nn.Module):
+    """m fully connected layers, initialised as ``torch.nn.Linear``, or after Xavier with zero bias."""
+
+    def __init__(self, models: int, inputs: int, outputs: int, xavier: bool = False):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(models, inputs, outputs))
-        self.bias = nn.Parameter(torch.empty(models, outputs))
+        self.bias = nn.Parameter(torch.zeros(models, outputs))
+        self.xavier = xavier
 
     def reset(self, generators: list[torch.Generator]) -> None:
         """Draws initial values."""
-        bound = self.weight.shape[1] ** -0.5
+        _, inputs, outputs = self.weight.shape
+        if self.xavier:
+            normal_(self.weight, (2 / (inputs + outputs)) ** 0.5, generators)
+            return
+        bound = inputs**-0.5
         uniform_(self.weight, bound, generators)
         uniform_(self.bias, bound, generators)
 
@@ -81,17 +93,37 @@ class BatchNorm2d(nn.Module):
 
 
 class Dropout(nn.Module):
-    """Dropout whose masks come from each model's own stream; without streams it does nothing."""
+    """Dropout in training mode, its masks from each model's own stream; without streams it does nothing.
 
-    def __init__(self, rate: float):
+    Args:
+        rate: Share of the values that are zeroed; the rest are scaled.
+        functional: It follows the network's mode in a query, as a call of ``torch.nn.functional.dropout`` would; if
+            not, it is off there, as the published code's query switches off all dropout modules.
+    """
+
+    def __init__(self, rate: float, functional: bool = False):
         super().__init__()
-        self.rate = rate
+        self.rate, self.functional = rate, functional
 
-    def forward(
-        self, x: Float[Tensor, "m batch features"], streams: Streams | None
-    ) -> Float[Tensor, "m batch features"]:
-        """Zeroes with probability ``rate`` and scales the rest."""
-        if streams is None or not self.rate:
+    def forward(self, x: Float[Tensor, "m batch ..."], streams: Streams | None) -> Float[Tensor, "m batch ..."]:
+        """Zeroes with probability ``rate``."""
+        if streams is None or not self.rate or not self.training:
             return x
         kept = streams.uniform(x.shape[1:]).ge_(self.rate)
         return x * kept.div_(1 - self.rate)
+
+
+def set_query_mode(network: nn.Module, batch_statistics: bool, stochastic: bool) -> None:
+    """Sets what is random or batch-dependent in a query (paper, section 3).
+
+    Args:
+        network: Any network of :func:`lira.models.build`.
+        batch_statistics: BatchNorm uses those of the batch, not the running ones.
+        stochastic: Functional dropout and drop-path are on. Dropout modules are off in any case.
+    """
+    network.train(stochastic)
+    for layer in network.modules():
+        if isinstance(layer, BatchNorm2d | nn.modules.batchnorm._BatchNorm):
+            layer.train(batch_statistics)
+        elif isinstance(layer, nn.modules.dropout._DropoutNd) or (isinstance(layer, Dropout) and not layer.functional):
+            layer.eval()

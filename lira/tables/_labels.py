@@ -30,6 +30,7 @@ NAMES = {
     "fcn": "FCN",
     "resnet": "ResNet",
     "resnet18": "ResNet-18",
+    "resnet18_imagenet": "ResNet-18 (ImageNet stem)",
     "wrn28_2": "WRN-28-2",
     "wrn28-2": "WRN-28-2",
     "efficientnetv2_s": "EfficientNetV2-S",
@@ -48,7 +49,9 @@ def percent(fraction: float) -> str:
 
 
 def augmentations(recipe: Mapping) -> str:
-    """A recipe's augmentations as the paper abbreviates them, e.g. ``CRP+FLP``."""
+    """A recipe's augmentations as the paper abbreviates them, e.g. ``CRP+FLP``; ``–`` if it does not say."""
+    if recipe["augment"] is None:
+        return "–"
     return "+".join(AUGMENTATIONS.get(name, name) for name in recipe["augment"]) or "none"
 
 

@@ -11,6 +11,7 @@ from lira.tables._labels import augmentations, show
 from lira.tables._resolution import notes, resolution_of
 from lira.tables._runs import at, choose_fpr, over_targets, show_keys, summary
 from lira.tables._text import number
+from lira.tables.benchmarks import shown
 from lira.tables.optimistic import show_tpr
 from lira.tables.utility import utility
 
@@ -29,8 +30,8 @@ def table(folders: Sequence[Path], fpr: float | None = None, attack: str = "onli
         del text[name]
     text["Augmentations"] = data["augment"]
     keys = len(text.columns)
-    text["Dropout (%)"] = [f"{rate:g}" for rate in data["dropout_pct"]]
-    text["Weight decay"] = [f"{decay:g}" for decay in data["weight_decay"]]
+    text["Dropout (%)"] = [shown(rate) for rate in data["dropout_pct"]]
+    text["Weight decay"] = [shown(decay) for decay in data["weight_decay"]]
     for heading, name, decimals in (
         ("Train loss", "train_loss", 4),
         ("Test loss", "test_loss", 4),
@@ -50,7 +51,7 @@ def row(run: Run, fpr: float | None, attack: str) -> dict:
     found = found[(found["mode"] == "target") & (found["attack"] == attack) & (found["fpr"] == chosen)]
     settings = {
         "augment": augmentations(recipe),
-        "dropout_pct": 100 * recipe["dropout"],
+        "dropout_pct": None if recipe["dropout"] is None else 100 * recipe["dropout"],
         "weight_decay": recipe["weight_decay"],
         "attack": attack,
         "fpr": chosen,

@@ -9,6 +9,7 @@ from lira.store import Run
 from lira.tables import Table
 from lira.tables._labels import AUGMENTATIONS, augmentations, show
 from lira.tables._runs import SERIES, read_runs, show_keys
+from lira.tables._text import MISSING
 
 COLUMNS = {
     "pool": "Pool",
@@ -34,7 +35,9 @@ def table(folders: Sequence[Path]) -> Table:
         folders: Run folders.
     """
     runs = pd.DataFrame([settings(run) for run in read_runs(folders)])
-    data = runs.groupby([*SERIES, *COLUMNS], sort=False)["seed"].agg(lambda seeds: " ".join(map(str, seeds)))
+    data = runs.groupby([*SERIES, *COLUMNS], sort=False, dropna=False)["seed"].agg(
+        lambda seeds: " ".join(map(str, seeds))
+    )
     data = data.reset_index().rename(columns={"seed": "seeds"})
     text = show_keys(data.assign(seed=0))
     keys = len(text.columns)
@@ -46,8 +49,10 @@ def table(folders: Sequence[Path]) -> Table:
     return Table(data, text, keys, [f"{legend}."] if legend else [])
 
 
-def shown(value: float | str) -> str:
-    """A setting as readers see it."""
+def shown(value: float | str | None) -> str:
+    """A setting as readers see it; ``–`` where it is not known."""
+    if pd.isna(value):
+        return MISSING
     return f"{value:g}" if isinstance(value, float) else show(str(value))
 
 
@@ -56,7 +61,7 @@ def settings(run: Run) -> dict:
     recipe = run.recipe
     with run.shadows() as file:
         models, pool = file["member"].shape
-        classes = int(file["labels"][:].max()) + 1
+        classes = int(file["labels"][:].max()) + 1 if "labels" in file else None
     return run.key | {
         "pool": pool,
         "classes": classes,

@@ -9,6 +9,7 @@ from lira.tables import Table, _influence
 from lira.tables._resolution import notes
 from lira.tables._runs import at, read_runs, show_keys
 from lira.tables._text import number
+from lira.tables.benchmarks import shown as setting
 from lira.tables.optimistic import rates, show_tpr
 from lira.tables.utility import utility
 
@@ -29,7 +30,7 @@ def table(folders: Sequence[Path], attack: str = "online") -> Table:
     ]
     data = pd.DataFrame(rows)
     once = data[data["fpr"] == data["fpr"].max()].reset_index(drop=True)
-    text = show_keys(once).assign(Start=once["start"])
+    text = show_keys(once).assign(Start=once["start"].map(setting))
     keys = len(text.columns)
     for fpr in sorted(data["fpr"].unique()):
         text[f"TPR (%) {at(fpr)}"] = [show_tpr(row) for row in data[data["fpr"] == fpr].itertuples()]

@@ -148,6 +148,7 @@ def train_cohort(
     member: Bool[np.ndarray, "m pool"],
     streams: Streams,
     checkpoint: Checkpoint | None = None,
+    tested: Bool[np.ndarray, "m test"] | None = None,
 ) -> Progress:
     """Trains m models and keeps each at its best epoch by test accuracy (paper, section 2).
 
@@ -160,6 +161,7 @@ def train_cohort(
         member: Which pool samples each model trains on.
         streams: The models' random streams.
         checkpoint: Where to keep the progress, if anywhere.
+        tested: Which samples of ``test`` choose each model's best epoch; all if None.
 
     Returns:
         The finished progress: ``best`` holds parameters and buffers, ``history`` one value per model and epoch (NaN
@@ -182,7 +184,7 @@ def train_cohort(
             network, progress.state, recipe, pool, [members[row] for row in alive], streams.take(alive), epoch
         )
         weights = progress.state.parameters | progress.state.buffers
-        test_loss, test_accuracy = evaluate(network, weights, test, None)
+        test_loss, test_accuracy = evaluate(network, weights, test, None if tested is None else tested[alive])
         for name, values in zip(HISTORY, (loss, test_loss, test_accuracy), strict=True):
             progress.history[name][alive, epoch] = values
         _keep_best(progress, weights, test_accuracy, epoch)
@@ -278,18 +280,30 @@ def train_step(
     x = pool.normalised(augment(pool.raw(index), recipe, streams))
     mixed = mix(x, recipe, streams)
     parameters = {name: value.requires_grad_() for name, value in state.parameters.items()}
-    logits = functional_call(network, parameters | state.buffers, (x if mixed is None else mixed.x, streams))
-    loss = cross_entropy(logits, y).mean(1)
-    if mixed is not None:
-        partner = cross_entropy(logits, y.gather(1, mixed.partner)).mean(1)
-        loss = mixed.weight * loss + (1 - mixed.weight) * partner
-    gradients = torch.autograd.grad(loss.sum(), list(parameters.values()))
-    rate, momentum = (torch.as_tensor(v).to(x) for v in rate_and_momentum(recipe, epoch, state.step, total))
+    with autocast(recipe, pool.device):
+        given = x if mixed is None else mixed.x, streams
+        # no network shares parameters, and looking for those that do takes milliseconds
+        logits = functional_call(network, parameters | state.buffers, given, tie_weights=False)
+        loss = cross_entropy(logits, y).mean(1)
+        if mixed is not None:
+            partner = cross_entropy(logits, y.gather(1, mixed.partner)).mean(1)
+            loss = mixed.weight * loss + (1 - mixed.weight) * partner
+    slopes = torch.autograd.grad(loss.sum(), list(parameters.values()))
     for value in parameters.values():
         value.requires_grad_(False)
-    update(parameters, dict(zip(parameters, gradients, strict=True)), state.optimizer, recipe, rate, momentum)
+    gradients = dict(zip(parameters, slopes, strict=True))
+    rate, momentum = rate_and_momentum(recipe, epoch, state.step, total)
+    update(parameters, gradients, state.optimizer, recipe, state.step, rate, momentum)
     state.step += 1
     return loss.detach()
+
+
+def autocast(recipe: Recipe, device: str) -> torch.autocast:
+    """Mixed precision as the recipe asks for it: ``auto`` is bf16 on a GPU that has it and float32 on a CPU."""
+    kind = torch.device(device).type
+    chosen = {"auto": torch.float32 if kind == "cpu" else torch.bfloat16, "bf16": torch.bfloat16}
+    dtype = chosen.get(recipe.precision, torch.float32)
+    return torch.autocast(kind, dtype=dtype if dtype != torch.float32 else None, enabled=dtype != torch.float32)
 
 
 def cross_entropy(logits: Float[Tensor, "m batch classes"], y: Int[Tensor, "m batch"]) -> Float[Tensor, "m batch"]:
@@ -317,7 +331,7 @@ def evaluate(
     for batch in batches(len(samples), EVALUATION_BATCH):
         x, y = samples.normalised(samples.raw(batch)), samples.y[batch]
         x, y = x.expand(models, *x.shape), y.expand(models, -1)
-        logits = functional_call(network, weights, (x,))
+        logits = functional_call(network, weights, (x,), tie_weights=False)
         loss += torch.where(counts[:, batch], cross_entropy(logits, y), 0).sum(1)
         correct += ((logits.argmax(-1) == y) & counts[:, batch]).sum(1)
     number = counts.sum(1)

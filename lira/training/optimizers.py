@@ -4,7 +4,9 @@
 arithmetic is that of ``torch.optim.SGD`` and ``torch.optim.AdamW``.
 """
 
+import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from lira.config import Recipe
@@ -20,60 +22,91 @@ def decays(name: str, optimizer: str) -> bool:
 
 
 def initial_state(parameters: Tensors, recipe: Recipe) -> Tensors:
-    """Momentum buffers, zero, named ``<buffer>.<parameter>``; for adamw also the step count ``step [m]``."""
+    """Momentum buffers, zero, named ``<buffer>.<parameter>``."""
     buffers = ("momentum",) if recipe.optimizer == "sgd" else ("mean", "square")
-    state = {f"{buffer}.{name}": torch.zeros_like(p) for buffer in buffers for name, p in parameters.items()}
-    models = len(next(iter(parameters.values())))
-    return state if recipe.optimizer == "sgd" else state | {"step": torch.zeros(models)}
+    return {f"{buffer}.{name}": torch.zeros_like(p) for buffer in buffers for name, p in parameters.items()}
 
 
 @torch.no_grad()
 def update(
-    parameters: Tensors, gradients: Tensors, state: Tensors, recipe: Recipe, rate: Tensor, momentum: Tensor
+    parameters: Tensors,
+    gradients: Tensors,
+    state: Tensors,
+    recipe: Recipe,
+    step: Int[np.ndarray, " m"],
+    rate: Float[np.ndarray, " m"],
+    momentum: Float[np.ndarray, " m"],
 ) -> None:
-    """One optimiser step in place.
+    """One optimiser step in place, all parameters of a weight-decay group in a few kernels.
 
     Args:
         parameters: Each ``[m, ...]``.
-        gradients: Of the sum of the models' losses, by parameter name.
+        gradients: Of the sum of the models' losses, by parameter name; overwritten.
         state: From :func:`initial_state`.
         recipe: ``optimizer``, ``weight_decay``.
-        rate: Learning rate of each model, ``[m]``.
-        momentum: Momentum (AdamW: beta1) of each model, ``[m]``.
+        step: Steps each model has made before this one.
+        rate: Learning rate of each model.
+        momentum: Momentum (AdamW: beta1) of each model.
     """
-    if recipe.optimizer == "adamw":
-        state["step"] += 1
-    for name, parameter in parameters.items():
-        decay = recipe.weight_decay if decays(name, recipe.optimizer) else 0.0
-        shape = (-1, *[1] * (parameter.dim() - 1))
+    for decayed in (True, False):
+        names = [name for name in parameters if decays(name, recipe.optimizer) == decayed]
+        if not names:
+            continue
+        values, slopes = [parameters[name] for name in names], [gradients[name] for name in names]
+        decay = recipe.weight_decay if decayed else 0.0
         if recipe.optimizer == "sgd":
-            _sgd(parameter, gradients[name], state[f"momentum.{name}"], rate.view(shape), momentum.view(shape), decay)
+            _sgd(values, slopes, [state[f"momentum.{name}"] for name in names], rate, momentum, decay)
         else:
-            moments = state[f"mean.{name}"], state[f"square.{name}"]
-            step = state["step"].view(shape)
-            _adamw(parameter, gradients[name], *moments, step, rate.view(shape), momentum.view(shape), decay)
+            means, squares = ([state[f"{moment}.{name}"] for name in names] for moment in ("mean", "square"))
+            _adamw(values, slopes, means, squares, step + 1, rate, momentum, decay)
 
 
-def _sgd(parameter: Tensor, gradient: Tensor, buffer: Tensor, rate: Tensor, momentum: Tensor, decay: float) -> None:
-    if decay:
-        gradient = gradient.add(parameter, alpha=decay)
-    buffer.mul_(momentum).add_(gradient)
-    parameter.addcmul_(rate, gradient.addcmul(momentum, buffer), value=-1)
+def _factor(values: Float[np.ndarray, " m"], tensors: list[Tensor]) -> list[Tensor] | float:
+    """A number if all models have the same, else one tensor per parameter that spreads each model's over it."""
+    if (values == values[0]).all():
+        return float(values[0])
+    spread = torch.as_tensor(values).to(tensors[0])
+    return [spread.view(-1, *[1] * (tensor.dim() - 1)) for tensor in tensors]
 
 
-def _adamw(
-    parameter: Tensor,
-    gradient: Tensor,
-    mean: Tensor,
-    square: Tensor,
-    step: Tensor,
-    rate: Tensor,
-    beta1: Tensor,
+def _sgd(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    buffers: list[Tensor],
+    rate: Float[np.ndarray, " m"],
+    momentum: Float[np.ndarray, " m"],
     decay: float,
 ) -> None:
     if decay:
-        parameter.mul_(1 - rate * decay)
-    mean.lerp_(gradient, 1 - beta1)
-    square.mul_(ADAM_BETA2).addcmul_(gradient, gradient, value=1 - ADAM_BETA2)
-    scale = square.sqrt().div_((1 - ADAM_BETA2**step).sqrt()).add_(ADAM_EPSILON)
-    parameter.sub_(rate / (1 - beta1**step) * mean / scale)
+        torch._foreach_add_(gradients, parameters, alpha=decay)
+    mu = _factor(momentum, parameters)
+    torch._foreach_mul_(buffers, mu)
+    torch._foreach_add_(buffers, gradients)
+    steps = torch._foreach_mul(buffers, mu)
+    torch._foreach_add_(steps, gradients)
+    torch._foreach_mul_(steps, _factor(rate, parameters))
+    torch._foreach_sub_(parameters, steps)
+
+
+def _adamw(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    means: list[Tensor],
+    squares: list[Tensor],
+    step: Int[np.ndarray, " m"],
+    rate: Float[np.ndarray, " m"],
+    beta1: Float[np.ndarray, " m"],
+    decay: float,
+) -> None:
+    if decay:
+        torch._foreach_mul_(parameters, _factor(1 - rate * decay, parameters))
+    torch._foreach_mul_(means, _factor(beta1, parameters))
+    torch._foreach_mul_(squares, ADAM_BETA2)
+    torch._foreach_addcmul_(squares, gradients, gradients, 1 - ADAM_BETA2)
+    torch._foreach_mul_(gradients, _factor(1 - beta1, parameters))
+    torch._foreach_add_(means, gradients)
+    scales = torch._foreach_sqrt(squares)
+    torch._foreach_div_(scales, _factor(np.sqrt(1 - ADAM_BETA2**step), parameters))
+    torch._foreach_add_(scales, ADAM_EPSILON)
+    torch._foreach_div_(scales, _factor(rate / (1 - beta1**step), parameters))
+    torch._foreach_sub_(parameters, torch._foreach_div(means, scales))

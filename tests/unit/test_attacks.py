@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import plain_attacks
 import pytest
@@ -5,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lira import blocks, store
-from lira.attacks import ATTACKS, held_out, leave_one_out, score_file
+from lira.attacks import ATTACKS, Definition, held_out, leave_one_out, score_file
 from lira.errors import ConfigError, DataError, StoreError
 from lira.membership import balanced_membership
 
@@ -45,6 +47,15 @@ def assert_same(ours, expected):
 def test_fast_is_plain(models, samples, views, seed, ragged, dtype):
     phi, member = world(models, samples, views, seed=seed, ragged=ragged, dtype=dtype)
     assert_same(leave_one_out(phi, member), plain_attacks.leave_one_out(phi, member))
+
+
+def test_scores_say_which_reading_of_the_attacks_made_them(tmp_path):
+    phi, member = world(9, 40, 3)
+    with store.create(tmp_path / "shadows.h5", "shadows", {}) as file:
+        file["phi"], file["member"] = phi, member
+    score_file(tmp_path / "shadows.h5", tmp_path / "scores.h5", definition=Definition(offline="one-sided"))
+    with store.read(tmp_path / "scores.h5", "scores") as file:
+        assert json.loads(file.attrs["definition"]) == {"cut": True, "fixed_spread": "in", "offline": "one-sided"}
 
 
 @settings(max_examples=30, deadline=None)

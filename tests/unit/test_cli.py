@@ -14,7 +14,7 @@ def test_help_lists_a_command_per_step():
     done = lira("--help")
     assert done.returncode == 0
     for step in (
-        *("prepare-data", "train-shadows", "score-attacks", "calibrate-thresholds"),
+        *("download-data", "prepare-data", "train-shadows", "import-scores", "score-attacks", "calibrate-thresholds"),
         *("run-controls", "summarise-rates", "measure-agreement", "plot"),
     ):
         assert step in done.stdout
@@ -42,6 +42,15 @@ def test_steps_that_do_not_train_import_no_torch(module):
         ),
         (["prepare-data", "--settings", "{", "--output", "data.h5"], "not JSON"),
         (["prepare-data", "--settings", '{"test": 5000}', "--output", "data.h5"], "test: cannot set 5000 of 1797"),
+        (
+            ["prepare-data", "--settings", '{"tset": 5}', "--output", "data.h5"],
+            "datasets.tset: unknown key",
+        ),
+        (
+            ["download-data", "--settings", '{"source": "purchase100"}', "--output", "r.json"],
+            "features_labels.npy",
+        ),
+        (["import-scores", "none.npz", "--run", "{}", "--output", "s.h5"], "none.npz does not exist: an .npz or HDF5"),
         (["tabulate", "nothing", "runs/metrics.csv", "--output", "t.csv"], "unknown 'nothing'"),
     ],
 )

@@ -12,7 +12,7 @@ MINIMAL = {
     "study": "s",
     "shadow_models": 4,
     "shard_size": 4,
-    "datasets": {"digits": {"source": "digits", "public": 100}},
+    "datasets": {"digits": {"source": "digits", "test": 300, "public": 100}},
     "architectures": {
         "net": {"family": "fcn", "flatten": True},
         "tabular": {"family": "fcn"},
@@ -53,9 +53,9 @@ def test_minimal_study_resolves():
         (["fprs"], [0.1, 2], ["fprs", "2", "less than 1"]),
         (["study"], "a; rm -rf x", ["study", "a; rm -rf x", "match"]),
         (["datasets", "; rm -rf x"], {}, ["datasets", "; rm -rf x", "match"]),
-        (["datasets", "digits", "source"], "imagenet", ["datasets.digits.source", "'imagenet'", "'digits'"]),
+        (["datasets", "digits", "source"], "imagenet", ["datasets.digits.source", "'imagenet'", "digits, cifar10"]),
         (["datasets", "digits", "tset"], 3, ["datasets.digits.tset", "unknown key", "test"]),
-        (["architectures", "net", "family"], "vit", ["architectures.net.family", "'vit'", "'resnet'"]),
+        (["architectures", "net", "family"], "vit", ["architectures.net.family", "'vit'", "resnet"]),
         (["regimes", "aof", "augment"], ["crap"], ["augment", "'crap'", "cutmix"]),
         (["regimes", "aof", "augment"], ["crop", "crop"], ["augment", "crop is given more than once"]),
         (["regimes", "aof", "learning_rat"], 1, ["regimes.aof.learning_rat", "unknown key", "learning_rate"]),
@@ -151,7 +151,8 @@ def test_vocabulary_is_what_is_implemented():
     from lira import augment, datasets, models
 
     assert set(FAMILIES) == set(models.NETWORKS)
-    assert set(DATASETS) == {module.name for module in pkgutil.iter_modules(datasets.__path__)}
+    modules = {module.name for module in pkgutil.iter_modules(datasets.__path__)}
+    assert set(DATASETS) == {name for name in modules if not name.startswith("_")}
     functions = {name for name, _ in inspect.getmembers(augment, inspect.isfunction)}
     assert set(AUGMENTATIONS) <= functions
 
@@ -162,7 +163,9 @@ def test_documented_settings_are_the_models(request):
     assert (request.config.rootpath / "docs" / "study.schema.json").read_text().strip() == schema()
 
 
-@pytest.mark.parametrize("name", ["workflow_config.yaml", "studies/smoke.yaml"])
+@pytest.mark.parametrize(
+    "name", ["workflow_config.yaml", "studies/smoke.yaml", "studies/paper.yaml", "studies/preprint.yaml"]
+)
 def test_studies_in_the_repository_are_valid(request, name):
     study = load_study(read_yaml(request.config.rootpath / name))
     assert study.agreement

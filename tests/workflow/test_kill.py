@@ -18,7 +18,7 @@ RUN = {"study": "smoke", "dataset": "digits", "architecture": "fcn", "regime": "
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "digits.h5"
-    prepare_data(Dataset(test=100, public=1497), path)
+    prepare_data(Dataset(test=100, public=1497), None, 0, path)
     return path
 
 

@@ -1,0 +1,169 @@
+"""What a loader hands over, and the checks that every dataset passes before it is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped, UInt8
+
+from lira.errors import DataError
+
+CHANNELS = (1, 3)
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A dataset as its loader gives it: all samples, and which of them are its own test set.
+
+    Attributes:
+        x: Images as uint8 ``[N, channels, height, width]``, or a sequence of them where sizes vary; or numbers
+            ``[N, features]``.
+        y: Class of each sample, from 0.
+        origin: File, folder or generator, for messages.
+        scale: The value in ``x`` that means 1.0.
+        classes: Number of classes; one more than the largest label if not given.
+        train: Indices of the training samples; all that are not in ``test`` if not given.
+        test: Indices of the dataset's own test samples.
+        mean: Per channel or feature, after division by ``scale``; the pool's if not given.
+        std: As ``mean``.
+        size: Height and width that images are resized to where the study asks for none.
+    """
+
+    x: Shaped[np.ndarray, "sample ..."] | Sequence[UInt8[np.ndarray, "channel height width"]]
+    y: Int[np.ndarray, " sample"]
+    origin: str
+    scale: float = 1.0
+    classes: int | None = None
+    train: Int[np.ndarray, " train"] | None = None
+    test: Int[np.ndarray, " test"] | None = None
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    size: int | None = None
+
+    @property
+    def own_test(self) -> Int[np.ndarray, " test"]:
+        """Indices of the dataset's own test samples, maybe none."""
+        return np.empty(0, np.int64) if self.test is None else self.test
+
+    @property
+    def own_train(self) -> Int[np.ndarray, " train"]:
+        """Indices of all other samples."""
+        return np.setdiff1d(np.arange(len(self.y)), self.own_test) if self.train is None else self.train
+
+
+def from_user(given: Any, origin: str, kind: str) -> Arrays:
+    """The user's own dataset, checked.
+
+    Args:
+        given: Mapping with ``x`` and ``y``, maybe ``x_test`` and ``y_test``, ``scale`` and ``classes``.
+        origin: Where it comes from, for messages.
+        kind: ``image`` or ``tabular``.
+
+    Raises:
+        DataError: something is missing, of another kind or of another length.
+    """
+    allowed = ("x", "y", "x_test", "y_test", "scale", "classes")
+    for name in given:
+        if name not in allowed:
+            raise DataError(f"{origin}: unknown array {name!r}, allowed: {', '.join(allowed)}")
+    for name in ("x", "y", *(("x_test", "y_test") if "x_test" in given or "y_test" in given else ())):
+        if name not in given:
+            raise DataError(f"{origin}: has no {name!r}, it has: {', '.join(given) or 'nothing'}")
+    arrange = images if kind == "image" else table
+    x, y = arrange(given["x"], f"{origin}: x"), labels(given["y"], f"{origin}: y", given["x"])
+    test = None
+    if "x_test" in given:
+        x_test = arrange(given["x_test"], f"{origin}: x_test")
+        if x_test.shape[1:] != x.shape[1:]:
+            raise DataError(f"{origin}: samples of x_test are {x_test.shape[1:]}, those of x {x.shape[1:]}")
+        y_test = labels(given["y_test"], f"{origin}: y_test", x_test)
+        test = np.arange(len(x), len(x) + len(x_test))
+        x, y = np.concatenate([x, x_test]), np.concatenate([y, y_test])
+    scale = float(given.get("scale", 255 if kind == "image" else 1))
+    if not scale > 0:
+        raise DataError(f"{origin}: scale is {scale:g}, it must be above 0")
+    classes = given.get("classes")
+    return Arrays(x, y, origin, scale, None if classes is None else int(classes), test=test)
+
+
+def images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height width"]:
+    """Images with their channels first: grey ones may lack the axis, and it may be the last.
+
+    Raises:
+        DataError: no images of uint8.
+    """
+    x = _numbers(x, place)
+    if x.dtype != np.uint8:
+        raise DataError(f"{place} is {x.dtype}: images are uint8, from 0 to 255")
+    if x.ndim == 3:
+        return x[:, np.newaxis]
+    if x.ndim == 4 and x.shape[1] in CHANNELS:
+        return x
+    if x.ndim == 4 and x.shape[3] in CHANNELS:
+        return np.moveaxis(x, 3, 1)
+    raise DataError(f"{place} is {list(x.shape)}: images are [N, H, W], [N, C, H, W] or [N, H, W, C], C 1 or 3")
+
+
+def table(x: Any, place: str) -> Shaped[np.ndarray, "sample feature"]:
+    """A table of numbers.
+
+    Raises:
+        DataError: no such table.
+    """
+    x = _numbers(x, place)
+    if x.ndim != 2 or not x.shape[1]:
+        raise DataError(f"{place} is {list(x.shape)}: tabular data is [N, features]")
+    return x
+
+
+def labels(y: Any, place: str, x: Sequence) -> Int[np.ndarray, " sample"]:
+    """Labels, one for each sample of ``x``, as int64.
+
+    Raises:
+        DataError: of another length, or not whole numbers.
+    """
+    y = _numbers(y, place)
+    if y.ndim != 1 or len(y) != len(x):
+        raise DataError(f"{place} is {list(y.shape)}: one label for each of the {len(x)} samples is needed")
+    whole = np.asarray(y, np.float64)
+    if len(wrong := np.flatnonzero(~np.isfinite(whole) | (whole != np.floor(whole)))):
+        raise DataError(f"{place}[{wrong[0]}] is {y[wrong[0]]}: labels are whole numbers from 0")
+    return y.astype(np.int64)
+
+
+def _numbers(values: Any, place: str) -> np.ndarray:
+    values = np.asarray(values)
+    if values.dtype.kind not in "buif":
+        raise DataError(f"{place} is an array of {values.dtype}: numbers are needed")
+    return values
+
+
+def check_labels(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> int:
+    """The number of classes, after checking that labels are 0 to C − 1 and that the pool has all of them.
+
+    Raises:
+        DataError: no samples, a label out of range, or a class that the pool lacks.
+    """
+    y, origin = arrays.y, arrays.origin
+    if len(arrays.x) != len(y):
+        raise DataError(f"{origin}: {len(arrays.x)} samples but {len(y)} labels")
+    if not len(pool):
+        raise DataError(f"{origin}: there are no samples")
+    classes = arrays.classes or max(int(y.max()) + 1, 1)
+    if len(wrong := np.flatnonzero((y < 0) | (y >= classes))):
+        raise DataError(f"{origin}: the label of sample {wrong[0]} is {y[wrong[0]]}, allowed: 0 to {classes - 1}")
+    if len(missing := np.setdiff1d(np.arange(classes), y[pool])):
+        raise DataError(f"{origin}: the pool has no sample of class {missing[0]} of 0 to {classes - 1}")
+    return classes
+
+
+def check_finite(x: Float[np.ndarray, "block feature"], source: Int[np.ndarray, " block"], origin: str) -> None:
+    """Refuses NaN and infinities.
+
+    Raises:
+        DataError: names the first one's sample and feature.
+    """
+    if not np.isfinite(x).all():
+        row, feature = np.argwhere(~np.isfinite(x))[0]
+        raise DataError(f"{origin}: feature {feature} of sample {source[row]} is {x[row, feature]}")

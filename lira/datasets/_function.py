@@ -1,0 +1,28 @@
+"""The user's own loader: ``package.module:function``."""
+
+import inspect
+from collections.abc import Mapping
+
+from lira.config import Dataset
+from lira.datasets._arrays import Arrays, from_user
+from lira.errors import DataError
+from lira.functions import load_function
+
+
+def load(settings: Dataset, seed: int) -> Arrays:
+    """Calls the function, with the dataset's settings if it takes an argument.
+
+    It returns :class:`Arrays`, or a dictionary with ``x`` and ``y``, maybe ``x_test``, ``y_test``, ``scale`` and
+    ``classes``.
+
+    Raises:
+        ConfigError: there is no such function.
+        DataError: it returns something else.
+    """
+    function = load_function(settings.source)
+    given = function(settings) if inspect.signature(function).parameters else function()
+    if isinstance(given, Arrays):
+        return given
+    if not isinstance(given, Mapping):
+        raise DataError(f"{settings.source} returned {type(given).__name__}: a dictionary with x and y is needed")
+    return from_user(given, settings.source, settings.holds)

@@ -1,0 +1,19 @@
+"""CIFAR-100: 50,000 + 10,000 colour images of 32x32, 100 fine classes (Krizhevsky 2009)."""
+
+from pathlib import Path
+
+from lira.config import Dataset
+from lira.datasets import FOLDER, _cifar
+from lira.datasets._arrays import Arrays
+
+MEAN, STD = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)
+
+
+def fetch(folder: Path) -> dict[str, str]:
+    """Checks or downloads ``cifar-100-python``."""
+    return _cifar.fetch("CIFAR100", folder)
+
+
+def load(settings: Dataset, seed: int) -> Arrays:
+    """Training and test images with their fine labels, and the paper's normalisation constants."""
+    return _cifar.read("CIFAR100", Path(settings.path or FOLDER), 100, MEAN, STD)

@@ -1,0 +1,63 @@
+"""Purchase-100: 197,324 shoppers, 600 binary features, 100 classes (Shokri et al. 2017)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lira.config import Dataset
+from lira.datasets import FOLDER
+from lira.datasets._arrays import Arrays, labels
+from lira.errors import DataError
+
+FILE = Path("purchase", "features_labels.npy")
+SHAPE = (197_324, 601)
+CLASSES = 100
+TRAIN = 0.7
+
+
+def fetch(folder: Path) -> dict[str, str]:
+    """Looks for the array; there is no public address to download it from.
+
+    Raises:
+        DataError: it is missing or of another shape.
+    """
+    return {str(FILE): f"{_open(folder / FILE).dtype} {list(SHAPE)}"}
+
+
+def load(settings: Dataset, seed: int) -> Arrays:
+    """All rows; 70 % of them, drawn by torch's ``random_split``, are the training samples, in the order drawn.
+
+    With a pool of train+test there is no split, and the rows keep their order.
+    """
+    path = Path(settings.path or FOLDER) / FILE
+    rows = _open(path)
+    y = labels(rows[:, 0], f"{path}: column 0", rows) - 1
+    if len(wrong := np.flatnonzero((y < 0) | (y >= CLASSES))):
+        raise DataError(f"{path}: the label in row {wrong[0]} is {y[wrong[0]] + 1}, allowed: 1 to {CLASSES}")
+    train, test = (np.arange(len(rows)), None) if settings.pool == "train+test" else _split(len(rows), seed)
+    none = np.zeros(rows.shape[1] - 1), np.ones(rows.shape[1] - 1)
+    return Arrays(rows[:, 1:], y, str(path), 1.0, CLASSES, train, test, *none)
+
+
+def _split(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    import torch
+
+    sizes = [int(TRAIN * count), count - int(TRAIN * count)]
+    parts = torch.utils.data.random_split(range(count), sizes, torch.Generator().manual_seed(seed))
+    return tuple(np.asarray(part.indices) for part in parts)
+
+
+def _open(path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise DataError(
+            f"{path} does not exist: put features_labels.npy of Purchase-100 into {path.parent}, an array of shape "
+            f"{list(SHAPE)} with the label, from 1, in column 0"
+        )
+    try:
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path} is no readable .npy array ({error}): its shape must be {list(SHAPE)}") from error
+    if not isinstance(rows, np.ndarray) or rows.shape != SHAPE or rows.dtype.kind not in "buif":
+        found = f"{rows.dtype} {list(rows.shape)}" if isinstance(rows, np.ndarray) else "an archive"
+        raise DataError(f"{path} holds {found}, expected numbers of shape {list(SHAPE)}, the label in column 0")
+    return rows

@@ -1,0 +1,22 @@
+"""Purchase-like samples for tests of scale: binary features around a random prototype of each class."""
+
+import numpy as np
+
+from lira.config import Dataset
+from lira.datasets._arrays import Arrays
+
+FLIPPED = 0.25
+"""Share of the features in which a sample differs from its class's prototype."""
+
+
+def load(settings: Dataset, seed: int) -> Arrays:
+    """Draws ``settings.samples`` samples; the classes are as equally frequent as can be, in random order."""
+    rng = np.random.default_rng(seed)
+    prototypes = rng.random((settings.classes, settings.features)) < 0.5
+    y = rng.permutation(np.arange(settings.samples) % settings.classes)
+    x = np.empty((settings.samples, settings.features), np.uint8)
+    for start in range(0, len(y), 4096):  # a row at a time would be slow, all rows at once would not fit
+        rows = slice(start, start + 4096)
+        x[rows] = prototypes[y[rows]] ^ (rng.random(x[rows].shape, np.float32) < FLIPPED)
+    none = np.zeros(settings.features), np.ones(settings.features)
+    return Arrays(x, y, "synthetic", 1.0, settings.classes, None, None, *none)
