@@ -9,7 +9,16 @@ from lira import store
 from lira.errors import StoreError
 
 BLOCK_BYTES = 4 << 20
-SAME = (*store.RUN_KEYS, "study", "recipe", "recipe_version", "network", "shadow_models", "member_fraction")
+SAME = (
+    *store.RUN_KEYS,
+    "study",
+    "recipe",
+    "recipe_version",
+    "network",
+    "shadow_models",
+    "member_fraction",
+    "membership_draws",
+)
 CARRIED = (*SAME, "versions", "device", "revision")
 
 

@@ -15,7 +15,13 @@ MEMBER = np.random.default_rng(1).random((M, N)) < 0.5
 
 def shard(folder, first, last, **changes):
     run = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed": 0, "recipe": {"epochs": 3}}
-    more = {"recipe_version": 1, "network": {}, "shadow_models": M, "member_fraction": 0.5}
+    more = {
+        "recipe_version": 1,
+        "network": {},
+        "shadow_models": M,
+        "member_fraction": 0.5,
+        "membership_draws": "legacy",
+    }
     path = folder / f"{first}-{last}.h5"
     rows = slice(first, last + 1)
     attributes = run | more | {"first": first, "last": last} | store.provenance() | changes

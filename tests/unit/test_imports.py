@@ -9,9 +9,11 @@ from lira import store
 from lira.attacks import leave_one_out, score_file
 from lira.calibration import calibrate, calibrate_file
 from lira.config import load_study
+from lira.controls import control_file
 from lira.errors import ConfigError, DataError
 from lira.imports import import_scores
 from lira.query import scaled_logit
+from lira.summary import summarise_file
 from lira.tables import tabulate
 
 RUN = {"study": "s", "dataset": "d", "architecture": "a", "regime": "baseline", "seed": 3}
@@ -219,16 +221,20 @@ def test_an_incomplete_classic_folder_is_refused(tmp_path):
         imported(tmp_path / "empty", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["benchmarks", "utility", "optimistic", "calibrated", "ablation", "transfer"])
+@pytest.mark.parametrize(
+    "name", ["benchmarks", "utility", "optimistic", "calibrated", "ablation", "transfer", "robustness"]
+)
 def test_tables_show_a_dash_for_what_is_not_known(tmp_path, name):
     folder = tmp_path / "run"
     import_scores(write(tmp_path / "a.npz", phi=PHI, member=MEMBER), RUN, RECIPE, None, folder / "shadows.h5")
     score_file(folder / "shadows.h5", folder / "scores.h5")
     calibrate_file(folder / "scores.h5", [0.1], [0.5], folder / "metrics.csv", folder / "samples.csv")
+    control_file(folder / "shadows.h5", [0.1], [0.5], folder / "controls.csv", folder / "null_samples.csv")
+    summarise_file(*(folder / name for name in ("scores.h5", "metrics.csv", "summary.csv", "controls.csv")))
     tabulate(name, [folder], tmp_path / "table.csv")
     shown = (tmp_path / "table.md").read_text()
     assert "nan" not in shown.lower() and "none" not in shown.lower()
-    if name != "calibrated":
+    if name not in ("calibrated", "robustness"):
         assert "–" in shown
     if name == "benchmarks":
         assert " 0.1 |" in shown
