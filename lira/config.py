@@ -244,9 +244,9 @@ class Recipe(Settings):
         True, description="Functional dropout and drop-path of wideresnet and timm models stay on in the query."
     )
     query_stride: Literal[1, 2] = Field(1, description="Pixels between two shifts of 18 views.")
-    precision: Literal["auto", "bf16", "fp16", "float32"] = Field(
+    precision: Literal["auto", "bf16", "float32"] = Field(
         "auto",
-        description="Of training; auto: float32 on a CPU, bf16 on a GPU that has it, else fp16. The query is float32.",
+        description="Of training; auto: float32 on a CPU, bf16 on a GPU. The query is float32.",
     )
     cohort: Positive = Field(1, description="Shadow models trained as one batched computation.")
 

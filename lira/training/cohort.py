@@ -299,10 +299,10 @@ def train_step(
 
 
 def autocast(recipe: Recipe, device: str) -> torch.autocast:
-    """Mixed precision as the recipe asks for it: ``auto`` is bf16 on a GPU that has it and float32 on a CPU."""
+    """Mixed precision as the recipe asks for it: ``auto`` is bf16 on a GPU and float32 on a CPU."""
     kind = torch.device(device).type
-    chosen = {"auto": torch.float32 if kind == "cpu" else torch.bfloat16, "bf16": torch.bfloat16}
-    dtype = chosen.get(recipe.precision, torch.float32)
+    auto = torch.float32 if kind == "cpu" else torch.bfloat16
+    dtype = {"auto": auto, "bf16": torch.bfloat16, "float32": torch.float32}[recipe.precision]
     return torch.autocast(kind, dtype=dtype if dtype != torch.float32 else None, enabled=dtype != torch.float32)
 
 
