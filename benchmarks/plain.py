@@ -13,7 +13,8 @@ def attack_target(phi, member, target):
     held = member[shadows]
     inside = [phi[shadows[held[:, j]], j] for j in range(phi.shape[1])]
     outside = [phi[shadows[~held[:, j]], j] for j in range(phi.shape[1])]
-    inside, outside = (np.array([x[: min(map(len, side))] for x in side]) for side in (inside, outside))
+    cut_in, cut_out = min(map(len, inside)), min(map(len, outside))
+    inside, outside = np.array([x[:cut_in] for x in inside]), np.array([x[:cut_out] for x in outside])
     x = phi[target]
     center_in, center_out = np.median(inside, axis=1), np.median(outside, axis=1)
     spread_in, spread_out = inside.std(axis=1) + 1e-30, outside.std(axis=1) + 1e-30
