@@ -132,8 +132,8 @@ def _read(phi: Any, samples: slice, scratch: Scratch) -> Float[np.ndarray, "mode
 
 
 def _sum_sides(block: np.ndarray, sides: dict[str, _Side], scratch: Scratch):
-    """Per side the sums [2, sample, model] of :func:`lira.exclusion.surprise_without_each`, and pooled moments."""
-    sums = {name: scratch.array(f"sums {name}", (2, *side.held.T.shape)) for name, side in sides.items()}
+    """Per side the sums [2, model, sample] of :func:`lira.exclusion.surprise_without_each`, and pooled moments."""
+    sums = {name: scratch.array(f"sums {name}", (2, *block.shape[:2])) for name in sides}
     moments = {name: np.zeros((2, len(block))) for name in sides}
     for job in _jobs(sides):
         arranged = {window: scratch.array(f"arranged {window.side}", (2, *job.order.shape)) for window in job.windows}
@@ -208,17 +208,15 @@ def _moments_left(totals: np.ndarray, order: np.ndarray, window: _Window) -> Flo
     models, holders = order.shape[1], order[:, window.start : window.stop]
     if not window.complete:
         return np.repeat(totals.sum(axis=(1, 2))[:, None], models, axis=1)
-    last = holders[:, -1]
-    among = np.zeros(order.shape, dtype=bool)
-    np.put_along_axis(among, holders, True, axis=1)
-    left = np.empty((2, models))
-    for total, into in zip(totals, left, strict=True):
-        by_model = np.bincount(holders[:, :-1].ravel(), weights=total[:, :-1].ravel(), minlength=models)
-        into[:] = _sum_of_others(by_model)
-        for model in np.unique(last):  # kept by the targets among the holders, unless they are it
-            kept = (among[last == model] * total[last == model, -1:]).sum(axis=0)
-            kept[model] = 0
-            into += kept
+    others, last = holders[:, :-1].ravel(), holders[:, -1]
+    by_model = (np.bincount(others, weights=total[:, :-1].ravel(), minlength=models) for total in totals)
+    left = np.stack([_sum_of_others(total) for total in by_model])
+    among = np.zeros(order.shape)
+    np.put_along_axis(among, holders, 1, axis=1)
+    for model in np.unique(last):  # kept by the targets among the holders, unless they are it
+        kept = totals[:, last == model, -1] @ among[last == model]
+        kept[:, model] = 0
+        left += kept
     return left
 
 
@@ -231,13 +229,15 @@ def _sum_of_others(values: Float[np.ndarray, " model"]) -> Float[np.ndarray, " m
 
 def _put(sums: np.ndarray, arranged: np.ndarray, job: _Job, targets: np.ndarray, scratch: Scratch) -> None:
     """Sums in the order of models, for the samples of the job and the targets of its cut."""
-    places = job.order + job.order.shape[1] * np.arange(len(job.order))[:, None]
-    everything = targets.all() and len(job.samples) == sums.shape[1]
+    samples = sums.shape[2]
+    places = job.order * samples + job.samples[:, None]
+    everything = targets.all() and len(job.samples) == samples
     for into, part in zip(sums, arranged, strict=True):
-        ordered = into if everything else scratch.array("ordered sums", part.shape)
+        ordered = into if everything else scratch.array("ordered sums", into.shape)
         ordered.put(places, part)
         if not everything:
-            into[np.ix_(job.samples, np.flatnonzero(targets))] = ordered[:, targets]
+            chosen = np.ix_(targets, job.samples)
+            into[chosen] = ordered[chosen]
 
 
 def _combine(attack: str, block: np.ndarray, sums: dict[str, np.ndarray]) -> Float[np.ndarray, "model sample"]:
@@ -247,8 +247,8 @@ def _combine(attack: str, block: np.ndarray, sums: dict[str, np.ndarray]) -> Flo
     half = 1 / (2 * block.shape[2])
     kind = 1 if attack.endswith("_fixed") else 0
     if attack.startswith("online"):
-        return (sums["out"][kind] - sums["in"][kind]).T * half
-    return sums["out"][kind].T * half + (0 if kind else np.log(2 * np.pi) / 2)
+        return (sums["out"][kind] - sums["in"][kind]) * half
+    return sums["out"][kind] * half + (0 if kind else np.log(2 * np.pi) / 2)
 
 
 def _pooled_spread(moments: np.ndarray, counts: np.ndarray) -> np.ndarray:
