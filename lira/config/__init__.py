@@ -1,0 +1,29 @@
+"""The study file: typed, checked whole before anything runs, and resolved into one recipe per run.
+
+A study names its datasets, architectures and regimes once and then lists its runs, one line per
+``dataset/architecture/regime``. A run's recipe is the regime's settings with the line's own on top.
+"""
+
+from lira.config.catalogue import AUGMENTATIONS, DATASETS, FAMILIES, IN_COHORTS, PROTOCOLS, RAW, RECIPE_VERSION
+from lira.config.reading import checked_dataset, commented_defaults, load_study, read_yaml, schema
+from lira.config.sections import Architecture, Dataset, Recipe
+from lira.config.study import Study
+
+__all__ = [
+    "AUGMENTATIONS",
+    "DATASETS",
+    "FAMILIES",
+    "IN_COHORTS",
+    "PROTOCOLS",
+    "RAW",
+    "RECIPE_VERSION",
+    "Architecture",
+    "Dataset",
+    "Recipe",
+    "Study",
+    "checked_dataset",
+    "commented_defaults",
+    "load_study",
+    "read_yaml",
+    "schema",
+]

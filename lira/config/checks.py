@@ -1,0 +1,133 @@
+"""What no section can say alone: whether the parts of a study fit together."""
+
+import re
+from typing import TYPE_CHECKING
+
+from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, NAME
+from lira.config.messages import distinct, known, recipe
+from lira.config.sections import Dataset, Recipe, RunSettings
+from lira.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lira.config.study import Study
+
+
+def check_study(study: "Study") -> None:
+    """Refuses a study whose parts do not fit together.
+
+    Raises:
+        ConfigError: one line: the key, the value, what is allowed.
+    """
+    for place in ("seeds", "fprs", "priors"):
+        distinct(place, getattr(study, place))
+    for name, settings in study.regimes.items():
+        recipe(f"regimes.{name}", settings)
+    recipe("pretraining", study.pretraining)
+    for key, run in study.runs.items():
+        _check_run(study, key, run)
+    for reference, variants in study.agreement.items():
+        _check_agreement(study, reference, variants)
+    for table in ("ablation", "transfer"):
+        distinct(table, getattr(study, table))
+        for key in getattr(study, table):
+            known(table, key, study.runs)
+
+
+def _check_agreement(study: "Study", reference: str, variants: list[str]) -> None:
+    place = f"agreement.{reference}"
+    for key in (reference, *variants):
+        known("agreement", key, study.runs)
+    distinct(place, variants)
+    if len(study.seeds_of(reference)) < 2:
+        raise ConfigError(f"{place}: the reference run has one seed, it needs two or more")
+    for key in (reference, *variants):
+        dataset = key.split("/")[0]
+        if dataset != reference.split("/")[0]:
+            raise ConfigError(f"{place}: {key} has another dataset, their samples cannot be compared")
+        if dataset in study.datasets and study.dataset_of(key).draws_pool:
+            raise ConfigError(
+                f"{place}: with datasets.{dataset}.seed: run each seed has another pool, samples cannot be compared"
+            )
+
+
+def _check_run(study: "Study", key: str, run: RunSettings) -> None:
+    place = f"runs.{key}"
+    if key.count("/") != 2:
+        raise ConfigError(f"{place}: not of the form dataset/architecture/regime")
+    distinct(f"{place}.seeds", run.seeds or [])
+    if run.scores:
+        _check_import(study, key, run)
+        return
+    dataset, architecture, regime = key.split("/")
+    known(place, dataset, study.datasets)
+    known(place, architecture, study.architectures)
+    known(place, regime, study.regimes)
+    chosen, prepared = study.recipe_of(key), study.dataset_of(key)
+    _check_samples(study, place, architecture, dataset, chosen)
+    _check_start(place, dataset, prepared, study.architectures[architecture].family, chosen)
+    _check_test_set(place, dataset, prepared, chosen)
+    _check_cohort(study, place, study.architectures[architecture].family, chosen)
+
+
+def _check_samples(study: "Study", place: str, architecture: str, dataset: str, chosen: Recipe) -> None:
+    """Whether network, augmentations and views take what the dataset holds."""
+    samples, network = study.datasets[dataset].holds, study.architectures[architecture]
+    takes = FAMILIES.get(network.family, samples)
+    if takes != samples and not (samples == "image" and network.flatten):
+        hint = f" unless architectures.{architecture}.flatten is true" if samples == "image" else ""
+        raise ConfigError(
+            f"{place}: {architecture} ({network.family}) takes {takes} samples, not the {samples}s of {dataset}{hint}"
+        )
+    for augmentation in chosen.augment:
+        known(f"{place}.augment", augmentation, AUGMENTATIONS)
+        if AUGMENTATIONS[augmentation] not in (samples, "any"):
+            raise ConfigError(f"{place}.augment: {augmentation} needs images, {dataset} is {samples}")
+    distinct(f"{place}.augment", chosen.augment)
+    if chosen.image_size and samples != "image":
+        raise ConfigError(f"{place}.image_size: {chosen.image_size} needs images, {dataset} is {samples}")
+    if chosen.query_views > 1 and samples != "image":
+        raise ConfigError(f"{place}.query_views: {chosen.query_views} views need images, {dataset} is {samples}: use 1")
+
+
+def _check_start(place: str, dataset: str, prepared: Dataset, family: str, chosen: Recipe) -> None:
+    if chosen.start == "public" and not prepared.public:
+        raise ConfigError(f"{place}.start: public needs datasets.{dataset}.public above 0")
+    if chosen.start == "public" and prepared.seed == "run":
+        raise ConfigError(
+            f"{place}.start: public needs a fixed datasets.{dataset}.seed: with run the public part would be "
+            "another in each run, but is pretrained on once"
+        )
+    if chosen.start == "pretrained" and family != "timm":
+        raise ConfigError(f"{place}.start: pretrained needs an architecture of family timm, not {family}")
+
+
+def _check_test_set(place: str, dataset: str, prepared: Dataset, chosen: Recipe) -> None:
+    if chosen.test_set != "test" or prepared.test:
+        return
+    if prepared.pool == "train+test":
+        raise ConfigError(
+            f"{place}.test_set: test needs datasets.{dataset}.test, or its pool to be train: train+test leaves none"
+        )
+    if prepared.source in ("digits", "synthetic"):
+        raise ConfigError(
+            f"{place}.test_set: {prepared.source} has no test set of its own, set datasets.{dataset}.test"
+        )
+
+
+def _check_cohort(study: "Study", place: str, family: str, chosen: Recipe) -> None:
+    if chosen.cohort > 1 and family not in IN_COHORTS:
+        raise ConfigError(
+            f"{place}.cohort: {chosen.cohort} is not allowed for {family}, whose models train alone: use 1"
+        )
+    if study.shard_size % chosen.cohort:
+        raise ConfigError(f"shard_size: {study.shard_size} is not a multiple of {place}'s cohort of {chosen.cohort}")
+
+
+def _check_import(study: "Study", key: str, run: RunSettings) -> None:
+    place = f"runs.{key}"
+    for name in key.split("/"):
+        if not re.fullmatch(NAME, name):
+            raise ConfigError(f"{place}: {name!r} is not allowed: letters, digits and _ . + - are")
+    if len(study.seeds_of(key)) > 1 and "{seed}" not in run.scores:
+        raise ConfigError(f"{place}.scores: {run.scores!r} must have {{seed}} in it, the run has several seeds")
+    study.recipe_of(key)

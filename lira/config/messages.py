@@ -1,0 +1,54 @@
+"""What is wrong, as one line: the key, the value, what is allowed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from lira.config.sections import Architecture, Dataset, Recipe, Settings
+from lira.errors import ConfigError
+
+
+def recipe(place: str, settings: Mapping[str, Any]) -> Recipe:
+    """A recipe, checked.
+
+    Raises:
+        ConfigError: a setting is unknown or not allowed.
+    """
+    try:
+        return Recipe(**settings)
+    except ValidationError as error:
+        raise ConfigError(sentence(error, Recipe, f"{place}.")) from None
+
+
+def known(place: str, name: str, allowed: Iterable[str]) -> None:
+    """Refuses a name that is not among the allowed ones."""
+    if name not in allowed:
+        raise ConfigError(f"{place}: unknown {name!r}, allowed: {', '.join(allowed)}")
+
+
+def distinct(place: str, values: Sequence) -> None:
+    """Refuses a value that is given more than once."""
+    repeated = sorted({value for value in values if values.count(value) > 1})
+    if repeated:
+        raise ConfigError(f"{place}: {repeated[0]} is given more than once")
+
+
+def sentence(error: ValidationError, section: type[Settings], prefix: str = "") -> str:
+    """The first thing wrong with a section."""
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    place = prefix + ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if isinstance(cause, ConfigError):
+        return f"{place}.{cause}" if first["loc"] else str(cause)
+    if first["type"] == "extra_forbidden":
+        return f"{place}: unknown key, allowed: {', '.join(_siblings(first['loc'], section))}"
+    if first["type"] == "missing":
+        return f"{place}: missing"
+    return f"{place}: {first['input']!r} is not allowed: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _siblings(location: tuple, section: type[Settings]) -> list[str]:
+    parts = {"datasets": Dataset, "architectures": Architecture}
+    model = parts.get(location[0], section) if len(location) > 1 else section
+    return list(model.model_fields)

@@ -1,0 +1,97 @@
+"""From a study file to a :class:`~lira.config.study.Study`, and from the models to the documentation."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from lira.config.messages import sentence
+from lira.config.sections import Architecture, Dataset, Recipe
+from lira.config.study import Study
+from lira.errors import ConfigError
+
+
+def checked_dataset(settings: Mapping[str, Any]) -> Dataset:
+    """A dataset's settings, checked on their own.
+
+    Raises:
+        ConfigError: one line: the key, the value, what is allowed.
+    """
+    try:
+        return Dataset(**settings)
+    except ValidationError as error:
+        raise ConfigError(sentence(error, Dataset, "datasets.")) from None
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key given twice is an error instead of the last one winning."""
+
+
+def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict:
+    keys = [loader.construct_object(key) for key, _ in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ConfigError(
+                f"{node.start_mark.name}, line {node.start_mark.line + 1}: {key!r} is given more than once"
+            )
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_yaml(path: Path | str) -> dict[str, Any]:
+    """Reads a study file.
+
+    Raises:
+        ConfigError: the file is missing, not YAML, not a mapping, or names a key twice.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = yaml.load(file, Loader=_UniqueKeys)
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: not a mapping of study settings")
+    return content
+
+
+def load_study(settings: Mapping[str, Any]) -> Study:
+    """Checks study settings and fills in the defaults.
+
+    Args:
+        settings: As read from a study file. Text where a list, a mapping or a truth value is expected is read as
+            YAML, since that is how nested values arrive from ``snakemake --config``.
+
+    Raises:
+        ConfigError: one line: the key, the value, what is allowed.
+    """
+    text = ("study",)
+    parsed = {
+        key: yaml.safe_load(value) if isinstance(value, str) and key not in text else value
+        for key, value in settings.items()
+    }
+    try:
+        return Study(**parsed)
+    except ValidationError as error:
+        raise ConfigError(sentence(error, Study)) from None
+
+
+def schema() -> str:
+    """JSON schema of a study file; regimes, runs and pretraining take the keys of ``Recipe``."""
+    whole = Study.model_json_schema()
+    whole["$defs"]["Recipe"] = Recipe.model_json_schema()
+    return json.dumps(whole, indent=2)
+
+
+def commented_defaults() -> Iterator[str]:
+    """Lines of a YAML text with every key, its default and what it means, section by section."""
+    for section in (Study, Dataset, Architecture, Recipe):
+        yield f"# {section.__name__}: {section.__doc__}"
+        for name, field in section.model_fields.items():
+            value = "(required)" if field.is_required() else json.dumps(field.default)
+            yield f"{name}: {value}  # {field.description}"
+        yield ""

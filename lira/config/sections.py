@@ -1,0 +1,190 @@
+"""The sections of a study file: datasets, architectures, recipes and the lines of the run list."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lira.config.catalogue import DATASETS, FAMILIES, FUNCTION, NAME
+from lira.errors import ConfigError
+
+Name = Annotated[str, Field(pattern=NAME)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Settings(BaseModel):
+    """Base of all sections: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dataset(Settings):
+    """Where samples come from and how they are divided into pool, test set and public part."""
+
+    source: str = Field(
+        "digits",
+        description="digits, cifar10, cifar100, gtsrb, purchase100, synthetic, file or package.module:function.",
+    )
+    path: str | None = Field(
+        None, description="Folder of the raw files (default: data), or the user's own .npz or HDF5 file."
+    )
+    kind: Literal["image", "tabular"] | None = Field(None, description="file and functions: what the samples are.")
+    pool: Literal["train", "train+test"] | None = Field(
+        None, description="Samples the shadow models divide among them; the protocol's if not given."
+    )
+    test: Positive | None = Field(
+        None,
+        description="Samples set aside to choose the best epoch and measure utility; the dataset's own if not given.",
+    )
+    public: Annotated[int, Field(ge=0)] = Field(
+        0, description="Samples set aside to pretrain on, disjoint from the others."
+    )
+    seed: Seed | Literal["run"] = Field(0, description="Seed of the split; run: each run's own, as for Purchase-100.")
+    samples: Positive = Field(20_000, description="synthetic: number of samples.")
+    features: Positive = Field(600, description="synthetic: number of binary features.")
+    classes: Positive = Field(100, description="synthetic: number of classes.")
+
+    @model_validator(mode="after")
+    def _loadable(self) -> "Dataset":
+        if self.source not in DATASETS and not re.fullmatch(FUNCTION, self.source):
+            raise ConfigError(
+                f"source: unknown {self.source!r}, allowed: {', '.join(DATASETS)}, package.module:function"
+            )
+        if DATASETS.get(self.source) is None and self.kind is None:
+            raise ConfigError(f"kind: {self.source} needs it, allowed: image, tabular")
+        if DATASETS.get(self.source) is not None and self.kind is not None:
+            raise ConfigError(f"kind: {self.source} samples are known, leave it out")
+        if self.source == "file" and self.path is None:
+            raise ConfigError("path: file needs the path of an .npz or HDF5 file")
+        return self
+
+    @property
+    def holds(self) -> str:
+        """``image`` or ``tabular``."""
+        return self.kind or DATASETS[self.source]
+
+    @property
+    def draws_pool(self) -> bool:
+        """Whether runs of different seeds have different pools."""
+        own = self.source == "purchase100" and self.pool != "train+test"
+        return self.seed == "run" and bool(own or self.test or self.public)
+
+    def split_seed(self, seed: int) -> int:
+        """Seed of the split in a run of the given seed."""
+        return seed if self.seed == "run" else self.seed
+
+    def view(self, size: int | None, seed: int) -> str:
+        """What distinguishes this preparation of the dataset from others, as a part of its file name.
+
+        Args:
+            size: Height and width that images are resized to, if they are.
+            seed: The run's seed.
+        """
+        parts = [f"{size}px" if size else "", self.pool.replace("+", "-")]
+        parts += [f"test{self.test}" if self.test else "", f"public{self.public}" if self.public else ""]
+        parts += [f"split{self.split_seed(seed)}"]
+        return "-".join(filter(None, parts))
+
+
+class Architecture(Settings):
+    """A network: its family and its size."""
+
+    family: str = Field(
+        description="fcn: fully connected; resnet: small residual net; wideresnet; timm; or package.module:function."
+    )
+    hidden: list[Positive] = Field([1024, 512], description="fcn: units of each hidden layer.")
+    activation: Literal["relu", "tanh"] = Field("tanh", description="fcn: nonlinearity after each hidden layer.")
+    flatten: bool = Field(False, description="fcn: take images as vectors.")
+    widths: list[Positive] = Field(
+        [16, 32, 64], description="resnet: channels of each stage; all but the first halve the image."
+    )
+    blocks: Positive = Field(1, description="resnet: residual blocks per stage.")
+    depth: Positive = Field(28, description="wideresnet: layers, 6n + 4.")
+    width: Positive = Field(2, description="wideresnet: widening factor k.")
+    name: str | None = Field(None, description="timm: the model's name, e.g. resnet18.")
+    stem: Literal["original", "small"] = Field(
+        "original", description="timm ResNets: small is a 3x3 convolution of stride 1 and no max-pool."
+    )
+    weights: str | None = Field(None, description="timm: file with pretrained weights, for machines without internet.")
+
+    @model_validator(mode="after")
+    def _buildable(self) -> "Architecture":
+        if self.family not in FAMILIES and not re.fullmatch(FUNCTION, self.family):
+            raise ConfigError(
+                f"family: unknown {self.family!r}, allowed: {', '.join(FAMILIES)}, package.module:function"
+            )
+        if (self.family == "timm") != (self.name is not None):
+            raise ConfigError(f"name: {'timm needs it' if self.family == 'timm' else f'{self.family} takes none'}")
+        if self.family == "wideresnet" and (self.depth - 4) % 6:
+            raise ConfigError(f"depth: {self.depth} is not allowed: a wideresnet has 6n + 4 layers")
+        return self
+
+
+class Recipe(Settings):
+    """How a shadow model is trained and queried; the defaults are the paper's for SGD (Table 1)."""
+
+    epochs: Positive = Field(100, description="Passes over a model's members.")
+    batch_size: Positive = Field(256, description="Samples per step; a last short batch is dropped.")
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd has Nesterov momentum.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(0.1, description="The schedule's base; onecycle peaks at 3x.")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="sgd: Nesterov momentum.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        5e-4, description="sgd: on all but biases; adamw: on all but names with bias or bn."
+    )
+    schedule: Literal["cosine", "onecycle", "constant"] = Field(
+        "cosine", description="cosine: per epoch, to 1e-6; onecycle: per step, 30 % up."
+    )
+    patience: Positive = Field(20, description="Stop after this many epochs without a better test accuracy.")
+    augment: list[str] = Field([], description="Augmentations, in order.")
+    image_size: Positive | None = Field(
+        None, description="Height and width to resize images to; as they are if not given."
+    )
+    crop_padding: Literal["reflect", "zeros"] = Field("zeros", description="What crop sees outside the image.")
+    rotate_degrees: Annotated[float, Field(gt=0, le=180)] = Field(
+        15.0, description="rotate: largest angle to either side."
+    )
+    rotate_probability: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="rotate: share of the images.")
+    jitter: list[Annotated[float, Field(ge=0)]] = Field(
+        [0.4, 0.4, 0.4, 0.1], min_length=4, max_length=4, description="jitter: brightness, contrast, saturation, hue."
+    )
+    cutmix_probability: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="cutmix: share of the batches.")
+    cutmix_alpha: Annotated[float, Field(gt=0)] = Field(1.0, description="Beta parameter of CutMix's mixing weight.")
+    mixup_alpha: Annotated[float, Field(gt=0)] = Field(0.2, description="Beta parameter of MixUp's mixing weight.")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Drop rate.")
+    start: Literal["scratch", "public", "pretrained"] = Field(
+        "scratch",
+        description="What is fine-tuned: a model trained on the public part, or the architecture's published weights.",
+    )
+    test_set: Literal["test", "nonmembers"] = Field(
+        "test",
+        description="What chooses the best epoch and measures utility: the test set, or the model's own non-members.",
+    )
+    query_views: Literal[1, 2, 18, 50] = Field(
+        1, description="1: as is; 2: and mirrored; 18, 50: with shifts of 1, 2 px."
+    )
+    query_batchnorm: Literal["batch", "running"] = Field(
+        "batch", description="Statistics in the query: of the query batch, or the running ones of training."
+    )
+    query_dropout: bool = Field(
+        True, description="Functional dropout and drop-path of wideresnet and timm models stay on in the query."
+    )
+    query_stride: Literal[1, 2] = Field(1, description="Pixels between two shifts of 18 views.")
+    precision: Literal["auto", "bf16", "float32"] = Field(
+        "auto",
+        description="Of training; auto: float32 on a CPU, bf16 on a GPU. The query is float32.",
+    )
+    cohort: Positive = Field(1, description="Shadow models trained as one batched computation.")
+
+
+class RunSettings(Settings):
+    """One line of the run list: the seeds, and recipe settings that differ from the regime's."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(
+        None, description="Seeds of this run, if not the study's."
+    )
+    scores: str | None = Field(
+        None, description="Scores made elsewhere, to import instead of training; {seed} stands for the seed."
+    )

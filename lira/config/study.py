@@ -1,0 +1,156 @@
+"""A whole study, and what follows from it: each run's recipe and data, its shards, what each job depends on."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from lira.config.catalogue import PROTOCOLS, RECIPE_VERSION
+from lira.config.checks import check_study
+from lira.config.messages import recipe
+from lira.config.sections import (
+    Architecture,
+    Dataset,
+    Fraction,
+    Name,
+    Positive,
+    Recipe,
+    RunSettings,
+    Seed,
+    Settings,
+)
+
+
+class Study(Settings):
+    """A whole study."""
+
+    study: Name = Field(description="Name of the study: results go to results/<study>/.")
+    protocol: Literal["artifact", "preprint"] = Field(
+        "artifact", description="Defaults that follow the released code or the preprint's."
+    )
+    membership_draws: Literal["default_rng", "legacy"] | None = Field(
+        None, description="Generator of the membership matrix; the protocol's if not given."
+    )
+    offline: Literal["two-sided", "one-sided"] | None = Field(
+        None, description="Whether a score far below the OUT centre counts as a member's; the protocol's if not given."
+    )
+    shadow_models: Annotated[int, Field(ge=2)] = Field(256, description="M: shadow models per run.")
+    member_fraction: Fraction = Field(0.5, description="Fraction of the models that hold each sample.")
+    shard_size: Positive = Field(32, description="Models trained by one job: a multiple of each recipe's cohort.")
+    seeds: Annotated[list[Seed], Field(min_length=1)] = Field([42], description="Seeds of every run that names none.")
+    device: Literal["cpu", "cuda"] = Field(
+        "cpu", description="Where shadow models train; a job that is to have a GPU and has none fails."
+    )
+    jobs_per_gpu: Positive = Field(1, description="Training jobs that may share one GPU.")
+    fprs: Annotated[list[Fraction], Field(min_length=1)] = Field(
+        [1e-5, 1e-3], description="Target false positive rates."
+    )
+    priors: Annotated[list[Fraction], Field(min_length=1)] = Field(
+        [0.01, 0.1, 0.5], description="Membership priors for PPV."
+    )
+    store_logits: bool = Field(False, description="Keep the logits of every query in the shards.")
+    datasets: dict[Name, Dataset] = Field({}, description="Datasets by name.")
+    architectures: dict[Name, Architecture] = Field({}, description="Architectures by name.")
+    regimes: dict[Name, dict[str, Any]] = Field(
+        {}, description="Recipe settings by regime: all keys of a recipe are allowed."
+    )
+    pretraining: dict[str, Any] = Field({}, description="Recipe settings for pretraining on a dataset's public part.")
+    runs: Annotated[dict[str, RunSettings], Field(min_length=1)] = Field(
+        description="dataset/architecture/regime: {seeds: [...], and recipe settings on top of the regime's}."
+    )
+    agreement: dict[str, list[str]] = Field(
+        {}, description="Reference run (two seeds or more): the variant runs to compare it with."
+    )
+    ablation: list[str] = Field([], description="Runs of the ablation table, in order.")
+    transfer: list[str] = Field([], description="Runs of the scratch-against-transfer table, in order.")
+    sample: Annotated[int, Field(ge=0)] = Field(21, description="Pool sample of the in/out figure.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Study":
+        check_study(self)
+        return self
+
+    def seeds_of(self, key: str) -> list[int]:
+        """Seeds of a run, given as ``dataset/architecture/regime``."""
+        return self.runs[key].seeds or self.seeds
+
+    def recipe_of(self, key: str) -> Recipe:
+        """The run's recipe: the regime's settings with the run's own on top."""
+        return recipe(f"runs.{key}", PROTOCOLS[self.protocol]["recipe"] | self._given(key))
+
+    def _given(self, key: str) -> dict[str, Any]:
+        return self.regimes.get(key.split("/")[2], {}) | (self.runs[key].model_extra or {})
+
+    def imported_recipe(self, key: str) -> dict[str, Any]:
+        """What the study says of how imported scores were made: a recipe with ``None`` where it says nothing."""
+        given = self._given(key)
+        return {name: value if name in given else None for name, value in self.recipe_of(key).model_dump().items()}
+
+    def dataset_of(self, key: str) -> Dataset:
+        """The run's dataset, its pool as the protocol says if the dataset does not."""
+        dataset = self.datasets[key.split("/")[0]]
+        return dataset.model_copy(update={"pool": dataset.pool or self.protocol_value("pool")})
+
+    def view_of(self, key: str, seed: int) -> str:
+        """The run's preparation of its dataset, as a part of the data file's name."""
+        return self.dataset_of(key).view(self.recipe_of(key).image_size, seed)
+
+    def pretraining_view(self, dataset: str) -> str:
+        """Pretraining's preparation of a dataset."""
+        return self.dataset_of(dataset).view(self._pretraining_recipe().image_size, 0)
+
+    def views(self) -> dict[tuple[str, str], tuple[int | None, int]]:
+        """Image size and seed of each preparation that some run, or pretraining, needs, by dataset and view."""
+        needed = {}
+        for key in self.runs:
+            dataset = key.split("/")[0]
+            if dataset not in self.datasets:
+                continue
+            sizes_seeds = [(self.recipe_of(key).image_size, seed) for seed in self.seeds_of(key)]
+            if self.datasets[dataset].public:
+                sizes_seeds.append((self._pretraining_recipe().image_size, 0))
+            prepared = self.dataset_of(key)
+            for size, seed in sizes_seeds:
+                needed[dataset, prepared.view(size, seed)] = (size, prepared.split_seed(seed))
+        return needed
+
+    def protocol_value(self, option: str) -> str:
+        """Value of one of the protocol's study-wide options: the study's own or the preset's."""
+        return getattr(self, option, None) or PROTOCOLS[self.protocol]["study"][option]
+
+    @staticmethod
+    def stem(key: str, parts: int = 3) -> str:
+        """The first parts of a run's key as a part of a file name: ``dataset-architecture-regime``."""
+        return "-".join(key.split("/")[:parts])
+
+    @staticmethod
+    def label(key: str) -> str:
+        """A run's name beside others of its dataset: ``architecture/regime``."""
+        return key.split("/", 1)[1]
+
+    def shards(self) -> list[tuple[int, int]]:
+        """First and last model of each shard."""
+        starts = range(0, self.shadow_models, self.shard_size)
+        return [(first, min(first + self.shard_size, self.shadow_models) - 1) for first in starts]
+
+    def training_settings(self, key: str) -> dict[str, Any]:
+        """All that a run's shadow models depend on besides data, seed and model index."""
+        return {
+            "recipe_version": RECIPE_VERSION,
+            "architecture": self.architectures[key.split("/")[1]].model_dump(),
+            "recipe": self.recipe_of(key).model_dump(),
+            "shadow_models": self.shadow_models,
+            "member_fraction": self.member_fraction,
+            "membership_draws": self.protocol_value("membership_draws"),
+            "store_logits": self.store_logits,
+        }
+
+    def pretraining_settings(self, architecture: str) -> dict[str, Any]:
+        """All that a pretrained model depends on besides the data."""
+        return {
+            "recipe_version": RECIPE_VERSION,
+            "architecture": self.architectures[architecture].model_dump(),
+            "recipe": self._pretraining_recipe().model_dump(),
+        }
+
+    def _pretraining_recipe(self) -> Recipe:
+        return recipe("pretraining", PROTOCOLS[self.protocol]["recipe"] | self.pretraining)
