@@ -1,0 +1,110 @@
+"""What a study costs, by its stated rates, by its own measured jobs, and less what is there."""
+
+import subprocess
+import sys
+
+import pytest
+
+from lira.config import load_study, read_yaml
+from lira.cost import seconds_per_model, size_of, work
+from lira.models import build
+from lira.models.layers import Conv2d, Linear
+
+HOURS = 29
+
+
+@pytest.fixture
+def paper(request):
+    return load_study(read_yaml(request.config.rootpath / "studies" / "paper.yaml"))
+
+
+def measure(runtime, key, seconds, shard="0-31", seed=42):
+    file = runtime / "train_shadows" / key / f"seed{seed}" / f"{shard}.tsv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:00\t800\n")
+
+
+def multiply_adds(architecture, shape, classes):
+    """Counted on the network itself, by its layers' weights and outputs."""
+    import torch
+
+    network, total = build(architecture, 1, shape, classes, 0.0, False), []
+
+    def count(module, _, output):
+        if isinstance(module, Conv2d):
+            total.append(output.numel() * module.weight[0, 0].numel())
+        elif isinstance(module, Linear):
+            total.append(output.numel() * module.weight.shape[1])
+
+    for module in network.modules():
+        module.register_forward_hook(count)
+    network.eval()(torch.zeros(1, 2, *shape))
+    return sum(total) / 2
+
+
+def test_the_published_hours_are_those_of_the_run_they_are_of(paper):
+    key = "cifar10/resnet18/baseline"
+    assert size_of(paper, key)[:2] == (50_000, 10_000)
+    assert work(paper, key).passes == 100 * (3 * 25_000 + 10_000) + 18 * 50_000
+    time = seconds_per_model(paper, key)
+    assert time.source == "stated"
+    assert 256 * time.seconds / 3600 == pytest.approx(HOURS, rel=0.01)
+
+
+def test_the_ten_benchmarks_take_as_long_as_the_docstring_says(paper):
+    hours = sum(256 * seconds_per_model(paper, key).seconds / 3600 for key in list(paper.runs)[:10])
+    assert hours == pytest.approx(142, abs=1)
+
+
+def test_measured_times_come_before_stated_ones(paper, tmp_path):
+    key, other = "cifar10/wrn28_2/row01", "cifar100/wrn28_2/baseline"
+    stated = seconds_per_model(paper, key, tmp_path)
+    assert stated == seconds_per_model(paper, key) and stated.source == "stated"
+    measure(tmp_path, other, 320)
+    scaled = seconds_per_model(paper, key, tmp_path)
+    assert scaled.source == "architecture"
+    assert scaled.seconds == pytest.approx(10 * work(paper, key).operations / work(paper, other).operations)
+    for shard, seconds in (("0-31", 640), ("32-63", 960), ("64-65", 80)):
+        measure(tmp_path, key, seconds, shard)
+    assert seconds_per_model(paper, key, tmp_path) == (30, "measured")
+    assert seconds_per_model(paper, key).source == "stated"
+
+
+def test_pool_and_test_set_follow_the_study(request):
+    quickstart = load_study(read_yaml(request.config.rootpath / "workflow_config.yaml"))
+    assert size_of(quickstart, "digits/fcn/aof")[:2] == (1200, 300)
+    preprint = load_study(read_yaml(request.config.rootpath / "studies" / "preprint.yaml"))
+    pools = {key.split("/")[0]: size_of(preprint, key).pool for key in preprint.runs}
+    assert pools == {"cifar10": 60_000, "cifar100": 60_000, "gtsrb": 51_839, "purchase100": 197_324}
+    assert work(preprint, "purchase100/fcn/aof").passes == 100 * 4 * 197_324 / 2 + 197_324
+
+
+def test_what_is_not_known_is_said_to_be_assumed(paper):
+    own = {"mine": {"source": "file", "path": "x.npz", "kind": "image"}}
+    nets = {"net": {"family": "timm", "name": "vit_tiny_patch16_224"}, "resnet": {"family": "resnet"}}
+    study = load_study(
+        {
+            "study": "own",
+            "device": "cuda",
+            "datasets": own | {"cifar10": {"source": "cifar10"}},
+            "architectures": nets,
+            "regimes": {"baseline": {}},
+            "runs": {"mine/resnet/baseline": {}, "cifar10/net/baseline": {}, "cifar10/resnet/baseline": {}},
+        }
+    )
+    sources = {key: seconds_per_model(study, key).source for key in study.runs}
+    assert list(sources.values()) == ["assumed", "assumed", "stated"]
+
+
+@pytest.mark.parametrize("name", ["fcn", "wrn28_2"])
+def test_work_counts_the_layers_of_the_network(paper, name):
+    key = {"fcn": "purchase100/fcn/aof", "wrn28_2": "cifar10/wrn28_2/aof"}[name]
+    size, done = size_of(paper, key), work(paper, key)
+    counted = multiply_adds(paper.architectures[name], size.shape, size.classes)
+    assert done.operations / done.passes == pytest.approx(counted, rel=0.01)
+
+
+def test_times_need_no_torch():
+    code = "import sys, lira.cost; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "pandas", "h5py"} & set(loaded)
