@@ -21,7 +21,6 @@ from lira.datasets import Part, read_part
 from lira.errors import StoreError
 from lira.membership import balanced_membership
 from lira.models import build, initialise
-from lira.models.pretrained import normalisation
 from lira.query import query, scaled_logit
 from lira.streams import INITIAL, QUERY, Streams, generator
 from lira.training.cohort import Checkpoint, Samples, evaluate, train_cohort
@@ -188,6 +187,8 @@ def _normalised(part: Part, settings: dict[str, Any]) -> Part:
     """The part with the statistics that published weights expect, if the models start from them."""
     if settings["recipe"]["start"] != "pretrained":
         return part
+    from lira.models.pretrained import normalisation
+
     mean, std = normalisation(Architecture(**settings["architecture"]), part.x.shape[1])
     return replace(part, mean=mean, std=std)
 

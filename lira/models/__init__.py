@@ -9,12 +9,11 @@ from lira.config import Architecture
 from lira.errors import ConfigError
 from lira.functions import load_function
 from lira.models.fcn import FCN
-from lira.models.pretrained import Timm
 from lira.models.resnet import ResNet
 from lira.models.single import Single
 from lira.models.wideresnet import WideResNet
 
-NETWORKS = {"fcn": FCN, "resnet": ResNet, "wideresnet": WideResNet, "timm": Timm}
+NETWORKS = {"fcn": FCN, "resnet": ResNet, "wideresnet": WideResNet}
 
 
 def build(
@@ -42,8 +41,11 @@ def build(
     """
     family = architecture.family
     if family in NETWORKS:
-        options = {"pretrained": True} if pretrained else {}
-        network = NETWORKS[family](architecture, models, shape, classes, dropout, **options)
+        network = NETWORKS[family](architecture, models, shape, classes, dropout)
+    elif family == "timm":
+        from lira.models.pretrained import Timm  # seconds to import, which the other families need not spend
+
+        network = Timm(architecture, shape, classes, dropout, pretrained)
     else:
         function = load_function(family)
         network = Single(lambda: _module(family, function, shape, classes, dropout))

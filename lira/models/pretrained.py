@@ -21,7 +21,6 @@ class Timm(Single):
 
     Args:
         architecture: ``name``, ``stem``, ``weights``.
-        models: 1.
         shape: Shape of one image, ``(channels, height, width)``.
         classes: Number of classes.
         dropout: Drop rate.
@@ -36,7 +35,6 @@ class Timm(Single):
     def __init__(
         self,
         architecture: Architecture,
-        models: int,
         shape: tuple[int, ...],
         classes: int,
         dropout: float,
