@@ -2,7 +2,14 @@
 
 
 class LiraError(Exception):
-    """Something the user can mend; the command line prints it without a traceback."""
+    """Something the user can mend; the command line prints it without a traceback.
+
+    Whatever names and values the message quotes, it is one line that no terminal acts on.
+    """
+
+    def __init__(self, message: str):
+        line = " ".join(str(message).split())
+        super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line))
 
 
 class ConfigError(LiraError, ValueError):

@@ -21,8 +21,10 @@ def load_function(name: str) -> Callable:
         sys.path.append("")
     try:
         found = getattr(import_module(module), function, None)
-    except ImportError as error:
-        raise ConfigError(f"{name} cannot be imported from the working directory or the environment: {error}") from None
+    except Exception as error:  # the module may do anything
+        raise ConfigError(
+            f"{name} cannot be imported from the working directory or the environment: {error!r}"
+        ) from error
     if not callable(found):
         raise ConfigError(f"{name}: module {module} has no function {function}")
     return found

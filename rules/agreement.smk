@@ -25,8 +25,8 @@ rule measure_agreement:
     message:
         "Comparing what the runs of {wildcards.dataset} {wildcards.architecture} {wildcards.regime} flag"
     shell:
-        "lira measure-agreement {input.reference} {params.fprs} {params.variants} {params.labels}"
-        " --output {output.agreement} > {log} 2>&1"
+        "lira measure-agreement {input.reference:q} {params.fprs:q} {params.variants:q} {params.labels:q}"
+        " --output {output.agreement:q} > {log:q} 2>&1"
 
 
 use rule measure_agreement as measure_null_agreement with:
@@ -71,4 +71,4 @@ rule measure_ranks:
     message:
         "Comparing how the runs of {wildcards.dataset} {wildcards.architecture} {wildcards.regime} rank the samples"
     shell:
-        "lira measure-ranks {input} --output {params.folder} > {log} 2>&1"
+        "lira measure-ranks {input:q} --output {params.folder:q} > {log:q} 2>&1"

@@ -21,4 +21,4 @@ rule score_attacks:
     message:
         "Attacking {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira score-attacks {input} --offline {params.offline} --output {output} > {log} 2>&1"
+        "lira score-attacks {input:q} --offline {params.offline:q} --output {output:q} > {log:q} 2>&1"

@@ -23,8 +23,8 @@ rule calibrate_thresholds:
     message:
         "Calibrating {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira calibrate-thresholds {input} {params.fprs} {params.priors}"
-        " --metrics {output.metrics} --samples {output.samples} > {log} 2>&1"
+        "lira calibrate-thresholds {input:q} {params.fprs:q} {params.priors:q}"
+        " --metrics {output.metrics:q} --samples {output.samples:q} > {log:q} 2>&1"
 
 
 rule run_controls:
@@ -50,8 +50,8 @@ rule run_controls:
     message:
         "Attacking {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}, by chance"
     shell:
-        "lira run-controls {input} {params.fprs} {params.priors} --offline {params.offline}"
-        " --controls {output.controls} --samples {output.samples} > {log} 2>&1"
+        "lira run-controls {input:q} {params.fprs:q} {params.priors:q} --offline {params.offline:q}"
+        " --controls {output.controls:q} --samples {output.samples:q} > {log:q} 2>&1"
 
 
 rule summarise_rates:
@@ -74,5 +74,5 @@ rule summarise_rates:
     message:
         "Summarising {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira summarise-rates {input.scores} --metrics {input.metrics} --controls {input.controls}"
-        " --output {output} > {log} 2>&1"
+        "lira summarise-rates {input.scores:q} --metrics {input.metrics:q} --controls {input.controls:q}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -23,7 +23,7 @@ rule download_data:
     message:
         "Looking for the raw files of {wildcards.dataset}"
     shell:
-        "lira download-data --settings {params.settings:q} --output {output} > {log} 2>&1"
+        "lira download-data --settings {params.settings:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule prepare_data:
@@ -47,4 +47,4 @@ rule prepare_data:
     message:
         "Preparing {wildcards.dataset}"
     shell:
-        "lira prepare-data --settings {params.settings:q} {params.view} --output {output} > {log} 2>&1"
+        "lira prepare-data --settings {params.settings:q} {params.view:q} --output {output:q} > {log:q} 2>&1"

@@ -22,7 +22,7 @@ rule tabulate_benchmarks:
     message:
         "Table {params.name}"
     shell:
-        "lira tabulate {params.name} {params.options} {input.shown} --output {output.csv} > {log} 2>&1"
+        "lira tabulate {params.name:q} {params.options:q} {input.shown:q} --output {output.csv:q} > {log:q} 2>&1"
 
 
 use rule tabulate_benchmarks as tabulate_utility with:
@@ -155,7 +155,7 @@ rule plot_loss_ratio:
     message:
         "Figure {params.name}"
     shell:
-        "lira plot {params.name} {params.options} {input.shown} --output {output.pdf} > {log} 2>&1"
+        "lira plot {params.name:q} {params.options:q} {input.shown:q} --output {output.pdf:q} > {log:q} 2>&1"
 
 
 use rule plot_loss_ratio as plot_roc with:

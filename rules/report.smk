@@ -17,6 +17,6 @@ rule report:
     message:
         "Writing {output.html}"
     shell:
-        "(printf %s {params.study:q} > {output.study}"
-        " && snakemake all --snakefile {params.snakefile:q} --configfile {output.study}"
-        " --nolock --report {output.html}) > {log} 2>&1"
+        "(printf %s {params.study:q} > {output.study:q}"
+        " && snakemake all --snakefile {params.snakefile:q} --configfile {output.study:q}"
+        " --nolock --report {output.html:q}) > {log:q} 2>&1"

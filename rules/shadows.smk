@@ -23,7 +23,7 @@ rule pretrain_model:
     message:
         "Pretraining {wildcards.architecture} on the public part of {wildcards.dataset}"
     shell:
-        "lira pretrain-model --settings {params.settings:q} --data {input.data} {params.device} --output {output} > {log} 2>&1"
+        "lira pretrain-model --settings {params.settings:q} --data {input.data:q} {params.device:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule train_shadows:
@@ -54,8 +54,8 @@ rule train_shadows:
         "Training {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, "
         "seed {wildcards.seed}: models {wildcards.first} to {wildcards.last}"
     shell:
-        "lira train-shadows --settings {params.settings:q} --run {params.run:q} --data {input.data} {params.pretrained} {params.device}"
-        " --first {wildcards.first} --last {wildcards.last} --output {output} > {log} 2>&1"
+        "lira train-shadows --settings {params.settings:q} --run {params.run:q} --data {input.data:q} {params.pretrained:q} {params.device:q}"
+        " --first {wildcards.first:q} --last {wildcards.last:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule gather_shadows:
@@ -81,7 +81,7 @@ rule gather_shadows:
     message:
         "Gathering {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira gather-shadows {input.shards} --data {input.data} --models {params.models} --output {output} > {log} 2>&1"
+        "lira gather-shadows {input.shards:q} --data {input.data:q} --models {params.models:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule import_scores:
@@ -109,5 +109,5 @@ rule import_scores:
     message:
         "Importing {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira import-scores {input.scores} --run {params.run:q} --recipe {params.recipe:q} {params.data}"
-        " --output {output} > {log} 2>&1"
+        "lira import-scores {input.scores:q} --run {params.run:q} --recipe {params.recipe:q} {params.data:q}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -66,3 +66,8 @@ batches and images, MixUp's Beta(1, 1), one-sided offline attacks), the text's v
 """
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
+LONGEST_NAME = 60
+"""Characters: the name of a file holds three names and more, and file systems allow 255."""
+
+ACTIVE = "<>\"'`$;&|*?!\\{}"
+"""Characters that shells, HTML or Snakemake may act on: no path of a study has one."""

@@ -1,9 +1,11 @@
 """What no section can say alone: whether the parts of a study fit together."""
 
 import re
+from collections import Counter
+from itertools import product
 from typing import TYPE_CHECKING
 
-from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, NAME
+from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, LONGEST_NAME, NAME
 from lira.config.messages import distinct, known, recipe
 from lira.config.sections import Dataset, Recipe, RunSettings
 from lira.errors import ConfigError
@@ -23,6 +25,9 @@ def check_study(study: "Study") -> None:
     for name, settings in study.regimes.items():
         recipe(f"regimes.{name}", settings)
     recipe("pretraining", study.pretraining)
+    for fpr in study.fprs:
+        if float(f"{fpr:g}") != fpr:
+            raise ConfigError(f"fprs: {fpr!r} is not allowed: six digits are, as files are named by it")
     for key, run in study.runs.items():
         _check_run(study, key, run)
     for reference, variants in study.agreement.items():
@@ -31,6 +36,26 @@ def check_study(study: "Study") -> None:
         distinct(table, getattr(study, table))
         for key in getattr(study, table):
             known(table, key, study.runs)
+    _check_file_names(study)
+
+
+def _check_file_names(study: "Study") -> None:
+    """Files join names by ``-``, and ``a-b`` with ``c`` must not be ``a`` with ``b-c``."""
+    declared = study.datasets, study.architectures, study.regimes
+    names = [sorted({*own, *(key.split("/")[part] for key in study.runs)}) for part, own in enumerate(declared)]
+    for parts in (2, 3):
+        possible = Counter("-".join(chosen) for chosen in product(*names[:parts]))
+        for key in study.runs:
+            if possible[study.stem(key, parts)] > 1:
+                raise ConfigError(
+                    f"runs.{key}: other names of the study give the same file name {study.stem(key, parts)!r}: "
+                    "rename one of them"
+                )
+    views = study.views()
+    possible = Counter(f"{dataset}-{view}" for dataset in names[0] for view in {view for _, view in views})
+    for dataset, view in views:
+        if possible[f"{dataset}-{view}"] > 1:
+            raise ConfigError(f"datasets.{dataset}: the name makes its file name that of another dataset: rename it")
 
 
 def _check_agreement(study: "Study", reference: str, variants: list[str]) -> None:
@@ -79,7 +104,6 @@ def _check_samples(study: "Study", place: str, architecture: str, dataset: str, 
             f"{place}: {architecture} ({network.family}) takes {takes} samples, not the {samples}s of {dataset}{hint}"
         )
     for augmentation in chosen.augment:
-        known(f"{place}.augment", augmentation, AUGMENTATIONS)
         if AUGMENTATIONS[augmentation] not in (samples, "any"):
             raise ConfigError(f"{place}.augment: {augmentation} needs images, {dataset} is {samples}")
     distinct(f"{place}.augment", chosen.augment)
@@ -126,8 +150,8 @@ def _check_cohort(study: "Study", place: str, family: str, chosen: Recipe) -> No
 def _check_import(study: "Study", key: str, run: RunSettings) -> None:
     place = f"runs.{key}"
     for name in key.split("/"):
-        if not re.fullmatch(NAME, name):
-            raise ConfigError(f"{place}: {name!r} is not allowed: letters, digits and _ . + - are")
+        if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME:
+            raise ConfigError(f"{place}: {name!r} is not allowed: up to {LONGEST_NAME} letters, digits and _ . + - are")
     if len(study.seeds_of(key)) > 1 and "{seed}" not in run.scores:
         raise ConfigError(f"{place}.scores: {run.scores!r} must have {{seed}} in it, the run has several seeds")
     study.recipe_of(key)

@@ -8,6 +8,9 @@ from pydantic import ValidationError
 from lira.config.sections import Architecture, Dataset, Recipe, Settings
 from lira.errors import ConfigError
 
+LONGEST = 200
+"""Characters of a value that a message quotes."""
+
 
 def recipe(place: str, settings: Mapping[str, Any]) -> Recipe:
     """A recipe, checked.
@@ -16,7 +19,7 @@ def recipe(place: str, settings: Mapping[str, Any]) -> Recipe:
         ConfigError: a setting is unknown or not allowed.
     """
     try:
-        return Recipe(**settings)
+        return Recipe.model_validate(settings)
     except ValidationError as error:
         raise ConfigError(sentence(error, Recipe, f"{place}.")) from None
 
@@ -45,7 +48,13 @@ def sentence(error: ValidationError, section: type[Settings], prefix: str = "") 
         return f"{place}: unknown key, allowed: {', '.join(_siblings(first['loc'], section))}"
     if first["type"] == "missing":
         return f"{place}: missing"
-    return f"{place}: {first['input']!r} is not allowed: {first['msg'][0].lower()}{first['msg'][1:]}"
+    return f"{place}: {short(first['input'])} is not allowed: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def short(value: Any) -> str:
+    """A value as it is quoted in a message."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 def _siblings(location: tuple, section: type[Settings]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from lira.config.messages import sentence
+from lira.config.messages import sentence, short
 from lira.config.sections import Architecture, Dataset, Recipe
 from lira.config.study import Study
 from lira.errors import ConfigError
@@ -21,7 +21,7 @@ def checked_dataset(settings: Mapping[str, Any]) -> Dataset:
         ConfigError: one line: the key, the value, what is allowed.
     """
     try:
-        return Dataset(**settings)
+        return Dataset.model_validate(settings)
     except ValidationError as error:
         raise ConfigError(sentence(error, Dataset, "datasets.")) from None
 
@@ -52,8 +52,8 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
             content = yaml.load(file, Loader=_UniqueKeys)
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: not a mapping of study settings")
     return content
@@ -69,15 +69,18 @@ def load_study(settings: Mapping[str, Any]) -> Study:
     Raises:
         ConfigError: one line: the key, the value, what is allowed.
     """
-    text = ("study",)
-    parsed = {
-        key: yaml.safe_load(value) if isinstance(value, str) and key not in text else value
-        for key, value in settings.items()
-    }
+    parsed = {key: value if key == "study" else _parsed(key, value) for key, value in settings.items()}
     try:
-        return Study(**parsed)
+        return Study.model_validate(parsed)
     except ValidationError as error:
         raise ConfigError(sentence(error, Study)) from None
+
+
+def _parsed(key: str, value: Any) -> Any:
+    try:
+        return yaml.load(value, Loader=_UniqueKeys) if isinstance(value, str) else value
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{key}: {short(value)} is not YAML ({error})") from None
 
 
 def schema() -> str:

@@ -1,23 +1,43 @@
 """The sections of a study file: datasets, architectures, recipes and the lines of the run list."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from lira.config.catalogue import DATASETS, FAMILIES, FUNCTION, NAME
+from lira.config.catalogue import ACTIVE, AUGMENTATIONS, DATASETS, FAMILIES, FUNCTION, LONGEST_NAME, NAME
 from lira.errors import ConfigError
 
-Name = Annotated[str, Field(pattern=NAME)]
+
+def _plain_path(path: str) -> str:
+    name = path.replace("{seed}", "")
+    if not name or name.startswith("-") or not name.isprintable() or set(name) & set(ACTIVE):
+        said = "a path is printable, does not start with - and has none of {characters}"
+        raise PydanticCustomError("path", said, {"characters": " ".join(ACTIVE)})
+    return path
+
+
+Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
+PlainPath = Annotated[str, AfterValidator(_plain_path)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Settings(BaseModel):
-    """Base of all sections: unknown keys are errors, values do not change."""
+    """Base of all sections: unknown keys are errors, values do not change, numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic would take ``true`` for 1."""
+        values = value if isinstance(value, list) else [value]
+        if any(isinstance(one, bool) for one in values) and cls.model_fields[info.field_name].annotation is not bool:
+            raise PydanticCustomError("truth_value", "true and false are no numbers")
+        return value
 
 
 class Dataset(Settings):
@@ -27,7 +47,7 @@ class Dataset(Settings):
         "digits",
         description="digits, cifar10, cifar100, gtsrb, purchase100, synthetic, file or package.module:function.",
     )
-    path: str | None = Field(
+    path: PlainPath | None = Field(
         None, description="Folder of the raw files (default: data), or the user's own .npz or HDF5 file."
     )
     kind: Literal["image", "tabular"] | None = Field(None, description="file and functions: what the samples are.")
@@ -103,11 +123,13 @@ class Architecture(Settings):
     blocks: Positive = Field(1, description="resnet: residual blocks per stage.")
     depth: Positive = Field(28, description="wideresnet: layers, 6n + 4.")
     width: Positive = Field(2, description="wideresnet: widening factor k.")
-    name: str | None = Field(None, description="timm: the model's name, e.g. resnet18.")
+    name: Name | None = Field(None, description="timm: the model's name, e.g. resnet18.")
     stem: Literal["original", "small"] = Field(
         "original", description="timm ResNets: small is a 3x3 convolution of stride 1 and no max-pool."
     )
-    weights: str | None = Field(None, description="timm: file with pretrained weights, for machines without internet.")
+    weights: PlainPath | None = Field(
+        None, description="timm: file with pretrained weights, for machines without internet."
+    )
 
     @model_validator(mode="after")
     def _buildable(self) -> "Architecture":
@@ -137,7 +159,7 @@ class Recipe(Settings):
         "cosine", description="cosine: per epoch, to 1e-6; onecycle: per step, 30 % up."
     )
     patience: Positive = Field(20, description="Stop after this many epochs without a better test accuracy.")
-    augment: list[str] = Field([], description="Augmentations, in order.")
+    augment: list[Literal[*AUGMENTATIONS]] = Field([], description="Augmentations, in order.")
     image_size: Positive | None = Field(
         None, description="Height and width to resize images to; as they are if not given."
     )
@@ -181,10 +203,10 @@ class Recipe(Settings):
 class RunSettings(Settings):
     """One line of the run list: the seeds, and recipe settings that differ from the regime's."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(
         None, description="Seeds of this run, if not the study's."
     )
-    scores: str | None = Field(
+    scores: PlainPath | None = Field(
         None, description="Scores made elsewhere, to import instead of training; {seed} stands for the seed."
     )

@@ -33,7 +33,7 @@ class Study(Settings):
     offline: Literal["two-sided", "one-sided"] | None = Field(
         None, description="Whether a score far below the OUT centre counts as a member's; the protocol's if not given."
     )
-    shadow_models: Annotated[int, Field(ge=2)] = Field(256, description="M: shadow models per run.")
+    shadow_models: Annotated[int, Field(ge=2, le=100_000)] = Field(256, description="M: shadow models per run.")
     member_fraction: Fraction = Field(0.5, description="Fraction of the models that hold each sample.")
     shard_size: Positive = Field(32, description="Models trained by one job: a multiple of each recipe's cohort.")
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field([42], description="Seeds of every run that names none.")

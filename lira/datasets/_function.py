@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from lira.config import Dataset
 from lira.datasets._arrays import Arrays, from_user
-from lira.errors import DataError
+from lira.errors import DataError, LiraError
 from lira.functions import load_function
 
 
@@ -17,10 +17,15 @@ def load(settings: Dataset, seed: int) -> Arrays:
 
     Raises:
         ConfigError: there is no such function.
-        DataError: it returns something else.
+        DataError: it fails, or returns something else.
     """
     function = load_function(settings.source)
-    given = function(settings) if inspect.signature(function).parameters else function()
+    try:
+        given = function(settings) if inspect.signature(function).parameters else function()
+    except LiraError:
+        raise
+    except Exception as error:  # whatever the user's code makes of it
+        raise DataError(f"{settings.source} failed: {error!r}") from error
     if isinstance(given, Arrays):
         return given
     if not isinstance(given, Mapping):
