@@ -215,6 +215,18 @@ def plot(
 
 
 @app.command()
+def cost(
+    study: Annotated[Path, typer.Argument(help="Study file.")],
+    results: Annotated[Path, typer.Option(help="Folder of all studies' results.")] = Path("results"),
+) -> None:
+    """Print what a study still costs: models, jobs, hours and disk, per run and in total."""
+    from lira import config, cost
+
+    checked = config.load_study(config.read_yaml(study))
+    typer.echo(cost.describe(checked, cost.costs(checked, results / checked.study)))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of a study file."""
     from lira.config import schema

@@ -10,9 +10,12 @@ from itertools import pairwise
 from math import prod
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lira.config import Architecture, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SIZES = {
     "digits": (1797, 0, (1, 8, 8), 10),
@@ -42,6 +45,9 @@ TIMM = {
 
 ASSUMED = TIMM["resnet18", "small"]
 """What a network of unknown size is taken for; a dataset of unknown size is taken for CIFAR-10."""
+
+ATTACK_ARRAYS = 5
+"""Arrays of float64 in a run's scores."""
 
 PASSES_TRAINED = 3
 """Forward passes that a training step is worth: forward, and backward for weights and for activations."""
@@ -169,3 +175,98 @@ def _residual(shape: tuple[int, ...], stem: int, widths: Sequence[int], blocks: 
 def _assumed(shape: tuple[int, ...]) -> tuple[float, bool]:
     operations, size = ASSUMED
     return operations * ((shape[-1] if len(shape) == 3 else size) / size) ** 2, False
+
+
+STEPS = ("shadows.h5", "scores.h5", "metrics.csv", "controls.csv")
+"""Files of the jobs that follow the training of a run; its first seed is also summarised."""
+
+STORED = ("logits", "phi", "scores")
+"""What takes the disk; phi lies in the shards and, gathered, once more. Weights are not kept."""
+
+
+def costs(study: Study, results: Path | str) -> "pd.DataFrame":
+    """What each run of a study costs, a row per ``dataset/architecture/regime``.
+
+    Args:
+        study: The study.
+        results: ``results/<study>``; what is finished there is taken off.
+
+    Returns:
+        ``run seeds models``; ``models_left jobs_left hours_left`` (of one GPU, or one core); ``seconds source`` per
+        model, as :func:`seconds_per_model`; and ``logits phi scores`` in bytes when the run is finished.
+    """
+    import pandas as pd
+
+    results = Path(results)
+    return pd.DataFrame([_cost(study, key, results) for key in study.runs])
+
+
+def _cost(study: Study, key: str, results: Path) -> dict:
+    seeds, models = study.seeds_of(key), study.shadow_models
+    time = seconds_per_model(study, key, results / "runtime")
+    left = jobs = 0
+    for seed in seeds:
+        folder = results / "runs" / key / f"seed{seed}"
+        shards = [] if study.runs[key].scores else _shards_left(study, key, folder)
+        left += sum(shards)
+        steps = [*STEPS, "summary.csv"] if seed == seeds[0] else STEPS
+        jobs += len(shards) + sum(not (folder / step).is_file() for step in steps)
+    size, views = size_of(study, key), study.recipe_of(key).query_views
+    values = len(seeds) * models * size.pool
+    stored = {
+        "logits": 4 * values * views * size.classes * study.store_logits,
+        "phi": 2 * (4 * views + 1) * values,
+        "scores": (8 * ATTACK_ARRAYS + 1) * values,
+    }
+    row = {"run": key, "seeds": len(seeds), "models": 0 if study.runs[key].scores else len(seeds) * models}
+    row |= {"models_left": left, "jobs_left": jobs, "hours_left": left * time.seconds / 3600}
+    return row | time._asdict() | stored
+
+
+def _shards_left(study: Study, key: str, folder: Path) -> list[int]:
+    """Models still to train in each shard that is not finished; cohorts that are kept count as trained."""
+    if (folder / STEPS[0]).is_file():
+        return []
+    left, cohort = [], study.recipe_of(key).cohort
+    for first, last in study.shards():
+        shard = folder / "shards" / f"{first}-{last}.h5"
+        if not shard.is_file():
+            kept = cohort * len(list(shard.with_name(f"{shard.name}.parts").glob("*.h5")))
+            left.append(max(0, last - first + 1 - kept))
+    return left
+
+
+def describe(study: Study, rows: "pd.DataFrame") -> str:
+    """The rows of :func:`costs` and their total as text."""
+    shown = rows[["run", "seeds", "models", "models_left", "jobs_left", "hours_left", "source", *STORED]]
+    total = shown.drop(columns=["run", "source"]).sum().to_dict() | {"run": "total", "source": ""}
+    shown = [*shown.to_dict("records"), total]
+    unit = "GPU" if study.device == "cuda" else "Core"
+    lines = [("Run", "Seeds", "Models", "To train", "Jobs", f"{unit}-hours", "From", "Logits", "φ", "Scores")]
+    for row in shown:
+        counts = [f"{row[name]:.0f}" for name in ("seeds", "models", "models_left", "jobs_left")]
+        lines.append((row["run"], *counts, _short(row["hours_left"]), row["source"], *(_gb(row[n]) for n in STORED)))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    sides = [str.ljust, *[str.rjust] * 5, str.ljust, *[str.rjust] * 3]
+    text = ["  ".join(side(cell, w) for side, cell, w in zip(sides, line, widths, strict=True)) for line in lines]
+    whole = f"Disk when finished: {_gb(sum(total[name] for name in STORED))}, without prepared data and figures."
+    return "\n".join([*text, "", whole, *(SOURCES[name] for name in SOURCES if name in set(rows["source"]))])
+
+
+SOURCES = {
+    "measured": "measured: median over the run's own finished jobs.",
+    "architecture": "architecture: from finished jobs of runs of the same architecture, by work.",
+    "stated": "stated: nothing is measured yet; from published times, right within a factor of about three.",
+    "assumed": "assumed: size of network or dataset unknown, taken for ResNet-18 or CIFAR-10.",
+}
+"""What is said of each source of a time."""
+
+
+def _short(hours: float) -> str:
+    return f"{hours:.0f}" if hours >= 10 else f"{hours:.2g}"
+
+
+def _gb(size: float) -> str:
+    if not size:
+        return "–"
+    return f"{size / 1e9:.0f} GB" if size >= 1e10 else f"{size / 1e9:.2g} GB" if size >= 1e8 else f"{size / 1e6:.2g} MB"

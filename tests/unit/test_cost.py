@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from lira.config import load_study, read_yaml
-from lira.cost import seconds_per_model, size_of, work
+from lira.cost import costs, describe, seconds_per_model, size_of, work
 from lira.models import build
 from lira.models.layers import Conv2d, Linear
 
@@ -108,3 +108,61 @@ def test_times_need_no_torch():
     code = "import sys, lira.cost; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "pandas", "h5py"} & set(loaded)
+
+
+@pytest.fixture
+def smoke(request):
+    return load_study(read_yaml(request.config.rootpath / "studies" / "smoke.yaml"))
+
+
+def test_what_is_there_is_taken_off(smoke, tmp_path):
+    whole = costs(smoke, tmp_path).set_index("run")
+    assert list(whole["models"]) == list(whole["models_left"]) == [16, 8, 8]
+    assert list(whole["jobs_left"]) == [2 * (2 + 4) + 1, 2 + 4 + 1, 2 + 4 + 1]
+    run = tmp_path / "runs" / "digits" / "resnet" / "aof" / "seed0"
+    (run / "shards" / "4-7.h5.parts").mkdir(parents=True)
+    (run / "shards" / "0-3.h5").touch()
+    (run / "shards" / "4-7.h5.parts" / "4.h5").touch()  # a cohort of two
+    left = costs(smoke, tmp_path).set_index("run")
+    row = left.loc["digits/resnet/aof"]
+    assert (row["models_left"], row["jobs_left"]) == (2, 1 + 4 + 1)
+    assert row["hours_left"] == pytest.approx(whole.loc["digits/resnet/aof", "hours_left"] / 4)
+    assert list(left["models_left"].drop("digits/resnet/aof")) == [16, 8]
+    (run / "shadows.h5").touch()
+    (run / "scores.h5").touch()
+    row = costs(smoke, tmp_path).set_index("run").loc["digits/resnet/aof"]
+    assert (row["models_left"], row["jobs_left"]) == (0, 3)
+    assert list(whole["phi"]) == list(left["phi"])
+
+
+def test_disk_is_that_of_the_arrays(smoke, tmp_path):
+    row = costs(smoke, tmp_path).set_index("run").loc["digits/resnet/aof"]
+    pool, views, classes = 200, 18, 10
+    assert row["logits"] == 8 * pool * views * classes * 4
+    assert row["phi"] == 2 * 8 * pool * (views * 4 + 1)
+    assert row["scores"] == 8 * pool * (5 * 8 + 1)
+
+
+def test_imported_scores_are_not_trained(tmp_path):
+    study = load_study({"study": "mine", "shadow_models": 8, "shard_size": 8, "runs": {"a/b/c": {"scores": "x.npz"}}})
+    row = costs(study, tmp_path).iloc[0]
+    assert (row["models"], row["models_left"], row["jobs_left"], row["hours_left"]) == (0, 0, 5, 0)
+
+
+def test_the_text_has_every_run_and_the_total(smoke, tmp_path):
+    measure(tmp_path / "runtime", "digits/fcn/baseline", 7200, "0-3", seed=0)
+    lines = describe(smoke, costs(smoke, tmp_path)).splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == [*smoke.runs, "total"]
+    assert lines[1].split()[:7] == ["digits/fcn/baseline", "2", "16", "16", "13", "8", "measured"]
+    assert lines[2].split()[6] == "architecture" and lines[3].split()[6] == "stated"
+    assert "Disk when finished: 1.9 MB" in lines[6]
+    assert [line.split(":")[0] for line in lines[7:]] == ["measured", "architecture", "stated"]
+
+
+def test_the_command(request, tmp_path):
+    command = [sys.executable, "-c", "from lira.cli import main; main()", "cost"]
+    study = request.config.rootpath / "studies" / "smoke.yaml"
+    done = subprocess.run([*command, study], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "digits/resnet/aof" in done.stdout and "Core-hours" in done.stdout
+    missing = subprocess.run([*command, "none.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert missing.returncode != 0 and missing.stderr.startswith("error: none.yaml")

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 import yaml
 
-STUDIES = ["workflow_config.yaml", "studies/smoke.yaml"]
+STUDIES = ["workflow_config.yaml", *(f"studies/{name}.yaml" for name in ("smoke", "mini", "paper", "preprint"))]
 
 
 def snakemake(root, *arguments, directory):
