@@ -113,7 +113,8 @@ def ours(benchmark: Benchmark, models: int, steps: int, device: str, precision: 
 
     def run(number: int) -> None:
         members = [torch.arange(number * recipe.batch_size) for _ in range(models)]
-        engine.train_epoch(network, progress.state, recipe, pool, members, streams, 0)
+        current = engine.Pass.of(members, streams)
+        engine.train_epoch(network, progress.state, recipe, pool, current, streams, 0)
         synchronise(device)
 
     run(max(3, steps // 4))

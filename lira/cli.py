@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lira import preemption
 from lira.errors import ConfigError, LiraError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -264,9 +265,17 @@ def _given(**options: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Runs a command; a :class:`~lira.errors.LiraError` ends it with one line instead of a traceback."""
+    """Runs a command.
+
+    A :class:`~lira.errors.LiraError` ends it with one line instead of a traceback, and SIGTERM with one that says how
+    to go on and the exit code :data:`lira.preemption.AGAIN`.
+    """
+    preemption.listen()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
         app()
     except LiraError as error:
         sys.exit(f"error: {error}")
+    except preemption.Preempted:
+        logging.warning("told to stop: what is finished is stored, the same command again goes on from here")
+        raise

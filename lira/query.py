@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from lira import preemption
 from lira.config import Recipe
 from lira.models.layers import set_query_mode
 from lira.streams import Streams
@@ -78,6 +79,9 @@ def query(
         pool: Samples to query.
         recipe: Batch size, views, and what BatchNorm and dropout do.
         streams: Of the m models, for dropout that stays on.
+
+    Raises:
+        Preempted: the job was told to stop.
     """
     set_query_mode(network, recipe.query_batchnorm == "batch", recipe.query_dropout)
     weights = {name: value.clone() for name, value in weights.items()}  # batch statistics overwrite the running ones
@@ -86,6 +90,7 @@ def query(
     with full_float32():
         for batch in batches(len(pool), recipe.batch_size):
             logits = []
+            preemption.may_stop()
             for x in views(pool.raw(batch), recipe.query_views, recipe.query_stride):
                 x = pool.normalised(x)
                 given = x.expand(models, *x.shape), streams

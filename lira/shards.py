@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool
 from torch import nn
 
-from lira import store
+from lira import preemption, store
 from lira.config import Architecture, Recipe
 from lira.datasets import Part, read_part
 from lira.errors import StoreError
@@ -23,9 +23,10 @@ from lira.membership import balanced_membership
 from lira.models import build, initialise
 from lira.query import query, scaled_logit
 from lira.streams import INITIAL, QUERY, Streams, generator
-from lira.training.cohort import Checkpoint, Samples, evaluate, train_cohort
+from lira.training.cohort import Samples, evaluate, train_cohort
 from lira.training.device import lease, name_of
 from lira.training.optimizers import Tensors
+from lira.training.progress import Checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,9 @@ def train_shadows(
 ) -> None:
     """Trains and queries shadow models ``first`` to ``last`` of a run and writes them as one shard.
 
-    Each finished cohort is kept beside the output until the shard is whole, and the cohort in flight once a minute:
-    a job that was killed goes on from there, and the models are the same bit for bit.
+    Each finished cohort is kept beside the output until the shard is whole, and the cohort in flight once a minute
+    and when the job is told to stop: a job that was killed goes on from there, and the models are the same bit for
+    bit.
 
     Args:
         settings: From :meth:`lira.config.Study.training_settings`.
@@ -61,6 +63,9 @@ def train_shadows(
         device: ``cpu`` or ``cuda``.
         jobs_per_gpu: Training jobs that may share one GPU.
         checkpoint_seconds: Time between two checkpoints of the cohort in flight.
+
+    Raises:
+        Preempted: the job was told to stop; what it has is stored.
     """
     recipe = Recipe(**settings["recipe"])
     parts = output.with_name(f"{output.name}.parts")
@@ -76,7 +81,8 @@ def train_shadows(
                 continue
             checkpoint = Checkpoint(parts / f"{start}.pt", fingerprint, checkpoint_seconds)
             loaded = loaded or _Loaded.of(settings, data, run["seed"], leased)
-            _train_cohort(settings, run, loaded, pretrained, rows, part, checkpoint, leased)
+            with preemption.deferred():
+                _train_cohort(settings, run, loaded, pretrained, rows, part, checkpoint, leased)
             checkpoint.path.unlink(missing_ok=True)
         device = name_of(leased)
     attributes = run | _recorded(settings) | {"first": first, "last": last} | store.provenance(device)
@@ -233,9 +239,15 @@ def pretrain_model(
         public = Samples(part, leased)
         initial = _initial(network, [generator(0, 0, INITIAL)], None, leased)
         everything = np.ones((1, len(public)), bool)
-        progress = train_cohort(network, initial, recipe, public, public, everything, Streams(0, [0], leased))
+        fingerprint = _fingerprint(settings, {}, data, None, range(1), leased)
+        checkpoint = Checkpoint(output.with_name(f"{output.name}.part"), fingerprint)
+        with preemption.deferred():
+            progress = train_cohort(
+                network, initial, recipe, public, public, everything, Streams(0, [0], leased), checkpoint
+            )
     with store.atomic(output) as beside:
         torch.save({name: value[0].cpu() for name, value in progress.best.items()}, beside)
+    checkpoint.path.unlink()
 
 
 def _build(settings: dict[str, Any], part, models: int) -> nn.Module:

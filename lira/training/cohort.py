@@ -5,8 +5,6 @@ import math
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,20 +14,20 @@ from torch.func import functional_call
 from torch.nn import functional
 from tqdm import tqdm
 
-from lira import store
+from lira import preemption
 from lira.augment import augment, mix
 from lira.config import Recipe
 from lira.datasets import Part
 from lira.errors import ConfigError
 from lira.streams import Streams
 from lira.training.optimizers import Tensors, initial_state, update
+from lira.training.progress import HISTORY, Checkpoint, Pass, Progress, State
 from lira.training.schedules import rate_and_momentum
 
 log = logging.getLogger(__name__)
 
 EVALUATION_BATCH = 1024
 REPORT_SECONDS = 30.0
-HISTORY = ("train_loss", "test_loss", "test_accuracy")
 
 
 class Samples:
@@ -53,90 +51,6 @@ class Samples:
     def normalised(self, x: Tensor) -> Tensor:
         """Zero mean and unit variance over the pool, per channel."""
         return (x - self.mean) / self.std
-
-
-@dataclass
-class State:
-    """All that changes while m models train; every tensor is ``[m, ...]``."""
-
-    parameters: Tensors
-    buffers: Tensors
-    optimizer: Tensors
-    step: Int[np.ndarray, " m"]
-
-    def take(self, rows: list[int]) -> "State":
-        """A copy of some of the models."""
-        groups = ({k: v[rows] for k, v in g.items()} for g in (self.parameters, self.buffers, self.optimizer))
-        return State(*groups, self.step[rows])
-
-    def put(self, rows: list[int], part: "State") -> None:
-        """Writes some of the models back."""
-        for own, new in (
-            (self.parameters, part.parameters),
-            (self.buffers, part.buffers),
-            (self.optimizer, part.optimizer),
-        ):
-            for name, value in new.items():
-                own[name][rows] = value
-        self.step[rows] = part.step
-
-
-@dataclass
-class Progress:
-    """A cohort between two epochs: what a checkpoint holds."""
-
-    state: State
-    alive: list[int]
-    best: Tensors
-    best_accuracy: Float[np.ndarray, " m"]
-    best_epoch: Int[np.ndarray, " m"]
-    epoch: int = 0
-    history: dict[str, Float[np.ndarray, "m epoch"]] = field(default_factory=dict)
-
-    def save(self, path: Path, streams: Streams, fingerprint: str) -> None:
-        """Stores everything a resumed run needs to continue bit for bit."""
-        arrays = {
-            "best_accuracy": self.best_accuracy,
-            "best_epoch": self.best_epoch,
-            "step": self.state.step,
-            **self.history,
-        }
-        content = {
-            "fingerprint": fingerprint,
-            "epoch": self.epoch,
-            "alive": self.alive,
-            "streams": streams.state(),
-            "tensors": [self.state.parameters, self.state.buffers, self.state.optimizer, self.best],
-            "arrays": {name: torch.as_tensor(array) for name, array in arrays.items()},
-        }
-        with store.atomic(path) as beside:
-            torch.save(content, beside)
-
-    @classmethod
-    def load(cls, path: Path, streams: Streams, fingerprint: str, device: str) -> "Progress | None":
-        """What :meth:`save` stored, or nothing if there is no checkpoint of this very training."""
-        if not path.is_file():
-            return None
-        content = torch.load(path, weights_only=True, map_location="cpu")
-        if content["fingerprint"] != fingerprint:
-            return None
-        streams.restore(content["streams"])
-        groups = [{name: tensor.to(device) for name, tensor in group.items()} for group in content["tensors"]]
-        arrays = {name: tensor.numpy() for name, tensor in content["arrays"].items()}
-        history = {name: arrays[name] for name in HISTORY}
-        state = State(*groups[:3], arrays["step"])
-        return cls(
-            state, content["alive"], groups[3], arrays["best_accuracy"], arrays["best_epoch"], content["epoch"], history
-        )
-
-
-@dataclass
-class Checkpoint:
-    """Where a cohort's progress is kept and how often it is written."""
-
-    path: Path
-    fingerprint: str
-    seconds: float = 60.0
 
 
 def train_cohort(
@@ -169,6 +83,7 @@ def train_cohort(
 
     Raises:
         ConfigError: a model has fewer members than one batch.
+        Preempted: the job was told to stop; the progress is in the checkpoint.
     """
     members = [torch.as_tensor(np.flatnonzero(row)) for row in member]
     steps = np.array([len(rows) // recipe.batch_size for rows in members])
@@ -176,25 +91,31 @@ def train_cohort(
         raise ConfigError(
             f"batch_size: {recipe.batch_size} is more than the {min(map(len, members))} members of a model"
         )
-    progress = _resume(checkpoint, streams, pool.device) or _start(network, initial, recipe, len(member))
+    progress = checkpoint and checkpoint.load(streams, pool.device)
+    progress = progress or _start(network, initial, recipe, len(member))
     saved = time.monotonic()
-    for epoch in _epochs(progress, recipe.epochs):
-        alive = progress.alive
-        loss = train_epoch(
-            network, progress.state, recipe, pool, [members[row] for row in alive], streams.take(alive), epoch
-        )
-        weights = progress.state.parameters | progress.state.buffers
-        test_loss, test_accuracy = evaluate(network, weights, test, None if tested is None else tested[alive])
-        for name, values in zip(HISTORY, (loss, test_loss, test_accuracy), strict=True):
-            progress.history[name][alive, epoch] = values
-        _keep_best(progress, weights, test_accuracy, epoch)
-        progress.epoch = epoch + 1
-        _drop_stopped(progress, epoch, recipe.patience)
-        if not progress.alive:
-            break
-        if checkpoint and time.monotonic() - saved >= checkpoint.seconds:
-            progress.save(checkpoint.path, streams, checkpoint.fingerprint)
-            saved = time.monotonic()
+    try:
+        for epoch in _epochs(progress, recipe.epochs):
+            alive = progress.alive
+            if progress.current is None:
+                progress.current = Pass.of([members[row] for row in alive], streams.take(alive))
+            loss = train_epoch(network, progress.state, recipe, pool, progress.current, streams.take(alive), epoch)
+            weights = progress.state.parameters | progress.state.buffers
+            test_loss, test_accuracy = evaluate(network, weights, test, None if tested is None else tested[alive])
+            for name, values in zip(HISTORY, (loss, test_loss, test_accuracy), strict=True):
+                progress.history[name][alive, epoch] = values
+            _keep_best(progress, weights, test_accuracy, epoch)
+            progress.epoch, progress.current = epoch + 1, None
+            _drop_stopped(progress, epoch, recipe.patience)
+            if checkpoint and time.monotonic() - saved >= checkpoint.seconds:
+                checkpoint.save(progress, streams)
+                saved = time.monotonic()
+    except preemption.Preempted:
+        if checkpoint:
+            checkpoint.save(progress, streams)
+        raise
+    if checkpoint:  # the query may take longer than the training
+        checkpoint.save(progress, streams)
     return progress
 
 
@@ -203,6 +124,8 @@ def _epochs(progress: Progress, epochs: int) -> Iterator[int]:
     said = time.monotonic()
     left = range(progress.epoch, epochs)
     for epoch in tqdm(left, "epochs", initial=progress.epoch, total=epochs, disable=not sys.stderr.isatty()):
+        if not progress.alive:
+            return
         yield epoch
         if not sys.stderr.isatty() and time.monotonic() - said >= REPORT_SECONDS:
             said, best = time.monotonic(), progress.best_accuracy
@@ -213,10 +136,6 @@ def _epochs(progress: Progress, epochs: int) -> Iterator[int]:
                 len(progress.alive),
                 best.mean(),
             )
-
-
-def _resume(checkpoint: Checkpoint | None, streams: Streams, device: str) -> Progress | None:
-    return Progress.load(checkpoint.path, streams, checkpoint.fingerprint, device) if checkpoint else None
 
 
 def _start(network: nn.Module, initial: Tensors, recipe: Recipe, models: int) -> Progress:
@@ -235,7 +154,7 @@ def _start(network: nn.Module, initial: Tensors, recipe: Recipe, models: int) ->
 
 
 def train_epoch(
-    network: nn.Module, state: State, recipe: Recipe, pool: Samples, members: list[Tensor], streams: Streams, epoch: int
+    network: nn.Module, state: State, recipe: Recipe, pool: Samples, current: Pass, streams: Streams, epoch: int
 ) -> Float[np.ndarray, " m"]:
     """One pass of each model over its members, in its own order; a last short batch is dropped.
 
@@ -243,23 +162,26 @@ def train_epoch(
 
     Returns:
         Mean training loss of each model.
+
+    Raises:
+        Preempted: the job was told to stop; ``current`` says how far the pass is.
     """
     network.train()
-    orders = [rows[order] for rows, order in zip(members, streams.orders([len(rows) for rows in members]), strict=True)]
-    steps = np.array([len(order) // recipe.batch_size for order in orders])
-    losses = torch.zeros(len(orders), device=pool.device)
-    for step in range(steps.max()):
-        rows = np.flatnonzero(steps > step).tolist()
-        batch = slice(step * recipe.batch_size, (step + 1) * recipe.batch_size)
-        index = torch.stack([orders[row][batch] for row in rows]).to(pool.device)
-        everyone = len(rows) == len(orders)
+    steps = np.array([len(order) // recipe.batch_size for order in current.orders])
+    while current.step < steps.max():
+        preemption.may_stop()
+        rows = np.flatnonzero(steps > current.step).tolist()
+        batch = slice(current.step * recipe.batch_size, (current.step + 1) * recipe.batch_size)
+        index = torch.stack([current.orders[row][batch] for row in rows]).to(pool.device)
+        everyone = len(rows) == len(steps)
         part = state if everyone else state.take(rows)
         total = recipe.epochs * steps[rows]
         loss = train_step(network, part, recipe, pool, index, streams if everyone else streams.take(rows), epoch, total)
         if not everyone:
             state.put(rows, part)
-        losses[rows] += loss
-    return losses.cpu().numpy() / steps
+        current.losses[rows] += loss
+        current.step += 1
+    return current.losses.cpu().numpy() / steps
 
 
 def train_step(
@@ -329,6 +251,7 @@ def evaluate(
     loss = torch.zeros(models, dtype=torch.float64, device=samples.device)
     correct = torch.zeros_like(loss)
     for batch in batches(len(samples), EVALUATION_BATCH):
+        preemption.may_stop()
         x, y = samples.normalised(samples.raw(batch)), samples.y[batch]
         x, y = x.expand(models, *x.shape), y.expand(models, -1)
         logits = functional_call(network, weights, (x,), tie_weights=False)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from lira import preemption
 from lira.config import Architecture, Recipe
 from lira.datasets import Part
 from lira.models import build, initialise
@@ -118,6 +119,44 @@ def test_a_resumed_cohort_equals_an_undisturbed_one_bit_for_bit(tmp_path, archit
         assert torch.equal(resumed.best[name], value)
     for name, values in whole.history.items():
         np.testing.assert_array_equal(resumed.history[name], values)
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_told_to_stop_between_two_batches_it_goes_on_there_bit_for_bit(tmp_path, recipe, monkeypatch):
+    whole = train(FCN, recipe, [0, 1, 5])
+    checkpoint = Checkpoint(tmp_path / "0.pt", "this training", seconds=1e9)
+    for allowed in (0, 2, 3, 6):  # batches and evaluations, each time from where the last stop left it
+        left = iter(range(allowed))
+
+        def may_stop(left=left):
+            if next(left, None) is None:
+                raise preemption.Preempted
+
+        monkeypatch.setattr(preemption, "may_stop", may_stop)
+        with pytest.raises(preemption.Preempted):
+            train(FCN, recipe, [0, 1, 5], checkpoint)
+    monkeypatch.undo()
+    resumed = train(FCN, recipe, [0, 1, 5], checkpoint)
+    for name, value in whole.best.items():
+        assert torch.equal(resumed.best[name], value)
+    for name, values in whole.history.items():
+        np.testing.assert_array_equal(resumed.history[name], values)
+
+
+def test_a_damaged_checkpoint_is_not_taken_up(tmp_path, caplog):
+    recipe = RECIPES["sgd"].model_copy(update={"epochs": 2})
+    checkpoint = Checkpoint(tmp_path / "0.pt", "this training", seconds=0)
+    whole = train(FCN, recipe, [0], checkpoint)
+    stored = checkpoint.path.read_bytes()
+    flipped = bytearray(stored)
+    flipped[stored.index(next(iter(whole.best.values())).numpy().tobytes()[:64])] ^= 1
+    for damaged in (b"", stored[: len(stored) // 2], bytes(flipped)):
+        checkpoint.path.write_bytes(damaged)
+        again = train(FCN, recipe, [0], checkpoint)
+        assert "is damaged" in caplog.text
+        caplog.clear()
+        for name, value in whole.best.items():
+            assert torch.equal(again.best[name], value)
 
 
 def test_a_checkpoint_of_another_training_is_not_taken_up(tmp_path):
