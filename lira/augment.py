@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lira.config import Recipe
-from lira.streams import Streams
+from lira.streams import Streams, send
 
 Images = Float[Tensor, "m batch channels height width"]
 
@@ -90,10 +90,11 @@ def jitter(x: Images, streams: Streams, strengths: Sequence[float]) -> Images:
         strengths: Of the four: factors are uniform in 1 ± strength, the hue's shift in ± strength of a full turn.
     """
     draws = streams.uniform((5, x.shape[1]))
-    low = torch.tensor([max(0.0, 1 - s) for s in strengths[:3]] + [-strengths[3]], device=x.device)
-    high = torch.tensor([1 + s for s in strengths[:3]] + [strengths[3]], device=x.device)
-    factors = low[:, None] + draws[:, :4] * (high - low)[:, None]
-    orders = torch.tensor(list(permutations(range(4))), device=x.device)
+    low = torch.tensor([max(0.0, 1 - s) for s in strengths[:3]] + [-strengths[3]])
+    high = torch.tensor([1 + s for s in strengths[:3]] + [strengths[3]])
+    low, width = send(low[:, None], x.device), send((high - low)[:, None], x.device)
+    factors = low + draws[:, :4] * width
+    orders = send(torch.tensor(list(permutations(range(4)))), x.device)
     order = orders[(draws[:, 4] * len(orders)).long()]
     return recolour(x.flatten(0, 1), factors.transpose(1, 2).reshape(-1, 4), order.flatten(0, 1)).view_as(x)
 
@@ -150,7 +151,10 @@ def hue(x: Tensor, shift: Tensor) -> Tensor:
 
 
 def _grey(x: Tensor) -> Tensor:
-    return x if x.shape[1] == 1 else (x * torch.tensor(GREY, device=x.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    if x.shape[1] == 1:
+        return x
+    red, green, blue = x.unbind(1)
+    return (GREY[0] * red + GREY[1] * green + GREY[2] * blue)[:, None]
 
 
 @dataclass(frozen=True)
@@ -179,15 +183,16 @@ def cutmix(
         weight: Drawn mixing weight of each model's batch: the box has area ``1 - weight`` before it is clipped.
         centre: Centre of the box, row and column as fractions.
     """
-    size = torch.tensor(x.shape[-2:], device=x.device)
+    height, width = x.shape[-2:]
+    size = send(torch.tensor([height, width]), x.device)
     half = (0.5 * (1 - weight).sqrt()[:, None] * size).long()
     middle = (centre * size).long()
     first, last = (middle - half).clamp(min=0), torch.minimum(middle + half, size)
-    rows, columns = (torch.arange(int(n), device=x.device) for n in size)
+    rows, columns = (torch.arange(n, device=x.device) for n in (height, width))
     inside = ((rows >= first[:, :1]) & (rows < last[:, :1]))[:, :, None] & (
         (columns >= first[:, 1:]) & (columns < last[:, 1:])
     )[:, None, :]
-    kept = 1 - (last - first).prod(1) / size.prod()
+    kept = 1 - (last - first).prod(1) / (height * width)
     return Mixed(torch.where(inside[:, None, None], _reorder(x, order), x), order, kept)
 
 
@@ -216,21 +221,22 @@ def mix(x: Tensor, recipe: Recipe, streams: Streams) -> Mixed | None:
     chosen = [name for name in ("mixup", "cutmix") if name in recipe.augment]
     if not chosen:
         return None
-    order = torch.stack(streams.orders([x.shape[1]] * len(x))).to(x.device)
+    order = send(torch.stack(streams.orders([x.shape[1]] * len(x))), x.device)
     uniform, row, column, coin, left_out = (streams.scalars() for _ in range(5))
     mixes = {}
     for name in chosen:
         alpha = {"mixup": recipe.mixup_alpha, "cutmix": recipe.cutmix_alpha}[name]
         weight = betaincinv(alpha, alpha, uniform)
         if name == "mixup":
-            mixes[name] = mixup(x, order, torch.as_tensor(weight).to(x))
+            mixes[name] = mixup(x, order, send(weight.astype(np.float32), x.device))
         else:
             weight[left_out >= recipe.cutmix_probability] = 1  # a box of no area
-            centre = torch.as_tensor(np.stack([row, column], 1)).to(x)
-            mixes[name] = cutmix(x, order, torch.as_tensor(weight).to(x), centre)
+            centre = np.stack([row, column], 1).astype(np.float32)
+            kept = send(weight.astype(np.float32), x.device)
+            mixes[name] = cutmix(x, order, kept, send(centre, x.device))
     if len(chosen) == 1:
         return mixes[chosen[0]]
-    heads = torch.as_tensor(coin < 0.5).to(x.device)
+    heads = send(coin < 0.5, x.device)
     one, other = mixes.values()
     mixed = torch.where(heads.view(-1, *[1] * (x.dim() - 1)), one.x, other.x)
     return Mixed(mixed, order, torch.where(heads, one.weight, other.weight))

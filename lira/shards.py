@@ -6,13 +6,14 @@ import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import nn
 
 from lira import preemption, store
@@ -22,10 +23,11 @@ from lira.errors import StoreError
 from lira.membership import balanced_membership
 from lira.models import build, initialise
 from lira.query import query, scaled_logit
-from lira.streams import INITIAL, QUERY, Streams, generator
+from lira.streams import INITIAL, QUERY, TRAINING, Streams, generator, of_attempt
 from lira.training.cohort import Samples, evaluate, train_cohort
 from lira.training.device import lease, name_of
 from lira.training.optimizers import Tensors
+from lira.training.precision import autocast
 from lira.training.progress import Checkpoint
 
 log = logging.getLogger(__name__)
@@ -132,39 +134,79 @@ def _train_cohort(
     checkpoint: Checkpoint,
     device: str,
 ) -> None:
-    recipe, seed = Recipe(**settings["recipe"]), run["seed"]
-    part, pool = loaded.part, loaded.pool
-    member = loaded.membership[rows.start : rows.stop]
-    test, tested = loaded.test, None
-    if recipe.test_set == "nonmembers":
-        test, tested = (pool, ~member) if len(rows) > 1 else (Samples(_chosen(part, ~member[0]), device), None)
-    network = _build(settings, part, len(rows))
-    initial = _initial(network, [generator(seed, model, INITIAL) for model in rows], pretrained, device)
-    network.to(device)  # buffers that are not saved
-    streams = Streams(seed, rows, device)
-    progress = train_cohort(network, initial, recipe, pool, test, member, streams, checkpoint, tested)
-    utility = (*evaluate(network, progress.best, pool, member), *evaluate(network, progress.best, test, tested))
-    diverged = _diverged(*utility[:2], part.classes, member.sum(axis=1))
-    if diverged.any():
-        log.warning("models %s: training diverged (NaN, or accuracy at chance)", np.array(rows)[diverged].tolist())
+    recipe, part, models = Recipe(**settings["recipe"]), loaded.part, list(rows)
+    network = _build(settings, part, len(models))
+    train = partial(_train, settings, run["seed"], loaded, pretrained, device)
+    trained = train(network, models, checkpoint)
+    for attempt in range(1, recipe.retries + 1):
+        failed = np.flatnonzero(trained.values["utility/diverged"])
+        if not len(failed):
+            break
+        again = [models[row] for row in failed]
+        log.info("models %s: trained anew, %d of at most %d times", again, attempt, recipe.retries)
+        path, fingerprint = checkpoint.path.with_suffix(f".{attempt}.pt"), f"{checkpoint.fingerprint}-{attempt}"
+        kept = replace(checkpoint, path=path, fingerprint=fingerprint)
+        trained.put(failed, train(_build(settings, part, len(again)), again, kept, attempt))
+    values = trained.values
     with store.create(output, "cohort", {"fingerprint": checkpoint.fingerprint}) as file:
-        file["member"] = member
-        for name, values in zip(UTILITY, utility, strict=True):
-            file[f"utility/{name}"] = values
-        file["utility/diverged"] = diverged.astype(float)
-        for name, values in progress.history.items():
-            file[f"history/{name}"] = values
-        file["history/best_epoch"] = progress.best_epoch
-        queried = query(network, progress.best, pool, recipe, Streams(seed, rows, device, QUERY))
-        shape = len(rows), len(pool), recipe.query_views
+        file["member"] = loaded.membership[models]
+        for name, value in values.items():
+            file[name] = value
+        queried = query(network, trained.best, loaded.pool, recipe, Streams(run["seed"], models, device, QUERY))
+        shape = len(models), len(loaded.pool), recipe.query_views
         _write_query(file, queried, shape, part.y, part.classes if settings["store_logits"] else None)
     log.info(
         "models %d-%d: test accuracy %.4f, loss ratio %.3g (means)",
-        rows[0],
-        rows[-1],
-        utility[3].mean(),
-        (utility[2] / utility[0]).mean(),
+        models[0],
+        models[-1],
+        values["utility/test_accuracy"].mean(),
+        (values["utility/test_loss"] / values["utility/train_loss"]).mean(),
     )
+
+
+@dataclass
+class _Trained:
+    """Models at their best epoch, and what is stored of their training: an array per name, a row per model."""
+
+    best: Tensors
+    values: dict[str, np.ndarray]
+
+    def put(self, rows: Int[np.ndarray, " row"], other: "_Trained") -> None:
+        """Replaces some of the models."""
+        for own, new in ((self.best, other.best), (self.values, other.values)):
+            for name, value in new.items():
+                own[name][rows] = value
+
+
+def _train(
+    settings: dict[str, Any],
+    seed: int,
+    loaded: "_Loaded",
+    pretrained: Path | None,
+    device: str,
+    network: nn.Module,
+    models: list[int],
+    checkpoint: Checkpoint,
+    attempt: int = 0,
+) -> _Trained:
+    recipe, pool, member = Recipe(**settings["recipe"]), loaded.pool, loaded.membership[models]
+    test, tested = loaded.test, None
+    if recipe.test_set == "nonmembers":
+        test, tested = (pool, ~member) if len(models) > 1 else (Samples(_chosen(loaded.part, ~member[0]), device), None)
+    generators = [generator(seed, model, of_attempt(INITIAL, attempt)) for model in models]
+    initial = _initial(network, generators, pretrained, device)
+    network.to(device)  # buffers that are not saved
+    streams = Streams(seed, models, device, of_attempt(TRAINING, attempt))
+    progress = train_cohort(network, initial, recipe, pool, test, member, streams, checkpoint, tested)
+    with autocast(recipe, device):
+        utility = (*evaluate(network, progress.best, pool, member), *evaluate(network, progress.best, test, tested))
+    diverged = _diverged(*utility[:2], loaded.part.classes, member.sum(axis=1))
+    if diverged.any():
+        log.warning("models %s: training diverged (NaN, or accuracy at chance)", np.array(models)[diverged].tolist())
+    values = {f"utility/{name}": value for name, value in zip(UTILITY, utility, strict=True)}
+    values |= {"utility/diverged": diverged.astype(float), "utility/retries": np.full(len(models), float(attempt))}
+    values |= {f"history/{name}": value for name, value in progress.history.items()}
+    return _Trained(progress.best, values | {"history/best_epoch": progress.best_epoch})
 
 
 def _diverged(loss: np.ndarray, accuracy: np.ndarray, classes: int, members: np.ndarray) -> np.ndarray:
@@ -238,6 +280,7 @@ def pretrain_model(
     with lease(device, jobs_per_gpu) as leased:
         public = Samples(part, leased)
         initial = _initial(network, [generator(0, 0, INITIAL)], None, leased)
+        network.to(leased)
         everything = np.ones((1, len(public)), bool)
         fingerprint = _fingerprint(settings, {}, data, None, range(1), leased)
         checkpoint = Checkpoint(output.with_name(f"{output.name}.part"), fingerprint)

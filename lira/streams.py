@@ -15,6 +15,18 @@ def generator(seed: int, model: int, purpose: int, device: str = "cpu") -> torch
 
 
 INITIAL, TRAINING, QUERY = 0, 1, 3
+PURPOSES = 5
+
+
+def of_attempt(purpose: int, attempt: int) -> int:
+    """The purpose for a model that is trained anew: 0 for its first training."""
+    return purpose + PURPOSES * attempt
+
+
+def send(values: Tensor | np.ndarray, device: str | torch.device) -> Tensor:
+    """Copies host values to a device without waiting for what it is computing."""
+    host = torch.as_tensor(values)
+    return host if torch.device(device).type == "cpu" else host.pin_memory().to(device, non_blocking=True)
 
 
 class Streams:
@@ -27,7 +39,7 @@ class Streams:
         seed: The run's seed.
         models: Indices of the m models.
         device: Where noise is drawn.
-        purpose: ``TRAINING`` or ``QUERY``; the noise has the purpose after it.
+        purpose: ``TRAINING``, of an attempt, or ``QUERY``; the noise has the purpose after it.
     """
 
     def __init__(self, seed: int, models: Iterable[int], device: str = "cpu", purpose: int = TRAINING):

@@ -193,9 +193,12 @@ class Recipe(Settings):
         True, description="Functional dropout and drop-path of wideresnet and timm models stay on in the query."
     )
     query_stride: Literal[1, 2] = Field(1, description="Pixels between two shifts of 18 views.")
-    precision: Literal["auto", "bf16", "float32"] = Field(
+    precision: Literal["auto", "bf16", "fp16", "float32"] = Field(
         "auto",
-        description="Of training; auto: float32 on a CPU, bf16 on a GPU. The query is float32.",
+        description="Of training; auto: float32 on a CPU, bf16 on a GPU, fp16 on one without. The query is float32.",
+    )
+    retries: Annotated[int, Field(ge=0)] = Field(
+        0, description="Times a model whose training diverged is trained anew, from other random streams."
     )
     cohort: Positive = Field(1, description="Shadow models trained as one batched computation.")
 

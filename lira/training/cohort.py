@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
 from lira import preemption
@@ -19,8 +20,9 @@ from lira.augment import augment, mix
 from lira.config import Recipe
 from lira.datasets import Part
 from lira.errors import ConfigError
-from lira.streams import Streams
+from lira.streams import Streams, send
 from lira.training.optimizers import Tensors, initial_state, update
+from lira.training.precision import SCALE, autocast, loss_scales
 from lira.training.progress import HISTORY, Checkpoint, Pass, Progress, State
 from lira.training.schedules import rate_and_momentum
 
@@ -101,7 +103,8 @@ def train_cohort(
                 progress.current = Pass.of([members[row] for row in alive], streams.take(alive))
             loss = train_epoch(network, progress.state, recipe, pool, progress.current, streams.take(alive), epoch)
             weights = progress.state.parameters | progress.state.buffers
-            test_loss, test_accuracy = evaluate(network, weights, test, None if tested is None else tested[alive])
+            with autocast(recipe, pool.device):
+                test_loss, test_accuracy = evaluate(network, weights, test, None if tested is None else tested[alive])
             for name, values in zip(HISTORY, (loss, test_loss, test_accuracy), strict=True):
                 progress.history[name][alive, epoch] = values
             _keep_best(progress, weights, test_accuracy, epoch)
@@ -142,7 +145,8 @@ def _start(network: nn.Module, initial: Tensors, recipe: Recipe, models: int) ->
     trained = dict(network.named_parameters())
     parameters = {name: initial[name].clone() for name in trained}
     buffers = {name: value.clone() for name, value in initial.items() if name not in trained}
-    state = State(parameters, buffers, initial_state(parameters, recipe), np.zeros(models, np.int64))
+    scales = loss_scales(recipe, models, next(iter(initial.values())).device)
+    state = State(parameters, buffers, initial_state(parameters, recipe) | scales, np.zeros(models, np.int64))
     return Progress(
         state,
         alive=list(range(models)),
@@ -168,18 +172,19 @@ def train_epoch(
     """
     network.train()
     steps = np.array([len(order) // recipe.batch_size for order in current.orders])
+    indices = send(pad_sequence(current.orders, batch_first=True), pool.device)
     while current.step < steps.max():
         preemption.may_stop()
-        rows = np.flatnonzero(steps > current.step).tolist()
-        batch = slice(current.step * recipe.batch_size, (current.step + 1) * recipe.batch_size)
-        index = torch.stack([current.orders[row][batch] for row in rows]).to(pool.device)
-        everyone = len(rows) == len(steps)
-        part = state if everyone else state.take(rows)
+        rows = np.flatnonzero(steps > current.step)
+        index = indices[:, current.step * recipe.batch_size : (current.step + 1) * recipe.batch_size]
         total = recipe.epochs * steps[rows]
-        loss = train_step(network, part, recipe, pool, index, streams if everyone else streams.take(rows), epoch, total)
-        if not everyone:
+        if len(rows) == len(steps):
+            current.losses += train_step(network, state, recipe, pool, index, streams, epoch, total)
+        else:
+            part, going = state.take(rows), send(rows, pool.device)
+            loss = train_step(network, part, recipe, pool, index[going], streams.take(rows), epoch, total)
+            current.losses[going] += loss
             state.put(rows, part)
-        current.losses[rows] += loss
         current.step += 1
     return current.losses.cpu().numpy() / steps
 
@@ -210,7 +215,8 @@ def train_step(
         if mixed is not None:
             partner = cross_entropy(logits, y.gather(1, mixed.partner)).mean(1)
             loss = mixed.weight * loss + (1 - mixed.weight) * partner
-    slopes = torch.autograd.grad(loss.sum(), list(parameters.values()))
+    scaled = loss * state.optimizer[SCALE] if SCALE in state.optimizer else loss
+    slopes = torch.autograd.grad(scaled.sum(), list(parameters.values()))
     for value in parameters.values():
         value.requires_grad_(False)
     gradients = dict(zip(parameters, slopes, strict=True))
@@ -218,14 +224,6 @@ def train_step(
     update(parameters, gradients, state.optimizer, recipe, state.step, rate, momentum)
     state.step += 1
     return loss.detach()
-
-
-def autocast(recipe: Recipe, device: str) -> torch.autocast:
-    """Mixed precision as the recipe asks for it: ``auto`` is bf16 on a GPU and float32 on a CPU."""
-    kind = torch.device(device).type
-    auto = torch.float32 if kind == "cpu" else torch.bfloat16
-    dtype = {"auto": auto, "bf16": torch.bfloat16, "float32": torch.float32}[recipe.precision]
-    return torch.autocast(kind, dtype=dtype if dtype != torch.float32 else None, enabled=dtype != torch.float32)
 
 
 def cross_entropy(logits: Float[Tensor, "m batch classes"], y: Int[Tensor, "m batch"]) -> Float[Tensor, "m batch"]:

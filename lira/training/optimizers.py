@@ -1,8 +1,11 @@
 """SGD and AdamW on parameters with a leading model axis, each model with its own learning rate.
 
-``torch.optim`` takes one rate for all; under OneCycle the rate depends on a model's number of members. The
-arithmetic is that of ``torch.optim.SGD`` and ``torch.optim.AdamW``.
+The arithmetic is that of torch's fused ``torch.optim.SGD`` and ``torch.optim.AdamW``: one pass over the memory. Those
+take one rate for all, while under OneCycle the rate depends on a model's number of members.
 """
+
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,10 +13,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lira.config import Recipe
+from lira.training.precision import SCALE, adapt_scale, not_finite
 
 Tensors = dict[str, Tensor]
 
 ADAM_BETA2, ADAM_EPSILON = 0.999, 1e-8
+MOMENTS = {"sgd": ("momentum",), "adamw": ("mean", "square")}
 
 
 def decays(name: str, optimizer: str) -> bool:
@@ -23,8 +28,11 @@ def decays(name: str, optimizer: str) -> bool:
 
 def initial_state(parameters: Tensors, recipe: Recipe) -> Tensors:
     """Momentum buffers, zero, named ``<buffer>.<parameter>``."""
-    buffers = ("momentum",) if recipe.optimizer == "sgd" else ("mean", "square")
-    return {f"{buffer}.{name}": torch.zeros_like(p) for buffer in buffers for name, p in parameters.items()}
+    return {
+        f"{moment}.{name}": torch.zeros_like(p)
+        for moment in MOMENTS[recipe.optimizer]
+        for name, p in parameters.items()
+    }
 
 
 @torch.no_grad()
@@ -37,76 +45,63 @@ def update(
     rate: Float[np.ndarray, " m"],
     momentum: Float[np.ndarray, " m"],
 ) -> None:
-    """One optimiser step in place, all parameters of a weight-decay group in a few kernels.
+    """One optimiser step in place, all parameters of a weight-decay group in one kernel.
+
+    A model whose scaled gradients are not all finite is left as it is.
 
     Args:
         parameters: Each ``[m, ...]``.
-        gradients: Of the sum of the models' losses, by parameter name; overwritten.
-        state: From :func:`initial_state`.
+        gradients: Of the sum of the models' losses, times their loss scales if there are any, by parameter name;
+            overwritten.
+        state: From :func:`initial_state`, with the loss scales if there are any.
         recipe: ``optimizer``, ``weight_decay``.
         step: Steps each model has made before this one.
         rate: Learning rate of each model.
         momentum: Momentum (AdamW: beta1) of each model.
     """
+    gradients = {name: _laid_out_as(parameters[name], slope) for name, slope in gradients.items()}
+    overflow = not_finite(gradients.values()) if SCALE in state else None
     for decayed in (True, False):
         names = [name for name in parameters if decays(name, recipe.optimizer) == decayed]
         if not names:
             continue
-        values, slopes = [parameters[name] for name in names], [gradients[name] for name in names]
-        decay = recipe.weight_decay if decayed else 0.0
-        if recipe.optimizer == "sgd":
-            _sgd(values, slopes, [state[f"momentum.{name}"] for name in names], rate, momentum, decay)
-        else:
-            means, squares = ([state[f"{moment}.{name}"] for name in names] for moment in ("mean", "square"))
-            _adamw(values, slopes, means, squares, step + 1, rate, momentum, decay)
+        moments = [[state[f"{moment}.{name}"] for name in names] for moment in MOMENTS[recipe.optimizer]]
+        tensors = [[parameters[name] for name in names], [gradients[name] for name in names], *moments]
+        for model, rows in _alike(tensors, overflow is None and _equal(step, rate, momentum)):
+            scaling = {} if overflow is None else {"grad_scale": state[SCALE][model], "found_inf": overflow[model]}
+            common = {"lr": float(rate[model]), "weight_decay": recipe.weight_decay * decayed, "maximize": False}
+            if recipe.optimizer == "sgd":
+                _sgd(rows, float(momentum[model]), common | scaling)
+            else:
+                _adamw(rows, float(momentum[model]), int(step[model]) + 1, common | scaling)
+    if overflow is not None:
+        adapt_scale(state, overflow)
 
 
-def _factor(values: Float[np.ndarray, " m"], tensors: list[Tensor]) -> list[Tensor] | float:
-    """A number if all models have the same, else one tensor per parameter that spreads each model's over it."""
-    if (values == values[0]).all():
-        return float(values[0])
-    spread = torch.as_tensor(values).to(tensors[0])
-    return [spread.view(-1, *[1] * (tensor.dim() - 1)) for tensor in tensors]
+def _laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient in the parameter's memory layout: the fused kernels go through the memory without looking at it."""
+    return gradient if gradient.stride() == parameter.stride() else torch.empty_like(parameter).copy_(gradient)
 
 
-def _sgd(
-    parameters: list[Tensor],
-    gradients: list[Tensor],
-    buffers: list[Tensor],
-    rate: Float[np.ndarray, " m"],
-    momentum: Float[np.ndarray, " m"],
-    decay: float,
-) -> None:
-    if decay:
-        torch._foreach_add_(gradients, parameters, alpha=decay)
-    mu = _factor(momentum, parameters)
-    torch._foreach_mul_(buffers, mu)
-    torch._foreach_add_(buffers, gradients)
-    steps = torch._foreach_mul(buffers, mu)
-    torch._foreach_add_(steps, gradients)
-    torch._foreach_mul_(steps, _factor(rate, parameters))
-    torch._foreach_sub_(parameters, steps)
+def _equal(*settings: np.ndarray) -> bool:
+    return all((values == values[0]).all() for values in settings)
 
 
-def _adamw(
-    parameters: list[Tensor],
-    gradients: list[Tensor],
-    means: list[Tensor],
-    squares: list[Tensor],
-    step: Int[np.ndarray, " m"],
-    rate: Float[np.ndarray, " m"],
-    beta1: Float[np.ndarray, " m"],
-    decay: float,
-) -> None:
-    if decay:
-        torch._foreach_mul_(parameters, _factor(1 - rate * decay, parameters))
-    torch._foreach_mul_(means, _factor(beta1, parameters))
-    torch._foreach_mul_(squares, ADAM_BETA2)
-    torch._foreach_addcmul_(squares, gradients, gradients, 1 - ADAM_BETA2)
-    torch._foreach_mul_(gradients, _factor(1 - beta1, parameters))
-    torch._foreach_add_(means, gradients)
-    scales = torch._foreach_sqrt(squares)
-    torch._foreach_div_(scales, _factor(np.sqrt(1 - ADAM_BETA2**step), parameters))
-    torch._foreach_add_(scales, ADAM_EPSILON)
-    torch._foreach_div_(scales, _factor(rate / (1 - beta1**step), parameters))
-    torch._foreach_sub_(parameters, torch._foreach_div(means, scales))
+def _alike(tensors: list[list[Tensor]], together: bool) -> Iterator[tuple[int, list[list[Tensor]]]]:
+    """What one kernel can update, with a model whose settings hold for it: all models, or each on its own."""
+    if together:
+        yield 0, tensors
+        return
+    for model in range(len(tensors[0][0])):
+        yield model, [[tensor[model] for tensor in group] for group in tensors]
+
+
+def _sgd(tensors: list[list[Tensor]], momentum: float, common: dict[str, Any]) -> None:
+    torch._fused_sgd_(*tensors, momentum=momentum, dampening=0.0, nesterov=True, is_first_step=False, **common)
+
+
+def _adamw(tensors: list[list[Tensor]], beta1: float, step: int, common: dict[str, Any]) -> None:
+    parameters, gradients, means, squares = tensors
+    steps = [torch.full((), step, dtype=torch.float32, device=parameters[0].device)] * len(parameters)
+    moments = {"beta1": beta1, "beta2": ADAM_BETA2, "eps": ADAM_EPSILON, "amsgrad": False}
+    torch._fused_adamw_(parameters, gradients, means, squares, [], steps, **moments, **common)

@@ -1,6 +1,7 @@
 """Where the training of a cohort stands, and how it is stored so that it goes on bit for bit."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lira import store
-from lira.streams import Streams
+from lira.streams import Streams, send
 from lira.training.optimizers import Tensors
 
 log = logging.getLogger(__name__)
@@ -29,21 +30,26 @@ class State:
     optimizer: Tensors
     step: Int[np.ndarray, " m"]
 
-    def take(self, rows: list[int]) -> "State":
+    def take(self, rows: Sequence[int]) -> "State":
         """A copy of some of the models."""
-        groups = ({k: v[rows] for k, v in g.items()} for g in (self.parameters, self.buffers, self.optimizer))
+        index = self._index(rows)
+        groups = ({k: v[index] for k, v in g.items()} for g in (self.parameters, self.buffers, self.optimizer))
         return State(*groups, self.step[rows])
 
-    def put(self, rows: list[int], part: "State") -> None:
+    def put(self, rows: Sequence[int], part: "State") -> None:
         """Writes some of the models back."""
+        index = self._index(rows)
         for own, new in (
             (self.parameters, part.parameters),
             (self.buffers, part.buffers),
             (self.optimizer, part.optimizer),
         ):
             for name, value in new.items():
-                own[name][rows] = value
+                own[name][index] = value
         self.step[rows] = part.step
+
+    def _index(self, rows: Sequence[int]) -> Int[Tensor, " row"]:
+        return send(np.asarray(rows, np.int64), next(iter(self.parameters.values())).device)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """The cohort trainer against one model at a time, and against torch's own layers, optimisers and schedules."""
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -7,9 +8,10 @@ from torch import nn
 from torch.func import functional_call
 
 from lira import preemption
-from lira.config import Architecture, Recipe
-from lira.datasets import Part
+from lira.config import Architecture, Dataset, Recipe
+from lira.datasets import Part, prepare_data
 from lira.models import build, initialise
+from lira.shards import train_shadows
 from lira.streams import INITIAL, Streams, generator
 from lira.training.cohort import Checkpoint, Samples, evaluate, train_cohort
 from lira.training.optimizers import decays, initial_state, update
@@ -286,24 +288,44 @@ def test_the_paper_fcn_has_its_size_and_dropout_places():
     assert not torch.equal(network(x, Streams(0, [0])), network(x))
 
 
+RUN = {"study": "s", "dataset": "digits", "architecture": "a", "regime": "r", "seed": 0}
+
+
+def shard_of_digits(folder, models=2, **settings):
+    """The content of a shard of tiny networks."""
+    data = folder / "digits.h5"
+    prepare_data(Dataset(test=100, public=1497, pool="train"), None, 0, data)
+    output = folder / "shard.h5"
+    recipe = Recipe(epochs=3, batch_size=16, schedule="constant", cohort=models, **settings)
+    settings = {"recipe_version": 1, "architecture": FCN.model_dump(), "recipe": recipe.model_dump()}
+    settings |= {"shadow_models": models, "member_fraction": 0.5, "membership_draws": "default_rng"}
+    train_shadows(settings | {"store_logits": False}, RUN, data, 0, models - 1, output)
+    found = {}
+    with h5py.File(output) as shard:
+        shard.visititems(lambda name, item: found.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
 def test_diverged_training_is_recorded_with_the_model(tmp_path, caplog):
-    import h5py
-
-    from lira.config import Dataset
-    from lira.datasets import prepare_data
-    from lira.shards import train_shadows
-
-    prepare_data(Dataset(test=100, public=1497, pool="train"), None, 0, tmp_path / "digits.h5")
-    recipe = Recipe(epochs=3, batch_size=16, learning_rate=1e18, schedule="constant", cohort=2)
-    settings = {
-        "recipe_version": 1,
-        "architecture": FCN.model_dump(),
-        "recipe": recipe.model_dump(),
-        "shadow_models": 2,
-    }
-    settings |= {"member_fraction": 0.5, "membership_draws": "default_rng", "store_logits": False}
-    run = {"study": "s", "dataset": "digits", "architecture": "a", "regime": "r", "seed": 0}
-    train_shadows(settings, run, tmp_path / "digits.h5", 0, 1, tmp_path / "0-1.h5")
-    with h5py.File(tmp_path / "0-1.h5") as shard:
-        assert shard["utility/diverged"][:].tolist() == [1, 1]
+    shard = shard_of_digits(tmp_path, learning_rate=1e18)
+    assert shard["utility/diverged"].tolist() == [1, 1] and shard["utility/retries"].tolist() == [0, 0]
     assert "models [0, 1]: training diverged" in caplog.text
+
+
+def test_a_diverged_model_is_trained_anew_if_asked_for_and_the_others_are_left_alone(tmp_path, monkeypatch):
+    def judge(loss, *_):
+        judged.append(loss)
+        return np.array([False, True, True]) if len(judged) == 1 else np.array([False, True])
+
+    judged = []
+    once = shard_of_digits(tmp_path, 3, learning_rate=0.05)
+    monkeypatch.setattr("lira.shards._diverged", judge)
+    retried = shard_of_digits(tmp_path, 3, learning_rate=0.05, retries=1)
+    assert retried["utility/retries"].tolist() == [0, 1, 1] and retried["utility/diverged"].tolist() == [0, 0, 1]
+    for name, values in retried.items():
+        np.testing.assert_array_equal(values[0], once[name][0])
+    for row in (1, 2):
+        assert retried["utility/train_loss"][row] == judged[1][row - 1] != once["utility/train_loss"][row]
+        assert not np.array_equal(retried["phi"][row], once["phi"][row])
+        assert not np.array_equal(retried["history/train_loss"][row], once["history/train_loss"][row])
+    np.testing.assert_array_equal(retried["member"], once["member"])
