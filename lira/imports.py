@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lira import store
 from lira.datasets._arrays import labels as whole_labels
-from lira.datasets.file import read_arrays
+from lira.datasets.file import open_arrays, read_slice
 from lira.errors import DataError
 
 UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
@@ -118,6 +117,8 @@ def _check_shapes(given: Given) -> int:
         if values.dtype.kind not in "iuf":
             raise DataError(f"{place} is an array of {values.dtype}: numbers are needed")
     shape = given.models[0].shape
+    if not np.prod(shape) or (given.kind == "logits" and shape[-1] < 2):
+        raise DataError(f"{given.places[0]} is {list(shape)}: a view and, for logits, two classes are needed")
     if given.kind == "phi" and len(shape) in (1, 2):
         return 1 if len(shape) == 1 else shape[1]
     if given.kind == "logits" and (len(shape) == 3 or (len(shape) == 4 and shape[1] == 1)):
@@ -153,11 +154,9 @@ def _labels(scores: Path, given: Given, data: Path | None) -> Int[np.ndarray, " 
 def _opened(path: Path) -> Iterator[Given]:
     if path.is_dir():
         yield _read_folder(path)
-    elif path.is_file() and h5py.is_hdf5(path):
-        with h5py.File(path) as file:
-            yield _from_arrays(path, file)
-    else:
-        yield _from_arrays(path, read_arrays(path))
+        return
+    with open_arrays(path) as arrays:
+        yield _from_arrays(path, arrays)
 
 
 def _from_arrays(path: Path, arrays: Any) -> Given:
@@ -168,22 +167,22 @@ def _from_arrays(path: Path, arrays: Any) -> Given:
             "logits [M, N, A, C]"
         )
     values = arrays[kinds[0]]
-    member = _membership(arrays["member"][()], f"{path}: member")
+    member = _membership(read_slice(arrays["member"], (), path), f"{path}: member")
     if values.shape[:2] != member.shape:
         raise DataError(f"{path}: {kinds[0]} is {list(values.shape)}, but member is {list(member.shape)}")
-    models = [_Row(values, row) for row in range(len(member))]
-    labels = arrays["labels"][()] if "labels" in arrays else None
+    models = [_Row(values, row, path) for row in range(len(member))]
+    labels = read_slice(arrays["labels"], (), path) if "labels" in arrays else None
     return Given(kinds[0], models, member, labels, [f"{path}: {kinds[0]}[{row}]" for row in range(len(member))])
 
 
 class _Row:
     """One model's part of an array or of an HDF5 dataset, read when it is sliced."""
 
-    def __init__(self, values: Any, row: int):
-        self.values, self.row, self.shape, self.dtype = values, row, values.shape[1:], values.dtype
+    def __init__(self, values: Any, row: int, path: Path):
+        self.values, self.row, self.path, self.shape, self.dtype = values, row, path, values.shape[1:], values.dtype
 
     def __getitem__(self, columns: slice) -> np.ndarray:
-        return self.values[self.row, columns]
+        return read_slice(self.values, (self.row, columns), self.path)
 
 
 def _read_folder(folder: Path) -> Given:
@@ -241,6 +240,6 @@ def _membership(member: Any, place: str) -> Bool[np.ndarray, "model sample"]:
     member = np.asarray(member)
     if member.ndim != 2 or not member.size:
         raise DataError(f"{place} is {list(member.shape)}: membership is [models, samples]")
-    if member.dtype != bool and not np.isin(member, (0, 1)).all():
+    if member.dtype.kind not in "buif" or not np.isin(member, (0, 1)).all():
         raise DataError(f"{place} has other values than 0 and 1: it says which sample trained which model")
     return member.astype(bool)

@@ -34,9 +34,7 @@ def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict:
     keys = [loader.construct_object(key) for key, _ in node.value]
     for key in keys:
         if keys.count(key) > 1:
-            raise ConfigError(
-                f"{node.start_mark.name}, line {node.start_mark.line + 1}: {key!r} is given more than once"
-            )
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {key!r} is given more than once")
     return loader.construct_mapping(node, deep=True)
 
 

@@ -80,11 +80,11 @@ def from_user(given: Any, origin: str, kind: str) -> Arrays:
         y_test = labels(given["y_test"], f"{origin}: y_test", x_test)
         test = np.arange(len(x), len(x) + len(x_test))
         x, y = np.concatenate([x, x_test]), np.concatenate([y, y_test])
-    scale = float(given.get("scale", 255 if kind == "image" else 1))
-    if not scale > 0:
-        raise DataError(f"{origin}: scale is {scale:g}, it must be above 0")
-    classes = given.get("classes")
-    return Arrays(x, y, origin, scale, None if classes is None else int(classes), test=test)
+    scale = _number(given.get("scale", 255 if kind == "image" else 1), f"{origin}: scale")
+    classes = _number(given["classes"], f"{origin}: classes") if "classes" in given else None
+    if classes and classes != int(classes):
+        raise DataError(f"{origin}: classes is {classes:g}: a whole number is needed")
+    return Arrays(x, y, origin, scale, classes and int(classes), test=test)
 
 
 def images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height width"]:
@@ -132,6 +132,13 @@ def labels(y: Any, place: str, x: Sequence) -> Int[np.ndarray, " sample"]:
     return y.astype(np.int64)
 
 
+def _number(value: Any, place: str) -> float:
+    value = _numbers(value, place)
+    if value.size != 1 or not 0 < value.item() < np.inf:
+        raise DataError(f"{place} is {value.tolist()!r:.50}: one number above 0 is needed")
+    return float(value.item())
+
+
 def _numbers(values: Any, place: str) -> np.ndarray:
     values = np.asarray(values)
     if values.dtype.kind not in "buif":
@@ -153,8 +160,10 @@ def check_labels(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> int:
     classes = arrays.classes or max(int(y.max()) + 1, 1)
     if len(wrong := np.flatnonzero((y < 0) | (y >= classes))):
         raise DataError(f"{origin}: the label of sample {wrong[0]} is {y[wrong[0]]}, allowed: 0 to {classes - 1}")
-    if len(missing := np.setdiff1d(np.arange(classes), y[pool])):
-        raise DataError(f"{origin}: the pool has no sample of class {missing[0]} of 0 to {classes - 1}")
+    found = np.unique(y[pool])
+    if len(found) < classes:
+        missing = np.append(np.flatnonzero(found != np.arange(len(found))), len(found))[0]
+        raise DataError(f"{origin}: the pool has no sample of class {missing} of 0 to {classes - 1}")
     return classes
 
 

@@ -1,6 +1,8 @@
 """The user's own data: an ``.npz`` or HDF5 file with ``x`` and ``y``, maybe ``x_test`` and ``y_test``."""
 
 import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -10,6 +12,9 @@ import numpy as np
 from lira.config import Dataset
 from lira.datasets._arrays import Arrays, from_user
 from lira.errors import DataError
+
+DAMAGE = (OSError, ValueError, EOFError, BadZipFile, zlib.error, LookupError, AttributeError, TypeError, RuntimeError)
+"""What reading a damaged file may raise; MemoryError is none of it."""
 
 
 def load(settings: Dataset, seed: int) -> Arrays:
@@ -28,14 +33,51 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
         DataError: missing, damaged, of another kind, or with object arrays.
     """
+    with open_arrays(path) as arrays:
+        return {name: read_slice(values, (), path) for name, values in arrays.items()}
+
+
+@contextmanager
+def open_arrays(path: Path) -> Iterator[dict[str, np.ndarray | h5py.Dataset]]:
+    """All arrays of an ``.npz`` file, or the datasets of an HDF5 file, for :func:`read_slice`.
+
+    Raises:
+        DataError: missing, damaged, of another kind, with object arrays, or with datasets that are kept elsewhere.
+    """
     if not path.is_file():
         raise DataError(f"{path} does not exist: an .npz or HDF5 file is needed")
+    with ExitStack() as stack:
+        try:
+            if h5py.is_hdf5(path):
+                arrays = _datasets(stack.enter_context(h5py.File(path)), path)
+            else:
+                with np.load(path, allow_pickle=False) as file:
+                    arrays = {name: file[name] for name in file.files}
+        except DAMAGE as error:
+            raise _unreadable(path, error) from error
+        yield arrays
+
+
+def read_slice(values: np.ndarray | h5py.Dataset, place: tuple | slice, path: Path) -> np.ndarray:
+    """Part of an array of :func:`open_arrays`.
+
+    Raises:
+        DataError: the file is damaged there.
+    """
     try:
-        if h5py.is_hdf5(path):
-            with h5py.File(path) as file:
-                return {name: item[()] for name, item in file.items() if isinstance(item, h5py.Dataset)}
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile, zlib.error, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} cannot be read as .npz or HDF5 with arrays of numbers ({reason})") from error
+        return values[place]
+    except DAMAGE as error:
+        raise _unreadable(path, error) from error
+
+
+def _datasets(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
+    found = {name: file.get(name) for name in file if not isinstance(file.get(name, getlink=True), h5py.ExternalLink)}
+    found = {name: item for name, item in found.items() if isinstance(item, h5py.Dataset)}
+    for name, item in found.items():
+        if item.is_virtual or item.external:
+            raise DataError(f"{path}: {name} is kept in other files: it must be in this one")
+    return found
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read as .npz or HDF5 with arrays of numbers ({error or type(error).__name__})")

@@ -1,0 +1,210 @@
+"""Dataset files and imported scores with every kind of mistake: prepared and attacked, or one sentence and no file."""
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from outcomes import campaign, contents, outcome
+
+from lira.attacks import score_file
+from lira.calibration import calibrate_file
+from lira.config import Dataset
+from lira.datasets import prepare_data, read_part
+from lira.imports import import_scores
+
+MANY = pytest.mark.parametrize("examples", [80, pytest.param(1000, marks=pytest.mark.campaign)])
+RUN = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
+DTYPES = ["u1", "i1", "i4", "u8", "f2", "f4", "f8", "g", "?", "c8", "U3", "S3", "O", "M8[s]", "V4", "i4,f4"]
+ODD = [0, -1, 1.5, np.nan, np.inf, 1e300, -1e300, 10**18, 255, 7]
+
+
+@st.composite
+def spoilt(draw, values):
+    """The array with up to two changes of its values, shape or type."""
+    for _ in range(draw(st.integers(0, 2))):
+        change = draw(st.sampled_from(["value", "dtype", "fewer", "axis", "flat", "none", "scalar", "turned"]))
+        with np.errstate(all="ignore"):
+            if change == "value" and values.size and values.dtype.kind in "uif":
+                wide = values.astype("f8" if values.dtype.kind == "f" else "i8").ravel()
+                odd = draw(st.sampled_from(ODD))
+                odd = odd if wide.dtype.kind == "f" else int(np.clip(np.nan_to_num(odd), -(2**62), 2**62))
+                wide[draw(st.integers(0, wide.size - 1))] = odd
+                values = wide.reshape(values.shape)
+            elif change == "dtype":
+                values = recast(values, draw(st.sampled_from(DTYPES)))
+            elif change == "fewer" and values.ndim:
+                values = values[: draw(st.integers(0, 2))]
+            elif change == "axis":
+                values = values[..., None]
+            elif change == "flat":
+                values = values.ravel()
+            elif change == "none" and values.ndim > 1:
+                values = values[..., :0]
+            elif change == "scalar" and values.size:
+                values = values.ravel()[0]
+                values = np.asarray(values)
+            elif change == "turned":
+                values = values.T
+    return values
+
+
+def recast(values, dtype):
+    try:
+        return values.astype(dtype)
+    except (ValueError, TypeError, OverflowError):
+        return np.zeros(values.shape, dtype)
+
+
+def write(path, arrays, kind):
+    """The arrays as a file: whole, cut, with bytes changed, or not an archive at all."""
+    form, _, damage = kind.partition(" ")
+    if form == "npz":
+        with path.open("wb") as file:
+            np.savez(file, **arrays)
+    elif form == "npy":
+        with path.open("wb") as file:
+            np.save(file, next(iter(arrays.values())) if arrays else 0, allow_pickle=True)
+    elif form == "pickle":
+        path.write_bytes(np.array([arrays], object).dumps())
+    elif form == "text":
+        path.write_bytes(b"x,y\n1,2\n")
+    else:
+        with h5py.File(path, "w") as file:
+            for name, values in arrays.items():
+                try:
+                    file[name] = values.astype("S3") if values.dtype.kind in "UM" else values
+                except (TypeError, ValueError, OSError):
+                    file.create_group(name)
+            if damage == "links":
+                file["more"] = h5py.SoftLink("/nowhere")
+                file["other"] = h5py.ExternalLink("nowhere.h5", "x")
+    whole = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif damage == "flipped":
+        middle = len(whole) // 3
+        path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :])
+
+
+FORMS = (
+    ["npz"] * 6 + ["h5"] * 6 + ["npz cut", "npz flipped", "h5 cut", "h5 flipped", "h5 links", "npy", "pickle", "text"]
+)
+RNG = np.random.default_rng(0)
+LABELS = np.arange(24) % 3
+OWN = {
+    "tabular": {"x": RNG.normal(size=(24, 4)), "y": LABELS},
+    "image": {"x": RNG.integers(0, 256, (24, 3, 5, 4), np.uint8), "y": LABELS},
+}
+SETTINGS = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["tabular", "image"])},
+    optional={
+        "test": st.sampled_from([1, 3, 6, 23, 24, 10**9, 10**30]),
+        "public": st.sampled_from([0, 3, 6, 10**30]),
+        "pool": st.sampled_from(["train", "train+test"]),
+        "seed": st.sampled_from([0, 2**32 - 1]),
+    },
+)
+LONE = st.sampled_from(
+    [np.array(v) for v in (0, 2, -1, 3.0, np.nan, np.inf, 10**18, True, "x", [1, 2], [[3]], None, b"3", 1j)]
+)
+
+
+@st.composite
+def own_file(draw):
+    """Settings of a user's file, its arrays, and how it is written."""
+    chosen = draw(SETTINGS)
+    arrays = dict(OWN[chosen["kind"]])
+    if draw(st.booleans()):
+        arrays |= {"x_test": arrays["x"][:9], "y_test": arrays["y"][:9]}
+    for name in draw(st.lists(st.sampled_from(list(arrays)), max_size=2)):
+        arrays[name] = draw(spoilt(arrays[name]))
+    for name in draw(st.lists(st.sampled_from(["scale", "classes", "z", "x", "y"]), max_size=2)):
+        arrays[name] = draw(LONE)
+    for name in draw(st.lists(st.sampled_from(list(arrays)), max_size=1)):
+        del arrays[name]
+    return chosen, arrays, draw(st.sampled_from(FORMS)), draw(st.sampled_from([None, 3, 8]))
+
+
+@MANY
+def test_broken_datasets(tmp_path, examples):
+    (tmp_path / "there").mkdir()
+    file, output = tmp_path / "own.npz", tmp_path / "there" / "data.h5"
+
+    @campaign(examples)
+    @given(own_file())
+    def run(case):
+        chosen, arrays, form, size = case
+        write(file, arrays, form)
+        output.write_bytes(b"an older preparation")
+        settings = Dataset(source="file", path=str(file), **({"pool": "train"} | chosen))
+        if not outcome(lambda: prepare_data(settings, size, 0, output), tmp_path, ("own.npz", "test:", "public:")):
+            pool = read_part(output, "pool")
+            assert len(pool.x) == len(pool.y) > 0 and set(pool.y) == set(range(pool.classes))
+            assert np.isfinite(pool.x.astype(float)).all() and np.isfinite(pool.mean).all() and (pool.std > 0).all()
+        assert [path.name for path in output.parent.iterdir()] == ["data.h5"]
+
+    run()
+
+
+MEMBER = np.argsort(RNG.random((6, 24)), axis=0) < 3
+SCORES = {
+    "phi": {"phi": RNG.normal(size=(6, 24, 2)).astype("f4"), "member": MEMBER},
+    "logits": {"logits": RNG.normal(size=(6, 24, 2, 3)).astype("f4"), "member": MEMBER, "labels": LABELS},
+}
+
+
+@st.composite
+def scores(draw):
+    """Arrays of imported scores, and how they are written."""
+    arrays = dict(SCORES[draw(st.sampled_from(["phi", "logits"]))])
+    if draw(st.booleans()):
+        arrays |= {"labels": LABELS}
+    for name in draw(st.lists(st.sampled_from(list(arrays)), max_size=2)):
+        arrays[name] = draw(spoilt(arrays[name]))
+    for name in draw(st.lists(st.sampled_from(["labels", "z", "member", "phi"]), max_size=1)):
+        arrays[name] = draw(LONE)
+    for name in draw(st.lists(st.sampled_from(list(arrays)), max_size=1)):
+        del arrays[name]
+    return arrays, draw(st.sampled_from([*FORMS, "folder", "folder", "folder"]))
+
+
+def write_folder(folder, arrays):
+    """As the released code writes scores: a folder per model."""
+    kind = "scores" if "phi" in arrays else "logits"
+    values = arrays.get("phi", arrays.get("logits", np.zeros(0)))
+    for model, own in enumerate(values if values.ndim else [values]):
+        place = folder / f"model_{model}" / kind
+        place.mkdir(parents=True)
+        np.save(place / f"{kind}.npy", own, allow_pickle=True)
+    for name, stored in (("member", "keep_indices.npy"), ("labels", "labels.npy")):
+        if name in arrays:
+            folder.mkdir(exist_ok=True)
+            np.save(folder / stored, arrays[name], allow_pickle=True)
+
+
+@MANY
+def test_broken_scores(tmp_path_factory, examples):
+    @campaign(examples)
+    @given(scores())
+    def run(case):
+        arrays, form = case
+        folder = tmp_path_factory.mktemp("scores", numbered=True)
+        source, output = folder / "given", folder / "shadows.h5"
+        if form == "folder":
+            write_folder(source, arrays)
+        else:
+            write(source, arrays, form)
+        output.write_bytes(b"an older import")
+        if outcome(lambda: import_scores(source, RUN, {}, None, output), folder, ("given",)):
+            return
+        steps = [
+            lambda: score_file(output, folder / "scores.h5"),
+            lambda: calibrate_file(folder / "scores.h5", [0.1], [0.5], folder / "metrics.csv", folder / "samples.csv"),
+        ]
+        for step in steps:
+            if outcome(step, folder, ("shadows.h5", "scores.h5")):
+                return
+        assert "metrics.csv" in contents(folder)
+
+    run()
