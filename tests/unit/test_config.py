@@ -150,7 +150,7 @@ def test_vocabulary_is_what_is_implemented():
 
     from lira import augment, datasets, models
 
-    assert set(FAMILIES) == set(models.NETWORKS)
+    assert set(FAMILIES) == {*models.NETWORKS, "timm"}
     modules = {module.name for module in pkgutil.iter_modules(datasets.__path__)}
     assert set(DATASETS) == {name for name in modules if not name.startswith("_")}
     functions = {name for name, _ in inspect.getmembers(augment, inspect.isfunction)}
