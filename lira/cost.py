@@ -7,7 +7,7 @@ are stated at 142 hours on an RTX 4080, on which the released code takes 10 to 1
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -49,6 +49,9 @@ ASSUMED = TIMM["resnet18", "small"]
 ATTACK_ARRAYS = 5
 """Arrays of float64 in a run's scores."""
 
+JOB_SECONDS = 3600
+"""What a job should last: long against its start, and 20 minutes to 4 hours where the stated time is off by three."""
+
 PASSES_TRAINED = 3
 """Forward passes that a training step is worth: forward, and backward for weights and for activations."""
 
@@ -86,6 +89,23 @@ def seconds_per_model(study: Study, key: str, runtime: Path | str | None = None)
         return Seconds(operations / median(rates), "architecture")
     seconds = max(operations / RATES[study.device], passes / PASSES[study.device])
     return Seconds(seconds, "stated" if known else "assumed")
+
+
+def shards(study: Study, key: str) -> list[tuple[int, int]]:
+    """First and last model of each job of a run.
+
+    Without ``shard_size`` a job gets as many models, in whole cohorts, as make it last about an hour by the stated time
+    per model. Measured times have no say: they come in while a study runs, and its graph must stay as it is.
+    """
+    size = study.shard_size or _shard_size(study, key)
+    starts = range(0, study.shadow_models, size)
+    return [(first, min(first + size, study.shadow_models) - 1) for first in starts]
+
+
+def _shard_size(study: Study, key: str) -> int:
+    cohort = study.recipe_of(key).cohort
+    jobs = max(1, round(study.shadow_models * seconds_per_model(study, key).seconds / JOB_SECONDS))
+    return cohort * ceil(study.shadow_models / jobs / cohort)
 
 
 class Work(NamedTuple):
@@ -207,10 +227,10 @@ def _cost(study: Study, key: str, results: Path) -> dict:
     left = jobs = 0
     for seed in seeds:
         folder = results / "runs" / key / f"seed{seed}"
-        shards = [] if study.runs[key].scores else _shards_left(study, key, folder)
-        left += sum(shards)
+        unfinished = [] if study.runs[key].scores else _shards_left(study, key, folder)
+        left += sum(unfinished)
         steps = [*STEPS, "summary.csv"] if seed == seeds[0] else STEPS
-        jobs += len(shards) + sum(not (folder / step).is_file() for step in steps)
+        jobs += len(unfinished) + sum(not (folder / step).is_file() for step in steps)
     size, views = size_of(study, key), study.recipe_of(key).query_views
     values = len(seeds) * models * size.pool
     stored = {
@@ -228,7 +248,7 @@ def _shards_left(study: Study, key: str, folder: Path) -> list[int]:
     if (folder / STEPS[0]).is_file():
         return []
     left, cohort = [], study.recipe_of(key).cohort
-    for first, last in study.shards():
+    for first, last in shards(study, key):
         shard = folder / "shards" / f"{first}-{last}.h5"
         if not shard.is_file():
             kept = cohort * len(list(shard.with_name(f"{shard.name}.parts").glob("*.h5")))

@@ -6,6 +6,7 @@ import re
 from snakemake.exceptions import WorkflowError
 
 from lira.config import RAW, load_study, read_yaml
+from lira.cost import shards
 from lira.errors import LiraError
 
 try:
@@ -100,9 +101,10 @@ def raw_files(wildcards):
 
 
 def shard_files(wildcards):
+    key = run_key(wildcards)
     return [
-        f"{RESULTS}/runs/{run_key(wildcards)}/seed{wildcards.seed}/shards/{a}-{b}.h5"
-        for a, b in study.shards()
+        f"{RESULTS}/runs/{key}/seed{wildcards.seed}/shards/{a}-{b}.h5"
+        for a, b in shards(study, key)
     ]
 
 

@@ -143,7 +143,7 @@ def _check_cohort(study: "Study", place: str, family: str, chosen: Recipe) -> No
         raise ConfigError(
             f"{place}.cohort: {chosen.cohort} is not allowed for {family}, whose models train alone: use 1"
         )
-    if study.shard_size % chosen.cohort:
+    if study.shard_size and study.shard_size % chosen.cohort:
         raise ConfigError(f"shard_size: {study.shard_size} is not a multiple of {place}'s cohort of {chosen.cohort}")
 
 

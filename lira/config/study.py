@@ -35,7 +35,10 @@ class Study(Settings):
     )
     shadow_models: Annotated[int, Field(ge=2, le=100_000)] = Field(256, description="M: shadow models per run.")
     member_fraction: Fraction = Field(0.5, description="Fraction of the models that hold each sample.")
-    shard_size: Positive = Field(32, description="Models trained by one job: a multiple of each recipe's cohort.")
+    shard_size: Positive | None = Field(
+        None,
+        description="Models trained by one job: a multiple of each recipe's cohort; an hour's work if not given.",
+    )
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field([42], description="Seeds of every run that names none.")
     device: Literal["cpu", "cuda"] = Field(
         "cpu", description="Where shadow models train; a job that is to have a GPU and has none fails."
@@ -126,11 +129,6 @@ class Study(Settings):
     def label(key: str) -> str:
         """A run's name beside others of its dataset: ``architecture/regime``."""
         return key.split("/", 1)[1]
-
-    def shards(self) -> list[tuple[int, int]]:
-        """First and last model of each shard."""
-        starts = range(0, self.shadow_models, self.shard_size)
-        return [(first, min(first + self.shard_size, self.shadow_models) - 1) for first in starts]
 
     def training_settings(self, key: str) -> dict[str, Any]:
         """All that a run's shadow models depend on besides data, seed and model index."""

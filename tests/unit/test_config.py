@@ -139,11 +139,6 @@ def test_unusable_files_are_refused(tmp_path, text, said):
         read_yaml(tmp_path / "missing.yaml")
 
 
-def test_shards_cover_all_models_once():
-    study = load_study(MINIMAL | {"shadow_models": 10})
-    assert study.shards() == [(0, 3), (4, 7), (8, 9)]
-
-
 def test_vocabulary_is_what_is_implemented():
     import inspect
     import pkgutil

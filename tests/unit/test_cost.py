@@ -4,9 +4,11 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lira.config import load_study, read_yaml
-from lira.cost import costs, describe, seconds_per_model, size_of, work
+from lira.cost import costs, describe, seconds_per_model, shards, size_of, work
 from lira.models import build
 from lira.models.layers import Conv2d, Linear
 
@@ -133,6 +135,46 @@ def test_what_is_there_is_taken_off(smoke, tmp_path):
     row = costs(smoke, tmp_path).set_index("run").loc["digits/resnet/aof"]
     assert (row["models_left"], row["jobs_left"]) == (0, 3)
     assert list(whole["phi"]) == list(left["phi"])
+
+
+@given(models=st.integers(2, 300), size=st.none() | st.integers(1, 100).map(lambda cohorts: 3 * cohorts))
+def test_shards_hold_every_model_once_in_whole_cohorts(models, size):
+    network = {"family": "resnet"}
+    regime = {"cohort": 3, "epochs": 1000}
+    study = load_study(
+        {
+            "study": "any",
+            "shadow_models": models,
+            "shard_size": size,
+            "datasets": {"digits": {"source": "digits", "test": 300}},
+            "architectures": {"net": network},
+            "regimes": {"long": regime},
+            "runs": {"digits/net/long": {}},
+        }
+    )
+    found = shards(study, "digits/net/long")
+    assert [model for first, last in found for model in range(first, last + 1)] == list(range(models))
+    assert all(first % 3 == 0 for first, _ in found)
+    assert size is None or all(last - first + 1 == size for first, last in found[:-1])
+
+
+@pytest.mark.parametrize("name", ["paper", "preprint", "mini"])
+def test_jobs_of_full_size_last_between_20_minutes_and_4_hours_even_if_the_stated_time_is_off_by_two(request, name):
+    study = load_study(read_yaml(request.config.rootpath / "studies" / f"{name}.yaml"))
+    assert study.shard_size is None
+    for key in study.runs:
+        for first, last in shards(study, key)[:-1]:
+            hours = (last - first + 1) * seconds_per_model(study, key).seconds / 3600
+            assert 2 / 3 <= hours <= 2, key
+
+
+def test_measured_times_do_not_move_shards(paper, tmp_path, monkeypatch):
+    key = "cifar10/resnet18/baseline"
+    before = shards(paper, key)
+    monkeypatch.chdir(tmp_path)
+    measure(tmp_path / "results" / "paper" / "runtime", key, 7)
+    assert seconds_per_model(paper, key, tmp_path / "results" / "paper" / "runtime").seconds < 1
+    assert shards(paper, key) == before
 
 
 def test_disk_is_that_of_the_arrays(smoke, tmp_path):
