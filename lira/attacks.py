@@ -160,10 +160,10 @@ def score_file(
         member = source["member"][:] if member is None else member
         attributes = {key: value for key, value in source.attrs.items() if not key.startswith("encoding-")}
         with store.create(output, "scores", attributes | {"definition": asdict(definition)}) as file:
-            file["member"] = member
-            chunks = (len(member), min(SAMPLES_PER_TASK, member.shape[1])) if member.size else None  # one per task
+            store.dataset(file, "member", data=member)
+            chunks = (len(member), min(SAMPLES_PER_TASK, member.shape[1])) if member.size else True  # one per task
             scores = {
-                attack: file.create_dataset(attack, member.shape, np.float64, chunks=chunks) for attack in attacks
+                attack: store.dataset(file, attack, member.shape, np.float64, chunks=chunks) for attack in attacks
             }
             try:
                 _leave_one_out(source["phi"], member, scores, definition)

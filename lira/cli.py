@@ -14,6 +14,7 @@ from lira.errors import ConfigError, LiraError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Settings = Annotated[str, typer.Option(help="Settings as JSON, as the study file resolves them.")]
+Run = Annotated[str, typer.Option(help="Study, dataset, architecture, regime and seed as JSON.")]
 Output = Annotated[Path, typer.Option(help="File to write.")]
 Data = Annotated[Path, typer.Option(help="Prepared dataset.")]
 Offline = Annotated[str, typer.Option(help="Offline attacks: two-sided or one-sided.")]
@@ -60,7 +61,7 @@ def pretrain_model(
 @app.command()
 def train_shadows(
     settings: Settings,
-    run: Annotated[str, typer.Option(help="Study, dataset, architecture, regime and seed as JSON.")],
+    run: Run,
     data: Data,
     first: Annotated[int, typer.Option(help="First model.")],
     last: Annotated[int, typer.Option(help="Last model.")],
@@ -78,20 +79,21 @@ def train_shadows(
 @app.command()
 def gather_shadows(
     shards: Annotated[list[Path], typer.Argument(help="All shards of a run.")],
+    settings: Settings,
+    run: Run,
     data: Data,
-    models: Annotated[int, typer.Option(help="Shadow models of the run.")],
     output: Output,
 ) -> None:
     """Gather the shards of a run."""
     from lira import gather
 
-    gather.gather_shadows(shards, data, models, output)
+    gather.gather_shadows(_json(settings), _json(run), shards, data, output)
 
 
 @app.command()
 def import_scores(
     scores: Annotated[Path, typer.Argument(help=".npz or HDF5 file, or folder with a folder per model.")],
-    run: Annotated[str, typer.Option(help="Study, dataset, architecture, regime and seed as JSON.")],
+    run: Run,
     output: Output,
     recipe: Annotated[str, typer.Option(help="What is known of the training, as JSON.")] = "{}",
     data: Annotated[Path | None, typer.Option(help="Prepared dataset, for the labels.")] = None,

@@ -74,15 +74,16 @@ def import_scores(scores: Path, run: dict[str, Any], recipe: dict[str, Any], dat
         dtype = np.float64 if given.kind == "phi" and given.models[0].dtype == np.float64 else np.float32
         block = max(1, min(samples, BLOCK_BYTES // (models * views * dtype().nbytes)))
         with store.create(output, "shadows", attributes | store.provenance("unknown")) as file:
-            phi = file.create_dataset("phi", (models, samples, views), dtype, chunks=(models, min(block, 512), views))
+            chunks = models, min(block, 512), views
+            phi = store.dataset(file, "phi", (models, samples, views), dtype, chunks=chunks)
             for start in range(0, samples, block):
                 columns = slice(start, min(start + block, samples))
                 phi[:, columns] = _read_block(given, columns, labels, views, dtype)
-            file["member"] = given.member
+            store.dataset(file, "member", data=given.member)
             if labels is not None:
-                file["labels"] = labels
+                store.dataset(file, "labels", data=labels)
             for name in UTILITY:
-                file[f"utility/{name}"] = np.full(models, np.nan)
+                store.dataset(file, f"utility/{name}", data=np.full(models, np.nan))
 
 
 def _read_block(

@@ -32,7 +32,6 @@ from lira.training.progress import Checkpoint
 
 log = logging.getLogger(__name__)
 
-SAMPLES_PER_COPY = 1024
 UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
@@ -87,7 +86,9 @@ def train_shadows(
                 _train_cohort(settings, run, loaded, pretrained, rows, part, checkpoint, leased)
             checkpoint.path.unlink(missing_ok=True)
         device = name_of(leased)
-    attributes = run | _recorded(settings) | {"first": first, "last": last} | store.provenance(device)
+    with store.read(data, "data") as file:
+        made_from = {"data_sha256": file.attrs["sha256"]}
+    attributes = store.origin(settings, run) | made_from | {"first": first, "last": last} | store.provenance(device)
     with store.create(output, "shard", attributes) as file:
         for start in starts:
             with store.read(parts / f"{start}.h5", "cohort") as cohort:
@@ -149,12 +150,12 @@ def _train_cohort(
         trained.put(failed, train(_build(settings, part, len(again)), again, kept, attempt))
     values = trained.values
     with store.create(output, "cohort", {"fingerprint": checkpoint.fingerprint}) as file:
-        file["member"] = loaded.membership[models]
+        store.dataset(file, "member", data=loaded.membership[models])
         for name, value in values.items():
-            file[name] = value
+            store.dataset(file, name, data=value)
         queried = query(network, trained.best, loaded.pool, recipe, Streams(run["seed"], models, device, QUERY))
-        shape = len(models), len(loaded.pool), recipe.query_views
-        _write_query(file, queried, shape, part.y, part.classes if settings["store_logits"] else None)
+        shape, classes = (len(models), len(loaded.pool), recipe.query_views), part.classes
+        _write_query(file, queried, shape, recipe.batch_size, part.y, classes if settings["store_logits"] else None)
     log.info(
         "models %d-%d: test accuracy %.4f, loss ratio %.3g (means)",
         models[0],
@@ -219,12 +220,16 @@ def _write_query(
     file: h5py.File,
     queried: Iterator[tuple[slice, np.ndarray]],
     shape: tuple[int, int, int],
+    batch_size: int,
     labels: np.ndarray,
     stored_classes: int | None,
 ) -> None:
     """Writes φ, and the logits if their classes are given, batch by batch: memory does not grow with the pool."""
-    phi = file.create_dataset("phi", shape, np.float32)
-    logits = file.create_dataset("logits", (*shape, stored_classes), np.float32) if stored_classes else None
+    chunks = shape[0], min(batch_size, shape[1]), shape[2]
+    phi, logits = store.dataset(file, "phi", shape, np.float32, chunks=chunks), None
+    if stored_classes:
+        every = (stored_classes,)
+        logits = store.dataset(file, "logits", shape + every, np.float32, chunks=chunks + every)
     for batch, values in queried:
         phi[:, batch] = np.stack([scaled_logit(model, labels[batch]) for model in values])
         if logits is not None:
@@ -241,21 +246,17 @@ def _normalised(part: Part, settings: dict[str, Any]) -> Part:
     return replace(part, mean=mean, std=std)
 
 
-def _recorded(settings: dict[str, Any]) -> dict[str, Any]:
-    names = ("recipe", "recipe_version", "shadow_models", "member_fraction", "membership_draws")
-    return {"network": settings["architecture"]} | {name: settings[name] for name in names}
-
-
 def _append(cohort: h5py.File, shard: h5py.File, row: int, models_in_shard: int) -> None:
     def copy(name: str, item: h5py.Dataset | h5py.Group) -> None:
         if isinstance(item, h5py.Dataset):
-            target = shard.require_dataset(name, (models_in_shard, *item.shape[1:]), item.dtype)
-            rows = slice(row, row + len(item))
+            if name not in shard:
+                store.dataset(shard, name, (models_in_shard, *item.shape[1:]), item.dtype, chunks=item.chunks)
+            target, rows = shard[name], slice(row, row + len(item))
             if item.ndim < 3:
                 target[rows] = item[:]
                 return
-            for start in range(0, item.shape[1], SAMPLES_PER_COPY):
-                columns = slice(start, start + SAMPLES_PER_COPY)
+            for start in range(0, item.shape[1], item.chunks[1]):
+                columns = slice(start, start + item.chunks[1])
                 target[rows, columns] = item[:, columns]
 
     cohort.visititems(copy)
@@ -288,8 +289,8 @@ def pretrain_model(
             progress = train_cohort(
                 network, initial, recipe, public, public, everything, Streams(0, [0], leased), checkpoint
             )
-    with store.atomic(output) as beside:
-        torch.save({name: value[0].cpu() for name, value in progress.best.items()}, beside)
+    with store.atomic(output) as beside, beside.open("wb") as file:
+        torch.save({name: value[0].cpu() for name, value in progress.best.items()}, file)
     checkpoint.path.unlink()
 
 

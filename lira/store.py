@@ -1,7 +1,8 @@
 """The files of a study: HDF5 with a stated encoding, written whole or not at all.
 
-Every HDF5 file carries ``encoding-type`` and ``encoding-version`` and, as attributes, where it came from
-(see :func:`provenance`). Arrays: M models, N samples, A views, C classes.
+Every chunk of an array carries a checksum, as does all else in an HDF5 file, so that a damaged one is found when it is
+read. It also carries ``encoding-type`` and ``encoding-version`` and, as attributes, where it came from (see
+:func:`provenance`). Arrays: M models, N samples, A views, C classes.
 
 =========  =====================================================================================
 data       ``pool|test|public/{x, y, source}``; ``source`` holds the index in the original dataset
@@ -13,12 +14,18 @@ scores     one float64 ``[M, N]`` array per attack, and ``member [M, N]``
 =========  =====================================================================================
 """
 
+import errno
+import glob
+import hashlib
 import json
+import math
 import os
 import platform
+import re
+import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -26,37 +33,87 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from lira.errors import StoreError
 
-ENCODING_VERSION = "1.0"
+ENCODING_VERSION = "1.1"
+FORMAT = "v110"  # the first in which HDF5 keeps checksums of all but the arrays by itself
 LIBRARIES = ("torch", "numpy", "h5py")
+CHECKSUM = "attributes-sha256"
+HDF5_SAYS = ("Can't ", "Unable to ", "Object visitation failed", "Unspecified error")
 
 
 @contextmanager
 def atomic(path: Path | str) -> Iterator[Path]:
-    """Yields a path beside ``path`` to write to; it takes the name when the block ends without an error."""
+    """Yields a path beside ``path`` to write to; it takes the name when the block ends without an error.
+
+    Raises:
+        StoreError: there is no room to write, or no permission.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
     try:
-        yield beside
-        with beside.open("rb") as written:
-            os.fsync(written.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*{path.suffix}"):
+            left.unlink(missing_ok=True)  # by a job that was killed
+        beside = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
+        try:
+            yield beside
+            with beside.open("rb") as written:
+                os.fsync(written.fileno())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:
+        reason = _unwritable(error, path.parent)
+        if not reason:
+            raise
+        remedy = "make room or allow writing there, and run the same command again"
+        raise StoreError(f"{path} cannot be written ({reason}): {remedy}") from error
+
+
+def _unwritable(error: BaseException, folder: Path) -> str:
+    """Why a file cannot be written, if that is what the error comes from; HDF5 says it in its text alone."""
+    stated = re.search(r"errno = (\d+)", str(error))
+    code = getattr(error, "errno", None) or (int(stated[1]) if stated else None)
+    denied = code in (errno.EACCES, errno.EPERM) and str(folder) in str(error)
+    if denied or code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+        return os.strerror(code)
+    return _unwritable(error.__context__, folder) if error.__context__ else ""
 
 
 @contextmanager
 def create(path: Path | str, encoding: str, attributes: dict[str, Any]) -> Iterator[h5py.File]:
     """Opens a new HDF5 file of the given encoding; it appears under ``path`` when the block ends without an error."""
-    with atomic(path) as beside, h5py.File(beside, "w") as file:
-        file.attrs["encoding-type"] = encoding
-        file.attrs["encoding-version"] = ENCODING_VERSION
-        for key, value in attributes.items():
-            file.attrs[key] = json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
-        yield file
+    with atomic(path) as beside, h5py.File(beside, "w", libver=(FORMAT, FORMAT)) as file:
+        try:
+            file.attrs["encoding-type"] = encoding
+            file.attrs["encoding-version"] = ENCODING_VERSION
+            for key, value in attributes.items():
+                file.attrs[key] = stored(value)
+            yield file
+            file.attrs[CHECKSUM] = _checksum(file.attrs)
+            file.flush()
+        except BaseException:
+            with open(os.devnull, "wb") as nowhere:  # where HDF5 cannot write, closing the file ends in a crash
+                os.dup2(nowhere.fileno(), file.id.get_vfd_handle())
+            with suppress(OSError, RuntimeError):
+                file.close()
+            raise
+
+
+def dataset(group: h5py.Group, name: str, shape=None, dtype=None, *, data=None, chunks=True) -> h5py.Dataset:
+    """A new dataset whose every chunk has a checksum; the arguments are those of ``create_dataset``.
+
+    Raises:
+        OSError: the disk has no room for it. HDF5 would notice as well, and crash.
+    """
+    shape, dtype = (shape, np.dtype(dtype)) if data is None else (data.shape, data.dtype)
+    file, sizes = Path(group.file.filename), [math.prod(shape) * dtype.itemsize]
+    group.file.visititems(lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
+    if sum(sizes) > shutil.disk_usage(file.parent).free + file.stat().st_size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
+    return group.create_dataset(name, shape, dtype, data=data, chunks=chunks, fletcher32=True)
 
 
 @contextmanager
@@ -64,19 +121,40 @@ def read(path: Path | str, encoding: str) -> Iterator[h5py.File]:
     """Opens an HDF5 file for reading.
 
     Raises:
-        StoreError: the file is missing, not HDF5, or of another encoding.
+        StoreError: the file is missing, not HDF5, of another encoding, or damaged where the block reads it.
     """
     if not Path(path).is_file():
         raise StoreError(f"{path} does not exist: run the rule that makes it")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise StoreError(f"{path} is not a readable HDF5 file ({error}): delete it and run snakemake again") from error
-    with file:
+    with sound(path), h5py.File(path, "r") as file:
         found = (file.attrs.get("encoding-type"), file.attrs.get("encoding-version"))
         if found != (encoding, ENCODING_VERSION):
-            raise StoreError(f"{path} holds {found[0]} {found[1]}, expected {encoding} {ENCODING_VERSION}")
+            expected = f"expected {encoding} {ENCODING_VERSION}: rm it, and run the same command again"
+            raise StoreError(f"{path} holds {found[0]} {found[1]}, {expected}")
+        if file.attrs.get(CHECKSUM) != _checksum(file.attrs):
+            raise OSError("Can't trust the attributes (wrong checksum)")
         yield file
+
+
+def _checksum(attributes: Mapping[str, Any]) -> str:
+    """Of all attributes but itself: HDF5 keeps text where it has no checksum."""
+    values = {name: np.asarray(value).tolist() for name, value in attributes.items() if name != CHECKSUM}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def sound(path: Path | str) -> Iterator[None]:
+    """What HDF5 says in the block about a damaged file becomes one sentence about ``path``.
+
+    Raises:
+        StoreError: the file is damaged where the block reads it.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError) as error:
+        said = " ".join(str(error.args[-1] if error.args else error).split())
+        if getattr(error, "errno", None) is not None or not said.startswith(HDF5_SAYS):
+            raise
+        raise StoreError(f"{path} is damaged ({said}): rm {path}, and run the same command again") from error
 
 
 def provenance(device: str = "cpu") -> dict[str, Any]:
@@ -93,6 +171,22 @@ def _revision() -> str:
     describe = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     done = subprocess.run(describe, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
+
+
+def origin(settings: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
+    """What the models of a run depend on but the data, as attributes of their files.
+
+    Args:
+        settings: From :meth:`lira.config.Study.training_settings`.
+        run: ``study``, ``dataset``, ``architecture``, ``regime``, ``seed``.
+    """
+    names = ("recipe", "recipe_version", "shadow_models", "member_fraction", "membership_draws")
+    return run | {"network": settings["architecture"]} | {name: settings[name] for name in names}
+
+
+def stored(value: Any) -> Any:
+    """A value as it is stored in an attribute."""
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
 
 
 def write_csv(path: Path | str, frame) -> None:

@@ -77,11 +77,13 @@ rule gather_shadows:
         mem_mb=2000,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        models=study.shadow_models,
+        settings=training_settings,
+        run=run_description,
     message:
         "Gathering {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira gather-shadows {input.shards:q} --data {input.data:q} --models {params.models:q} --output {output:q} > {log:q} 2>&1"
+        "lira gather-shadows {input.shards:q} --settings {params.settings:q} --run {params.run:q} --data {input.data:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule import_scores:

@@ -107,13 +107,14 @@ def _write(group: h5py.Group, arrays: Arrays, source: np.ndarray, size: int | No
     written = 0
     for x in _blocks(arrays, source, size):
         if not written:
-            group.create_dataset("x", (len(source), *x.shape[1:]), x.dtype)
+            store.dataset(group, "x", (len(source), *x.shape[1:]), x.dtype)
         group["x"][written : written + len(x)] = x
         written += len(x)
         checksum.update(x.tobytes())
         if statistics is not None:
             statistics.partial_fit(np.moveaxis(x, 1, -1).reshape(-1, x.shape[1]) / arrays.scale)
-    group["y"], group["source"] = arrays.y[source], source
+    store.dataset(group, "y", data=arrays.y[source])
+    store.dataset(group, "source", data=source)
     checksum.update(arrays.y[source].tobytes() + source.tobytes())
 
 

@@ -108,8 +108,8 @@ class Checkpoint:
             "tensors": [state.parameters, state.buffers, state.optimizer, progress.best],
             "arrays": {name: torch.as_tensor(array) for name, array in arrays.items()},
         }
-        with store.atomic(self.path) as beside:
-            torch.save(content, beside)
+        with store.atomic(self.path) as beside, beside.open("wb") as file:
+            torch.save(content, file)
 
     def load(self, streams: Streams, device: str) -> Progress | None:
         """What :meth:`save` stored, or nothing if there is no whole checkpoint of this very training."""

@@ -1,5 +1,7 @@
 """Gathering: any order of shards gives the same file; incomplete or mixed shards are refused."""
 
+import re
+
 import h5py
 import numpy as np
 import pytest
@@ -11,37 +13,43 @@ from lira.gather import gather_shadows
 M, N, A = 6, 50, 3
 PHI = np.random.default_rng(0).normal(size=(M, N, A)).astype(np.float32)
 MEMBER = np.random.default_rng(1).random((M, N)) < 0.5
+RUN = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
+SETTINGS = {
+    "recipe": {"epochs": 3},
+    "recipe_version": 1,
+    "architecture": {},
+    "shadow_models": M,
+    "member_fraction": 0.5,
+    "membership_draws": "legacy",
+}
 
 
 def shard(folder, first, last, **changes):
-    run = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed": 0, "recipe": {"epochs": 3}}
-    more = {
-        "recipe_version": 1,
-        "network": {},
-        "shadow_models": M,
-        "member_fraction": 0.5,
-        "membership_draws": "legacy",
-    }
     path = folder / f"{first}-{last}.h5"
     rows = slice(first, last + 1)
-    attributes = run | more | {"first": first, "last": last} | store.provenance() | changes
+    of_shard = {"first": first, "last": last, "data_sha256": "d0"}
+    attributes = store.origin(SETTINGS, RUN) | of_shard | store.provenance() | changes
     with store.create(path, "shard", attributes) as file:
-        file["phi"], file["member"] = PHI[rows], MEMBER[rows]
-        file["utility/train_loss"] = np.arange(M, dtype=float)[rows]
+        store.dataset(file, "phi", data=PHI[rows])
+        store.dataset(file, "member", data=MEMBER[rows])
+        store.dataset(file, "utility/train_loss", data=np.arange(M, dtype=float)[rows])
     return path
 
 
-@pytest.fixture
+def gather(folder, shards):
+    gather_shadows(SETTINGS, RUN, shards, folder / "data.h5", folder / "shadows.h5")
+
+
+@pytest.fixture(autouse=True)
 def data(tmp_path):
-    with store.create(tmp_path / "data.h5", "data", {}) as file:
+    with store.create(tmp_path / "data.h5", "data", {"sha256": "d0"}) as file:
         file["pool/y"] = np.arange(N)
-    return tmp_path / "data.h5"
 
 
 @pytest.mark.parametrize("ranges", [[(0, 5)], [(0, 1), (2, 3), (4, 5)], [(4, 5), (0, 3)]])
-def test_shards_of_any_size_in_any_order_give_the_same(tmp_path, data, ranges, monkeypatch):
+def test_shards_of_any_size_in_any_order_give_the_same(tmp_path, ranges, monkeypatch):
     monkeypatch.setattr("lira.gather.BLOCK_BYTES", 500)
-    gather_shadows([shard(tmp_path, *r) for r in ranges], data, M, tmp_path / "shadows.h5")
+    gather(tmp_path, [shard(tmp_path, *r) for r in ranges])
     with h5py.File(tmp_path / "shadows.h5") as file:
         np.testing.assert_array_equal(file["phi"][:], PHI)
         np.testing.assert_array_equal(file["member"][:], MEMBER)
@@ -53,14 +61,43 @@ def test_shards_of_any_size_in_any_order_give_the_same(tmp_path, data, ranges, m
 
 
 @pytest.mark.parametrize("ranges", [[(0, 3)], [(0, 3), (3, 5)], [(2, 5)]])
-def test_missing_or_doubled_models_are_an_error(tmp_path, data, ranges):
+def test_missing_or_doubled_models_are_an_error(tmp_path, ranges):
     with pytest.raises(StoreError, match="expected each of 0 to 5 once"):
-        gather_shadows([shard(tmp_path, *r) for r in ranges], data, M, tmp_path / "shadows.h5")
+        gather(tmp_path, [shard(tmp_path, *r) for r in ranges])
     assert not (tmp_path / "shadows.h5").exists()
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"recipe": {"epochs": 4}}, {"regime": "x"}])
-def test_shards_of_different_runs_are_an_error(tmp_path, data, change):
-    shards = [shard(tmp_path, 0, 2), shard(tmp_path, 3, 5, **change)]
-    with pytest.raises(StoreError, match=f"differ in {next(iter(change))}"):
-        gather_shadows(shards, data, M, tmp_path / "shadows.h5")
+@pytest.mark.parametrize("change", [{"seed": 1}, {"recipe": {"epochs": 4}}, {"regime": "x"}, {"data_sha256": "d1"}])
+def test_a_shard_of_another_run_recipe_or_dataset_is_named(tmp_path, change):
+    for ranges in ([(0, 5)], [(0, 2), (3, 5)]):
+        *others, last = ranges
+        foreign = shard(tmp_path, *last, **change)
+        said = f"{foreign} has another {next(iter(change))} than this run: rm {foreign}, and run the same command"
+        with pytest.raises(StoreError, match=re.escape(said)):
+            gather(tmp_path, [*(shard(tmp_path, *r) for r in others), foreign])
+        assert not (tmp_path / "shadows.h5").exists()
+
+
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1],
+        lambda content: flipped(content, content.index(PHI[4:].tobytes()[:64]) + 3),
+        lambda content: flipped(content, content.index(b"legacy")),
+    ],
+    ids=["emptied", "halved", "shortened", "flipped phi", "flipped attribute"],
+)
+def test_a_damaged_shard_is_named_and_nothing_written(tmp_path, damage):
+    whole, damaged = shard(tmp_path, 0, 3), shard(tmp_path, 4, 5)
+    damaged.write_bytes(damage(damaged.read_bytes()))
+    with pytest.raises(
+        StoreError, match=f"{re.escape(str(damaged))} is damaged .*: rm {re.escape(str(damaged))}, and run"
+    ):
+        gather(tmp_path, [whole, damaged])
+    assert {path.name for path in tmp_path.iterdir()} == {"data.h5", "0-3.h5", "4-5.h5"}

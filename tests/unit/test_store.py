@@ -1,5 +1,8 @@
 """Files appear whole or not at all, and say what they are."""
 
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -37,16 +40,92 @@ def test_what_is_missing_damaged_or_of_another_kind_is_named(tmp_path):
     with pytest.raises(StoreError, match="does not exist"), store.read(path, "shadows"):
         pass
     path.write_bytes(b"not HDF5 at all")
-    with pytest.raises(StoreError, match="not a readable HDF5 file"), store.read(path, "shadows"):
+    with pytest.raises(StoreError, match="is damaged .*: rm "), store.read(path, "shadows"):
         pass
     with store.create(path, "scores", {}):
         pass
-    with pytest.raises(StoreError, match=r"holds scores 1\.0, expected shadows 1\.0"), store.read(path, "shadows"):
+    with pytest.raises(StoreError, match=r"holds scores 1\.1, expected shadows 1\.1"), store.read(path, "shadows"):
         pass
     with h5py.File(path, "w"):
         pass
     with pytest.raises(StoreError, match="holds None None"), store.read(path, "scores"):
         pass
+
+
+def test_no_bit_flips_unseen(tmp_path):
+    path, phi = tmp_path / "a.h5", np.random.default_rng(0).normal(size=(4, 50, 3))
+    with store.create(path, "shard", {"recipe": {"epochs": 3}, "seed": 4}) as file:
+        store.dataset(file, "phi", data=phi)
+        store.dataset(file, "member", data=phi[..., 0] > 0)
+    intact, rng, found = path.read_bytes(), np.random.default_rng(1), 0
+
+    def content():
+        with store.read(path, "shard") as file:
+            return dict(file.attrs), file["phi"][:].tobytes(), file["member"][:].tobytes()
+
+    expected = content()
+    for place in rng.choice(len(intact), 200, replace=False):
+        flipped = bytearray(intact)
+        flipped[place] ^= 1 << rng.integers(8)
+        path.write_bytes(flipped)
+        try:
+            assert content() == expected, place  # where nothing is stored
+        except StoreError as error:
+            assert f"{path} is damaged" in str(error)
+            found += 1
+    assert found > 50
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 KB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", place]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system is not permitted here")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+WRITERS = {
+    "a large file": 'with store.create(path, "shard", {}) as file:\n'
+    ' store.dataset(file, "phi", data=np.ones((4, 10**5, 1)), chunks=(4, 100, 1))',
+    "a small file": 'filler.write_bytes(bytes(240 << 10))\nwith store.create(path, "shard", {}) as file:\n'
+    ' store.dataset(file, "phi", data=np.ones((4, 2000)))',
+    "a table": "store.write_csv(path, pd.DataFrame(np.random.rand(10**5)))",
+    "a checkpoint": 'Checkpoint(path, "").save(Progress(State({"w": torch.ones(10**6)}, {}, {}, np.ones(1)), [0], {},'
+    " np.ones(1), np.ones(1)), Streams(0, [0]))",
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_on_a_full_disk_one_sentence_and_no_file(small_disk, writer):
+    code = f"""
+from pathlib import Path
+from lira import cli, store
+def write():
+    import numpy as np, pandas as pd, torch
+    from lira.streams import Streams
+    from lira.training.progress import Checkpoint, Progress, State
+    path, filler = Path({str(small_disk / "a.h5")!r}), Path({str(small_disk / "filler")!r})
+    {writer.replace(chr(10), chr(10) + "    ")}
+cli.app = write
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    said = f"error: {small_disk / 'a.h5'} cannot be written (No space left on device): make room"
+    assert done.stderr.startswith(said) and len(done.stderr.splitlines()) == 1, done.stderr
+    assert {path.name for path in small_disk.iterdir()} <= {"filler"}
+
+
+def test_what_a_killed_job_left_goes_with_the_next(tmp_path):
+    (tmp_path / ".a.csv.123.csv").write_text("half")
+    (tmp_path / ".b.csv.123.csv").write_text("of another file")
+    with store.atomic(tmp_path / "a.csv") as beside:
+        beside.write_text("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", ".b.csv.123.csv"}
 
 
 def test_provenance_names_versions_and_revision():
