@@ -91,12 +91,12 @@ def control_file(
         DataError: as :func:`lira.attacks.leave_one_out`.
     """
     Path(controls).parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=Path(controls).parent) as folder:
+    with tempfile.TemporaryDirectory(dir=store.scratch(Path(controls).parent)) as folder:
         scores = Path(folder) / "scores.h5"
         with store.read(shadows, "shadows") as file:
             own = [seed, crc32("/".join(str(file.attrs[key]) for key in store.RUN_KEYS).encode())]
             member = permuted_membership(file["member"][:], own)
         score_file(shadows, scores, definition=definition, member=member)
-        with h5py.File(scores, "r+") as file:
+        with h5py.File(scores, "r+", locking=False) as file:
             file["oracle"], file["coin"] = oracle(member), coin(member, own)
         calibrate_file(scores, fprs, priors, controls, samples)

@@ -54,7 +54,8 @@ def gather_shadows(settings: dict[str, Any], run: dict[str, Any], shards: list[P
 def _copy(ranges: list, phi: h5py.Dataset, member: h5py.Dataset, utility: h5py.Group, block: int) -> None:
     with ExitStack() as stack:
         opened = [
-            (path, slice(first, last + 1), stack.enter_context(h5py.File(path, "r"))) for first, last, path in ranges
+            (path, slice(first, last + 1), stack.enter_context(h5py.File(path, "r", locking=False)))
+            for first, last, path in ranges
         ]
         for path, rows, shard in opened:
             with store.sound(path):

@@ -44,9 +44,21 @@ CHECKSUM = "attributes-sha256"
 HDF5_SAYS = ("Can't ", "Unable to ", "Object visitation failed", "Unspecified error")
 
 
+def scratch(folder: Path) -> Path:
+    """``$TMPDIR`` where it is on another file system than the folder, as on a cluster's nodes; else the folder."""
+    given = os.environ.get("TMPDIR")
+    if given and Path(given).is_dir() and Path(given).stat().st_dev != folder.stat().st_dev:
+        return Path(given)
+    return folder
+
+
 @contextmanager
-def atomic(path: Path | str) -> Iterator[Path]:
-    """Yields a path beside ``path`` to write to; it takes the name when the block ends without an error.
+def atomic(path: Path | str, on_node: bool = False) -> Iterator[Path]:
+    """Yields a path to write to; what is there takes the name ``path`` when the block ends without an error.
+
+    Args:
+        path: File to appear; also over NFS it is whole or not there, since it gets its name in its own folder.
+        on_node: Write in :func:`scratch` and copy once, for formats that are not written from front to back.
 
     Raises:
         StoreError: there is no room to write, or no permission.
@@ -56,13 +68,17 @@ def atomic(path: Path | str) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         for left in path.parent.glob(f".{glob.escape(path.name)}.*{path.suffix}"):
             left.unlink(missing_ok=True)  # by a job that was killed
-        beside = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
+        beside = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}{path.suffix}")
+        written = (scratch(path.parent) if on_node else path.parent) / beside.name
         try:
-            yield beside
-            with beside.open("rb") as written:
-                os.fsync(written.fileno())
+            yield written
+            if written != beside:
+                shutil.copyfile(written, beside)
+            with beside.open("rb") as whole:
+                os.fsync(whole.fileno())
             beside.replace(path)
         finally:
+            written.unlink(missing_ok=True)
             beside.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
         reason = _unwritable(error, path.parent)
@@ -85,7 +101,8 @@ def _unwritable(error: BaseException, folder: Path) -> str:
 @contextmanager
 def create(path: Path | str, encoding: str, attributes: dict[str, Any]) -> Iterator[h5py.File]:
     """Opens a new HDF5 file of the given encoding; it appears under ``path`` when the block ends without an error."""
-    with atomic(path) as beside, h5py.File(beside, "w", libver=(FORMAT, FORMAT)) as file:
+    options = {"libver": (FORMAT, FORMAT), "locking": False}  # parallel file systems refuse locks
+    with atomic(path, on_node=True) as written, h5py.File(written, "w", **options) as file:
         try:
             file.attrs["encoding-type"] = encoding
             file.attrs["encoding-version"] = ENCODING_VERSION
@@ -125,7 +142,7 @@ def read(path: Path | str, encoding: str) -> Iterator[h5py.File]:
     """
     if not Path(path).is_file():
         raise StoreError(f"{path} does not exist: run the rule that makes it")
-    with sound(path), h5py.File(path, "r") as file:
+    with sound(path), h5py.File(path, "r", locking=False) as file:
         found = (file.attrs.get("encoding-type"), file.attrs.get("encoding-version"))
         if found != (encoding, ENCODING_VERSION):
             expected = f"expected {encoding} {ENCODING_VERSION}: rm it, and run the same command again"

@@ -49,7 +49,7 @@ def open_arrays(path: Path) -> Iterator[dict[str, np.ndarray | h5py.Dataset]]:
     with ExitStack() as stack:
         try:
             if h5py.is_hdf5(path):
-                arrays = _datasets(stack.enter_context(h5py.File(path)), path)
+                arrays = _datasets(stack.enter_context(h5py.File(path, locking=False)), path)
             else:
                 with np.load(path, allow_pickle=False) as file:
                     arrays = {name: file[name] for name in file.files}

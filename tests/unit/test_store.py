@@ -1,7 +1,11 @@
 """Files appear whole or not at all, and say what they are."""
 
+import fcntl
+import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -33,6 +37,42 @@ def test_an_interrupted_rewrite_keeps_the_old_file(tmp_path):
         beside.write_text("new")
         raise RuntimeError
     assert path.read_text() == "old"
+
+
+def test_hdf5_is_made_on_another_file_system_if_the_job_has_one_and_appears_whole(tmp_path, monkeypatch):
+    node = Path("/dev/shm")
+    if not node.is_dir() or node.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system at /dev/shm")
+    with tempfile.TemporaryDirectory(dir=node) as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        path = tmp_path / "results" / "a.h5"
+        with store.create(path, "shadows", {}) as file:
+            file["phi"] = np.arange(3)
+            assert Path(file.filename).parent == Path(folder)
+            assert not list(path.parent.iterdir())
+        with store.read(path, "shadows") as file:
+            np.testing.assert_array_equal(file["phi"], np.arange(3))
+        with pytest.raises(RuntimeError), store.create(path, "shadows", {}):
+            raise RuntimeError
+        with store.read(path, "shadows") as file:
+            assert len(file["phi"]) == 3
+        assert [entry.name for entry in path.parent.iterdir()] == ["a.h5"] and not os.listdir(folder)
+        with store.atomic(tmp_path / "a.csv") as beside:
+            assert beside.parent == tmp_path
+            beside.write_text("from front to back")
+
+
+def test_no_file_is_locked(tmp_path):
+    """A lock held by someone else, or refused by the file system, stops neither writing nor reading."""
+    path = tmp_path / "a.h5"
+    with store.create(path, "shadows", {}) as file, open(file.filename, "rb") as same:
+        fcntl.flock(same, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with store.read(path, "shadows") as file:
+            assert file.attrs["encoding-type"] == "shadows"
+        with pytest.raises(BlockingIOError), h5py.File(path, "r", locking=True):
+            pass
 
 
 def test_what_is_missing_damaged_or_of_another_kind_is_named(tmp_path):
