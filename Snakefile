@@ -12,6 +12,9 @@ if not workflow.overwrite_configfiles:
 include: "rules/common.smk"
 
 
+report: "rules/captions/study.rst"
+
+
 pathvars:
     results=f"results/{study.study}",
     logs=f"results/{study.study}/logs",

@@ -2,12 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from lira.config import RAW, load_study, read_yaml
 from lira.cost import shards
 from lira.errors import LiraError
+from lira.tables._labels import percent, show
 
 try:
     for file in workflow.overwrite_configfiles or ["workflow_config.yaml"]:
@@ -178,27 +180,112 @@ def regime_files(name):
     return files
 
 
+CATEGORIES = ["Verdict", "Study", "Utility", "Attacks", "Calibration", "Agreement"]
+"""Of the report, in the paper's order; a number before each keeps it."""
+
+SHOWN = {
+    "benchmarks": ("Table 1", "The study's grid"),
+    "utility": ("Table 2", "Losses and accuracies"),
+    "optimistic": ("Table 3–6", "Rates at the targets' own thresholds"),
+    "calibrated": ("Table 7–10, 12", "Rates at both thresholds"),
+    "robustness": ("", "What the means can carry"),
+    "rank_agreement": ("Table 11, 13", "Agreement of top q %"),
+    "ablation": ("Table 14", "Ablation"),
+    "transfer": ("Table 15", "Scratch against transfer"),
+    "thresholds": ("Figure 1", "Spread of thresholds"),
+    "agreement": ("Figure 2, 6", "Agreement of flagged sets"),
+    "support": ("Figure 3, 9, 10, 12", "Agreement by support"),
+    "top_vulnerable": ("Figure 4, 11", "Most vulnerable samples"),
+    "displacement": ("Figure 5", "Displacement"),
+    "loss_ratio": ("Figure 7", "Loss ratio against TPR"),
+    "in_out": ("Figure 8", "One sample, IN and OUT"),
+    "rank_bins": ("Figure 13, 14", "Vulnerability by rank"),
+    "top1": ("Figure 15", "Each run's top sample"),
+    "roc": ("", "ROC of all attacks"),
+}
+"""What each table and figure is in the paper, and what the report calls it."""
+
+
 def table_files(name, category):
-    """The three files of a table; the report shows the first."""
+    """The four files of a table; the report shows the page."""
     stem = f"{RESULTS}/paper/tables/{name}"
     return {
-        "csv": report(f"{stem}.csv", category=category, caption=caption(name)),
+        "csv": f"{stem}.csv",
         "tex": f"{stem}.tex",
         "md": f"{stem}.md",
+        "html": in_report(f"{stem}.html", category),
     }
 
 
 def figure_files(name, category):
     """The two files of a figure; the report shows the second."""
     stem = f"{RESULTS}/paper/figures/{name}"
+    return {"pdf": f"{stem}.pdf", "png": in_report(f"{stem}.png", category)}
+
+
+def in_report(file, category):
+    """A file that the report shows, with its place, caption and labels."""
+    name = Path(file).stem.split("-")[0]
+    place = f"{CATEGORIES.index(category) + 1} {category}"
+    return report(
+        file, category=place, caption=f"captions/{name}.rst", labels=labels(name)
+    )
+
+
+def labels(name):
+    """What the report says of a file: Snakemake sorts by it, and leaves out what the file lacks.
+
+    A second label of two values, each that of half a category's files, would become a switch between pairs of files.
+    """
+    paper, shows = SHOWN[name]
+
+    def of_file(wildcards):
+        found = {"result": f"{in_order(paper)}: {shows}" if paper else shows}
+        for part in ("dataset", "architecture", "regime"):
+            if part in wildcards.keys():
+                found[part] = show(wildcards[part])
+        if "regime" in found:
+            found["seeds"] = ", ".join(map(str, study.seeds_of(run_key(wildcards))))
+        if "fpr" in wildcards.keys():
+            found["FPR"] = percent(float(wildcards.fpr))
+        return found
+
+    return of_file
+
+
+def in_order(paper):
+    """A number of one digit is led by a hair space, so that its text sorts before that of two."""
+    return re.sub(r"^(\w+ )(?=\d(?!\d))", "\\1\u200a", paper)
+
+
+def listed(names):
+    """Names in a sentence, as readers see them."""
+    *first, last = map(show, dict.fromkeys(names))
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def description():
+    """The numbers and names of the paragraph that opens the report."""
+    datasets, architectures, regimes = zip(*(key.split("/") for key in study.runs))
+    runs = sum(len(study.seeds_of(key)) for key in study.runs)
     return {
-        "pdf": f"{stem}.pdf",
-        "png": report(f"{stem}.png", category=category, caption=caption(name)),
+        "runs": runs,
+        "recipes": len(study.runs),
+        "imported": len(IMPORTED),
+        "models": study.shadow_models,
+        "trained": study.shadow_models
+        * sum(len(study.seeds_of(key)) for key in study.runs if key not in IMPORTED),
+        "datasets": listed(datasets),
+        "architectures": listed(architectures),
+        "regimes": listed(regimes),
+        "fprs": listed(map(percent, study.fprs)),
+        "priors": listed(map(percent, study.priors)),
+        "protocol": study.protocol,
+        "references": [listed(key.split("/")) for key in study.agreement],
     }
 
 
-def caption(name):
-    return f"captions/{name.split('-')[0]}.rst"
+config["description"] = description()
 
 
 REFERENCES = [study.stem(key) for key in study.agreement]

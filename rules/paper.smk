@@ -327,7 +327,7 @@ use rule plot_loss_ratio as plot_top_vulnerable with:
 
 rule tables:
     input:
-        [f"<results>/paper/tables/{name}.csv" for name in TABLES],
+        [f"<results>/paper/tables/{name}.html" for name in TABLES],
 
 
 rule figures:

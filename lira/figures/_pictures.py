@@ -1,9 +1,10 @@
 """Pictures of pool samples."""
 
+from math import ceil, sqrt
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Num
 from matplotlib.axes import Axes
 
 from lira import store
@@ -13,20 +14,35 @@ from lira.errors import ConfigError
 class Pictures:
     """The pool of a data file as pictures.
 
+    Args:
+        data: The file.
+        tabular: Whether features may be shown as a grid, row by row.
+
     Raises:
         ConfigError: its samples are no images.
         StoreError: the file is missing.
     """
 
-    def __init__(self, data: Path | str):
+    def __init__(self, data: Path | str, tabular: bool = False):
         with store.read(data, "data") as file:
-            self.x: UInt8[np.ndarray, "sample channel height width"] = file["pool"]["x"][:]
+            self.x: Num[np.ndarray, "sample ..."] = file["pool"]["x"][:]
             self.scale = float(file.attrs["scale"])
-        if self.x.ndim != 4:
+        if self.x.ndim != 4 and not tabular:
             raise ConfigError(f"data: {data} holds no images to show")
 
     def draw(self, axes: Axes, sample: int, **where) -> None:
         """Draws one sample, dark on light if it is grey; ``where`` goes to ``imshow``."""
+        if self.x.ndim == 2:
+            axes.imshow(grid(self.x[sample]), interpolation="nearest", cmap="gray_r", **where)
+            return
         picture = np.moveaxis(self.x[sample] / self.scale, 0, -1)
         grey = {"cmap": "gray_r", "vmin": 0, "vmax": 1} if picture.shape[-1] == 1 else {}
         axes.imshow(picture.squeeze(), interpolation="nearest", **grey, **where)
+
+
+def grid(features: Num[np.ndarray, " feature"]) -> Num[np.ndarray, "row column"]:
+    """Features row by row in a square, what is left over NaN."""
+    side = ceil(sqrt(features.size))
+    padded = np.full(side * side, np.nan)
+    padded[: features.size] = features
+    return padded.reshape(side, side)

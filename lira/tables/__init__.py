@@ -1,7 +1,9 @@
 """The paper's tables, a module per table: each has a function ``table(folders, **options) -> Table``.
 
-``.csv`` holds the numbers in full, ``.md`` and ``.tex`` show them as the paper does. Rates are in percent.
+``.csv`` holds the numbers in full, ``.md``, ``.tex`` and ``.html`` show them as the paper does. Rates are in percent.
 """
+
+from __future__ import annotations
 
 import inspect
 import pkgutil
@@ -9,12 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from lira.errors import ConfigError
 from lira.store import atomic, write_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass
@@ -58,7 +61,7 @@ def choose(package: str, function: str, name: str, options: dict[str, Any]) -> C
 
 
 def tabulate(name: str, folders: Sequence[Path | str], output: Path | str, **options: Any) -> None:
-    """Makes one table and writes it as ``.csv``, ``.tex`` and ``.md``.
+    """Makes one table and writes it as ``.csv``, ``.tex``, ``.md`` and ``.html``.
 
     Args:
         name: Module of this package.
@@ -70,6 +73,7 @@ def tabulate(name: str, folders: Sequence[Path | str], output: Path | str, **opt
         ConfigError: unknown table or option, or no folders.
         StoreError: a result file is missing.
     """
+    from lira.tables._html import html
     from lira.tables._text import latex, markdown
 
     options = {key: value for key, value in options.items() if value is not None}
@@ -77,7 +81,10 @@ def tabulate(name: str, folders: Sequence[Path | str], output: Path | str, **opt
     if not folders:
         raise ConfigError(f"tables.{name}: needs at least one result folder")
     made, output = make([Path(folder) for folder in folders], **options), Path(output)
-    write_csv(output.with_suffix(".csv"), made.data)
-    for suffix, text in ((".md", markdown(made)), (".tex", latex(made))):
+    csv = output.with_suffix(".csv")
+    write_csv(csv, made.data)
+    title = inspect.getmodule(make).__doc__.partition("\n")[0].rstrip(".")
+    page = html(made, title, csv.name, csv.read_bytes())
+    for suffix, text in ((".md", markdown(made)), (".tex", latex(made)), (".html", page)):
         with atomic(output.with_suffix(suffix)) as beside:
             beside.write_text(text, encoding="utf-8")

@@ -65,9 +65,9 @@ def test_the_three_files_agree(make, name):
 @pytest.mark.parametrize("name", ALL)
 def test_same_results_same_bytes(make, name):
     _, path = make(name)
-    first = [path.with_suffix(suffix).read_bytes() for suffix in (".csv", ".md", ".tex")]
+    first = [path.with_suffix(suffix).read_bytes() for suffix in (".csv", ".md", ".tex", ".html")]
     make(name)
-    assert first == [path.with_suffix(suffix).read_bytes() for suffix in (".csv", ".md", ".tex")]
+    assert first == [path.with_suffix(suffix).read_bytes() for suffix in (".csv", ".md", ".tex", ".html")]
 
 
 def test_utility(make, study):

@@ -1,0 +1,98 @@
+"""Cards of single records: the record, φ under models that hold it and models that do not, and what a flag is worth."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from lira.figures._pictures import Pictures
+from lira.figures._style import DOUBLE, MEMBERSHIP, canvas, legend_below
+from lira.records import logits_of
+from lira.store import Run
+from lira.tables._labels import percent, show
+from lira.tables._runs import read_runs
+from lira.tables.records import COUNT, cards, of, priors, show_ppv
+
+LINE, HEAD = 0.19, 0.75
+"""Height of a run's line, and of what is above and below the lines, in inches."""
+
+WIDE = 1.25
+"""Width of a column of PPVs, in those of a column of counts."""
+
+
+def figure(
+    folders: Sequence[Path],
+    data: Path | None = None,
+    sample: int | None = None,
+    fpr: float | None = None,
+    count: int = COUNT,
+) -> Figure:
+    """A card per record, a line per run: φ averaged over views, counts over targets, PPV and the least it can be.
+
+    Args:
+        folders: Run folders of one pool.
+        data: The dataset's file, to show the record.
+        sample: Index in the pool; the most exposed records if not given.
+        fpr: Target FPR; the largest of the results if not given.
+        count: Records to show where none is named.
+    """
+    rows = cards(folders, sample, fpr, count)
+    runs = read_runs(folders)
+    pictures = Pictures(data, tabular=True) if data is not None else None
+    records = [of_record for _, of_record in rows.groupby("record", sort=False)]
+    drawn = canvas(DOUBLE, 0.5 + len(records) * (HEAD + LINE * len(runs)))
+    first = rows.iloc[0]
+    drawn.suptitle(
+        f"{show(first['dataset'])}, {show('online')} at shadow thresholds for {percent(first['fpr'])} FPR", fontsize=8
+    )
+    for part, of_record in zip(drawn.subfigures(len(records), 1, squeeze=False)[:, 0], records, strict=True):
+        last = card(part, of_record, runs, pictures)
+    legend_below(drawn, last, 2)
+    return drawn
+
+
+def card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pictures | None) -> Axes:
+    """One record; returns the panel of φ."""
+    record, label = rows["record"].iloc[0], rows["class"].iloc[0]
+    place, panel, numbers = part.subplots(1, 3, width_ratios=[0.55, 1.9, 3.7])
+    place.axis("off")
+    if pictures is not None:
+        pictures.draw(place, record)
+    place.set_title(f"#{record}" + (f"\nclass {label:.0f}" if pd.notna(label) else ""))
+    lines(panel, runs, record, list(rows["run"]))
+    columns = {"detected": of(rows["tp"], rows["fn"]), "false\nalarms": of(rows["fp"], rows["tn"])}
+    for prior in priors(rows):
+        pairs = zip(rows[f"ppv_{prior:g}"], rows[f"least_{prior:g}"], strict=True)
+        columns[f"PPV (%)\nat {percent(prior)}"] = [show_ppv(*pair) for pair in pairs]
+    write(numbers, columns, len(rows))
+    return panel
+
+
+def lines(axes: Axes, runs: Sequence[Run], record: int, labels: list[str]) -> None:
+    """φ of each run's models: a tick per model, IN above OUT, and the medians."""
+    for y, run in enumerate(runs):
+        phi, member = logits_of(run, record)
+        for name, mask, offset in (("IN", member, -0.2), ("OUT", ~member, 0.2)):
+            said = f"{name}: models trained {'with' if name == 'IN' else 'without'} the record; bar: median"
+            style = {"color": MEMBERSHIP[name], "linestyle": ""}
+            axes.plot(phi[mask], np.full(mask.sum(), y + offset), "|", markersize=4, markeredgewidth=0.5, **style)
+            axes.plot(
+                np.median(phi[mask]), y + offset, "|", markersize=7, markeredgewidth=2, label=said * (y == 0), **style
+            )
+    axes.set_yticks(range(len(runs)), labels)
+    axes.set(ylim=(len(runs) - 0.5, -0.5), xlabel="φ, mean over views")
+    axes.tick_params(axis="y", length=0)
+
+
+def write(axes: Axes, columns: dict[str, list[str]], count: int) -> None:
+    """Columns of text beside the lines."""
+    widths = [WIDE if heading.startswith("PPV") else 1 for heading in columns]
+    axes.set(xlim=(0, sum(widths)), ylim=(count - 0.5, -0.5))
+    axes.axis("off")
+    for (heading, cells), left, width in zip(columns.items(), np.cumsum([0, *widths]), widths, strict=False):
+        axes.text(left + width / 2, -0.6, heading, ha="center", va="bottom", fontsize=7)
+        for y, cell in enumerate(cells):
+            axes.text(left + width / 2, y, cell, ha="center", va="center", fontsize=7)

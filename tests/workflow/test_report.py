@@ -1,0 +1,172 @@
+"""The report as a reader opens it: in Chromium, without a network."""
+
+import csv
+import os
+import re
+import shutil
+import zipfile
+
+import pytest
+
+PROGRAMS = ("chromium", "chromedriver")
+CATEGORIES = ["Study", "Utility", "Attacks", "Calibration", "Agreement"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium that finds no host and writes down what it asks for and what goes wrong."""
+    missing = [name for name in PROGRAMS if not shutil.which(name)]
+    if missing and not os.environ.get("LIRA_NEEDS_CHROMIUM"):
+        pytest.skip(f"no {' and '.join(missing)} here: apt-get install chromium chromium-driver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "host-resolver-rules=MAP * ~NOTFOUND"):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+class Page:
+    """The report, open at a width."""
+
+    def __init__(self, driver, file, width=1400):
+        self.driver = driver
+        driver.set_window_size(width, 900)
+        driver.get(f"file://{file}")
+
+    def find(self, selector, within=None):
+        return (within or self.driver).find_elements("css selector", selector)
+
+    def link(self, text):
+        """The link with this text in the menu."""
+        return next(found for found in self.find("nav a") if found.text.strip() == text)
+
+    def categories(self):
+        return [found.text for found in self.find("nav ul a") if re.match(r"\d ", found.text)]
+
+    def open(self, category):
+        """The rows of a category."""
+        self.find("nav nav a")[0].click()
+        self.link(category).click()
+        return self.find("nav tbody tr")
+
+    def errors(self):
+        return [entry for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+@pytest.fixture
+def page(browser, finished):
+    return Page(browser, finished.path("report.html"))
+
+
+def shown(finished, folder, suffix):
+    return {path.stem for path in finished.path("paper", folder).glob(f"*{suffix}")}
+
+
+def test_it_opens_without_a_network_and_without_an_error(page, finished):
+    asked = [entry["message"] for entry in page.driver.get_log("performance")]
+    addresses = re.findall(r'"requestWillBeSent".*?"url":"(\w+):', " ".join(asked))
+    assert addresses and set(addresses) <= {"file", "data", "blob"}
+    assert page.find(".prose h1")[0].text == "Membership inference in smoke"
+    assert "32 shadow models, 8 in each run" in page.find(".prose")[0].text
+    assert page.categories() == [f"{i} {name}" for i, name in enumerate(CATEGORIES, start=2)]
+    linked = page.find(".prose li a")
+    assert [link.text for link in linked] == page.categories()
+    linked[1].click()
+    assert page.find("nav tbody tr")
+    page.find("nav nav a")[0].click()
+    page.link("Statistics").click()
+    assert page.errors() == []
+
+
+@pytest.mark.parametrize("width", [1400, 800])
+def test_every_figure_opens_and_fits(page, finished, width):
+    page.driver.set_window_size(width, 900)
+    opened = 0
+    for category in page.categories():
+        for i in range(len(page.open(category))):
+            row = page.find("nav tbody tr")[i]
+            page.find("td:last-child a", row)[0].click()
+            for picture in page.find("#app img:not(nav img)"):
+                assert page.driver.execute_script("return arguments[0].naturalWidth", picture) >= 850
+                assert picture.rect["x"] >= 0 and picture.rect["x"] + picture.rect["width"] <= width
+                assert picture.rect["y"] >= 0 and picture.rect["width"] >= width / 4
+                opened += 1
+    assert opened == len(shown(finished, "figures", ".png"))
+    assert page.errors() == []
+
+
+def test_every_table_shows_its_numbers_sorts_and_filters(page, finished):
+    pages = {}
+    for category in page.categories():
+        for i in range(len(page.open(category))):
+            row = page.find("nav tbody tr")[i]
+            page.find("td:last-child a", row)[0].click()
+            for frame in page.find("iframe"):
+                page.driver.switch_to.frame(frame)
+                pages[page.find("a[download]")[0].get_attribute("download").removesuffix(".csv")] = cells(page)
+                if "utility" in pages and "sorted" not in pages:
+                    pages["sorted"] = sort_and_filter(page)
+                page.driver.switch_to.default_content()
+    ordered = pages.pop("sorted")
+    assert pages.keys() == shown(finished, "tables", ".md")
+    for name, found in pages.items():
+        assert found == markdown(finished.path("paper", "tables", f"{name}.md")), name
+    with finished.path("paper", "tables", "utility.csv").open() as file:
+        losses = sorted(float(row["train_loss_mean"]) for row in csv.DictReader(file))
+    assert ordered == [[f"{loss:.4f}" for loss in losses], [f"{loss:.4f}" for loss in losses[::-1]], 1]
+    assert page.errors() == []
+
+
+def cells(page):
+    return page.driver.execute_script(
+        "return [...document.querySelectorAll('tr')].map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+
+
+def sort_and_filter(page):
+    """Train losses of the utility table sorted up, then down, and how many rows are of a residual net."""
+    column = [cell.text for cell in page.find("th")].index("Train loss")
+    orders = []
+    for _ in range(2):
+        page.find("th button")[column].click()
+        orders.append([row[column].split()[0] for row in cells(page)[1:]])
+    page.find("input")[0].send_keys("resnet")
+    return [*orders, sum(row.is_displayed() for row in page.find("tbody tr"))]
+
+
+def markdown(path):
+    rows = [line for line in path.read_text().splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[:1] + rows[2:]]
+
+
+def test_rows_come_in_the_papers_order_with_labels_and_captions(page):
+    rows = [[cell.text for cell in page.find("td", row)] for row in page.open("6 Agreement")]
+    papers = [row[0].replace("\u200a", "") for row in rows]
+    assert papers == sorted(
+        papers, key=lambda paper: [int(part) if part.isdigit() else part for part in paper.split(",")[0].split()]
+    )
+    heads = [head.text.lower() for head in page.find("nav th")]
+    first = dict(zip(heads, rows[0], strict=True))
+    assert (first["dataset"], first["architecture"], first["regime"], first["seeds"]) == (
+        "Digits",
+        "FCN",
+        "Baseline",
+        "0, 1",
+    )
+    page.find("nav tbody tr td:last-child a")[1].click()
+    assert "identical runs" in page.find("nav .prose")[0].text
+
+
+def test_a_zip_holds_the_same(finished, tmp_path):
+    finished.run("--nolock", "--report", tmp_path / "x.zip", "all")
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        names = archive.namelist()
+        assert "x/report.html" in names
+        stored = {name.rpartition("/")[2] for name in names}
+        for folder, suffix in (("tables", ".html"), ("figures", ".png")):
+            assert {name + suffix for name in shown(finished, folder, suffix)} <= stored
