@@ -230,6 +230,25 @@ def cost(
 
 
 @app.command()
+def record(
+    study: Annotated[Path, typer.Argument(help="Folder of a study's results, results/<study>.")],
+    sample: Annotated[int, typer.Argument(help="Index of the record in the pool.")],
+    dataset: Annotated[str | None, typer.Option(help="Its dataset, if the study has several.")] = None,
+    fpr: Annotated[float | None, FPR] = None,
+    output: Annotated[Path | None, typer.Option(help="Figure to write; default: records/ in the study.")] = None,
+) -> None:
+    """Tell what is known of one record in every run that is compared, and draw its card."""
+    from lira import figures, records, tables
+
+    runs = records.comparable_runs(study, dataset)
+    folders, data = [run.folder for run in runs], records.data_of(study, runs[0])
+    typer.echo(tables.preview("records", folders, **_given(sample=sample, fpr=fpr)))
+    output = output or study / "records" / f"{runs[0].key['dataset']}-{sample}.pdf"
+    figures.plot("records", folders, output, **_given(sample=sample, fpr=fpr, data=data))
+    typer.echo(f"Card: {output} and .png")
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of a study file."""
     from lira.config import schema

@@ -79,10 +79,10 @@ def has_pictures(dataset):
     return dataset in study.datasets and study.datasets[dataset].holds == "image"
 
 
-def pictures_file(wildcards):
-    """What figures show samples from: the first of their runs' preparations, if it holds images."""
+def samples_file(wildcards):
+    """What figures show samples from: the first of their runs' preparations; none for imported scores."""
     dataset, regime = wildcards.dataset, wildcards.get("regime", "")
-    if not has_pictures(dataset):
+    if dataset not in study.datasets:
         return []
     prefix = f"{dataset}/{wildcards.architecture}/{regime}"
     key = next(
@@ -92,6 +92,11 @@ def pictures_file(wildcards):
     )
     view = study.view_of(key, study.seeds_of(key)[0])
     return f"{RESULTS}/data/{dataset}-{view}.h5"
+
+
+def pictures_file(wildcards):
+    """The same, if it holds images."""
+    return samples_file(wildcards) if has_pictures(wildcards.dataset) else []
 
 
 def raw_files(wildcards):
@@ -122,6 +127,14 @@ def reference_files(name):
 
 def variant_files(name):
     return lambda wildcards: run_files(name, study.agreement[run_key(wildcards)])
+
+
+def compared_files(name):
+    """One file of every run of a comparison."""
+    return lambda wildcards: [
+        *reference_files(name)(wildcards),
+        *variant_files(name)(wildcards),
+    ]
 
 
 def variant_labels(wildcards):
@@ -180,7 +193,15 @@ def regime_files(name):
     return files
 
 
-CATEGORIES = ["Verdict", "Study", "Utility", "Attacks", "Calibration", "Agreement"]
+CATEGORIES = [
+    "Verdict",
+    "Study",
+    "Utility",
+    "Attacks",
+    "Calibration",
+    "Agreement",
+    "Records",
+]
 """Of the report, in the paper's order; a number before each keeps it."""
 
 SHOWN = {
@@ -202,6 +223,7 @@ SHOWN = {
     "rank_bins": ("Figure 13, 14", "Vulnerability by rank"),
     "top1": ("Figure 15", "Each run's top sample"),
     "roc": ("", "ROC of all attacks"),
+    "records": ("", "Cards of the most exposed records"),
 }
 """What each table and figure is in the paper, and what the report calls it."""
 
@@ -310,7 +332,14 @@ FIGURES = [
     *(
         f"{name}-{ref}"
         for ref in REFERENCES
-        for name in ("thresholds", "agreement", "displacement", "rank_bins", "top1")
+        for name in (
+            "thresholds",
+            "agreement",
+            "displacement",
+            "rank_bins",
+            "top1",
+            "records",
+        )
     ),
     *(
         f"{name}-{ref}-fpr{fpr}"

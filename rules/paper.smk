@@ -325,6 +325,23 @@ use rule plot_loss_ratio as plot_top_vulnerable with:
         ],
 
 
+use rule plot_loss_ratio as plot_records with:
+    input:
+        shown=compared_files("samples.csv"),
+        shadows=compared_files("shadows.h5"),
+        metrics=compared_files("metrics.csv"),
+        data=samples_file,
+    output:
+        **figure_files("records-{dataset}-{architecture}-{regime}", "Records"),
+    log:
+        "<logs>/plot/records-{dataset}-{architecture}-{regime}.log",
+    benchmark:
+        "<benchmarks>/plot/records-{dataset}-{architecture}-{regime}.tsv"
+    params:
+        name="records",
+        options=lambda wildcards: option("data", samples_file(wildcards)),
+
+
 rule tables:
     input:
         [f"<results>/paper/tables/{name}.html" for name in TABLES],

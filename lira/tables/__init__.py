@@ -76,15 +76,26 @@ def tabulate(name: str, folders: Sequence[Path | str], output: Path | str, **opt
     from lira.tables._html import html
     from lira.tables._text import latex, markdown
 
-    options = {key: value for key, value in options.items() if value is not None}
-    make = choose(__name__, "table", name, options)
-    if not folders:
-        raise ConfigError(f"tables.{name}: needs at least one result folder")
-    made, output = make([Path(folder) for folder in folders], **options), Path(output)
+    made, output = _made(name, folders, options), Path(output)
     csv = output.with_suffix(".csv")
     write_csv(csv, made.data)
-    title = inspect.getmodule(make).__doc__.partition("\n")[0].rstrip(".")
+    title = import_module(f"{__name__}.{name}").__doc__.partition("\n")[0].rstrip(".")
     page = html(made, title, csv.name, csv.read_bytes())
     for suffix, text in ((".md", markdown(made)), (".tex", latex(made)), (".html", page)):
         with atomic(output.with_suffix(suffix)) as beside:
             beside.write_text(text, encoding="utf-8")
+
+
+def preview(name: str, folders: Sequence[Path | str], **options: Any) -> str:
+    """A table as text for a terminal; arguments and errors as :func:`tabulate`."""
+    from lira.tables._text import markdown
+
+    return markdown(_made(name, folders, options))
+
+
+def _made(name: str, folders: Sequence[Path | str], options: dict[str, Any]) -> Table:
+    options = {key: value for key, value in options.items() if value is not None}
+    make = choose(__name__, "table", name, options)
+    if not folders:
+        raise ConfigError(f"tables.{name}: needs at least one result folder")
+    return make([Path(folder) for folder in folders], **options)

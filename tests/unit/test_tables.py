@@ -20,7 +20,17 @@ from lira.tables._labels import percent
 from lira.tables._text import mean_std, number, to_tex
 
 MAIN = [key for key in RUNS if key[1] in ("baseline", "aof", "tl")]
-ALL = ["ablation", "benchmarks", "calibrated", "optimistic", "rank_agreement", "robustness", "transfer", "utility"]
+ALL = [
+    "ablation",
+    "benchmarks",
+    "calibrated",
+    "optimistic",
+    "rank_agreement",
+    "records",
+    "robustness",
+    "transfer",
+    "utility",
+]
 
 
 @pytest.fixture
