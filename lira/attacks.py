@@ -29,6 +29,7 @@ from lira.blocks import SAMPLES_PER_TASK, cut_sizes, score_all, usable
 from lira.cores import cores
 from lira.errors import ConfigError, DataError
 from lira.exclusion import SMALLEST_SPREAD
+from lira.functions import load_function
 
 ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
 NEEDS_IN = ("online", "online_fixed")
@@ -142,6 +143,7 @@ def score_file(
     *,
     definition: Definition = PUBLISHED,
     member: Bool[np.ndarray, "model sample"] | None = None,
+    own: Mapping[str, str] | None = None,
 ) -> None:
     """Writes the leave-one-out scores of a run: ``shadows.h5`` to ``scores.h5``.
 
@@ -151,10 +153,13 @@ def score_file(
         attacks: names from :data:`ATTACKS`.
         definition: which reading of the attacks.
         member: membership in place of the file's own, as in a null world.
+        own: further attacks by name, ``package.module:function``; it is given ``phi [model, sample, view]`` and
+            ``member [model, sample]`` and returns a score of each sample for each model, higher for a member.
 
     Raises:
         StoreError: ``shadows`` is missing, damaged or of another kind.
-        DataError: as :func:`leave_one_out`, with the path.
+        DataError: as :func:`leave_one_out`, with the path; or scores of another shape, or NaN, from ``own``.
+        ConfigError: ``own`` names something that cannot be imported.
     """
     with store.read(shadows, "shadows") as source:
         member = source["member"][:] if member is None else member
@@ -169,6 +174,15 @@ def score_file(
                 _leave_one_out(source["phi"], member, scores, definition)
             except DataError as error:
                 raise DataError(f"{shadows}: {error}") from error
+            for name, function in (own or {}).items():
+                file[name] = _own_scores(function, source["phi"][:], member)
+
+
+def _own_scores(function: str, phi: np.ndarray, member: np.ndarray) -> np.ndarray:
+    scores = np.asarray(load_function(function)(phi, member.copy()), dtype=np.float64)
+    if scores.shape != member.shape or np.isnan(scores).any():
+        raise DataError(f"{function} must return a score, not NaN, of each of {member.shape} models and samples")
+    return scores
 
 
 def _leave_one_out(phi: Any, member: np.ndarray, scores: Mapping, definition: Definition) -> None:

@@ -18,6 +18,9 @@ Run = Annotated[str, typer.Option(help="Study, dataset, architecture, regime and
 Output = Annotated[Path, typer.Option(help="File to write.")]
 Data = Annotated[Path, typer.Option(help="Prepared dataset.")]
 Offline = Annotated[str, typer.Option(help="Offline attacks: two-sided or one-sided.")]
+Attack = Annotated[
+    list[str] | None, typer.Option(help="Further attack, NAME=package.module:function; may be repeated.")
+]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 JobsPerGpu = Annotated[int, typer.Option(help="Training jobs that may share one GPU.")]
 
@@ -109,11 +112,12 @@ def score_attacks(
     shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")],
     output: Output,
     offline: Offline = "two-sided",
+    attack: Attack = None,
 ) -> None:
-    """Score every sample by all five attacks, each model the target once."""
+    """Score every sample by all attacks, each model the target once."""
     from lira import attacks
 
-    attacks.score_file(shadows, output, definition=attacks.Definition(offline=offline))
+    attacks.score_file(shadows, output, definition=attacks.Definition(offline=offline), own=_named(attack))
 
 
 @app.command()
@@ -137,13 +141,16 @@ def run_controls(
     prior: Annotated[list[float], typer.Option(help="Membership prior; may be repeated.")],
     controls: Annotated[Path, typer.Option(help="Rates per target to write.")],
     samples: Annotated[Path, typer.Option(help="Counts per sample to write.")],
+    gaps: Annotated[Path, typer.Option(help="Vulnerability per sample to write.")],
     offline: Offline = "two-sided",
+    attack: Attack = None,
 ) -> None:
     """Attack and calibrate with membership permuted: what chance alone gives."""
     from lira.attacks import Definition
     from lira.controls import control_file
 
-    control_file(shadows, fpr, prior, controls, samples, definition=Definition(offline=offline))
+    chosen = Definition(offline=offline)
+    control_file(shadows, fpr, prior, controls, samples, gaps, definition=chosen, own=_named(attack))
 
 
 @app.command()
@@ -275,6 +282,13 @@ def _json(text: str) -> dict[str, Any]:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError(f"not JSON: {text!r} ({error})") from None
+
+
+def _named(attacks: list[str] | None) -> dict[str, str]:
+    pairs = [text.partition("=") for text in attacks or []]
+    if unnamed := [name for name, sign, _ in pairs if not sign]:
+        raise ConfigError(f"attack: {unnamed[0]!r} is not of the form NAME=package.module:function")
+    return {name: function for name, _, function in pairs}
 
 
 def _folders(files: list[Path]) -> list[Path]:

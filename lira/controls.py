@@ -6,17 +6,19 @@ Gaussian world the TPR at any FPR has a closed form.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from zlib import crc32
 
 import h5py
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float
 
 from lira import store
 from lira.attacks import PUBLISHED, Definition, score_file
 from lira.calibration import calibrate_file
+from lira.ranks import GAPS, vulnerability
 
 CONTROLS = ("oracle", "coin")
 
@@ -68,11 +70,13 @@ def control_file(
     priors: Sequence[float],
     controls: Path | str,
     samples: Path | str,
+    gaps: Path | str,
     *,
     definition: Definition = PUBLISHED,
+    own: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> None:
-    """Writes the rates and the per-sample counts of a run in its null world, and the rates of oracle and coin there.
+    """Writes rates, per-sample counts and vulnerabilities of a run in its null world, and oracle's and coin's rates.
 
     Runs of one seed share their membership, so the permutation is each run's own: otherwise what chance finds in one
     of them it would find in the others.
@@ -83,7 +87,9 @@ def control_file(
         priors: as in :func:`lira.calibration.calibrate`.
         controls: ``controls.csv``, with the columns of ``metrics.csv``.
         samples: ``null_samples.csv``, with the columns of ``samples.csv``.
+        gaps: ``null_gaps.csv``: each sample's :func:`lira.ranks.vulnerability` by ``mean`` and by ``median``.
         definition: which reading of the attacks.
+        own: further attacks, as :func:`lira.attacks.score_file` takes them.
         seed: of the permutation and the coin.
 
     Raises:
@@ -94,9 +100,12 @@ def control_file(
     with tempfile.TemporaryDirectory(dir=store.scratch(Path(controls).parent)) as folder:
         scores = Path(folder) / "scores.h5"
         with store.read(shadows, "shadows") as file:
-            own = [seed, crc32("/".join(str(file.attrs[key]) for key in store.RUN_KEYS).encode())]
-            member = permuted_membership(file["member"][:], own)
-        score_file(shadows, scores, definition=definition, member=member)
+            stream = [seed, crc32("/".join(str(file.attrs[key]) for key in store.RUN_KEYS).encode())]
+            member = permuted_membership(file["member"][:], stream)
+        score_file(shadows, scores, definition=definition, member=member, own=own)
         with h5py.File(scores, "r+", locking=False) as file:
-            file["oracle"], file["coin"] = oracle(member), coin(member, own)
+            file["oracle"], file["coin"] = oracle(member), coin(member, stream)
+            online = file["online"][:]
         calibrate_file(scores, fprs, priors, controls, samples)
+    found = {gap: vulnerability(online, member, gap, nonfinite="official") for gap in GAPS}
+    store.write_csv(gaps, pd.DataFrame({"sample": np.arange(member.shape[1])} | found))

@@ -18,7 +18,8 @@ rule score_attacks:
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
         offline=study.protocol_value("offline"),
+        attacks=ATTACKS,
     message:
         "Attacking {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira score-attacks {input:q} --offline {params.offline:q} --output {output:q} > {log:q} 2>&1"
+        "lira score-attacks {input:q} --offline {params.offline:q} {params.attacks:q} --output {output:q} > {log:q} 2>&1"

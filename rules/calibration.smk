@@ -33,6 +33,7 @@ rule run_controls:
     output:
         controls="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/controls.csv",
         samples="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/null_samples.csv",
+        gaps="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/null_gaps.csv",
     log:
         "<logs>/run_controls/{dataset}/{architecture}/{regime}/seed{seed}.log",
     benchmark:
@@ -47,11 +48,12 @@ rule run_controls:
         fprs=option("fpr", study.fprs),
         priors=option("prior", study.priors),
         offline=study.protocol_value("offline"),
+        attacks=ATTACKS,
     message:
         "Attacking {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}, by chance"
     shell:
-        "lira run-controls {input:q} {params.fprs:q} {params.priors:q} --offline {params.offline:q}"
-        " --controls {output.controls:q} --samples {output.samples:q} > {log:q} 2>&1"
+        "lira run-controls {input:q} {params.fprs:q} {params.priors:q} --offline {params.offline:q} {params.attacks:q}"
+        " --controls {output.controls:q} --samples {output.samples:q} --gaps {output.gaps:q} > {log:q} 2>&1"
 
 
 rule summarise_rates:

@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 from lira.config import RAW, load_study, read_yaml
 from lira.cost import shards
 from lira.errors import LiraError
-from lira.tables._labels import percent, show
+from lira.tables._labels import REGIMES, percent, show
 
 try:
     for file in workflow.overwrite_configfiles or ["workflow_config.yaml"]:
@@ -183,12 +183,16 @@ def option(name, values):
     return [word for value in values for word in (f"--{name}", str(value))]
 
 
+ATTACKS = option("attack", [f"{name}={at}" for name, at in study.attacks.items()])
+"""Attacks that are not the suite's own, for the steps that score."""
+
+
 def regime_files(name):
     """One file of each benchmark regime of a dataset and architecture."""
 
     def files(wildcards):
         prefix = f"{wildcards.dataset}/{wildcards.architecture}/"
-        return run_files(name, [key for key in study.runs if key.startswith(prefix)])
+        return run_files(name, [key for key in BENCHMARKS if key.startswith(prefix)])
 
     return files
 
@@ -310,11 +314,19 @@ def description():
 config["description"] = description()
 
 
+COMPARED = {*study.agreement, *study.transfer}.union(*study.agreement.values())
+BENCHMARKS = [
+    key
+    for key in study.runs
+    if key not in study.ablation or key in COMPARED or key.split("/")[2] in REGIMES
+]
+"""The runs that tables and figures of all runs show: rows of the ablation have a table of their own."""
+
 REFERENCES = [study.stem(key) for key in study.agreement]
 ILLUSTRATED = [
     study.stem(key) for key in study.agreement if has_pictures(key.split("/")[0])
 ]
-NETWORKS = dict.fromkeys(study.stem(key, parts=2) for key in study.runs)
+NETWORKS = dict.fromkeys(study.stem(key, parts=2) for key in BENCHMARKS)
 
 TABLES = [
     "benchmarks",

@@ -27,7 +27,7 @@ rule tabulate_benchmarks:
 
 use rule tabulate_benchmarks as tabulate_utility with:
     input:
-        shown=run_files("shadows.h5"),
+        shown=run_files("shadows.h5", BENCHMARKS),
     output:
         **table_files("utility", "Utility"),
     log:
@@ -41,8 +41,8 @@ use rule tabulate_benchmarks as tabulate_utility with:
 
 use rule tabulate_benchmarks as tabulate_optimistic with:
     input:
-        shown=run_files("summary.csv"),
-        shadows=run_files("shadows.h5"),
+        shown=run_files("summary.csv", BENCHMARKS),
+        shadows=run_files("shadows.h5", BENCHMARKS),
     output:
         **table_files("optimistic", "Attacks"),
     log:
@@ -56,8 +56,8 @@ use rule tabulate_benchmarks as tabulate_optimistic with:
 
 use rule tabulate_benchmarks as tabulate_calibrated with:
     input:
-        shown=run_files("summary.csv"),
-        shadows=run_files("shadows.h5"),
+        shown=run_files("summary.csv", BENCHMARKS),
+        shadows=run_files("shadows.h5", BENCHMARKS),
     output:
         **table_files("calibrated-fpr{fpr}", "Calibration"),
     log:
@@ -71,8 +71,8 @@ use rule tabulate_benchmarks as tabulate_calibrated with:
 
 use rule tabulate_benchmarks as tabulate_robustness with:
     input:
-        shown=run_files("summary.csv"),
-        shadows=run_files("shadows.h5"),
+        shown=run_files("summary.csv", BENCHMARKS),
+        shadows=run_files("shadows.h5", BENCHMARKS),
     output:
         **table_files("robustness-fpr{fpr}", "Calibration"),
     log:
@@ -160,8 +160,8 @@ rule plot_loss_ratio:
 
 use rule plot_loss_ratio as plot_roc with:
     input:
-        shown=run_files("scores.h5"),
-        shadows=run_files("shadows.h5"),
+        shown=run_files("scores.h5", BENCHMARKS),
+        shadows=run_files("shadows.h5", BENCHMARKS),
     output:
         **figure_files("roc", "Attacks"),
     log:
@@ -266,6 +266,7 @@ use rule plot_loss_ratio as plot_displacement with:
 use rule plot_loss_ratio as plot_rank_bins with:
     input:
         shown="<results>/agreement/{dataset}/{architecture}/{regime}/rank_bins.csv",
+        null=reference_files("null_gaps.csv"),
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
         shadows=reference_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),
@@ -283,6 +284,7 @@ use rule plot_loss_ratio as plot_rank_bins with:
 use rule plot_loss_ratio as plot_top1 with:
     input:
         shown="<results>/agreement/{dataset}/{architecture}/{regime}/top1.csv",
+        null=reference_files("null_gaps.csv"),
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
         shadows=reference_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),

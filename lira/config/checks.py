@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from lira.config.study import Study
 
 
+TAKEN = ("online", "online_fixed", "offline", "offline_fixed", "global", "oracle", "coin", "member")
+"""Names in a file of scores."""
+
+
 def check_study(study: "Study") -> None:
     """Refuses a study whose parts do not fit together.
 
@@ -28,6 +32,9 @@ def check_study(study: "Study") -> None:
     for fpr in study.fprs:
         if float(f"{fpr:g}") != fpr:
             raise ConfigError(f"fprs: {fpr!r} is not allowed: six digits are, as files are named by it")
+    for name in study.attacks:
+        if name in TAKEN:
+            raise ConfigError(f"attacks: {name!r} is not allowed, it is there already: {', '.join(TAKEN)}")
     for key, run in study.runs.items():
         _check_run(study, key, run)
     for reference, variants in study.agreement.items():

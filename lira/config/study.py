@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from lira.config.catalogue import PROTOCOLS, RECIPE_VERSION
+from lira.config.catalogue import FUNCTION, PROTOCOLS, RECIPE_VERSION
 from lira.config.checks import check_study
 from lira.config.messages import recipe
 from lira.config.sections import (
@@ -51,6 +51,9 @@ class Study(Settings):
         [0.01, 0.1, 0.5], description="Membership priors for PPV."
     )
     store_logits: bool = Field(False, description="Keep the logits of every query in the shards.")
+    attacks: dict[Name, Annotated[str, Field(pattern=FUNCTION)]] = Field(
+        {}, description="Further attacks by name: package.module:function."
+    )
     datasets: dict[Name, Dataset] = Field({}, description="Datasets by name.")
     architectures: dict[Name, Architecture] = Field({}, description="Architectures by name.")
     regimes: dict[Name, dict[str, Any]] = Field(

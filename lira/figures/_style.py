@@ -60,6 +60,12 @@ def regime_colours(regimes: Sequence[str]) -> dict[str, str]:
     return REGIMES | {regime: left[i % len(left)] for i, regime in enumerate(others)}
 
 
+def attack_colours(attacks: Sequence[str]) -> dict[str, str]:
+    """A colour per attack: the paper's own, the others take what is left."""
+    others = [attack for attack in attacks if attack not in ATTACKS]
+    return ATTACKS | {attack: (GREEN, PURPLE, BLACK)[i % 3] for i, attack in enumerate(others)}
+
+
 def plain_log(axis, percent: bool = False, subs: Sequence[float] = (1,)) -> None:
     """Plain numbers on a logarithmic axis, rates in percent; a narrow axis needs more ``subs`` than powers of ten."""
     axis.set_major_locator(LogLocator(subs=subs))
@@ -84,6 +90,7 @@ def fewest_gaps(panels: int, *columns: int) -> int:
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int, **kwargs) -> None:
-    """One legend for the whole figure, under its panels."""
+    """One legend for the whole figure, under its panels; every label once."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, **kwargs)
+    once = dict(zip(labels, handles, strict=True))
+    figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=columns, **kwargs)

@@ -6,14 +6,18 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from lira.figures._style import BLUE, DOUBLE, canvas, spread_scale
+from lira.figures._style import BLUE, CHANCE, DOUBLE, canvas, legend_below, spread_scale
+from lira.ranks import rank_bins
 from lira.tables._agreement import GAPS, Agreement
 
 SPREAD = 0.6
+MEAN, RANGE = "mean in a run", "smallest to largest"
 
 
 def figure(folders: Sequence[Path]) -> Figure:
     """A panel per gap: mean vulnerability in each bin with its range, the runs side by side in their order.
+
+    Dotted: the mean of each bin where membership is permuted, mean over runs.
 
     The first bin of the results is called 1-2 % and starts at the first rank; here it is 0–2.
 
@@ -31,11 +35,14 @@ def figure(folders: Sequence[Path]) -> Figure:
         for run, offset in zip(runs, offsets, strict=True):
             part = table[(table["gap"] == gap) & (table["run"] == run)].set_index("bin").loc[bins]
             x = np.arange(len(bins)) + offset
-            axes.vlines(x, part["min"], part["max"], color=BLUE, linewidth=1, alpha=0.6)
-            axes.plot(x, part["mean"], "o", color=BLUE, markersize=2.5)
+            axes.vlines(x, part["min"], part["max"], color=BLUE, linewidth=1, alpha=0.6, label=RANGE)
+            axes.plot(x, part["mean"], "o", color=BLUE, markersize=2.5, label=MEAN)
+        chance = np.mean([rank_bins(values)["mean"] for values in agreement.null_gaps(gap)], axis=0)
+        axes.stairs(chance, np.arange(len(bins) + 1) - 0.5, baseline=None, label="chance", zorder=3, **CHANCE)
         axes.axhline(0, color="black", linewidth=0.5)
         spread_scale(axes, [table["mean"].min(), table["max"].max()])
         axes.set_xticks(range(len(bins)), ticks, rotation=45, ha="right", rotation_mode="anchor")
         axes.set(xlabel="Rank percentile (%)", title=f"{agreement.title}, {heading.lower()}")
     panels[0].set_ylabel("Vulnerability (gap of online scores)")
+    legend_below(drawn, panels[0], 3)
     return drawn

@@ -19,8 +19,8 @@ from lira.tables.records import COUNT, cards, of, priors, show_ppv
 LINE, HEAD = 0.19, 0.75
 """Height of a run's line, and of what is above and below the lines, in inches."""
 
-WIDE = 1.25
-"""Width of a column of PPVs, in those of a column of counts."""
+NARROW, WIDE = 42, 62
+"""Widths of a column of counts and of one of PPVs, in points."""
 
 
 def figure(
@@ -57,17 +57,21 @@ def figure(
 def card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pictures | None) -> Axes:
     """One record; returns the panel of φ."""
     record, label = rows["record"].iloc[0], rows["class"].iloc[0]
-    place, panel, numbers = part.subplots(1, 3, width_ratios=[0.55, 1.9, 3.7])
-    place.axis("off")
-    if pictures is not None:
+    title = f"#{record}" + (f"\nclass {label:.0f}" if pd.notna(label) else "")
+    if pictures is None:
+        panel = part.subplots()
+        panel.set_title(title.replace("\n", ", "), loc="left", pad=24)
+    else:
+        place, panel = part.subplots(1, 2, width_ratios=[1, 9])
+        place.axis("off")
+        place.set_title(title, loc="left")
         pictures.draw(place, record)
-    place.set_title(f"#{record}" + (f"\nclass {label:.0f}" if pd.notna(label) else ""))
     lines(panel, runs, record, list(rows["run"]))
     columns = {"detected": of(rows["tp"], rows["fn"]), "false\nalarms": of(rows["fp"], rows["tn"])}
     for prior in priors(rows):
         pairs = zip(rows[f"ppv_{prior:g}"], rows[f"least_{prior:g}"], strict=True)
         columns[f"PPV (%)\nat {percent(prior)}"] = [show_ppv(*pair) for pair in pairs]
-    write(numbers, columns, len(rows))
+    write(panel, columns)
     return panel
 
 
@@ -87,12 +91,14 @@ def lines(axes: Axes, runs: Sequence[Run], record: int, labels: list[str]) -> No
     axes.tick_params(axis="y", length=0)
 
 
-def write(axes: Axes, columns: dict[str, list[str]], count: int) -> None:
-    """Columns of text beside the lines."""
-    widths = [WIDE if heading.startswith("PPV") else 1 for heading in columns]
-    axes.set(xlim=(0, sum(widths)), ylim=(count - 0.5, -0.5))
-    axes.axis("off")
-    for (heading, cells), left, width in zip(columns.items(), np.cumsum([0, *widths]), widths, strict=False):
-        axes.text(left + width / 2, -0.6, heading, ha="center", va="bottom", fontsize=7)
+def write(axes: Axes, columns: dict[str, list[str]]) -> None:
+    """Columns of text to the right of the lines."""
+    right = 0
+    for heading, cells in columns.items():
+        width = WIDE if heading.startswith("PPV") else NARROW
+        style = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "annotation_clip": False}
+        at = right + width / 2
+        axes.annotate(heading, (1, 1), (at, 4), xycoords="axes fraction", va="bottom", **style)
         for y, cell in enumerate(cells):
-            axes.text(left + width / 2, y, cell, ha="center", va="center", fontsize=7)
+            axes.annotate(cell, (1, y), (at, 0), xycoords=axes.get_yaxis_transform(), va="center", **style)
+        right += width

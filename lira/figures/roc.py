@@ -8,7 +8,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lira.figures._style import ATTACKS, CHANCE, DOUBLE, GREY, SINGLE, canvas, fewest_gaps, legend_below, plain_log
+from lira.figures._style import (
+    ATTACKS,
+    CHANCE,
+    DOUBLE,
+    GREY,
+    SINGLE,
+    attack_colours,
+    canvas,
+    fewest_gaps,
+    legend_below,
+    plain_log,
+)
 from lira.roc import Ordered
 from lira.store import Run
 from lira.tables._labels import show
@@ -45,15 +56,17 @@ def panel(axes: Axes, run: Run) -> None:
     """One run."""
     with run.scores() as file:
         member = file["member"][:]
-        scores = {attack: file[attack][:] for attack in ATTACKS if attack in file}
+        names = [*(name for name in ATTACKS if name in file), *sorted(set(file) - {*ATTACKS, "member"})]
+        scores = {name: file[name][:] for name in names}
+    colours = attack_colours(names)
     outside = (~member).sum(axis=1).mean()
     floor = 1 / outside
     grid = np.geomspace(floor / 4, 1, POINTS)
     for attack, values in scores.items():
         tpr = np.stack([tpr_at(grid, *target) for target in zip(values, member, strict=True)])
-        axes.plot(grid, tpr.mean(axis=0), color=ATTACKS[attack], label=show(attack), zorder=3)
+        axes.plot(grid, tpr.mean(axis=0), color=colours[attack], label=show(attack), zorder=3)
         band = np.percentile(tpr, [25, 75], axis=0)
-        axes.fill_between(grid, *band, where=grid >= floor, color=ATTACKS[attack], alpha=0.2, linewidth=0)
+        axes.fill_between(grid, *band, where=grid >= floor, color=colours[attack], alpha=0.2, linewidth=0)
     axes.plot(grid, tpr_by_chance(grid, outside), label="Chance", zorder=4, **CHANCE)
     shade = {"facecolor": "none", "edgecolor": GREY, "hatch": "/////", "hatch_linewidth": 0.4, "linewidth": 0}
     axes.axvspan(grid[0], floor, label="Not resolved: FPR below 1 / non-members", **shade)

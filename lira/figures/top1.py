@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from lira.figures._pictures import Pictures
-from lira.figures._style import BLUE, DOUBLE, SINGLE, VERMILION, canvas, legend_below, spread_scale
+from lira.figures._style import BLUE, CHANCE, DOUBLE, SINGLE, VERMILION, canvas, legend_below, spread_scale
 from lira.tables._agreement import GAPS, Agreement, check_gap
 
 TOP = 1.0
@@ -15,6 +16,8 @@ TOP = 1.0
 
 def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median") -> Figure:
     """A column per run: its top sample's vulnerability in all runs, filled where it is in that run's top 1 %.
+
+    Dotted: the vulnerability of the top sample where membership is permuted, mean over runs.
 
     Args:
         folders: One agreement folder.
@@ -38,12 +41,14 @@ def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median
         (f"in another run, below its top {TOP:g} %", {"color": BLUE, "markerfacecolor": "none"}, ~own & ~near),
     ):
         axes.plot(x[part], top.loc[part, "vulnerability"], "o", label=label, **style)
+    chance = np.mean([values.max() for values in agreement.null_gaps(gap)])
+    axes.axhline(chance, label="top sample by chance, mean over runs", **CHANCE)
     labels = [f"{source}\n#{sample}" for source, sample in sources.itertuples(index=False)]
     axes.set_xticks(range(len(sources)), labels)
     axes.set(
         xlim=(-0.6, len(sources) - 0.4), xlabel="Run and its top sample", ylabel=f"Vulnerability, {GAPS[gap].lower()}"
     )
-    spread_scale(axes, top["vulnerability"])
+    spread_scale(axes, [*top["vulnerability"], chance])
     axes.margins(y=0.08)
     if data is not None:
         pictures = Pictures(data)

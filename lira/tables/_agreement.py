@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lira.errors import ConfigError, StoreError
@@ -51,6 +52,10 @@ class Agreement:
         """Runs by label: the ``reference`` seeds or the ``variants``."""
         listed = json.loads(self._path("runs.json").read_text(encoding="utf-8"))[kind]
         return {run["label"]: Run(self.folder.parents[3] / run["folder"]) for run in listed}
+
+    def null_gaps(self, gap: str) -> list[np.ndarray]:
+        """Vulnerabilities of the samples in each reference run where membership is permuted; without undefined ones."""
+        return [run.table("null_gaps.csv")[gap].dropna().to_numpy() for run in self.runs().values()]
 
     def negatives(self) -> float:
         """Mean number of non-members of a target of the first reference run."""

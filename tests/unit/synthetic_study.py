@@ -109,7 +109,9 @@ def write_run(folder: Path, architecture: str, regime: str, seed: int, models: i
 def finish_run(place: Path) -> None:
     """All that follows from the scores of a run."""
     calibrate_file(place / "scores.h5", FPRS, PRIORS, place / "metrics.csv", place / "samples.csv")
-    control_file(place / "shadows.h5", FPRS, PRIORS, place / "controls.csv", place / "null_samples.csv")
+    control_file(
+        place / "shadows.h5", FPRS, PRIORS, place / "controls.csv", place / "null_samples.csv", place / "null_gaps.csv"
+    )
     names = ("scores.h5", "metrics.csv", "summary.csv", "controls.csv")
     summarise_file(*(place / name for name in names), draws=60)
 

@@ -41,9 +41,27 @@ def test_file(tmp_path):
     run = {"study": "test", "dataset": "digits", "architecture": "fcn", "regime": "aof", "seed": 3}
     with store.create(tmp_path / "shadows.h5", "shadows", run) as file:
         file["phi"], file["member"] = phi.astype(np.float32), member
-    control_file(tmp_path / "shadows.h5", [0.01], [0.5], tmp_path / "controls.csv", tmp_path / "null_samples.csv")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["controls.csv", "null_samples.csv", "shadows.h5"]
-    controls, samples = store.read_csv(tmp_path / "controls.csv"), store.read_csv(tmp_path / "null_samples.csv")
+    control_file(
+        tmp_path / "shadows.h5",
+        [0.01],
+        [0.5],
+        tmp_path / "controls.csv",
+        tmp_path / "null_samples.csv",
+        tmp_path / "null_gaps.csv",
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "controls.csv",
+        "null_gaps.csv",
+        "null_samples.csv",
+        "shadows.h5",
+    ]
+    gaps = store.read_csv(tmp_path / "null_gaps.csv")
+    assert list(gaps) == ["sample", "mean", "median"] and len(gaps) == 400
+    assert abs(gaps["mean"].mean()) < 3 * gaps["mean"].sem()
+    controls, samples = (
+        store.read_csv(tmp_path / "controls.csv"),
+        store.read_csv(tmp_path / "null_samples.csv"),
+    )
     means = controls.groupby("attack")["auc"].mean()
     assert list(controls["attack"].unique()) == [
         "online", "online_fixed", "offline", "offline_fixed", "global", "coin", "oracle",

@@ -25,14 +25,14 @@ from lira.roc import threshold_at_fpr
 from lira.tables import names
 
 MAIN = [key for key in RUNS if key[1] in ("baseline", "aof", "tl")]
-OF_RUNS = ["in_out", "loss_ratio", "roc", "thresholds"]
+OF_RUNS = ["in_out", "loss_ratio", "records", "roc", "thresholds"]
 OF_AGREEMENT = ["agreement", "displacement", "rank_bins", "support", "top1", "top_vulnerable"]
 
 
 def folders_of(study, name):
     if name in OF_AGREEMENT:
         return [agreement_folder(study)]
-    if name == "thresholds":
+    if name in ("thresholds", "records"):
         return [run_folder(study, "fcn", "aof", seed) for seed in (0, 1, 2)]
     return [run_folder(study, *key) for key in (MAIN[:3] if name == "in_out" else MAIN)]
 
@@ -40,7 +40,7 @@ def folders_of(study, name):
 @pytest.fixture
 def draw(study):
     def draw(name, folders=None, **options):
-        if name in ("top_vulnerable", "top1"):
+        if name in ("top_vulnerable", "top1", "records"):
             options.setdefault("data", data_file(study))
         return import_module(f"lira.figures.{name}").figure(folders or folders_of(study, name), **options)
 
@@ -53,7 +53,7 @@ def test_names():
 
 @pytest.mark.parametrize("name", OF_RUNS + OF_AGREEMENT)
 def test_files(study, tmp_path, name):
-    data = {"data": data_file(study)} if name in ("top_vulnerable", "top1", "in_out") else {}
+    data = {"data": data_file(study)} if name in ("top_vulnerable", "top1", "in_out", "records") else {}
     plot(name, folders_of(study, name), tmp_path / f"{name}.pdf", **data)
     pdf = (tmp_path / f"{name}.pdf").read_bytes()
     assert b"/FontFile2" in pdf and b"/Type3" not in pdf and b"CreationDate" not in pdf
@@ -275,7 +275,7 @@ def test_pictures_need_images(draw, tmp_path):
 
 def test_top1_shows_each_runs_sample_in_all_runs(draw, study):
     axes = draw("top1").get_axes()[0]
-    assert sum(len(line.get_xdata()) for line in axes.lines) == 9
+    assert sum(len(line.get_xdata()) for line in axes.lines if line.get_marker() == "o") == 9
     top = pd.read_csv(agreement_folder(study) / "top1.csv").query("gap == 'median' and source == run")
     np.testing.assert_allclose(axes.lines[0].get_ydata(), top["vulnerability"])
     labels = [label.get_text() for label in axes.get_xticklabels()]
@@ -287,6 +287,16 @@ def test_rank_bins_has_a_mark_per_run_and_bin(draw):
         marks = [line for line in axes.lines if line.get_marker() == "o"]
         assert [len(line.get_xdata()) for line in marks] == [10, 10, 10]
         assert [label.get_text() for label in axes.get_xticklabels()][:2] == ["0–2", "2–3"]
+
+
+def test_chance_in_the_rankings_is_that_of_permuted_membership(draw, study):
+    null = [pd.read_csv(run_folder(study, "fcn", "aof", seed) / "null_gaps.csv") for seed in RUNS["fcn", "aof"]]
+    line = next(line for line in draw("top1", gap="mean").get_axes()[0].lines if line.get_linestyle() == ":")
+    np.testing.assert_allclose(line.get_ydata(), np.mean([table["mean"].max() for table in null]))
+    panel = draw("rank_bins").get_axes()[0]
+    (steps,) = [patch for patch in panel.patches if patch.get_label() == "chance"]
+    first = [np.sort(table["median"])[::-1][:5].mean() for table in null]
+    assert steps.get_data().values[0] == pytest.approx(np.mean(first))
 
 
 def test_errors_name_what_is_wrong_and_what_is_allowed(study, tmp_path):

@@ -229,7 +229,14 @@ def test_tables_show_a_dash_for_what_is_not_known(tmp_path, name):
     import_scores(write(tmp_path / "a.npz", phi=PHI, member=MEMBER), RUN, RECIPE, None, folder / "shadows.h5")
     score_file(folder / "shadows.h5", folder / "scores.h5")
     calibrate_file(folder / "scores.h5", [0.1], [0.5], folder / "metrics.csv", folder / "samples.csv")
-    control_file(folder / "shadows.h5", [0.1], [0.5], folder / "controls.csv", folder / "null_samples.csv")
+    control_file(
+        folder / "shadows.h5",
+        [0.1],
+        [0.5],
+        folder / "controls.csv",
+        folder / "null_samples.csv",
+        folder / "null_gaps.csv",
+    )
     summarise_file(*(folder / name for name in ("scores.h5", "metrics.csv", "summary.csv", "controls.csv")))
     tabulate(name, [folder], tmp_path / "table.csv")
     shown = (tmp_path / "table.md").read_text()

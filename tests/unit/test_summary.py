@@ -97,7 +97,14 @@ def test_file_with_null_line(tmp_path):
         file["phi"], file["member"] = phi.astype(np.float32), member
     score_file(tmp_path / "shadows.h5", tmp_path / "scores.h5")
     calibrate_file(tmp_path / "scores.h5", FPRS, PRIORS, tmp_path / "metrics.csv", tmp_path / "samples.csv")
-    control_file(tmp_path / "shadows.h5", FPRS, PRIORS, tmp_path / "controls.csv", tmp_path / "null_samples.csv")
+    control_file(
+        tmp_path / "shadows.h5",
+        FPRS,
+        PRIORS,
+        tmp_path / "controls.csv",
+        tmp_path / "null_samples.csv",
+        tmp_path / "null_gaps.csv",
+    )
     arguments = [tmp_path / name for name in ("scores.h5", "metrics.csv", "summary.csv")]
     summarise_file(*arguments, draws=30)
     plain = store.read_csv(tmp_path / "summary.csv")
