@@ -31,6 +31,7 @@ include: "rules/attack.smk"
 include: "rules/calibration.smk"
 include: "rules/agreement.smk"
 include: "rules/paper.smk"
+include: "rules/verdict.smk"
 
 
 localrules:

@@ -137,7 +137,7 @@ def measure_agreement(
         beside.write_text(json.dumps(runs, indent=1) + "\n")
 
 
-class _Overlaps(NamedTuple):
+class Overlaps(NamedTuple):
     """Sizes for every choice of runs, indexed by its bit mask (bit i for run i)."""
 
     intersection: Int[np.ndarray, " choice"]
@@ -154,25 +154,32 @@ class _Averages(NamedTuple):
         return Agreement(*(float(values[index]) for values in self[:3]))
 
 
-def _overlaps(sets: np.ndarray) -> _Overlaps:
+def _overlaps(sets: np.ndarray) -> Overlaps:
     sets = np.asarray(sets, dtype=bool)
     if sets.ndim != 2:
         raise DataError(f"sets {sets.shape} must be [runs, samples]")
-    runs, samples = sets.shape
+    runs = len(sets)
     if runs > MOST_RUNS:
         raise DataError(f"{runs} runs have too many choices to compare: at most {MOST_RUNS} at once")
-    patterns = np.bincount((sets.T @ (1 << np.arange(runs))).astype(np.int64), minlength=1 << runs)
-    flagged_by_all = patterns.copy()
-    flagged_within = patterns
-    for run in range(runs):
+    return overlaps(np.bincount((sets.T @ (1 << np.arange(runs))).astype(np.int64), minlength=1 << runs))
+
+
+def overlaps(patterns: Int[np.ndarray, " choice"]) -> Overlaps:
+    """Sizes for every choice of runs, from how many samples each choice of runs alone flags.
+
+    Args:
+        patterns: Samples by the bit mask of the runs that flag them, 2^runs counts.
+    """
+    flagged_by_all, flagged_within = patterns.copy(), patterns.copy()
+    for run in range(patterns.size.bit_length() - 1):
         halves = flagged_by_all.reshape(-1, 2, 1 << run)
         halves[:, 0] += halves[:, 1]
         halves = flagged_within.reshape(-1, 2, 1 << run)
         halves[:, 1] += halves[:, 0]
-    return _Overlaps(flagged_by_all, samples - flagged_within[::-1])
+    return Overlaps(flagged_by_all, patterns.sum() - flagged_within[::-1])
 
 
-def _averages(table: _Overlaps, masks: np.ndarray, ks: Sequence[int]) -> _Averages:
+def _averages(table: Overlaps, masks: np.ndarray, ks: Sequence[int]) -> _Averages:
     masks = masks[table.union[masks] > 0]
     size = sum((masks >> run) & 1 for run in range(MOST_RUNS))
     intersection, union = table.intersection[masks], table.union[masks]

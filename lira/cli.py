@@ -192,6 +192,21 @@ def measure_ranks(
     ranks.measure_ranks(_folders(scores), output)
 
 
+@app.command()
+def judge_study(
+    runs: Annotated[list[Path], typer.Argument(help="Files of the runs, each of a run's first seed.")],
+    margins: Annotated[str, typer.Option(help="Margins as JSON, as the study file has them.")],
+    output: Annotated[Path, typer.Option(help="Folder to write to.")],
+    agreement: Annotated[
+        list[Path] | None, typer.Option(help="agreement.csv of a comparison; may be repeated.")
+    ] = None,
+) -> None:
+    """Compare with the published numbers and test the paper's claims."""
+    from lira import claims
+
+    claims.judge_study(_folders(runs), _folders(agreement or []), _json(margins), output)
+
+
 FILES = typer.Argument(help="Files of the runs, or of the comparison, to show: their folders count.")
 FPR = typer.Option(help="Target false positive rate to show.")
 

@@ -42,6 +42,8 @@ FORMAT = "v110"  # the first in which HDF5 keeps checksums of all but the arrays
 LIBRARIES = ("torch", "numpy", "h5py")
 CHECKSUM = "attributes-sha256"
 HDF5_SAYS = ("Can't ", "Unable to ", "Object visitation failed", "Unspecified error")
+JSON = ("network", "recipe", "versions")
+"""Attributes of a run that :class:`Run` parses."""
 
 
 def scratch(folder: Path) -> Path:
@@ -243,9 +245,7 @@ class Run:
     def attributes(self) -> dict[str, Any]:
         """Attributes of ``shadows.h5``, JSON values parsed: study, dataset, architecture, regime, seed, recipe, ..."""
         with self.shadows() as file:
-            return {
-                key: json.loads(value) if key in ("recipe", "versions") else value for key, value in file.attrs.items()
-            }
+            return {key: json.loads(value) if key in JSON else value for key, value in file.attrs.items()}
 
     @property
     def key(self) -> dict[str, Any]:

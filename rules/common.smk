@@ -228,6 +228,17 @@ SHOWN = {
     "top1": ("Figure 15", "Each run's top sample"),
     "roc": ("", "ROC of all attacks"),
     "records": ("", "Cards of the most exposed records"),
+    "verdict": ("", "Verdict by table of the paper"),
+    "claims": ("", "The paper's claims"),
+    "outliers": ("", "Without single runs and targets"),
+    "published-utility": ("Table 2", "Published against ours"),
+    "published-optimistic": ("Table 3–6", "Published against ours"),
+    "published-calibrated": ("Table 7–10, 12", "Published against ours"),
+    "published-ablation": ("Table 14", "Published against ours"),
+    "published-transfer": ("Table 15", "Published against ours"),
+    "published-agreement": ("Figure 2", "Published against ours"),
+    "published-support": ("Figure 3", "Published against ours"),
+    "published-loss_ratio": ("Figure 7", "Published against ours"),
 }
 """What each table and figure is in the paper, and what the report calls it."""
 
@@ -243,6 +254,12 @@ def table_files(name, category):
     }
 
 
+def verdict_files(category):
+    """The files of all tables of the verdict, which one job writes."""
+    tables = [table_files(name, category) for name in VERDICT]
+    return [file for files in tables for file in files.values()]
+
+
 def figure_files(name, category):
     """The two files of a figure; the report shows the second."""
     stem = f"{RESULTS}/paper/figures/{name}"
@@ -251,10 +268,14 @@ def figure_files(name, category):
 
 def in_report(file, category):
     """A file that the report shows, with its place, caption and labels."""
-    name = Path(file).stem.split("-")[0]
+    stem = Path(file).stem
+    name = stem.split("-")[0]
     place = f"{CATEGORIES.index(category) + 1} {category}"
     return report(
-        file, category=place, caption=f"captions/{name}.rst", labels=labels(name)
+        file,
+        category=place,
+        caption=f"captions/{name}.rst",
+        labels=labels(stem if stem in SHOWN else name),
     )
 
 
@@ -322,13 +343,27 @@ BENCHMARKS = [
 ]
 """The runs that tables and figures of all runs show: rows of the ablation have a table of their own."""
 
+
+def agreement_files(name):
+    """One file of each comparison of runs."""
+    return [f"{RESULTS}/agreement/{key}/{name}" for key in study.agreement]
+
+
+VARIANTS = dict.fromkeys(key for keys in study.agreement.values() for key in keys)
 REFERENCES = [study.stem(key) for key in study.agreement]
 ILLUSTRATED = [
     study.stem(key) for key in study.agreement if has_pictures(key.split("/")[0])
 ]
 NETWORKS = dict.fromkeys(study.stem(key, parts=2) for key in BENCHMARKS)
 
+VERDICT = [
+    "verdict",
+    "claims",
+    *(name for name in SHOWN if name.startswith("published-")),
+]
+
 TABLES = [
+    *VERDICT,
     "benchmarks",
     "utility",
     "optimistic",
@@ -345,6 +380,7 @@ FIGURES = [
         f"{name}-{ref}"
         for ref in REFERENCES
         for name in (
+            "outliers",
             "thresholds",
             "agreement",
             "displacement",

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lira.config.sections import Architecture, Dataset, Recipe, Settings
+from lira.config.sections import Architecture, Dataset, Margins, Recipe, Settings
 from lira.errors import ConfigError
 
 LONGEST = 200
@@ -58,6 +58,6 @@ def short(value: Any) -> str:
 
 
 def _siblings(location: tuple, section: type[Settings]) -> list[str]:
-    parts = {"datasets": Dataset, "architectures": Architecture}
+    parts = {"datasets": Dataset, "architectures": Architecture, "margins": Margins}
     model = parts.get(location[0], section) if len(location) > 1 else section
     return list(model.model_fields)

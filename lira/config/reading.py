@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from lira.config.messages import sentence, short
-from lira.config.sections import Architecture, Dataset, Recipe
+from lira.config.sections import Architecture, Dataset, Margins, Recipe, Settings
 from lira.config.study import Study
 from lira.errors import ConfigError
 
@@ -90,9 +90,14 @@ def schema() -> str:
 
 def commented_defaults() -> Iterator[str]:
     """Lines of a YAML text with every key, its default and what it means, section by section."""
-    for section in (Study, Dataset, Architecture, Recipe):
+    for section in (Study, Dataset, Architecture, Recipe, Margins):
         yield f"# {section.__name__}: {section.__doc__}"
         for name, field in section.model_fields.items():
-            value = "(required)" if field.is_required() else json.dumps(field.default)
+            value = "(required)" if field.is_required() else json.dumps(_plain(field.default))
             yield f"{name}: {value}  # {field.description}"
         yield ""
+
+
+def _plain(default: Any) -> Any:
+    """A default as YAML has it; that of a whole section is empty."""
+    return {} if isinstance(default, Settings) else default

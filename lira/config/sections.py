@@ -213,3 +213,23 @@ class RunSettings(Settings):
     scores: PlainPath | None = Field(
         None, description="Scores made elsewhere, to import instead of training; {seed} stands for the seed."
     )
+
+
+Margin = Annotated[float, Field(gt=0)]
+
+
+class Margins(Settings):
+    """Largest difference from a published number that still agrees: a share of it, or points where it says so."""
+
+    loss: Margin = Field(0.1, description="Train and test loss, a share.")
+    loss_ratio: Margin = Field(0.2, description="Test over train loss, a share.")
+    accuracy: Margin = Field(1.0, description="Accuracies, points.")
+    auc: Margin = Field(1.0, description="AUC, points.")
+    tpr: Margin = Field(0.2, description="TPR at an FPR, a share.")
+    fpr: Margin = Field(0.5, description="FPR achieved at shadow thresholds, a share.")
+    ppv: Margin = Field(5.0, description="PPV, points.")
+    reduction: Margin = Field(0.25, description="Factor by which a regime cuts the TPR, a share.")
+    jaccard: Margin = Field(5.0, description="Jaccard of flagged sets, points.")
+    samples: Margin = Field(0.2, description="Sizes of intersections and unions, a share.")
+    correlation: Margin = Field(0.1, description="Correlations and R² of loss ratio and TPR, absolute.")
+    fit: Margin = Field(0.2, description="Slope and intercept of TPR on log10 loss ratio, a share.")

@@ -11,6 +11,7 @@ from lira.config.sections import (
     Architecture,
     Dataset,
     Fraction,
+    Margins,
     Name,
     Positive,
     Recipe,
@@ -68,6 +69,7 @@ class Study(Settings):
     )
     ablation: list[str] = Field([], description="Runs of the ablation table, in order.")
     transfer: list[str] = Field([], description="Runs of the scratch-against-transfer table, in order.")
+    margins: Margins = Field(Margins(), description="What still agrees with a published number.")
     sample: Annotated[int, Field(ge=0)] = Field(21, description="Pool sample of the in/out figure.")
 
     @model_validator(mode="after")

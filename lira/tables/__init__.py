@@ -73,13 +73,17 @@ def tabulate(name: str, folders: Sequence[Path | str], output: Path | str, **opt
         ConfigError: unknown table or option, or no folders.
         StoreError: a result file is missing.
     """
+    title = import_module(f"{__name__}.{name}").__doc__.partition("\n")[0].rstrip(".")
+    write(_made(name, folders, options), title, Path(output))
+
+
+def write(made: Table, title: str, output: Path) -> None:
+    """Writes a table as ``.csv`` and, beside it, ``.tex``, ``.md`` and ``.html``, the page under the title."""
     from lira.tables._html import html
     from lira.tables._text import latex, markdown
 
-    made, output = _made(name, folders, options), Path(output)
     csv = output.with_suffix(".csv")
     write_csv(csv, made.data)
-    title = import_module(f"{__name__}.{name}").__doc__.partition("\n")[0].rstrip(".")
     page = html(made, title, csv.name, csv.read_bytes())
     for suffix, text in ((".md", markdown(made)), (".tex", latex(made)), (".html", page)):
         with atomic(output.with_suffix(suffix)) as beside:

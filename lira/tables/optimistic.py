@@ -48,15 +48,22 @@ def rates(run: Run) -> list[dict]:
 
 def reduction(row: pd.Series, data: pd.DataFrame) -> float:
     """Baseline's mean TPR over this row's; NaN for a baseline, or without one, or when both are 0."""
+    against = baseline(row, data)
+    if against is None:
+        return float("nan")
+    if row["tpr_mean"] == 0:
+        return float("inf") if against["tpr_mean"] > 0 else float("nan")
+    return against["tpr_mean"] / row["tpr_mean"]
+
+
+def baseline(row: pd.Series, data: pd.DataFrame) -> pd.Series | None:
+    """The row of the same attack and FPR that this one is a reduction of; ``None`` for a baseline, or without one."""
     same = (data["dataset"] == row["dataset"]) & (data["attack"] == row["attack"]) & (data["fpr"] == row["fpr"])
     candidates = data[same & (data["regime"] == "baseline")]
     if row["regime"] == "baseline" or candidates.empty:
-        return float("nan")
+        return None
     nearness = 2 * (candidates["architecture"] == row["architecture"]) + (candidates["seed"] == row["seed"])
-    baseline = candidates.loc[nearness.idxmax(), "tpr_mean"]
-    if row["tpr_mean"] == 0:
-        return float("inf") if baseline > 0 else float("nan")
-    return baseline / row["tpr_mean"]
+    return candidates.loc[nearness.idxmax()]
 
 
 def show_rates(data: pd.DataFrame) -> pd.DataFrame:

@@ -26,7 +26,7 @@ from lira.tables import names
 
 MAIN = [key for key in RUNS if key[1] in ("baseline", "aof", "tl")]
 OF_RUNS = ["in_out", "loss_ratio", "records", "roc", "thresholds"]
-OF_AGREEMENT = ["agreement", "displacement", "rank_bins", "support", "top1", "top_vulnerable"]
+OF_AGREEMENT = ["agreement", "displacement", "outliers", "rank_bins", "support", "top1", "top_vulnerable"]
 
 
 def folders_of(study, name):

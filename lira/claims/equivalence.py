@@ -1,0 +1,70 @@
+"""Two numbers with their errors: do they agree within a margin, differ by more, or is that not known?"""
+
+import math
+from typing import NamedTuple
+
+LEVEL = 0.9
+QUANTILE = 1.6448536269514722
+"""Standard errors from the centre to either end of a 90 % interval."""
+
+OF_95 = 2 * 1.959963984540054
+"""Standard errors in a 95 % interval."""
+
+AGREES, DIFFERS, UNKNOWN, NOT_COMPARABLE = "agrees", "differs", "cannot tell", "not comparable"
+VERDICTS = (AGREES, DIFFERS, UNKNOWN, NOT_COMPARABLE)
+
+
+class Estimate(NamedTuple):
+    """A number and its standard error, NaN where it is not known."""
+
+    value: float
+    error: float
+
+    @classmethod
+    def of_interval(cls, value: float, low: float, high: float) -> "Estimate":
+        """From a 95 % interval."""
+        return cls(value, (high - low) / OF_95)
+
+    def interval(self) -> tuple[float, float]:
+        """Its 90 % interval."""
+        return self.value - QUANTILE * self.error, self.value + QUANTILE * self.error
+
+    def __sub__(self, other: "Estimate") -> "Estimate":
+        return Estimate(self.value - other.value, math.hypot(self.error, other.error))
+
+
+def equivalence(difference: Estimate, margin: float) -> str:
+    """Two one-sided tests at 5 %: ``agrees``, ``differs`` or ``cannot tell``.
+
+    Args:
+        difference: Ours less the published number, with the errors of both.
+        margin: Largest difference that still agrees.
+
+    Returns:
+        ``agrees`` if the 90 % interval lies within the margin, ``differs`` if it lies outside, else ``cannot tell``.
+    """
+    low, high = difference.interval()
+    if max(abs(low), abs(high)) <= margin:
+        return AGREES
+    return DIFFERS if low > margin or high < -margin else UNKNOWN
+
+
+BOUNDS = {"correlation": (-1, 1), "fit": (-math.inf, math.inf)}
+PERCENT = ("accuracy", "auc", "tpr", "fpr", "ppv", "jaccard")
+
+
+def within(kind: str, low: float, high: float) -> tuple[float, float]:
+    """Both ends of an interval, kept to the values that a kind of number can have."""
+    least, most = BOUNDS.get(kind, (0, 100 if kind in PERCENT else math.inf))
+    return max(low, least), min(high, most)
+
+
+HOLDS, FAILS = "holds", "does not hold"
+
+
+def exceeds(estimate: Estimate, bound: float) -> str:
+    """``holds`` if the 90 % interval lies above ``bound``, ``does not hold`` if below, else ``cannot tell``."""
+    low, high = estimate.interval()
+    if low > bound:
+        return HOLDS
+    return FAILS if high < bound else UNKNOWN

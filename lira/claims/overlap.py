@@ -1,0 +1,191 @@
+"""Published against reproduced, for the agreement of flagged sets and for the loss ratio's fit over runs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float
+
+from lira.claims.comparison import Number, judge
+from lira.claims.equivalence import Estimate
+from lira.claims.results import NETWORKS, Benchmark, Results
+from lira.claims.sets import MEASURES, SEEDS, Flagged
+from lira.published import POOLS, published
+from lira.store import Run
+from lira.tables._agreement import Agreement
+from lira.tables._labels import percent
+from lira.tables._resolution import describe
+from lira.vulnerability import support_qualified
+
+FPR = 1e-5
+KINDS = {"jaccard": "jaccard", "intersection": "samples", "union": "samples"}
+SHOWN = {"jaccard": "Jaccard (%)", "intersection": "Intersection", "union": "Union"}
+FIT = {"r": "correlation", "ρ": "correlation", "slope": "fit", "intercept": "fit", "R²": "correlation"}
+"""Pearson's r on log10, Spearman's ρ, line and its R², with the kinds of their margins."""
+
+ENOUGH = 10
+"""Runs of the paper's data from which a fit over runs is comparable with the published one."""
+
+DRAWS = 1000
+
+
+class Sets:
+    """The sets flagged by the runs of an agreement folder.
+
+    Args:
+        agreement: The folder.
+    """
+
+    def __init__(self, agreement: Agreement):
+        self.title, self.negatives = agreement.title, agreement.negatives()
+        self.reference = list(agreement.runs().values())
+        self.variants = agreement.runs("variants")
+        self.first = Benchmark(self.reference[0])
+        self.flagged = cache(self._flagged)
+
+    def _flagged(self, fpr: float, support: int = 1, variants: bool = True) -> Flagged:
+        """Sets of samples detected at least ``support`` times at an FPR, whatever their false alarms."""
+        others = list(self.variants.values()) if variants else []
+        sets = [support_qualified(_at(run, fpr), support, zero_fp=False) for run in (*self.reference, *others)]
+        return Flagged(np.array(sets[: len(self.reference)]), np.array(sets[len(self.reference) :]))
+
+    def describe(self, fpr: float) -> str:
+        """Runs and FPR, and whether the pool resolves it."""
+        return f"{self.title} at {percent(fpr)} FPR{describe(fpr, self.negatives)}"
+
+    @property
+    def fprs(self) -> list[float]:
+        """Target FPRs of the runs, ascending."""
+        return sorted(self.reference[0].table("samples.csv")["fpr"].unique())
+
+
+def _at(run: Run, fpr: float):
+    table = run.table("samples.csv")
+    return table[table["fpr"] == fpr].sort_values("sample")
+
+
+def _row(sets: Sets, number: Number, margins: Mapping, obstacles: str, reason: str = "") -> dict:
+    pool = sets.first.pool
+    names = {name: sets.first.key[name] for name in ("dataset", "architecture", "regime")}
+    row = {"published_run": "cifar10/resnet18"} | names
+    row |= judge(number, margins, obstacles, pool == POOLS["cifar10"])
+    if reason and row["reason"] == "no error known":
+        row["reason"] = reason
+    label = f"{len(sets.reference)} runs (published {SEEDS})" if len(sets.reference) != SEEDS else ""
+    label += f"{', ' * bool(label)}pool {pool:,} (published {POOLS['cifar10']:,})" if pool != POOLS["cifar10"] else ""
+    return row | {"label": "" if obstacles else label}
+
+
+def support(sets: Sets, margins: Mapping) -> Iterator[dict]:
+    """Figure 3: identical runs by least number of detections."""
+    for row in published("support").rows.to_dict("records"):
+        values = (row["avg_jaccard_pct"], row["avg_intersection"], row["avg_union"])
+        place = {"runs": row["runs_combined"], "support": row["min_tp"]}
+        for made in _compare(sets, values, margins, row["runs_combined"], support=row["min_tp"], variants=False):
+            yield made | place
+
+
+def agreement(sets: Sets, margins: Mapping) -> Iterator[dict]:
+    """Figure 2: identical runs and with variants among them, tp >= 1."""
+    rows = published("agreement").rows
+    for (scenario, k), group in rows.groupby(["scenario", "runs_combined"], sort=False):
+        values = group.set_index("panel")["value"][["jaccard_pct", "intersection", "union"]]
+        different, among = _scenario(sets, scenario)
+        if different is not None:
+            for made in _compare(sets, list(values), margins, k, different, among):
+                yield made | {"scenario": scenario, "runs": k}
+
+
+def _compare(sets, values, margins, k, different=0, among=None, support=1, variants=True) -> Iterator[dict]:
+    obstacles = sets.first.obstacles("cifar10", "resnet18")
+    if different and len(sets.reference) < SEEDS and not obstacles:
+        return
+    found, reason = None, f"no error between runs: {len(sets.reference)} of them are combined"
+    if not obstacles and FPR in sets.fprs:
+        found = sets.flagged(FPR, support, variants).agreed(k, different, among)
+    for measure, value in zip(MEASURES, values, strict=True):
+        scale = 100 if measure == "jaccard" else 1
+        ours, error = None, np.nan
+        if found:
+            ours = getattr(found, measure)
+            known = ours.error if found.between_runs else np.nan
+            ours = Estimate(scale * ours.value, scale * known)
+            error = ours.error * (len(sets.reference) / SEEDS) ** 0.5
+        if ours is not None or obstacles:
+            number = Number(SHOWN[measure], KINDS[measure], Estimate(value, error), ours)
+            yield _row(sets, number, margins, obstacles, reason)
+
+
+def _scenario(sets: Sets, name: str) -> tuple[int | None, Sequence[int] | None]:
+    """Number of variants, and which of ours may be chosen; ``None`` if we have no such variant."""
+    if name.startswith("Identical"):
+        return 0, None
+    number, which = int(name[1]), name.partition("(")[2].removesuffix(")")
+    if not which:
+        return (number, None) if len(sets.variants) >= number else (None, None)
+    for index, run in enumerate(sets.variants.values()):
+        if which == _variant(run, sets.reference[0]):
+            return 1, [index]
+    return None, None
+
+
+def _variant(run: Run, reference: Run) -> str:
+    """A variant as the paper names it, by its recipe."""
+    recipe = run.recipe
+    if recipe["start"] not in ("scratch", None):
+        return "TL"
+    if run.key["architecture"] != reference.key["architecture"]:
+        return "Arch"
+    if (recipe["batch_size"], recipe["dropout"]) == (512, 0.2):
+        return "BS=512, DRP=20%"
+    return "DRP=25%, WD=3e-3" if (recipe["dropout"], recipe["weight_decay"]) == (0.25, 3e-3) else ""
+
+
+def fit(ratio: Float[np.ndarray, " run"], tpr: Float[np.ndarray, " run"]) -> dict[str, Estimate]:
+    """Correlations of log10 loss ratio and TPR (%), and the least-squares line, with errors from drawing runs anew."""
+    from scipy.stats import rankdata
+
+    drawn = np.random.default_rng(0).integers(len(ratio), size=(DRAWS, len(ratio)))
+    rows = np.concatenate([np.arange(len(ratio))[None], drawn])
+    x, y = np.log10(ratio)[rows], tpr[rows]
+    with np.errstate(invalid="ignore", divide="ignore"):  # draws of one run alone
+        r, slope = _line(x, y)
+        rho, _ = _line(rankdata(x, axis=1), rankdata(y, axis=1))
+    found = (r, rho, slope, y.mean(axis=1) - slope * x.mean(axis=1), r**2)
+    errors = (np.nanstd(values[1:]) for values in found)
+    return {name: Estimate(float(of[0]), float(error)) for name, of, error in zip(FIT, found, errors, strict=True)}
+
+
+def _line(x: Float[np.ndarray, "draw run"], y: Float[np.ndarray, "draw run"]) -> tuple[np.ndarray, np.ndarray]:
+    """Correlation and slope of each draw."""
+    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    products, squares = (x * y).sum(axis=1), (x**2).sum(axis=1)
+    return products / np.sqrt(squares * (y**2).sum(axis=1)), products / squares
+
+
+def published_fit() -> dict[str, Estimate]:
+    """The fit over the 49 published configurations, which gives the numbers that the paper states."""
+    rows = published("loss_ratio").rows
+    return fit(rows["loss_ratio"].to_numpy(), rows["tpr_at_fpr_1e-3_online"].to_numpy())
+
+
+def own_fit(results: Results, fpr: float) -> tuple[int, dict[str, Estimate]]:
+    """Number of runs with a loss ratio and a TPR at this FPR, and the fit over them; empty for fewer than three."""
+    found = [(run.utility["loss_ratio_mean"], run.rate("online", "target", fpr, "tpr")) for run in results.runs]
+    points = np.array([(ratio, rate["mean"]) for ratio, rate in found if rate and ratio > 0])
+    return len(points), fit(*points.T) if len(points) > 2 else {}
+
+
+def loss_ratio(results: Results, margins: Mapping) -> Iterator[dict]:
+    """Figure 7: over all runs of the study."""
+    count, ours = own_fit(results, 1e-3)
+    of_paper = [run for run in results.runs if run.key["dataset"] in POOLS]
+    alike = sum(not run.obstacles(run.key["dataset"], _network(run)) for run in of_paper)
+    obstacles = "" if alike >= ENOUGH else f"{alike} runs of the paper's data, architectures and number of models"
+    for name, theirs in published_fit().items():
+        row = judge(Number(name, FIT[name], theirs, ours.get(name)), margins, obstacles)
+        yield row | {"label": "" if obstacles else f"{count} runs (published {len(published('loss_ratio').rows)})"}
+
+
+def _network(run: Benchmark) -> str:
+    return next((name for name in NETWORKS if run.is_network(name)), "resnet18")

@@ -1,0 +1,53 @@
+"""The verdict: published numbers against the study's own, the paper's claims, and what single runs and targets do."""
+
+
+rule judge_study:
+    input:
+        runs=run_files("summary.csv"),
+        shadows=run_files("shadows.h5"),
+        agreement=agreement_files("agreement.csv"),
+        sets=agreement_files("runs.json"),
+        reference=run_files("samples.csv", study.agreement, every_seed=True),
+        reference_metrics=run_files("metrics.csv", study.agreement, every_seed=True),
+        reference_shadows=run_files("shadows.h5", study.agreement, every_seed=True),
+        variants=run_files("samples.csv", VARIANTS),
+    output:
+        verdict_files("Verdict"),
+    log:
+        "<logs>/judge_study.log",
+    benchmark:
+        "<benchmarks>/judge_study.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        folder=subpath(output[0], parent=True),
+        margins=study.margins.model_dump_json(),
+        agreement=lambda wildcards, input: option("agreement", input.agreement),
+    message:
+        "Comparing with the published numbers, testing the paper's claims"
+    shell:
+        "lira judge-study {input.runs} {params.agreement} --margins {params.margins:q} --output {params.folder}"
+        " > {log} 2>&1"
+
+
+use rule plot_loss_ratio as plot_outliers with:
+    input:
+        shown="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
+        runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
+        shadows=reference_files("shadows.h5"),
+        scores=reference_files("scores.h5"),
+        metrics=reference_files("metrics.csv"),
+        samples=reference_files("samples.csv"),
+    output:
+        **figure_files("outliers-{dataset}-{architecture}-{regime}", "Verdict"),
+    log:
+        "<logs>/plot/outliers-{dataset}-{architecture}-{regime}.log",
+    benchmark:
+        "<benchmarks>/plot/outliers-{dataset}-{architecture}-{regime}.tsv"
+    params:
+        name="outliers",
+        options=[],

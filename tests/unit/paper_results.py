@@ -1,0 +1,64 @@
+"""Made-up results of the paper's benchmarks whose verdict is known beforehand: summaries, utilities, flagged sets."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lira import store
+from lira.agreement import measure_agreement
+from lira.claims.results import NETWORKS
+
+RECIPE = {"augment": ["flip", "crop", "cutout"], "dropout": 0.0, "weight_decay": 5e-4, "batch_size": 256}
+RECIPE |= {"start": "scratch"}
+
+
+def write_run(
+    folder: Path, key: str, network: str, *, seed=42, models=256, pool=60_000, utility=None, rates=(), recipe=None
+) -> Path:
+    """A run with the given means: ``rates`` are (attack, mode, fpr, metric, prior, mean %, error %[, resolution])."""
+    place = folder / "runs" / key / f"seed{seed}"
+    dataset, architecture, regime = key.split("/")
+    attributes = {"study": "made-up", "dataset": dataset, "architecture": architecture, "regime": regime}
+    attributes |= {"seed": seed, "recipe": RECIPE | (recipe or {}), "network": NETWORKS.get(network, {"family": "x"})}
+    with store.create(place / "shadows.h5", "shadows", attributes) as file:
+        file.create_dataset("member", (models, pool), bool, chunks=(1, pool))
+        for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
+            file[f"utility/{name}"] = np.full(models, (utility or {}).get(name, 0.5)) + 1e-4 * (-1.0) ** np.arange(
+                models
+            )
+    rows = [summary_row(*rate, models=models) for rate in rates or [("none", "target", 0.5, "tpr", np.nan, 1, 1)]]
+    pd.DataFrame(rows).to_csv(place / "summary.csv", index=False)
+    return place
+
+
+def summary_row(attack, mode, fpr, metric, prior, mean, error, resolution="", models=256, influence=0.0, target=0):
+    """A row of ``summary.csv`` (fractions) whose mean (in %) has a standard error (in %)."""
+    half = 1.959963984540054 * error
+    named = {"attack": attack, "mode": mode, "fpr": fpr, "metric": metric, "prior": prior, "resolution": resolution}
+    numbers = {"mean": mean, "low": mean - half, "high": mean + half, "std": error * models**0.5, "median": mean}
+    numbers |= {"trimmed_mean": mean, "null": 0.1, "influence": influence}
+    known = {
+        "targets": models,
+        "undefined": 0,
+        "influence_target": target,
+        "influential": str(target) if influence else "",
+    }
+    return named | {name: value / 100 for name, value in numbers.items()} | known | {"expected_fp": 25.0}
+
+
+def write_sets(folder: Path, reference, variants=(), fpr=1e-5, recipes=(), **options) -> Path:
+    """Runs of CIFAR-10 aof that flag the given sets (True where tp = 1), and their comparison."""
+    places = [write_run(folder, "cifar10/resnet18/aof", "resnet18", seed=k, **options) for k in range(len(reference))]
+    others = [
+        write_run(folder, f"cifar10/resnet18/variant{k}", "resnet18", recipe=recipe, **options)
+        for k, recipe in enumerate(recipes or [{}] * len(variants))
+    ]
+    for place, flagged in zip([*places, *others], [*reference, *variants], strict=True):
+        counts = {"fpr": fpr, "sample": np.arange(len(flagged)), "tp": np.asarray(flagged, int), "fp": 0}
+        pd.DataFrame(counts).to_csv(place / "samples.csv", index=False)
+        metrics = {"attack": "online", "mode": "target", "fpr": fpr, "prior": 0.5, "target": [0], "fp": 0, "tn": 30_000}
+        pd.DataFrame(metrics).to_csv(place / "metrics.csv", index=False)
+    output = folder / "agreement" / "cifar10" / "resnet18" / "aof"
+    measure_agreement(places, others, [f"variant {k}" for k in range(len(others))], [fpr], output / "agreement.csv")
+    return output

@@ -1,0 +1,386 @@
+"""Verdicts on made-up results for which they are known, one of each kind, and the claims of the paper."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from paper_results import summary_row, write_run, write_sets
+from scipy.stats import linregress, pearsonr, spearmanr
+from synthetic_study import RUNS, agreement_folder, run_folder
+
+from lira.agreement import scenarios
+from lira.claims import compare, judge_study, on_rates, on_sets
+from lira.claims.comparison import Number, judge
+from lira.claims.equivalence import Estimate, equivalence, exceeds
+from lira.claims.overlap import Sets, fit, published_fit
+from lira.claims.results import BENCHMARKS, Results
+from lira.claims.sets import Flagged
+from lira.config.sections import Margins
+from lira.published import names, published
+from lira.tables._agreement import Agreement
+
+MARGINS = Margins().model_dump()
+LIRA = ("online", "online_fixed", "offline", "offline_fixed")
+
+
+def test_published_numbers_are_whole_and_say_where_they_stand():
+    tables = {name: published(name) for name in names()}
+    assert {name: table.place for name, table in tables.items()} == {
+        "utility": "Table 2",
+        "optimistic": "Tables 3-6",
+        "calibrated": "Tables 7-10 and 12",
+        "ablation": "Table 14",
+        "transfer": "Table 15",
+        "agreement": "Figure 2",
+        "support": "Figure 3",
+        "loss_ratio": "Figure 7",
+    }
+    assert all(table.source.startswith("arXiv 2603.07567, ") for table in tables.values())
+    counts = {name: len(table.rows) for name, table in tables.items()}
+    assert counts == {"utility": 10, "optimistic": 50, "calibrated": 40, "ablation": 22, "transfer": 4,
+                      "agreement": 111, "support": 32, "loss_ratio": 49}  # fmt: skip
+    rows = tables["optimistic"].rows
+    online = rows[(rows["dataset"] == "cifar10") & (rows["attack"] == "online")].set_index("regime")
+    ratio = online.loc["baseline", "tpr_at_fpr_1e-3_mean"] / online.loc["aof", "tpr_at_fpr_1e-3_mean"]
+    assert ratio == pytest.approx(online.loc["aof", "reduction_at_fpr_1e-3"], abs=0.05)
+
+
+def test_the_published_points_give_the_numbers_the_paper_states():
+    found = {name: round(estimate.value, 2) for name, estimate in published_fit().items()}
+    assert found == {"r": 0.77, "ρ": 0.63, "slope": 4.39, "intercept": 0.72, "R²": 0.60}
+
+
+@pytest.mark.parametrize(
+    ("difference", "error", "verdict"),
+    [
+        (0.5, 0.2, "agrees"),
+        (-0.5, 0.2, "agrees"),
+        (0.5, 0.31, "cannot tell"),
+        (1.5, 0.2, "differs"),
+        (-1.5, 0.2, "differs"),
+        (1.2, 0.2, "cannot tell"),
+        (0.0, 2.0, "cannot tell"),
+        (0.0, np.nan, "cannot tell"),
+    ],
+)
+def test_equivalence(difference, error, verdict):
+    assert equivalence(Estimate(difference, error), 1.0) == verdict
+
+
+def test_errors_of_both_count():
+    difference = Estimate(3.0, 0.3) - Estimate(1.0, 0.4)
+    assert difference == pytest.approx((2.0, 0.5))
+    assert exceeds(difference, 1.0) == "holds"
+    assert exceeds(difference, 1.5) == "cannot tell"
+    assert exceeds(difference, 3.0) == "does not hold"
+
+
+def test_margins_are_shares_or_points():
+    share = judge(Number("TPR", "tpr", Estimate(10, 0.1), Estimate(11, 0.1)), MARGINS)
+    points = judge(Number("AUC", "auc", Estimate(60, 0.1), Estimate(61, 0.1)), MARGINS)
+    assert (share["margin"], share["verdict"]) == (2.0, "agrees")
+    assert (points["margin"], points["verdict"]) == (1.0, "cannot tell")
+    tight = judge(Number("TPR", "tpr", Estimate(10, 0.1), Estimate(11, 0.1)), MARGINS | {"tpr": 0.05})
+    assert tight["verdict"] == "differs"
+    unknown = judge(Number("loss", "loss", Estimate(1, np.nan), Estimate(1.01, 0.01)), MARGINS)
+    assert unknown["difference_high"] - unknown["difference"] == pytest.approx(1.645 * 0.01 * 2**0.5, rel=1e-3)
+
+
+RATES = [
+    ("online", "target", 1e-3, "tpr", np.nan, 10.3, 0.05),  # published 10.268
+    ("online", "target", np.nan, "auc", np.nan, 70.0, 0.1),  # 76.48
+    ("offline", "target", 1e-3, "tpr", np.nan, 3.3, 2.0),  # 3.262
+    ("online", "target", 1e-5, "tpr", np.nan, 3.95, 0.05, "TPR at 0 FP"),  # 3.956
+]
+
+
+def compared(folder, name, **options):
+    run = write_run(folder, "cifar10/resnet18/baseline", "resnet18", rates=RATES, **options)
+    return compare(Results([run]), [], MARGINS)[name]
+
+
+def verdicts_of(rows):
+    return {(row.attack, row.quantity): row.verdict for row in rows.itertuples()}
+
+
+def test_one_of_each_verdict(tmp_path):
+    rows = compared(tmp_path, "optimistic")
+    assert verdicts_of(rows) == {
+        ("online", "TPR, 0.001 % FPR"): "agrees",
+        ("online", "TPR, 0.1 % FPR"): "agrees",
+        ("online", "AUC"): "differs",
+        ("offline", "TPR, 0.1 % FPR"): "cannot tell",
+    }
+    assert set(rows["label"]) == {""}
+    first = rows[(rows["quantity"] == "AUC")].iloc[0]
+    assert (first["published"], first["ours"], first["difference"]) == pytest.approx((76.48, 70, -6.48))
+    assert first["published_error"] == pytest.approx(0.32 / 16)
+
+
+def test_at_the_floor_pools_of_another_size_cannot_tell(tmp_path):
+    rows = compared(tmp_path, "optimistic", pool=50_000)
+    verdicts = verdicts_of(rows)
+    assert verdicts["online", "TPR, 0.001 % FPR"] == "cannot tell"
+    assert verdicts["online", "TPR, 0.1 % FPR"] == "agrees"
+    assert rows.set_index("quantity").loc["TPR, 0.001 % FPR", "reason"].startswith("FPR floor")
+    assert set(rows["label"]) == {"pool 50,000 (published 60,000)"}
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({"models": 64}, "64 shadow models"), ({"network": "wrn28_2"}, "architecture resnet18")],
+)
+def test_not_comparable(tmp_path, options, reason):
+    network = options.pop("network", "resnet18")
+    run = write_run(tmp_path, "cifar10/resnet18/baseline", network, rates=RATES, **options)
+    rows = compare(Results([run]), [], MARGINS)["optimistic"]
+    assert set(rows["verdict"]) == {"not comparable"} and set(rows["reason"]) == {reason}
+    assert rows["difference"].isna().all() and not rows["ours"].isna().all()
+
+
+def test_another_dataset_stands_beside_the_published_numbers(tmp_path):
+    run = write_run(tmp_path, "digits/fcn/baseline", "other", rates=RATES, models=64)
+    tables = compare(Results([run]), [], MARGINS)
+    assert set(tables["optimistic"]["published_run"]) == {
+        f"{dataset}/{network}" for (dataset, regime), network in BENCHMARKS.items() if regime == "baseline"
+    }
+    for name in ("optimistic", "utility", "calibrated", "transfer", "loss_ratio"):
+        assert set(tables[name]["verdict"]) == {"not comparable"}, name
+    assert set(tables["utility"]["reason"]) == {"dataset digits, architecture fcn, 64 shadow models"}
+
+
+def test_what_the_study_lacks_is_left_out(tmp_path):
+    rows = compared(tmp_path, "utility")
+    assert set(rows["published_run"]) == {"cifar10/resnet18"} and set(rows["regime"]) == {"baseline"}
+    assert compared(tmp_path, "calibrated").empty
+
+
+def test_utility_and_calibrated(tmp_path):
+    utility = {"train_loss": 0.0032, "test_loss": 0.2272, "train_accuracy": 0.9994, "test_accuracy": 0.95}
+    rates = [("online", "shadow", 1e-5, "tpr", np.nan, 4.0, 0.05), ("online", "shadow", 1e-5, "ppv", 0.01, 80.0, 1.0)]
+    run = write_run(tmp_path, "cifar10/resnet18/baseline", "resnet18", utility=utility, rates=rates)
+    tables = compare(Results([run]), [], MARGINS)
+    found = tables["utility"].set_index("quantity")["verdict"]
+    assert (found["train_loss"], found["train_accuracy"], found["test_accuracy"]) == ("agrees", "agrees", "differs")
+    found = tables["calibrated"].set_index("quantity")["verdict"]
+    assert dict(found) == {"TPR′, 0.001 % FPR": "agrees", "PPV at π = 1 %, 0.001 % FPR": "differs"}
+
+
+def test_ablation_rows_are_found_by_their_recipe(tmp_path):
+    recipe = {"augment": ["crop", "flip", "cutout"], "dropout": 0.25}
+    rates = [("online_fixed", "target", 1e-3, "tpr", np.nan, 2.24, 0.02)]
+    run = write_run(tmp_path, "cifar10/wrn28_2/any_name", "wrn28_2", rates=rates, recipe=recipe)
+    rows = compare(Results([run]), [], MARGINS)["ablation"]
+    assert rows.set_index("quantity").loc["TPR, 0.1 % FPR", ["published", "verdict"]].tolist() == [2.24, "agrees"]
+    assert rows.set_index("quantity").loc["train_loss", "published"] == 0.0777
+
+
+def random_sets(runs, samples=4000, flagged=400, share=0.8, seed=0):
+    generator = np.random.default_rng(seed)
+    base = np.arange(samples) < flagged
+    return np.stack([base & (generator.random(samples) < share) for _ in range(runs)])
+
+
+def test_agreement_of_five_runs_is_that_of_the_scenarios():
+    reference, variants = random_sets(5), random_sets(4, share=0.6, seed=1)
+    table, flagged = scenarios(reference, variants, list("abcd")), Flagged(reference, variants)
+    for row in table.itertuples():
+        different = 0 if row.scenario == "identical" else int(row.scenario[1])
+        among = ["abcd".index(row.variants)] if row.variants else None
+        found = flagged.mean(row.k, different, among)[0]
+        np.testing.assert_allclose(found, (row.jaccard, row.intersection, row.union), rtol=1e-5)
+
+
+def test_of_more_runs_it_is_the_mean_over_all_choices_of_five():
+    reference, variants = random_sets(7), random_sets(1, share=0.5, seed=3)
+    found = Flagged(reference, variants).mean(4, 1)[0, 0]
+    fives = [np.delete(reference, [i, j], axis=0) for i in range(7) for j in range(i)]
+    expected = np.mean([Flagged(five, variants).mean(4, 1)[0, 0] for five in fives])
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_errors_between_runs_are_known_while_a_run_is_left(tmp_path):
+    flagged = Flagged(random_sets(5), np.zeros((0, 4000), bool))
+    assert flagged.agreed(2).between_runs and not flagged.agreed(5).between_runs
+    value, error = flagged.agreed(2).jaccard
+    assert value == pytest.approx(0.8**2 / (1 - 0.2**2), abs=3 * error) and error < 0.03
+    nothing = Flagged(np.eye(3, 50, dtype=bool), np.zeros((0, 50), bool)).agreed(3)
+    assert nothing.jaccard.value == 0 and nothing.jaccard.error >= 1 / 3
+
+
+def test_error_over_samples_is_that_of_a_share():
+    """One choice of all runs: Jaccard is the share of the union's samples that all flag."""
+    found = Flagged(random_sets(2, samples=40_000, flagged=4_000), np.zeros((0, 40_000), bool)).agreed(2)
+    share, union = found.jaccard.value, found.union.value
+    assert found.jaccard.error == pytest.approx((share * (1 - share) / union) ** 0.5, rel=0.25)
+
+
+def sets_of(folder, *arguments, **options):
+    return Sets(Agreement(write_sets(folder, *arguments, **options)))
+
+
+def test_published_agreement(tmp_path):
+    """Twelve runs whose sets share 56 % of 2,167 samples in pairs, and a variant of the paper's recipe."""
+    share = 2 * 0.56 / 1.56  # of the same base
+    base = round(837 / share**2)
+    reference, variant = random_sets(12, 4000, base, share), random_sets(1, 4000, base, share, seed=5)
+    recipes = [{"batch_size": 512, "dropout": 0.2}]
+    sets = sets_of(tmp_path, reference, variant, recipes=recipes, pool=50_000)
+    tables = compare(Results([run.folder for run in sets.reference[:1]]), [sets], MARGINS)
+    found = tables["support"].set_index(["runs", "support", "quantity"])
+    assert found.loc[(2, 1, "Jaccard (%)"), "verdict"] == "agrees"
+    assert found.loc[(5, 1, "Union"), "verdict"] == "differs"
+    assert found.loc[(2, 64, "Jaccard (%)"), "verdict"] == "cannot tell"  # no sample is detected so often
+    assert set(tables["support"]["label"]) == {"12 runs (published 5), pool 50,000 (published 60,000)"}
+    assert set(tables["agreement"]["scenario"]) == {"Identical (2-5 seeds)", "+1 different (BS=512, DRP=20%)"}
+    claims = {row["part"]: row["verdict"] for row in on_sets.agreement(sets, MARGINS) if "Identical" in row["claim"]}
+    assert (claims["direction"], claims["size, 2 runs"]) == ("holds", "holds")
+
+
+def test_all_runs_combined_have_no_error_between_them(tmp_path):
+    sets = sets_of(tmp_path, random_sets(5))
+    rows = compare(Results([sets.reference[0].folder]), [sets], MARGINS)["support"]
+    rows = rows[(rows["support"] == 1) & (rows["quantity"] == "Jaccard (%)")].set_index("runs")
+    assert rows.loc[5, "verdict"] == "cannot tell"
+    assert rows.loc[5, "reason"] == "no error between runs: 5 of them are combined"
+
+
+def test_three_configurations(tmp_path):
+    few, many = random_sets(5, share=0.4), random_sets(3, share=0.4, seed=9)
+    rows = {row["part"]: row for row in on_sets.agreement(sets_of(tmp_path / "a", few, many), MARGINS)}
+    assert (rows["direction"]["verdict"], rows["size"]["verdict"]) == ("holds", "holds")
+    same = random_sets(5, share=0.97)
+    rows = {row["part"]: row for row in on_sets.agreement(sets_of(tmp_path / "b", same, same[:3]), MARGINS)}
+    assert (rows["direction"]["verdict"], rows["size"]["verdict"]) == ("does not hold", "does not hold")
+    assert rows["size, 5 runs"]["verdict"] == "does not hold"
+    rows = {row["part"]: row for row in on_sets.agreement(sets_of(tmp_path / "c", few[:3], many), MARGINS)}
+    assert rows["size"]["verdict"] == rows["size, 5 runs"]["verdict"] == "cannot tell"
+    assert rows["size"]["numbers"].startswith("needs 5 runs and 3 variants, there are 3 and 3")
+
+
+def test_a_single_run_that_makes_the_agreement_low_is_found(tmp_path):
+    reference = random_sets(5, 10_000, 1000, 0.9)
+    (row,) = on_sets.single_run(sets_of(tmp_path / "clean", reference))
+    assert row["verdict"] == "does not hold"
+    reference[3, 2000:4300] = True  # 2,300 one-off detections
+    (row,) = on_sets.single_run(sets_of(tmp_path / "broken", reference))
+    assert row["verdict"] == "holds" and row["ours"] > 1.5
+    assert "without seed 3" in row["numbers"] and "2300 samples" in row["numbers"]
+    (row,) = on_sets.single_run(sets_of(tmp_path / "few", reference[:2]))
+    assert row["verdict"] == "cannot tell"
+
+
+def benchmarks(folder, tprs, error=0.02, ppv=90.0, extra=()):
+    """Baseline, aof and tl of CIFAR-10 with a TPR for all attacks and FPRs, in percent."""
+    runs = []
+    for regime, tpr in tprs.items():
+        rates = [(a, "target", fpr, "tpr", np.nan, tpr, error * tpr) for a in LIRA for fpr in (1e-5, 1e-3)]
+        rates += [(a, "target", np.nan, "auc", np.nan, 60, 0.1) for a in LIRA]
+        rates += [("online", "target", 1e-5, "ppv", 0.5, 100, 0), ("online", "shadow", 1e-5, "ppv", 0.01, ppv, 1.0)]
+        network = BENCHMARKS["cifar10", regime]
+        runs.append(write_run(folder, f"cifar10/{network}/{regime}", network, rates=[*rates, *extra]))
+    return Results(runs)
+
+
+def test_reductions(tmp_path):
+    results = benchmarks(tmp_path, {"baseline": 10.0, "aof": 10 / 6.5, "tl": 11.0})
+    rows = {(row["claim"], row["part"]): row for row in on_rates.reductions(results, MARGINS)}
+    verdicts = {key: row["verdict"] for key, row in rows.items()}
+    assert verdicts["AOF cuts the TPR", "direction"] == "holds"
+    assert verdicts["AOF cuts the TPR", "size, the text's"] == "holds"
+    assert verdicts["AOF cuts the TPR", "size, the tables'"] == "holds"
+    assert (
+        verdicts["TL cuts the TPR", "direction"] == verdicts["TL cuts the TPR", "size, the text's"] == "does not hold"
+    )
+    assert rows["AOF cuts the TPR", "size, the text's"]["ours"] == pytest.approx(6.5)
+    assert "8 of 8 cells above 1" in rows["AOF cuts the TPR", "direction"]["numbers"]
+    wide = benchmarks(tmp_path / "wide", {"baseline": 10.0, "aof": 9.0}, error=0.3)
+    assert {row["verdict"] for row in on_rates.reductions(wide, MARGINS) if "direction" in row["part"]} == {
+        "cannot tell"
+    }
+
+
+def test_the_papers_tables_give_the_reductions_that_were_worked_out_from_them():
+    (aof, aof_range), (tl, tl_range) = on_rates.of_tables("aof"), on_rates.of_tables("tl")
+    assert (round(aof, 1), round(tl)) == (7.0, 23)
+    assert "2.4–24" in aof_range and "0.4–190" in tl_range
+
+
+def test_shadow_thresholds_cut_the_ppv(tmp_path):
+    rows = list(on_rates.precision(benchmarks(tmp_path, {"baseline": 10.0}, ppv=67.0), MARGINS))
+    assert [row["verdict"] for row in rows] == ["holds", "holds"]
+    assert rows[0]["ours"] == pytest.approx(33.0) and rows[1]["stated"] == pytest.approx(32.65)
+    rows = list(on_rates.precision(benchmarks(tmp_path / "none", {"baseline": 10.0}, ppv=100.0), MARGINS))
+    assert [row["verdict"] for row in rows] == ["cannot tell", "does not hold"]
+
+
+def test_a_single_target_that_makes_a_mean_is_found(tmp_path):
+    run = write_run(tmp_path, "cifar10/resnet18/aof", "resnet18", rates=RATES)
+    for influence, verdict in ((0.030, "holds"), (0.002, "does not hold")):
+        row = summary_row("online", "shadow", 1e-5, "fpr_achieved", np.nan, 0.033, 0.03, influence=influence, target=77)
+        pd.DataFrame([row]).to_csv(run / "summary.csv", index=False)
+        (line,) = on_rates.single_target(Results([run]))
+        assert line["verdict"] == verdict and "target 77 of cifar10/resnet18/aof, online" in line["numbers"]
+        assert line["ours"] == pytest.approx(influence / 0.033)
+    write_run(tmp_path, "cifar10/resnet18/aof", "resnet18", rates=RATES)
+    (line,) = on_rates.single_target(Results([run]))
+    assert line["verdict"] == "cannot tell"
+
+
+def test_fit_against_scipy():
+    generator = np.random.default_rng(0)
+    ratio = 10 ** generator.uniform(0, 2, 40)
+    tpr = 4 * np.log10(ratio) + generator.normal(0, 1, 40)
+    found, line = fit(ratio, tpr), linregress(np.log10(ratio), tpr)
+    assert found["r"].value == pytest.approx(pearsonr(np.log10(ratio), tpr).statistic)
+    assert found["ρ"].value == pytest.approx(spearmanr(ratio, tpr).statistic)
+    assert (found["slope"].value, found["intercept"].value) == pytest.approx((line.slope, line.intercept))
+    assert found["slope"].error == pytest.approx(line.stderr, rel=0.3)
+
+
+def test_the_loss_ratio_claim(tmp_path):
+    runs = []
+    for number, ratio in enumerate(np.geomspace(1.05, 100, 12)):
+        utility = {"train_loss": 0.4 / ratio, "test_loss": 0.4}
+        tpr = 4.39 * np.log10(ratio) + 0.72 + (-1) ** number
+        rates = [("online", "target", 1e-3, "tpr", np.nan, tpr, 0.02)]
+        key = f"cifar10/resnet18/recipe{number}"
+        runs.append(write_run(tmp_path, key, "resnet18", utility=utility, rates=rates))
+    rows = {row["part"]: row["verdict"] for row in on_rates.loss_ratio(Results(runs), MARGINS)}
+    assert rows["direction"] == "holds"
+    assert rows["size, r"] == "does not hold"  # .94 here
+    rows = compare(Results(runs), [], MARGINS)["loss_ratio"].set_index("quantity")
+    assert set(rows["label"]) == {"12 runs (published 49)"}
+    assert rows.loc["slope", "verdict"] == "cannot tell"
+    (row,) = on_rates.loss_ratio(Results(runs[:2]), MARGINS)
+    assert row["verdict"] == "cannot tell"
+
+
+@pytest.fixture(scope="module")
+def judged(study, tmp_path_factory):
+    output = tmp_path_factory.mktemp("judged")
+    runs = [run_folder(study, *key, seeds[0]) for key, seeds in RUNS.items()]
+    judge_study(runs, [agreement_folder(study)], MARGINS, output)
+    return output
+
+
+def test_a_study_is_judged_whole(judged):
+    made = {"verdict", "claims", *(f"published-{name}" for name in names())}
+    assert {path.stem for path in judged.iterdir()} == made
+    assert {path.suffix for path in judged.iterdir()} == {".csv", ".md", ".tex", ".html"}
+    verdict = pd.read_csv(judged / "verdict.csv").set_index("table")
+    assert (verdict[["agrees", "differs", "cannot tell"]] == 0).all(axis=None)
+    assert verdict.loc["utility", "not comparable"] == 50
+    claims = pd.read_csv(judged / "claims.csv")
+    assert set(claims["verdict"]) <= {"holds", "does not hold", "cannot tell"}
+    by = claims.set_index(["claim", "part"])["verdict"]
+    assert by["AOF cuts the TPR", "direction"] == "holds"  # as the made-up study was made
+    for path in judged.glob("*.md"):
+        lines = [line for line in path.read_text().splitlines() if line.startswith("|")]
+        assert len(lines) == 2 + len(pd.read_csv(path.with_suffix(".csv")))
+
+
+def test_the_same_results_give_the_same_bytes(judged, study, tmp_path):
+    runs = [run_folder(study, *key, seeds[0]) for key, seeds in RUNS.items()]
+    judge_study(runs, [agreement_folder(study)], MARGINS, tmp_path)
+    for path in judged.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
