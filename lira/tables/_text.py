@@ -1,6 +1,7 @@
 """Numbers and tables as text, for Markdown and for LaTeX."""
 
 import re
+from textwrap import wrap
 
 import pandas as pd
 
@@ -21,10 +22,20 @@ SYMBOLS = {
     "τ": r"$\tau$",
     "∩": r"$\cap$",
     "∪": r"$\cup$",
+    "φ": r"$\varphi$",
+    "Δ": r"$\Delta$",
     "′": r"$'$",
     "†": r"\textsuperscript{\dag}",
     "‡": r"\textsuperscript{\ddag}",
 }
+RUN_COLUMNS = ("Dataset", "Architecture", "Regime", "Seed")
+PAGE, HEADING = 54, 12
+"""Most lines of a part of a table, and characters from which a heading is broken, in LaTeX."""
+
+PREAMBLE = r"""% needs \usepackage{booktabs,siunitx}; graphicx fits it to the line
+\sisetup{separate-uncertainty=true}
+\providecommand{\fitted}[1]{\ifdefined\resizebox\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{#1}\else#1\fi}
+"""
 NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: ± \d+(?:\.\d+)?)?(?![\w-]|\.\d)")
 
 
@@ -50,18 +61,59 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """The table for LaTeX, its notes below: a ``tabular`` that needs booktabs and siunitx, for any table environment.
+    """The table for LaTeX, its notes below: one ``tabular`` or several, which need booktabs and siunitx.
 
-    What a row's leading columns repeat from the row above is left blank.
+    Where other columns name the rows of a run, the run has a line above them; else what the leading columns repeat
+    from the row above is left blank. A long table is divided between runs, so that each part fits a page. With
+    graphicx loaded, what is wider than the line is scaled to it.
     """
-    cells = table.text.map(to_tex).rename(columns=to_tex)
-    for depth in range(table.keys - 1):
-        leading = table.text.iloc[:, : depth + 1]
-        cells.isetitem(depth, cells.iloc[:, depth].mask(leading.eq(leading.shift()).all(axis=1), ""))
-    columns = "l" * table.keys + "r" * (len(cells.columns) - table.keys)
-    tabular = cells.style.hide(axis="index").to_latex(hrules=True, column_format=columns)
+    names = list(table.text.columns)
+    run = [name for name in names[: table.keys] if name in RUN_COLUMNS]
+    groups = _groups(table.text, run)
+    if len(groups) in (1, len(table.text)):
+        run, groups = [], [("", table.text)]
+    left, keys = [name for name in names if name not in run], table.keys - len(run)
+    head = " & ".join(_stacked(name, "l" if i < keys else "r") for i, name in enumerate(left))
+    parts, lines = [], []
+    for title, rows in groups:
+        above = [f"\\multicolumn{{{len(left)}}}{{l}}{{\\emph{{{to_tex(title)}}}}} \\\\"] if title else []
+        if lines and len(lines) + len(above) + len(rows) > PAGE:
+            parts, lines = [*parts, lines], []
+        lines = [*lines, *above, *_lines(rows[left], keys)]
+    columns = "l" * keys + "r" * (len(left) - keys)
+    tabulars = "\n\\par\\medskip\n".join(
+        f"\\fitted{{\\begin{{tabular}}{{{columns}}}\n\\toprule\n{head} \\\\\n\\midrule\n"
+        + "\n".join(part)
+        + "\n\\bottomrule\n\\end{tabular}}"
+        for part in [*parts, lines]
+    )
     notes = "".join(f"\\par\\smallskip{{\\footnotesize {to_tex(note)}}}\n" for note in table.notes)
-    return f"% needs \\usepackage{{booktabs,siunitx}}\n\\sisetup{{separate-uncertainty=true}}\n{tabular}{notes}"
+    return f"{PREAMBLE}{tabulars}\n{notes}"
+
+
+def _groups(text: pd.DataFrame, run: list[str]) -> list[tuple[str, pd.DataFrame]]:
+    return (
+        [("", text)]
+        if not run
+        else [
+            (" ".join(f"seed {part}" if name == "Seed" else part for name, part in zip(run, key, strict=True)), rows)
+            for key, rows in text.groupby(run, sort=False)
+        ]
+    )
+
+
+def _lines(rows: pd.DataFrame, keys: int) -> list[str]:
+    cells = rows.map(to_tex)
+    for depth in range(keys - 1):
+        leading = rows.iloc[:, : depth + 1]
+        cells.isetitem(depth, cells.iloc[:, depth].mask(leading.eq(leading.shift()).all(axis=1), ""))
+    return [" & ".join(line) + r" \\" for line in cells.itertuples(index=False)]
+
+
+def _stacked(heading: str, side: str) -> str:
+    """A heading in lines of a few words each."""
+    lines = [to_tex(line) for line in wrap(heading, HEADING, break_long_words=False, break_on_hyphens=False)]
+    return lines[0] if len(lines) < 2 else f"\\shortstack[{side}]{{" + r"\\".join(lines) + "}"
 
 
 def to_tex(text: str) -> str:

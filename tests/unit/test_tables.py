@@ -1,8 +1,12 @@
 """Tables against numbers computed another way, what unresolved cells say, and that the three files agree."""
 
 import re
+import shutil
 import subprocess
 import sys
+from base64 import b64decode
+from hashlib import sha256
+from html import unescape
 
 import h5py
 import numpy as np
@@ -15,9 +19,10 @@ from lira import store
 from lira.attacks import score_file
 from lira.controls import gaussian_world
 from lira.errors import ConfigError, StoreError
-from lira.tables import names, tabulate
+from lira.tables import Table, names, tabulate
+from lira.tables._html import html
 from lira.tables._labels import percent
-from lira.tables._text import mean_std, number, to_tex
+from lira.tables._text import latex, mean_std, number, to_tex
 
 MAIN = [key for key in RUNS if key[1] in ("baseline", "aof", "tl")]
 ALL = [
@@ -58,18 +63,70 @@ def test_names():
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_three_files_agree(make, name):
+def test_the_files_agree(make, name):
     data, path = make(name)
     shown = rows_of(path)
-    tex = path.with_suffix(".tex").read_text()
-    body = re.search(r"\\midrule\n(.*)\\bottomrule", tex, re.S)[1].strip().splitlines()
+    body = tex_rows(path.with_suffix(".tex").read_text())
     assert len(shown) - 1 == len(body)
-    last = [""] * len(shown[0])
-    for cells, line in zip(shown[1:], body, strict=True):
-        in_tex = [cell.strip() for cell in re.split(r"(?<!\\)&", line.removesuffix(r"\\"))]
-        last = [old if new == "" else new for old, new in zip(last, in_tex, strict=True)]
-        assert last == [to_tex(cell) for cell in cells]
+    for cells, in_tex in zip(shown[1:], body, strict=True):
+        assert " ".join(in_tex) == " ".join(map(to_tex, cells))
     assert name == "robustness" or len(data) % len(body) == 0
+    page = path.with_suffix(".html").read_text()
+    in_html = [re.findall(r"<t[dh].*?>(.*?)</t[dh]>", row) for row in re.findall(r"<tr>.*?</tr>", page)]
+    assert [[unescape(re.sub("<.*?>", "", cell)) for cell in row] for row in in_html] == shown
+    assert b64decode(re.search(r"base64,(\S+)\"", page)[1]) == path.read_bytes()
+
+
+def tex_rows(tex):
+    """Cells of all tabulars: a run's line above put before its rows, and what is blank as in the row above."""
+    rows = []
+    for body in re.findall(r"\\midrule\n(.*?)\\bottomrule", tex, re.S):
+        above, last = [], None
+        for line in body.strip().splitlines():
+            if group := re.match(r"\\multicolumn.*\\emph{(.*)}}", line):
+                above, last = [group[1]], None
+                continue
+            cells = [cell.strip() for cell in re.split(r"(?<!\\)&", line.removesuffix(r"\\"))]
+            last = [old if new == "" else new for old, new in zip(last or cells, cells, strict=True)]
+            rows.append([*above, *last])
+    return rows
+
+
+def test_a_page_shows_what_cells_hold_and_runs_no_script_of_theirs():
+    cell = '<script>alert("x")</script>'
+    table = Table(pd.DataFrame(), pd.DataFrame({"Run": [cell], "TPR": ["1.0"]}), 1, ["5 < 6"])
+    page = html(table, "<b>", "a.csv", b"x")
+    assert cell not in page and "&lt;script&gt;" in page and "<b>" not in page and "5 &lt; 6" in page
+    allowed = re.search(r"script-src 'sha256-(.*?)'", page)[1]
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.S)
+    assert b64decode(allowed) == sha256(script.encode()).digest()
+
+
+def test_a_long_table_is_divided_between_runs_for_latex():
+    text = pd.DataFrame(
+        [(f"d{i}", f"a{j}", "1") for i in range(9) for j in range(9)], columns=["Dataset", "Attack", "N"]
+    )
+    tex = latex(Table(text, text, 2))
+    assert tex.count(r"\begin{tabular}{lr}") == 2
+    assert tex_rows(tex) == [[f"d{i}", f"a{j}", r"\num{1}"] for i in range(9) for j in range(9)]
+
+
+@pytest.mark.campaign
+def test_latex_compiles_every_table(make, tmp_path):
+    if not shutil.which("pdflatex"):
+        pytest.skip("no pdflatex here: apt-get install texlive-latex-recommended texlive-science")
+    inputs = [
+        rf"\begin{{table*}}\scriptsize\input{{{make(name)[1].with_suffix('.tex')}}}\end{{table*}}\clearpage"
+        for name in ALL
+    ]
+    for packages in ("booktabs,siunitx", "booktabs,siunitx,graphicx"):
+        lines = [r"\documentclass[twocolumn]{article}", rf"\usepackage{{{packages}}}", r"\begin{document}", *inputs]
+        (tmp_path / "all.tex").write_text("\n".join([*lines, r"\end{document}"]))
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
+        assert "Missing character" not in done.stdout
+    assert "Overfull" not in done.stdout
 
 
 @pytest.mark.parametrize("name", ALL)
