@@ -25,7 +25,7 @@ from lira.models import build, initialise
 from lira.query import query, scaled_logit
 from lira.streams import INITIAL, QUERY, TRAINING, Streams, generator, of_attempt
 from lira.training.cohort import Samples, evaluate, train_cohort
-from lira.training.device import lease, name_of
+from lira.training.device import lease, memory_advice, name_of
 from lira.training.optimizers import Tensors
 from lira.training.precision import autocast
 from lira.training.progress import Checkpoint
@@ -72,6 +72,7 @@ def train_shadows(
     parts = output.with_name(f"{output.name}.parts")
     starts = range(first, last + 1, recipe.cohort)
     loaded = None
+    output.unlink(missing_ok=True)
     with lease(device, jobs_per_gpu) as leased:
         for start in starts:
             rows = range(start, min(start + recipe.cohort, last + 1))
@@ -82,18 +83,23 @@ def train_shadows(
                 continue
             checkpoint = Checkpoint(parts / f"{start}.pt", fingerprint, checkpoint_seconds)
             loaded = loaded or _Loaded.of(settings, data, run["seed"], leased)
-            with preemption.deferred():
+            with preemption.deferred(), memory_advice(len(rows), name_of(leased)):
                 _train_cohort(settings, run, loaded, pretrained, rows, part, checkpoint, leased)
             checkpoint.path.unlink(missing_ok=True)
         device = name_of(leased)
     with store.read(data, "data") as file:
         made_from = {"data_sha256": file.attrs["sha256"]}
     attributes = store.origin(settings, run) | made_from | {"first": first, "last": last} | store.provenance(device)
-    with store.create(output, "shard", attributes) as file:
-        for start in starts:
-            with store.read(parts / f"{start}.h5", "cohort") as cohort:
-                _append(cohort, file, start - first, last - first + 1)
-    shutil.rmtree(parts)
+    try:
+        with store.create(output, "shard", attributes) as file:
+            for start in starts:
+                with store.read(parts / f"{start}.h5", "cohort") as cohort:
+                    _append(cohort, file, start - first, last - first + 1)
+    except StoreError:
+        if parts.exists() or not output.exists():
+            raise
+        log.info("a job that outlived its Snakemake has written this very shard meanwhile")
+    shutil.rmtree(parts, ignore_errors=True)
 
 
 @dataclass(frozen=True)

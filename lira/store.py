@@ -69,7 +69,8 @@ def atomic(path: Path | str, on_node: bool = False) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for left in path.parent.glob(f".{glob.escape(path.name)}.*{path.suffix}"):
-            left.unlink(missing_ok=True)  # by a job that was killed
+            if not _running(left.name.removesuffix(path.suffix).removeprefix(f".{path.name}.")):
+                left.unlink(missing_ok=True)
         beside = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}{path.suffix}")
         written = (scratch(path.parent) if on_node else path.parent) / beside.name
         try:
@@ -88,6 +89,18 @@ def atomic(path: Path | str, on_node: bool = False) -> Iterator[Path]:
             raise
         remedy = "make room or allow writing there, and run the same command again"
         raise StoreError(f"{path} cannot be written ({reason}): {remedy}") from error
+
+
+def _running(job: str) -> bool:
+    """Whether a job on this very node is still writing; one that was killed left its file behind."""
+    node, _, process = job.rpartition("-")
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return node == platform.node()
 
 
 def _unwritable(error: BaseException, folder: Path) -> str:

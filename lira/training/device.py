@@ -47,6 +47,24 @@ def name_of(device: str) -> str:
 
 
 @contextmanager
+def memory_advice(cohort: int, device: str) -> Iterator[None]:
+    """What to do when ``cohort`` models at a time do not fit: nothing is made smaller silently, results would differ.
+
+    Raises:
+        LiraError: there was not enough memory in the block.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not known and not any(words in str(error) for words in ("can't allocate memory", "ALLOC_FAILED")):
+            raise
+        smaller = f"set a cohort smaller than {cohort} for this run (its models then differ by rounding), or "
+        way_out = (smaller if cohort > 1 else "") + "give the job more memory"
+        raise LiraError(f"{cohort} models at a time do not fit into the memory of {device}: {way_out}") from error
+
+
+@contextmanager
 def take(names: list[str], jobs_each: int, folder: Path | None = None) -> Iterator[int]:
     """Yields the position of a name that fewer than ``jobs_each`` holders have; waits until there is one."""
     folder = folder or Path(tempfile.gettempdir())

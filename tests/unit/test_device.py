@@ -45,3 +45,20 @@ def test_a_job_waits_for_a_device(tmp_path, monkeypatch):
         order.append("first")
     thread.join(10)
     assert order == ["first", "second"]
+
+
+CPU = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes. Error code 12")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), CPU], ids=type)
+def test_a_cohort_that_does_not_fit_ends_with_advice(error):
+    fit = "models at a time do not fit into the memory of cpu:"
+    with pytest.raises(LiraError, match=f"4 {fit} set a cohort smaller than 4"), device.memory_advice(4, "cpu"):
+        raise error
+    with pytest.raises(LiraError, match=f"1 {fit} give the job more memory"), device.memory_advice(1, "cpu"):
+        raise error
+
+
+def test_other_errors_are_not_taken_for_want_of_memory():
+    with pytest.raises(RuntimeError, match="shape"), device.memory_advice(4, "cpu"):
+        raise RuntimeError("shape mismatch")

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -161,11 +162,16 @@ cli.main()
 
 
 def test_what_a_killed_job_left_goes_with_the_next(tmp_path):
-    (tmp_path / ".a.csv.123.csv").write_text("half")
-    (tmp_path / ".b.csv.123.csv").write_text("of another file")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    here = platform.node()
+    left = [tmp_path / f".a.csv.{job}.csv" for job in (f"{here}-{ended.pid}", f"elsewhere-{os.getppid()}", "1")]
+    kept = [tmp_path / f".a.csv.{here}-{os.getppid()}.csv", tmp_path / f".b.csv.{here}-{ended.pid}.csv"]
+    for path in left + kept:
+        path.write_text("half")
     with store.atomic(tmp_path / "a.csv") as beside:
         beside.write_text("whole")
-    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", ".b.csv.123.csv"}
+    assert set(tmp_path.iterdir()) == {tmp_path / "a.csv", *kept}
 
 
 def test_provenance_names_versions_and_revision():
