@@ -25,6 +25,9 @@ wildcard_constraints:
     **WILDCARDS,
 
 
+container: "envs/lira.sif"  # used with --sdm apptainer alone
+
+
 include: "rules/data.smk"
 include: "rules/shadows.smk"
 include: "rules/attack.smk"

@@ -45,7 +45,7 @@ def train_shadows(
     pretrained: Path | None = None,
     device: str = "cpu",
     jobs_per_gpu: int = 1,
-    checkpoint_seconds: float = 60.0,
+    checkpoint_seconds: float = 300.0,
 ) -> None:
     """Trains and queries shadow models ``first`` to ``last`` of a run and writes them as one shard.
 
@@ -63,7 +63,7 @@ def train_shadows(
         pretrained: Starting point of a recipe that fine-tunes.
         device: ``cpu`` or ``cuda``.
         jobs_per_gpu: Training jobs that may share one GPU.
-        checkpoint_seconds: Time between two checkpoints of the cohort in flight.
+        checkpoint_seconds: Time between two checkpoints of the cohort in flight, each up to 0.4 GB for a large net.
 
     Raises:
         Preempted: the job was told to stop; what it has is stored.

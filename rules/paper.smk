@@ -1,6 +1,27 @@
 """The paper's tables and figures: each one module of lira/tables or lira/figures, shown from the runs' results."""
 
 
+# Seconds on small tables, less than a cluster job costs. Figures that read the scores of many runs are not among them.
+localrules:
+    tabulate_benchmarks,
+    tabulate_utility,
+    tabulate_optimistic,
+    tabulate_calibrated,
+    tabulate_robustness,
+    tabulate_ablation,
+    tabulate_transfer,
+    tabulate_rank_agreement,
+    plot_loss_ratio,
+    plot_thresholds,
+    plot_agreement,
+    plot_support,
+    plot_displacement,
+    plot_rank_bins,
+    plot_top1,
+    plot_top_vulnerable,
+    plot_records,
+
+
 rule tabulate_benchmarks:
     input:
         shown=run_files("shadows.h5", every_seed=True),

@@ -11,6 +11,8 @@ rule report:
         "<logs>/report.log",
     conda:
         "../envs/analysis.yaml"
+    container:
+        None
     params:
         snakefile=workflow.main_snakefile,
         stylesheet=workflow.source_path("report.css"),

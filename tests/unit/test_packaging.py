@@ -1,6 +1,7 @@
 """What the conda environments pin is what pyproject.toml allows, and every dependency is declared."""
 
 import ast
+import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -8,6 +9,7 @@ from importlib.metadata import packages_distributions
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 CONDA_NAMES = {"matplotlib-base": "matplotlib", "seaborn-base": "seaborn", "pytorch": "torch"}
 
@@ -30,6 +32,20 @@ def test_conda_pins_agree_with_the_package(request, required, name):
     assert missing == workflow | ({"torch", "torchvision", "timm"} if name == "analysis" else set())
 
 
+def test_the_container_holds_the_training_environment_and_lira(request):
+    """Pins stand in envs/gpu.yaml alone; the recipe copies what `pip install .` needs. It is not built here."""
+    root = request.config.rootpath
+    recipe = (root / "envs" / "lira.def").read_text()
+    sections = dict(re.findall(r"^%(\w+)\n((?: .*\n|\n)*)", recipe, re.MULTILINE))
+    copied = dict(line.split() for line in sections["files"].splitlines() if line)
+    assert all((root / source).exists() for source in copied)
+    assert {"envs/gpu.yaml", "pyproject.toml", "lira"} <= set(copied)
+    assert f"--file {copied['envs/gpu.yaml']}" in sections["post"]
+    assert "pip install --no-deps /opt/build" in sections["post"]
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert {project["readme"], *project["license-files"]} <= set(copied)
+
+
 def test_every_import_is_declared(request, required):
     modules = set()
     for file in (request.config.rootpath / "lira").rglob("*.py"):
@@ -40,4 +56,5 @@ def test_every_import_is_declared(request, required):
                 modules.add(node.module.split(".")[0])
     distributions = packages_distributions()
     for module in modules - set(sys.stdlib_module_names) - {"lira"}:
-        assert {name.lower() for name in distributions[module]} & {name.lower() for name in required}, module
+        named = {canonicalize_name(name) for name in distributions[module]}
+        assert named & set(map(canonicalize_name, required)), module

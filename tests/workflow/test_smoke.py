@@ -121,6 +121,8 @@ def test_killed_and_in_other_shards_the_study_is_the_same(finished, tmp_path):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert kept
+    locked = subprocess.run(other.command("--cores", "2", "all"), capture_output=True, text=True, check=False)
+    assert locked.returncode != 0 and "Directory cannot be locked" in locked.stdout + locked.stderr
     other.run("--unlock")
     other.run("--cores", "2", "all")
     for mine in sorted(finished.path("runs").rglob("shadows.h5")):
