@@ -1,5 +1,6 @@
 """What the rules know of the study: its runs, their files and what each step depends on."""
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -228,8 +229,8 @@ SHOWN = {
     "top1": ("Figure 15", "Each run's top sample"),
     "roc": ("", "ROC of all attacks"),
     "records": ("", "Cards of the most exposed records"),
-    "verdict": ("", "Verdict by table of the paper"),
-    "claims": ("", "The paper's claims"),
+    "verdict": ("", "Agreement with the paper, by table"),
+    "claims": ("", "Claims of the paper"),
     "outliers": ("", "Without single runs and targets"),
     "published-utility": ("Table 2", "Published against ours"),
     "published-optimistic": ("Table 3–6", "Published against ours"),
@@ -328,8 +329,17 @@ def description():
         "fprs": listed(map(percent, study.fprs)),
         "priors": listed(map(percent, study.priors)),
         "protocol": study.protocol,
-        "references": [listed(key.split("/")) for key in study.agreement],
+        "claims": claims(),
     }
+
+
+def claims():
+    """Each of the paper's claims with its verdict, once there are some."""
+    file = Path(f"{RESULTS}/paper/tables/claims.csv")
+    if not file.is_file():
+        return []
+    with file.open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
 
 
 config["description"] = description()

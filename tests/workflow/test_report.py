@@ -10,7 +10,8 @@ import zipfile
 import pytest
 
 PROGRAMS = ("chromium", "chromedriver")
-CATEGORIES = ["Study", "Utility", "Attacks", "Calibration", "Agreement", "Records"]
+VERDICTS = ("holds", "does not hold", "cannot tell")
+CATEGORIES = ["Verdict", "Study", "Utility", "Attacks", "Calibration", "Agreement", "Records"]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,10 @@ def test_it_opens_without_a_network_and_without_an_error(page, finished):
     assert asked and {address.partition(":")[0] for address in asked} <= {"file", "data", "blob"}
     assert page.find(".prose h1")[0].text == "Membership inference in smoke"
     assert "32 shadow models, 8 in each run" in page.find(".prose")[0].text
-    assert page.categories() == [f"{i} {name}" for i, name in enumerate(CATEGORIES, start=2)]
+    assert page.categories() == [f"{i} {name}" for i, name in enumerate(CATEGORIES, start=1)]
+    verdicts = [item.text for item in page.find(".prose li") if item.text.endswith(VERDICTS)]
+    with finished.path("paper", "tables", "claims.csv").open() as file:
+        assert verdicts == [f"{row['claim']} ({row['part']}): {row['verdict']}" for row in csv.DictReader(file)]
     linked = page.find(".prose li a")
     assert [link.text for link in linked] == page.categories()
     linked[1].click()

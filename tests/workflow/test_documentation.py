@@ -1,0 +1,77 @@
+"""What the pages say is what happens: their files are written and their commands run, in the order they come."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from lira.config import load_study, read_yaml
+
+COPIED = ("lira", "rules", "profiles", "envs", "studies", "Snakefile")
+NAMED = re.compile(r"^(?:# )(\S+\.\w+)\n")
+
+
+@pytest.fixture
+def follow(request, tmp_path):
+    """Does what a page says in a copy of the repository, and returns what its commands print."""
+    root = request.config.rootpath
+    for name in COPIED:
+        copy = shutil.copytree if (root / name).is_dir() else shutil.copy
+        copy(root / name, tmp_path / name)
+
+    def follow(page):
+        printed = []
+        text = (root / "docs" / page).read_text()
+        for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            if language == "sh":
+                printed.append(run(block, tmp_path))
+            else:
+                path = tmp_path / NAMED.match(block)[1]
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(block)
+        return printed
+
+    return follow
+
+
+def run(command, folder):
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    }
+    done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_extend(follow, tmp_path, monkeypatch):
+    follow("extend.md")
+    results = tmp_path / "results" / "extended"
+    rates = pd.read_csv(results / "paper" / "tables" / "optimistic.csv")
+    assert set(rates["attack"]) == {"online", "online_fixed", "offline", "offline_fixed", "global", "centred"}
+    assert set(rates["regime"]) == {"baseline", "smooth"} and set(rates["dataset"]) == {"wards"}
+    assert "| centred" in (results / "paper" / "tables" / "optimistic.md").read_text()
+    place = results / "runs" / "wards" / "narrow" / "smooth" / "seed0"
+    monkeypatch.syspath_prepend(tmp_path)
+    from centred import scores
+
+    with h5py.File(place / "shadows.h5") as shadows, h5py.File(place / "scores.h5") as stored:
+        assert '"dropout": 0.3' in shadows.attrs["recipe"]
+        np.testing.assert_array_equal(stored["centred"][:], scores(shadows["phi"][:], shadows["member"][:]))
+    assert "centred" in set(pd.read_csv(place / "controls.csv")["attack"])
+    assert (tmp_path / "detections.pdf").read_bytes().startswith(b"%PDF")
+    sys.modules.pop("centred")
+
+
+def test_reproduce(follow, tmp_path):
+    cost, dry = follow("reproduce.md")
+    study = load_study(read_yaml(tmp_path / "studies" / "mini.yaml"))
+    runs = sum(len(study.seeds_of(key)) for key in study.runs)
+    assert re.search(rf"^total +{runs} +{runs * study.shadow_models} ", cost, re.MULTILINE)
+    assert int(re.search(r"^train_shadows +(\d+)$", dry, re.MULTILINE)[1]) >= runs
+    assert "Traceback" not in dry and not (tmp_path / "results").exists()
