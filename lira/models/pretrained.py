@@ -43,7 +43,7 @@ class Timm(Single):
         if not timm.is_model(architecture.name):
             near = ", ".join(get_close_matches(architecture.name, timm.list_models()))
             raise ConfigError(f"name: timm has no model {architecture.name!r}" + (f", but {near}" if near else ""))
-        super().__init__(lambda: _model(architecture, shape, classes, dropout, pretrained))
+        super().__init__(lambda: _model(architecture, shape, classes, dropout, pretrained), channels_last=True)
 
 
 def _model(

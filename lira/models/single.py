@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lira.errors import ConfigError
+from lira.models.winograd import FastConvolutions
 from lira.streams import Streams
 
 SEEDS = 2**62
@@ -20,20 +21,22 @@ class Single(nn.Module):
 
     Args:
         factory: Makes the module, ``[batch, ...]`` to logits ``[batch, classes]``, with initial values.
+        channels_last: Images and kernels have the channels of a pixel side by side in memory, as convolutions are
+            fastest; not every module can take such images.
 
     Raises:
         ConfigError: two names share a parameter.
     """
 
-    def __init__(self, factory: Callable[[], nn.Module]):
+    def __init__(self, factory: Callable[[], nn.Module], channels_last: bool = False):
         super().__init__()
-        self.factory = factory
+        self.factory, self.channels_last = factory, channels_last
         with seeded(torch.Generator().manual_seed(0)):
             self.module = factory()
         if len(self.state_dict()) > len({id(value) for value in self.state_dict(keep_vars=True).values()}):
             raise ConfigError(f"{type(self.module).__name__} shares a parameter between layers, which is not supported")
         for value in self.state_dict(keep_vars=True).values():
-            value.data = value.data[None]
+            value.data = self._laid_out(value.data)[None]
         self.places = _places(self.module)
 
     def reset(self, generators: list[torch.Generator]) -> None:
@@ -47,8 +50,13 @@ class Single(nn.Module):
 
     def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
         """Samples ``[1, batch, ...]`` to logits ``[1, batch, classes]``."""
-        with self._without_axis(), nullcontext() if streams is None else seeded(streams.host[0]):
-            return self.module(x.squeeze(0))[None]
+        drawing = nullcontext() if streams is None else seeded(streams.host[0])
+        convolving = nullcontext() if x.is_cuda else FastConvolutions()
+        with self._without_axis(), drawing, convolving:
+            return self.module(self._laid_out(x.squeeze(0)))[None]
+
+    def _laid_out(self, x: Tensor) -> Tensor:
+        return x.contiguous(memory_format=torch.channels_last) if self.channels_last and x.dim() == 4 else x
 
     @contextmanager
     def _without_axis(self) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """The device a training job runs on: the one asked for, or an error; never two jobs on one GPU unless asked."""
 
 import fcntl
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ def take(names: list[str], jobs_each: int, folder: Path | None = None) -> Iterat
     while True:
         for slot in range(jobs_each):
             for position, name in enumerate(names):
-                lock = (folder / f"lira-{name}-{slot}.lock").open("w")
+                lock = (folder / f"lira-{os.getuid()}-{name}-{slot}.lock").open("w")
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
