@@ -15,7 +15,7 @@ rule calibrate_thresholds:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         fprs=option("fpr", study.fprs),
@@ -42,7 +42,7 @@ rule run_controls:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
         fprs=option("fpr", study.fprs),
@@ -71,7 +71,7 @@ rule summarise_rates:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     message:
         "Summarising {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"

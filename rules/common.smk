@@ -164,6 +164,11 @@ def imported_recipe(wildcards):
     return json.dumps(study.imported_recipe(run_key(wildcards)))
 
 
+def training_memory(wildcards, input, attempt):
+    """Megabytes of a job that trains: its libraries, and its data twice."""
+    return int((4000 + 2 * input.size_mb) * attempt)
+
+
 def training_settings(wildcards):
     return json.dumps(study.training_settings(run_key(wildcards)))
 

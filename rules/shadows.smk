@@ -14,7 +14,7 @@ rule pretrain_model:
         "../envs/gpu.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=training_memory,
         runtime=lambda wildcards, attempt: 120 * attempt,
         gpu=GPUS,
     params:
@@ -40,7 +40,7 @@ rule train_shadows:
         "../envs/gpu.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=training_memory,
         runtime=lambda wildcards, attempt: 240 * attempt,
         gpu=GPUS,
     params:
@@ -74,7 +74,7 @@ rule gather_shadows:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         settings=training_settings,

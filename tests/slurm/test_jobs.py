@@ -50,7 +50,8 @@ def test_two_gpu_jobs_queue_for_one_gpu_and_outlive_the_controller(own, undistur
         assert described["TresPerJob"] == "gres:gpu:1" and environment["CUDA_VISIBLE_DEVICES"] == "0"
         assert described["Partition"] == environment["SLURM_JOB_PARTITION"] == "gpu"
         assert described["NumCPUs"] == environment["SLURM_CPUS_ON_NODE"] == "1"
-        assert described["MinMemoryNode"] == "4000M" and described["TimeLimit"] == "04:00:00"
+        assert 4000 <= int(described["MinMemoryNode"].removesuffix("M")) < 4010  # 4 GB and twice the data's 0.5 MB
+        assert described["TimeLimit"] == "04:00:00"
 
 
 def test_a_job_past_its_time_limit_is_sent_again_with_more_and_goes_on(own, undisturbed):
@@ -63,6 +64,8 @@ def test_a_job_past_its_time_limit_is_sent_again_with_more_and_goes_on(own, undi
     own.finish(process)
     assert states(own) == ["TIMEOUT", "COMPLETED"]
     assert [job["TimeLimit"] for job in own.jobs()] == ["00:01:00", "08:00:00"]
+    first, again = (int(job["MinMemoryNode"].removesuffix("M")) for job in own.jobs())
+    assert again >= 2 * first
     assert "models 0-0: already trained" in log(own, 0) and "models 1-1: test accuracy" in log(own, 0)
     shutil.copy(undisturbed.shard(2), own.shard(2))
     assert_same_models(own, undisturbed)
