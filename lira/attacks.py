@@ -191,7 +191,10 @@ def _leave_one_out(phi: Any, member: np.ndarray, scores: Mapping, definition: De
     if definition == PUBLISHED:
         _refuse_unusable(score_all(phi, member, scores))
     else:
-        _each_held_out(phi[:], member, scores, definition, "error")
+        rows = {attack: np.empty(member.shape) for attack in scores}  # a file has its chunks across all targets
+        _each_held_out(phi[:], member, rows, definition, "error")
+        for attack, values in rows.items():
+            scores[attack][:] = values
 
 
 def _each_held_out(phi: np.ndarray, member: np.ndarray, scores: Mapping, definition: Definition, nonfinite: Nonfinite):

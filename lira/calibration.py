@@ -210,19 +210,19 @@ def calibrate_file(
     with store.read(scores, "scores") as file:
         run = {key: file.attrs[key] for key in store.RUN_KEYS}
         member = file["member"][:]
-        values = {attack: file[attack][:] for attack in sorted(file, key=_place) if attack != "member"}
-    if "online" not in values:
-        raise StoreError(
-            f"{scores} has no scores of the online attack, which the counts per sample are of: score it too"
-        )
-    try:
-        rates = calibrate(values, member, fprs, priors)
-    except DataError as error:
-        raise DataError(f"{scores}: {error}") from error
+        values = {attack: file[attack] for attack in sorted(file, key=_place) if attack != "member"}
+        if "online" not in values:
+            raise StoreError(
+                f"{scores} has no scores of the online attack, which the counts per sample are of: score it too"
+            )
+        try:
+            rates = calibrate(values, member, fprs, priors)  # which reads one attack at a time
+        except DataError as error:
+            raise DataError(f"{scores}: {error}") from error
+        online = values["online"][:]
     store.write_csv(metrics, _with_run(with_resolution(with_intervals(rates)), run))
     counts = [
-        count_detections(values["online"], member, _thresholds(rates, "online", "shadow", fpr)).assign(fpr=fpr)
-        for fpr in fprs
+        count_detections(online, member, _thresholds(rates, "online", "shadow", fpr)).assign(fpr=fpr) for fpr in fprs
     ]
     columns = ["fpr", "sample", "tp", "fp", "tn", "fn", "rank"]
     store.write_csv(samples, _with_run(pd.concat(counts)[columns], run))

@@ -61,7 +61,8 @@ def summarise(
     """
     drawn = Draws.of(member.shape[1], len(member), draws, seed)
     rows = []
-    for attack, values in scores.items():
+    for attack, stored in scores.items():
+        values = np.asarray(stored)
         own = metrics[metrics["attack"] == attack]
         given = {
             fpr: rates.drop_duplicates("target").sort_values("target")["threshold"].to_numpy()
@@ -111,8 +112,8 @@ def summarise_file(
     with store.read(scores, "scores") as file:
         run = {key: file.attrs[key] for key in store.RUN_KEYS}
         member = file["member"][:]
-        values = {attack: file[attack][:] for attack in rates["attack"].unique()}
-    frame = summarise(values, member, rates, draws=draws, seed=seed)
+        values = {attack: file[attack] for attack in rates["attack"].unique()}  # read one at a time
+        frame = summarise(values, member, rates, draws=draws, seed=seed)
     if controls is not None:
         frame = frame.merge(null_means(store.read_csv(controls)), on=KEYS, how="left")
     store.write_csv(output, pd.concat([pd.DataFrame(run, index=frame.index), frame], axis=1))

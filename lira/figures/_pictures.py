@@ -24,18 +24,21 @@ class Pictures:
     """
 
     def __init__(self, data: Path | str, tabular: bool = False):
+        self.data = data
         with store.read(data, "data") as file:
-            self.x: Num[np.ndarray, "sample ..."] = file["pool"]["x"][:]
+            self.images = file["pool"]["x"].ndim == 4
             self.scale = float(file.attrs["scale"])
-        if self.x.ndim != 4 and not tabular:
+        if not self.images and not tabular:
             raise ConfigError(f"data: {data} holds no images to show")
 
     def draw(self, axes: Axes, sample: int, **where) -> None:
         """Draws one sample, dark on light if it is grey; ``where`` goes to ``imshow``."""
-        if self.x.ndim == 2:
-            axes.imshow(grid(self.x[sample]), interpolation="nearest", cmap="gray_r", **where)
+        with store.read(self.data, "data") as file:
+            x = file["pool"]["x"][sample]
+        if not self.images:
+            axes.imshow(grid(x), interpolation="nearest", cmap="gray_r", **where)
             return
-        picture = np.moveaxis(self.x[sample] / self.scale, 0, -1)
+        picture = np.moveaxis(x / self.scale, 0, -1)
         grey = {"cmap": "gray_r", "vmin": 0, "vmax": 1} if picture.shape[-1] == 1 else {}
         axes.imshow(picture.squeeze(), interpolation="nearest", **grey, **where)
 

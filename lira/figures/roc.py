@@ -57,16 +57,15 @@ def panel(axes: Axes, run: Run) -> None:
     with run.scores() as file:
         member = file["member"][:]
         names = [*(name for name in ATTACKS if name in file), *sorted(set(file) - {*ATTACKS, "member"})]
-        scores = {name: file[name][:] for name in names}
-    colours = attack_colours(names)
-    outside = (~member).sum(axis=1).mean()
-    floor = 1 / outside
-    grid = np.geomspace(floor / 4, 1, POINTS)
-    for attack, values in scores.items():
-        tpr = np.stack([tpr_at(grid, *target) for target in zip(values, member, strict=True)])
-        axes.plot(grid, tpr.mean(axis=0), color=colours[attack], label=show(attack), zorder=3)
-        band = np.percentile(tpr, [25, 75], axis=0)
-        axes.fill_between(grid, *band, where=grid >= floor, color=colours[attack], alpha=0.2, linewidth=0)
+        colours = attack_colours(names)
+        outside = (~member).sum(axis=1).mean()
+        floor = 1 / outside
+        grid = np.geomspace(floor / 4, 1, POINTS)
+        for attack in names:
+            tpr = np.stack([tpr_at(grid, *target) for target in zip(file[attack][:], member, strict=True)])
+            axes.plot(grid, tpr.mean(axis=0), color=colours[attack], label=show(attack), zorder=3)
+            band = np.percentile(tpr, [25, 75], axis=0)
+            axes.fill_between(grid, *band, where=grid >= floor, color=colours[attack], alpha=0.2, linewidth=0)
     axes.plot(grid, tpr_by_chance(grid, outside), label="Chance", zorder=4, **CHANCE)
     shade = {"facecolor": "none", "edgecolor": GREY, "hatch": "/////", "hatch_linewidth": 0.4, "linewidth": 0}
     axes.axvspan(grid[0], floor, label="Not resolved: FPR below 1 / non-members", **shade)

@@ -1,0 +1,188 @@
+"""Memory of every step against its stated bound, the table of docs/limits.md.
+
+    python benchmarks/memory.py                          # two small sizes, a minute
+    python benchmarks/memory.py 256x50000x18             # the paper's: 2 GB of disk
+
+Sizes are M x N x A: shadow models, samples, query views. A step's peak is the largest resident set of its process, as
+the system counts it, less that of a process that only imports what the step imports.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lira import store
+from lira.config import Dataset, Recipe
+from lira.datasets import prepare_data
+from lira.membership import balanced_membership
+
+RUN = {"study": "memory", "protocol": "artifact", "dataset": "d", "architecture": "a", "regime": "baseline"}
+SHARDS = 4
+FEATURES = 64
+RATES = ["--fpr", "0.001", "--fpr", "0.01", "--prior", "0.1"]
+SLACK = 32 << 20
+"""Bytes beside the arrays: allocator, small tables, buffers of HDF5."""
+
+DRAWS = 1000
+BLOCK = 4 << 20
+TASK = 256
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the pipeline.
+
+    Attributes:
+        arguments: What ``lira`` is called with in a folder of that size.
+        bound: Bytes beside what it imports, from M, N, A and cores.
+        imports: Module whose import is not counted.
+    """
+
+    arguments: Callable[[int], list[str]]
+    bound: Callable[[int, int, int, int], float]
+    imports: str
+
+
+def shards(models: int) -> list[str]:
+    """Files of the shards."""
+    return [f"{part}.h5" for part in range(SHARDS)]
+
+
+STEPS = {
+    "prepare-data": Step(
+        lambda m: ["--settings", settings_of_data(), "--output", "again.h5"],
+        lambda m, n, a, c: 3 * 8 * n * FEATURES + 10 * min(4 * n * FEATURES, 32 << 20),
+        "lira.datasets.file, sklearn.model_selection, sklearn.preprocessing",
+    ),
+    "gather-shadows": Step(
+        lambda m: [*shards(m), *training(m), "--data", "data.h5", "--output", "again.h5"],
+        lambda m, n, a, c: 3 * max(BLOCK, 4 * m * a) + 3 * m * n,
+        "lira.gather",
+    ),
+    "score-attacks": Step(
+        lambda m: ["shadows.h5", "--output", "again.h5"],
+        lambda m, n, a, c: 12 * m * n + c * (m * TASK * (4 * a + 10 * 8) + 40 * 150_000 * 8),
+        "lira.attacks",
+    ),
+    "calibrate-thresholds": Step(
+        lambda m: ["scores.h5", *RATES, "--metrics", "m.csv", "--samples", "s.csv"],
+        lambda m, n, a, c: 4 * 8 * m * n,
+        "lira.calibration, scipy.special",
+    ),
+    "run-controls": Step(
+        lambda m: ["shadows.h5", *RATES, "--controls", "c.csv", "--samples", "n.csv", "--gaps", "g.csv"],
+        lambda m, n, a, c: 5 * 8 * m * n + c * (m * TASK * (4 * a + 10 * 8) + 40 * 150_000 * 8),
+        "lira.controls, scipy.special",
+    ),
+    "summarise-rates": Step(
+        lambda m: ["scores.h5", "--metrics", "metrics.csv", "--output", "summary.csv"],
+        lambda m, n, a, c: 4 * 8 * m * n + (5 + 4) * n * DRAWS + c * n * DRAWS,
+        "lira.summary, scipy.special",
+    ),
+    "measure-ranks": Step(
+        lambda m: ["scores.h5", "scores.h5", "--output", "ranks"],
+        lambda m, n, a, c: 6 * 8 * m * n,
+        "lira.ranks, scipy.stats",
+    ),
+    "plot roc": Step(
+        lambda m: ["roc", "scores.h5", "--output", "roc.pdf"],
+        lambda m, n, a, c: 3 * 8 * m * n,
+        "lira.figures.roc, matplotlib.backends.backend_pdf",
+    ),
+    "plot in_out": Step(
+        lambda m: ["in_out", "scores.h5", "--sample", "1", "--output", "in_out.pdf"],
+        lambda m, n, a, c: 2 * BLOCK + 8 * m * TASK,
+        "lira.figures.in_out, matplotlib.backends.backend_pdf",
+    ),
+}
+
+
+def settings_of_data() -> str:
+    """A user's table."""
+    return json.dumps({"source": "file", "path": "own.npz", "kind": "tabular", "pool": "train"})
+
+
+def training(models: int) -> list[str]:
+    """Settings and run of the shards."""
+    settings = {"architecture": {}, "recipe": Recipe().model_dump(), "recipe_version": 1, "shadow_models": models}
+    settings |= {"member_fraction": 0.5, "membership_draws": "default_rng"}
+    return ["--settings", json.dumps(settings), "--run", json.dumps(RUN | {"seed": 0})]
+
+
+def make(folder: Path, models: int, samples: int, views: int) -> None:
+    """What the steps read, of one size, drawn block by block."""
+    rng = np.random.default_rng(0)
+    np.savez(folder / "own.npz", x=rng.normal(size=(samples, FEATURES)), y=np.arange(samples) % 2)
+    os.chdir(folder)
+    prepare_data(Dataset(**json.loads(settings_of_data())), None, 0, folder / "data.h5")
+    with store.read(folder / "data.h5", "data") as file:
+        checksum = file.attrs["sha256"]
+    member = balanced_membership(samples, models, 0.5, 0)
+    settings, run = (json.loads(text) for text in training(models)[1::2])
+    origin = store.origin(settings, run) | {"data_sha256": checksum} | store.provenance()
+    rows = np.array_split(np.arange(models), SHARDS)
+    for part, own in zip(shards(models), rows, strict=True):
+        with store.create(folder / part, "shard", origin | {"first": int(own[0]), "last": int(own[-1])}) as file:
+            phi = store.dataset(file, "phi", (len(own), samples, views), np.float32)
+            for start in range(0, samples, TASK):
+                held = member[own, start : start + TASK, None]
+                phi[:, start : start + TASK] = rng.normal(2 * held, 1, (*held.shape[:2], views))
+            store.dataset(file, "member", data=member[own])
+            for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy"):
+                store.dataset(file, f"utility/{name}", data=np.full(len(own), 0.5))
+    call(["gather-shadows", *shards(models), *training(models), "--data", "data.h5", "--output", "shadows.h5"], folder)
+    call(["score-attacks", "shadows.h5", "--output", "scores.h5"], folder)
+    call(["calibrate-thresholds", "scores.h5", *RATES, "--metrics", "metrics.csv", "--samples", "samples.csv"], folder)
+
+
+def call(arguments: Sequence[str], folder: Path) -> int:
+    """Peak resident set of a step, in bytes."""
+    return peak(["-c", "from lira.cli import main; main()", *arguments], folder)
+
+
+def peak(arguments: Sequence[str], folder: Path) -> int:
+    """Peak resident set of a Python process that must succeed, in bytes."""
+    process = os.spawnve(os.P_NOWAIT, sys.executable, [sys.executable, *arguments], os.environ | {"PWD": str(folder)})
+    _, status, usage = os.wait4(process, 0)
+    if status:
+        sys.exit(f"failed: {' '.join(arguments)}")
+    return usage.ru_maxrss * 1024
+
+
+def measured(name: str, folder: Path, models: int, samples: int, views: int) -> tuple[float, float]:
+    """Bytes a step takes beside its imports, and its bound."""
+    step = STEPS[name]
+    cores = len(os.sched_getaffinity(0))
+    imports = f"import {step.imports}, lira.cli"
+    used = call([*name.split()[:1], *step.arguments(models)], folder) - peak(["-c", imports], folder)
+    return used, step.bound(models, samples, views, cores) + SLACK
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("sizes", nargs="*", default=["32x4000x18", "128x16000x18"], metavar="MxNxA")
+    sizes = [tuple(map(int, size.split("x"))) for size in parser.parse_args().sizes]
+    print(f"| step | {' | '.join('measured, bound at ' + 'x'.join(map(str, size)) for size in sizes)} |")
+    print("|---|" + "---|" * len(sizes))
+    cells = {name: [] for name in STEPS}
+    for size in sizes:
+        with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
+            make(Path(folder), *size)
+            for name in STEPS:
+                used, bound = measured(name, Path(folder), *size)
+                cells[name].append(f"{used / 1e6:,.0f}, {bound / 1e6:,.0f} MB" + " (more)" * (used > bound))
+            os.chdir("/")
+    for name, row in cells.items():
+        print(f"| `{name}` | {' | '.join(row)} |")
+
+
+if __name__ == "__main__":
+    main()
