@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from lira import store
 from lira.errors import DataError, StoreError
+from lira.provenance import differences
 from lira.vulnerability import SUPPORTS, support_qualified
 
 MOST_RUNS = 24
@@ -106,14 +107,16 @@ def measure_agreement(
         samples: name of the runs' file; ``null_samples.csv`` gives the agreement by chance alone.
 
     Raises:
-        StoreError: a run has no ``samples.csv``, or one without an FPR.
+        StoreError: a run has no ``samples.csv``, or one without an FPR; runs of different protocols.
         DataError: runs of different pools, or as :func:`set_agreement`.
     """
     output = Path(output)
     if len(labels) != len(variants):
         raise DataError(f"{len(variants)} variants have {len(labels)} labels: each variant needs one")
     folders = [*reference, *variants]
-    tables = [store.Run(folder).table(samples) for folder in folders]
+    runs = [store.Run(folder) for folder in folders]
+    differences([run for run in runs if run.is_stored], compared=True)
+    tables = [run.table(samples) for run in runs]
     frames = []
     for fpr in fprs:
         rows = [_at(table, fpr, Path(folder) / samples) for table, folder in zip(tables, folders, strict=True)]

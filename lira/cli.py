@@ -271,6 +271,17 @@ def record(
 
 
 @app.command()
+def provenance(
+    file: Annotated[Path, typer.Argument(help="A table, a figure or an HDF5 file, or a copy of one.")],
+    results: Annotated[Path, typer.Option(help="Where the original of a copy is looked for.")] = Path("results"),
+) -> None:
+    """Print where a result comes from: runs, recipe, versions, device, seeds, git revision."""
+    from lira.provenance import trace
+
+    typer.echo(json.dumps(trace(file, results), indent=1))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of a study file."""
     from lira.config import schema

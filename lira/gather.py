@@ -1,5 +1,7 @@
 """Gathers the shards of a run into one file whose blocks of samples span every model."""
 
+import hashlib
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ from lira import store
 from lira.errors import StoreError
 
 BLOCK_BYTES = 4 << 20
-CARRIED = ("versions", "device", "revision")
+JOINED = ("device", "revision")
+"""What may differ between the shards of a run, as weeks of jobs do not all find the same machine: all are named."""
 
 
 def gather_shadows(settings: dict[str, Any], run: dict[str, Any], shards: list[Path], data: Path, output: Path) -> None:
@@ -40,18 +43,19 @@ def gather_shadows(settings: dict[str, Any], run: dict[str, Any], shards: list[P
     with store.read(ranges[0][2], "shard") as file:
         _, samples, views = file["phi"].shape
         utility = list(file["utility"])
-        carried = {name: file.attrs[name] for name in CARRIED}
     block = max(1, min(samples, BLOCK_BYTES // (models * views * 4)))
-    with store.create(output, "shadows", expected | carried) as file:
+    with store.create(output, "shadows", expected | _carried([path for _, _, path in ranges])) as file:
         phi = store.dataset(file, "phi", (models, samples, views), np.float32, chunks=(models, block, views))
         member = store.dataset(file, "member", (models, samples), bool)
         store.dataset(file, "labels", data=labels)
         for name in utility:
             store.dataset(file, f"utility/{name}", (models,), np.float64)
-        _copy(ranges, phi, member, file["utility"], block)
+        file.attrs["sha256"] = _copy(ranges, phi, member, file["utility"], block)
 
 
-def _copy(ranges: list, phi: h5py.Dataset, member: h5py.Dataset, utility: h5py.Group, block: int) -> None:
+def _copy(ranges: list, phi: h5py.Dataset, member: h5py.Dataset, utility: h5py.Group, block: int) -> str:
+    """Copies what the shards hold; returns the checksum of φ and membership, in this order."""
+    checksum = hashlib.sha256()
     with ExitStack() as stack:
         opened = [
             (path, slice(first, last + 1), stack.enter_context(h5py.File(path, "r", locking=False)))
@@ -70,6 +74,9 @@ def _copy(ranges: list, phi: h5py.Dataset, member: h5py.Dataset, utility: h5py.G
                 with store.sound(path):
                     shard["phi"].read_direct(buffer, np.s_[:, columns], rows)
             phi[:, columns] = buffer
+            checksum.update(buffer)
+        checksum.update(member[:])
+    return checksum.hexdigest()
 
 
 def _range(path: Path, expected: dict[str, Any]) -> tuple[int, int]:
@@ -79,3 +86,24 @@ def _range(path: Path, expected: dict[str, Any]) -> tuple[int, int]:
             if file.attrs.get(name) != store.stored(value):
                 raise StoreError(f"{path} has another {name} than this run: rm {path}, and run the same command again")
         return int(file.attrs["first"]), int(file.attrs["last"])
+
+
+def _carried(paths: Sequence[Path]) -> dict[str, Any]:
+    """How the shards were made, where they may differ; they may not in what their models started from."""
+    found = []
+    for path in paths:
+        with store.read(path, "shard") as file:
+            found.append(store.attributes(file))
+        if found[-1].get("pretrained_sha256") != found[0].get("pretrained_sha256"):
+            raise StoreError(
+                f"{path} has another pretrained model than {paths[0]}: rm {path} {paths[0]}, and run again"
+            )
+    carried = {name: _joined([shard[name] for shard in found]) for name in JOINED}
+    carried["versions"] = {
+        name: _joined([shard["versions"].get(name) for shard in found]) for name in found[0]["versions"]
+    }
+    return carried | {name: found[0][name] for name in ("pretrained_sha256",) if name in found[0]}
+
+
+def _joined(values: Sequence[str | None]) -> str:
+    return store.SEVERAL.join(sorted({str(value) for value in values}))

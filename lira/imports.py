@@ -7,6 +7,7 @@ A file, ``.npz`` or HDF5, holds ``member [M, N]`` and either ``phi [M, N]`` or `
 models or ``keep.npy [N]`` in each, labels are ``labels.npy`` or ``y_train.npy`` beside the models.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -72,14 +73,19 @@ def import_scores(scores: Path, run: dict[str, Any], recipe: dict[str, Any], dat
             "member_fraction": float(given.member.mean()),
         }
         dtype = np.float64 if given.kind == "phi" and given.models[0].dtype == np.float64 else np.float32
+        checksum = hashlib.sha256()  # of φ and membership, as in the shadow models of a study
         block = max(1, min(samples, BLOCK_BYTES // (models * views * dtype().nbytes)))
         with store.create(output, "shadows", attributes | store.provenance("unknown")) as file:
             chunks = models, min(block, 512), views
             phi = store.dataset(file, "phi", (models, samples, views), dtype, chunks=chunks)
             for start in range(0, samples, block):
                 columns = slice(start, min(start + block, samples))
-                phi[:, columns] = _read_block(given, columns, labels, views, dtype)
+                values = _read_block(given, columns, labels, views, dtype)
+                phi[:, columns] = values
+                checksum.update(values)
             store.dataset(file, "member", data=given.member)
+            checksum.update(np.ascontiguousarray(given.member))
+            file.attrs["sha256"] = checksum.hexdigest()
             if labels is not None:
                 store.dataset(file, "labels", data=labels)
             for name in UTILITY:

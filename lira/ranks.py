@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from lira import store
 from lira.errors import ConfigError, DataError
+from lira.provenance import differences
 from lira.roc import Nonfinite
 
 GAPS = ("mean", "median")
@@ -182,10 +183,11 @@ def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
         output: folder for ``spearman.csv topq.csv topq_all.csv displacement.csv rank_bins.csv top1.csv``.
 
     Raises:
-        StoreError: a run has no ``scores.h5``.
+        StoreError: a run has no ``scores.h5``, or they are of different protocols.
         DataError: runs of different pools.
     """
     labels = [Path(folder).name for folder in reference]
+    differences([store.Run(folder) for folder in reference], compared=True)
     runs = {gap: [] for gap in GAPS}
     for folder in reference:
         with store.Run(folder).scores() as file:

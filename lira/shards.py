@@ -89,6 +89,7 @@ def train_shadows(
         device = name_of(leased)
     with store.read(data, "data") as file:
         made_from = {"data_sha256": file.attrs["sha256"]}
+    made_from |= {"pretrained_sha256": _checksum(pretrained)} if pretrained else {}
     attributes = store.origin(settings, run) | made_from | {"first": first, "last": last} | store.provenance(device)
     try:
         with store.create(output, "shard", attributes) as file:
@@ -326,12 +327,16 @@ def _finished(part: Path, fingerprint: str) -> bool:
         return False
 
 
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _fingerprint(
     settings: dict[str, Any], run: dict[str, Any], data: Path, pretrained: Path | None, rows: range, device: str
 ) -> str:
     """What a cohort's models depend on: kept work of anything else is not taken up."""
     with store.read(data, "data") as file:
         checksum = file.attrs["sha256"], file.attrs["split"]
-    start = hashlib.sha256(pretrained.read_bytes()).hexdigest() if pretrained else None
+    start = _checksum(pretrained) if pretrained else None
     content = [settings, run, checksum, start, rows.start, rows.stop, torch.__version__, name_of(device)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

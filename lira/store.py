@@ -40,10 +40,14 @@ from lira.errors import StoreError
 ENCODING_VERSION = "1.1"
 FORMAT = "v110"  # the first in which HDF5 keeps checksums of all but the arrays by itself
 LIBRARIES = ("torch", "numpy", "h5py")
+JSON = ("recipe", "versions", "network", "split", "definition")
+"""Attributes that are objects."""
+
+SEVERAL = ", "
+"""Between the versions, devices or revisions of a run whose models were made with several."""
+
 CHECKSUM = "attributes-sha256"
 HDF5_SAYS = ("Can't ", "Unable to ", "Object visitation failed", "Unspecified error")
-JSON = ("network", "recipe", "versions")
-"""Attributes of a run that :class:`Run` parses."""
 
 
 def scratch(folder: Path) -> Path:
@@ -189,6 +193,12 @@ def sound(path: Path | str) -> Iterator[None]:
         raise StoreError(f"{path} is damaged ({said}): rm {path}, and run the same command again") from error
 
 
+def attributes(file: h5py.File) -> dict[str, Any]:
+    """Attributes of a file as plain values, JSON parsed: study, dataset, architecture, regime, seed, recipe, ..."""
+    plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in file.attrs.items()}
+    return {key: json.loads(value) if key in JSON else value for key, value in plain.items()}
+
+
 def provenance(device: str = "cpu") -> dict[str, Any]:
     """Library versions, device and git revision, as attributes for :func:`create`."""
     versions = {"python": platform.python_version(), "lira": version("lira")}
@@ -254,11 +264,17 @@ class Run:
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether the folder has a file that says how the run was made."""
+        return any((self.folder / name).is_file() for name in ("shadows.h5", "scores.h5"))
+
     @cached_property
     def attributes(self) -> dict[str, Any]:
-        """Attributes of ``shadows.h5``, JSON values parsed: study, dataset, architecture, regime, seed, recipe, ..."""
-        with self.shadows() as file:
-            return {key: json.loads(value) if key in JSON else value for key, value in file.attrs.items()}
+        """:func:`attributes` of ``shadows.h5``, which ``scores.h5`` has too."""
+        scores = (self.folder / "scores.h5").is_file() and not (self.folder / "shadows.h5").is_file()
+        with self.scores() if scores else self.shadows() as file:
+            return attributes(file)
 
     @property
     def key(self) -> dict[str, Any]:
@@ -289,3 +305,20 @@ class Run:
 
         with self.shadows() as file:
             return pd.DataFrame({name: values[:] for name, values in file["utility"].items()})
+
+
+def compared_runs(folder: Path | str, kind: str = "reference") -> dict[str, Run]:
+    """Runs of an agreement folder by label: the ``reference`` seeds or the ``variants``.
+
+    Raises:
+        StoreError: its ``runs.json`` is missing or damaged.
+    """
+    folder = Path(folder).resolve()
+    path = folder / "runs.json"
+    if not path.is_file():
+        raise StoreError(f"{path} does not exist: run the rule that makes it")
+    try:
+        listed = {run["label"]: run["folder"] for run in json.loads(path.read_text(encoding="utf-8"))[kind]}
+    except (ValueError, LookupError, TypeError) as error:
+        raise StoreError(f"{path} is damaged ({error}): rm {path}, and run the same command again") from error
+    return {label: Run(folder.parents[3] / place) for label, place in listed.items()}

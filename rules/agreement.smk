@@ -5,6 +5,7 @@ rule measure_agreement:
     input:
         reference=reference_files("samples.csv"),
         variants=variant_files("samples.csv"),
+        shadows=compared_files("shadows.h5"),
     output:
         agreement="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
@@ -33,6 +34,7 @@ use rule measure_agreement as measure_null_agreement with:
     input:
         reference=reference_files("null_samples.csv"),
         variants=variant_files("null_samples.csv"),
+        shadows=compared_files("shadows.h5"),
     output:
         agreement="<results>/agreement/{dataset}/{architecture}/{regime}/null_agreement.csv",
     log:

@@ -180,7 +180,8 @@ def pretraining_settings(wildcards):
 def run_description(wildcards):
     names = ("dataset", "architecture", "regime")
     run = {name: wildcards[name] for name in names}
-    return json.dumps({"study": study.study, **run, "seed": int(wildcards.seed)})
+    made = {"study": study.study, "protocol": study.protocol}
+    return json.dumps({**made, **run, "seed": int(wildcards.seed)})
 
 
 def option(name, values):

@@ -140,7 +140,7 @@ use rule tabulate_benchmarks as tabulate_rank_agreement with:
         shown="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
         null="<results>/agreement/{dataset}/{architecture}/{regime}/null_agreement.csv",
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
-        shadows=reference_files("shadows.h5"),
+        shadows=compared_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),
         topq="<results>/agreement/{dataset}/{architecture}/{regime}/topq.csv",
     output:
@@ -234,7 +234,7 @@ use rule plot_loss_ratio as plot_agreement with:
         shown="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
         null="<results>/agreement/{dataset}/{architecture}/{regime}/null_agreement.csv",
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
-        shadows=reference_files("shadows.h5"),
+        shadows=compared_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),
     output:
         **figure_files("agreement-{dataset}-{architecture}-{regime}", "Agreement"),
@@ -252,7 +252,7 @@ use rule plot_loss_ratio as plot_support with:
         shown="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
         null="<results>/agreement/{dataset}/{architecture}/{regime}/null_agreement.csv",
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
-        shadows=reference_files("shadows.h5"),
+        shadows=compared_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),
     output:
         **figure_files(
@@ -271,7 +271,7 @@ use rule plot_loss_ratio as plot_displacement with:
     input:
         shown="<results>/agreement/{dataset}/{architecture}/{regime}/displacement.csv",
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
-        shadows=reference_files("shadows.h5"),
+        shadows=compared_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),
     output:
         **figure_files("displacement-{dataset}-{architecture}-{regime}", "Agreement"),
@@ -289,7 +289,7 @@ use rule plot_loss_ratio as plot_rank_bins with:
         shown="<results>/agreement/{dataset}/{architecture}/{regime}/rank_bins.csv",
         null=reference_files("null_gaps.csv"),
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
-        shadows=reference_files("shadows.h5"),
+        shadows=compared_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),
     output:
         **figure_files("rank_bins-{dataset}-{architecture}-{regime}", "Agreement"),
@@ -307,7 +307,7 @@ use rule plot_loss_ratio as plot_top1 with:
         shown="<results>/agreement/{dataset}/{architecture}/{regime}/top1.csv",
         null=reference_files("null_gaps.csv"),
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
-        shadows=reference_files("shadows.h5"),
+        shadows=compared_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),
         data=pictures_file,
     output:
@@ -325,11 +325,10 @@ use rule plot_loss_ratio as plot_top_vulnerable with:
     input:
         shown="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
         runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
-        shadows=reference_files("shadows.h5"),
+        shadows=compared_files("shadows.h5"),
         metrics=reference_files("metrics.csv"),
         samples=reference_files("samples.csv"),
         variants=variant_files("samples.csv"),
-        variant_shadows=variant_files("shadows.h5"),
         data=pictures_file,
     output:
         **figure_files(

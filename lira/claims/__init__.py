@@ -37,15 +37,16 @@ def judge_study(
     """
     results, output = Results([Path(folder) for folder in runs]), Path(output)
     sets = [Sets(Agreement(folder)) for folder in agreements]
-    compared = compare(results, sets, margins)
+    compared, origin = compare(results, sets, margins), ("claims", [*runs, *agreements])
     for name, rows in compared.items():
         write(
             table_of(name, rows),
             f"{published(name).place}: published against reproduced",
             output / f"published-{name}.csv",
+            *origin,
         )
-    write(verdict_table(compared), "Published against reproduced", output / "verdict.csv")
-    write(claims_table(claims(results, sets, margins)), "The paper's claims", output / "claims.csv")
+    write(verdict_table(compared), "Published against reproduced", output / "verdict.csv", *origin)
+    write(claims_table(claims(results, sets, margins)), "The paper's claims", output / "claims.csv", *origin)
 
 
 def compare(results: Results, sets: Sequence[Sets], margins: Mapping[str, float]) -> dict[str, pd.DataFrame]:

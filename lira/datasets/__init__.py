@@ -84,6 +84,7 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
     statistics, checksum = None if known else _statistics(), hashlib.sha256()
     attributes = {
         "dataset": settings.source,
+        "origin": arrays.origin,
         "split": settings.model_dump(exclude={"path"}) | {"seed": seed, "size": size},
         "classes": classes,
         "scale": arrays.scale,

@@ -51,7 +51,10 @@ def open_arrays(path: Path) -> Iterator[dict[str, np.ndarray | h5py.Dataset]]:
             if h5py.is_hdf5(path):
                 arrays = _datasets(stack.enter_context(h5py.File(path, locking=False)), path)
             else:
-                with np.load(path, allow_pickle=False) as file:
+                file = np.load(path, allow_pickle=False)
+                if isinstance(file, np.ndarray):
+                    raise ValueError("it is a single .npy array")
+                with file:
                     arrays = {name: file[name] for name in file.files}
         except DAMAGE as error:
             raise _unreadable(path, error) from error

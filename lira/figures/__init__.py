@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lira import provenance
 from lira.errors import ConfigError
 from lira.store import atomic
 from lira.tables import choose
@@ -38,6 +39,20 @@ def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table of every font
     with rc_context(STYLE):
         made, output = make([Path(folder) for folder in folders], **options), Path(output)
-        for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {})):
+        runs = provenance.runs_of(folders)
+        box = _write_below(made, provenance.differences(runs))
+        record = provenance.as_text(provenance.record(f"figures.{name}", options, runs))
+        for suffix, metadata in ((".pdf", {"CreationDate": None, "Keywords": record}), (".png", {"lira": record})):
             with atomic(output.with_suffix(suffix)) as beside:
-                made.savefig(beside, format=suffix[1:], dpi=DPI, metadata=metadata)
+                made.savefig(beside, format=suffix[1:], dpi=DPI, metadata=metadata, bbox_inches=box)
+
+
+def _write_below(figure: Any, notes: Sequence[str]) -> str | None:
+    """Writes notes under a figure; returns what makes room for them, or nothing where there are none."""
+    from textwrap import fill
+
+    if not notes:
+        return None
+    text = "\n".join(fill(note, int(22 * figure.get_figwidth())) for note in notes)
+    figure.text(0.01, -0.02, text, ha="left", va="top", fontsize=6)
+    return "tight"

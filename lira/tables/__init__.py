@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lira import provenance
 from lira.errors import ConfigError
 from lira.store import atomic, write_csv
 
@@ -74,27 +76,48 @@ def tabulate(name: str, folders: Sequence[Path | str], output: Path | str, **opt
         StoreError: a result file is missing.
     """
     title = import_module(f"{__name__}.{name}").__doc__.partition("\n")[0].rstrip(".")
-    write(_made(name, folders, options), title, Path(output))
+    write(_made(name, folders, options), title, Path(output), f"tables.{name}", folders, options)
 
 
-def write(made: Table, title: str, output: Path) -> None:
-    """Writes a table as ``.csv`` and, beside it, ``.tex``, ``.md`` and ``.html``, the page under the title."""
+def write(
+    made: Table,
+    title: str,
+    output: Path,
+    made_from: str,
+    folders: Sequence[Path | str],
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes a table as ``.csv`` and, beside it, ``.tex``, ``.md`` and ``.html``, the page under the title.
+
+    All but the ``.csv`` carry a record of what it was made from (see :mod:`lira.provenance`).
+
+    Raises:
+        StoreError: the folders hold runs that must not stand side by side.
+    """
     from lira.tables._html import html
     from lira.tables._text import latex, markdown
 
+    runs = provenance.runs_of(folders)
+    made.notes = [*made.notes, *provenance.differences(runs)]
     csv = output.with_suffix(".csv")
     write_csv(csv, made.data)
+    record = provenance.as_text(
+        provenance.record(made_from, options or {}, runs) | {"csv": sha256(csv.read_bytes()).hexdigest()}
+    )
     page = html(made, title, csv.name, csv.read_bytes())
     for suffix, text in ((".md", markdown(made)), (".tex", latex(made)), (".html", page)):
+        carried = f"% lira: {record}\n" if suffix == ".tex" else f"\n<!-- lira: {record} -->\n"
         with atomic(output.with_suffix(suffix)) as beside:
-            beside.write_text(text, encoding="utf-8")
+            beside.write_text(text + carried, encoding="utf-8")
 
 
 def preview(name: str, folders: Sequence[Path | str], **options: Any) -> str:
     """A table as text for a terminal; arguments and errors as :func:`tabulate`."""
     from lira.tables._text import markdown
 
-    return markdown(_made(name, folders, options))
+    made = _made(name, folders, options)
+    made.notes = [*made.notes, *provenance.differences(provenance.runs_of(folders))]
+    return markdown(made)
 
 
 def _made(name: str, folders: Sequence[Path | str], options: dict[str, Any]) -> Table:

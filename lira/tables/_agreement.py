@@ -1,13 +1,12 @@
 """What tables and figures read from an agreement folder."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lira.errors import ConfigError, StoreError
-from lira.store import Run
+from lira.store import Run, compared_runs
 from lira.tables._labels import show
 from lira.tables._runs import negatives, targets
 
@@ -50,8 +49,7 @@ class Agreement:
 
     def runs(self, kind: str = "reference") -> dict[str, Run]:
         """Runs by label: the ``reference`` seeds or the ``variants``."""
-        listed = json.loads(self._path("runs.json").read_text(encoding="utf-8"))[kind]
-        return {run["label"]: Run(self.folder.parents[3] / run["folder"]) for run in listed}
+        return compared_runs(self.folder, kind)
 
     def null_gaps(self, gap: str) -> list[np.ndarray]:
         """Vulnerabilities of the samples in each reference run where membership is permuted; without undefined ones."""
