@@ -30,8 +30,8 @@ rule judge_study:
     message:
         "Comparing with the published numbers, testing the paper's claims"
     shell:
-        "lira judge-study {input.runs} {params.agreement} --margins {params.margins:q} --output {params.folder}"
-        " > {log} 2>&1"
+        "lira judge-study {input.runs:q} {params.agreement:q} --margins {params.margins:q} --output {params.folder:q}"
+        " > {log:q} 2>&1"
 
 
 use rule plot_loss_ratio as plot_outliers with:
