@@ -116,11 +116,6 @@ def shard_files(wildcards):
     ]
 
 
-def training_memory(wildcards, input, attempt):
-    """MB of a training job: libraries and cohort, and all of its dataset (docs/limits.md)."""
-    return int((4000 + 1.2 * input.size_mb) * attempt)
-
-
 def pretrained_file(wildcards):
     if study.recipe_of(run_key(wildcards)).start != "public":
         return []
