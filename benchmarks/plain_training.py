@@ -1,0 +1,189 @@
+"""What a user would write with PyTorch: a DataLoader, torchvision transforms, torch.optim, one model at a time."""
+
+import functools
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torchvision import transforms
+
+from lira.config import Architecture, Recipe
+from lira.datasets import Part
+from lira.models import build, initialise
+from lira.streams import INITIAL, generator
+from lira.training.optimizers import decays
+
+
+class Images(Dataset):
+    """Images that go through torchvision's transforms one by one."""
+
+    def __init__(self, part: Part, recipe: Recipe):
+        self.x, self.y = part.x.transpose(0, 2, 3, 1), part.y
+        size, augment = part.x.shape[-1], recipe.augment
+        known = {
+            "flip": lambda: transforms.RandomHorizontalFlip(),
+            "crop": lambda: transforms.RandomCrop(
+                size, size // 8, padding_mode=recipe.crop_padding.replace("zeros", "constant")
+            ),
+            "rotate": lambda: transforms.RandomRotation(recipe.rotate_degrees),
+            "jitter": lambda: transforms.ColorJitter(*recipe.jitter),
+        }
+        chosen = [known[name]() for name in augment if name in known]
+        chosen += [transforms.ToTensor()]
+        chosen += [transforms.Lambda(lambda x: x * (255 / part.scale))] if part.scale != 255 else []
+        chosen += [transforms.RandomErasing(1.0, (0.25, 0.25), (1, 1))] if "cutout" in augment else []
+        normalise = transforms.Normalize(np.ravel(part.mean).tolist(), np.ravel(part.std).tolist())
+        self.transform = transforms.Compose([transforms.ToPILImage(), *chosen, normalise])
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, index: int):
+        return self.transform(self.x[index]), int(self.y[index])
+
+
+def whole(part: Part) -> TensorDataset:
+    """Samples that nothing is done to, normalised once."""
+    shape = (-1, *[1] * (part.x.ndim - 2))
+    mean, std = (np.reshape(values, shape) for values in (part.mean, part.std))
+    x = torch.as_tensor((part.x / part.scale - mean) / std, dtype=torch.float32)
+    return TensorDataset(x, torch.as_tensor(part.y))
+
+
+class FCN(nn.Sequential):
+    """Dropout after each activation and again before the classifier."""
+
+    def __init__(self, architecture: Architecture, features: int, classes: int, dropout: float):
+        activation = {"relu": nn.ReLU, "tanh": nn.Tanh}[architecture.activation]
+        layers: list[nn.Module] = [nn.Flatten()]
+        for units in architecture.hidden:
+            layers += [nn.Linear(features, units), activation(), nn.Dropout(dropout)]
+            features = units
+        super().__init__(*layers, nn.Dropout(dropout), nn.Linear(features, classes))
+
+
+class Squeezed(nn.Module):
+    """A cohort network of one as an ordinary module."""
+
+    def __init__(self, network: nn.Module, seed: int):
+        super().__init__()
+        self.network = network
+        with torch.no_grad():
+            initialise(network, [generator(0, seed, INITIAL)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _squeezed(self.network, x)
+
+
+def _squeezed(network: nn.Module, x: Tensor) -> Tensor:
+    return network(x[None])[0]
+
+
+class Loop:
+    """One model and its training.
+
+    Args:
+        architecture: Its network.
+        recipe: How to train; ``augment`` and ``dropout`` included, loss scales and early stopping not.
+        part: Samples to train on.
+        device: ``cpu`` or ``cuda``.
+        precision: ``float32`` or ``bf16``.
+        workers: Of the DataLoader.
+        seed: Of the initial values; order and augmentation come from torch's global generator.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        recipe: Recipe,
+        part: Part,
+        device: str = "cpu",
+        precision: str = "float32",
+        workers: int = 0,
+        seed: int = 0,
+    ):
+        shape = part.x.shape[1:]
+        if architecture.family == "fcn":
+            network = FCN(architecture, math.prod(shape), part.classes, recipe.dropout)
+        else:
+            network = build(architecture, 1, shape, part.classes, recipe.dropout)
+            network = network.factory() if hasattr(network, "factory") else Squeezed(network, seed)
+        self.network, self.recipe, self.device = network.to(device).train(), recipe, device
+        self.dtype = {"bf16": torch.bfloat16}.get(precision)
+        data = Images(part, recipe) if recipe.augment else whole(part)
+        options = {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": device != "cpu"}
+        self.loader = DataLoader(data, recipe.batch_size, shuffle=True, drop_last=True, **options)
+        self.optimiser = self._optimiser()
+        self.endless = self._endless()
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        recipe, named = self.recipe, list(self.network.named_parameters())
+        groups = [
+            {
+                "params": [value for name, value in named if decays(name, recipe.optimizer) == decayed],
+                "weight_decay": recipe.weight_decay * decayed,
+            }
+            for decayed in (True, False)
+        ]
+        if recipe.optimizer == "adamw":
+            return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=True)
+
+    def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
+            yield from self.loader
+
+    def run(self, steps: int) -> int:
+        """Some more steps; returns the number of samples."""
+        for _ in range(steps):
+            self.step(*next(self.endless))
+        return steps * self.recipe.batch_size
+
+    def epoch(self) -> None:
+        """One pass."""
+        for x, y in self.loader:
+            self.step(x, y)
+
+    def step(self, x: Tensor, y: Tensor) -> float:
+        x, y = x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
+        mixing = "cutmix" in self.recipe.augment
+        if mixing:
+            x, y, partner, weight = cutmix(x, y)
+        self.optimiser.zero_grad()
+        with torch.autocast(torch.device(self.device).type, dtype=self.dtype, enabled=self.dtype is not None):
+            logits = self.network(x)
+            loss = nn.functional.cross_entropy(logits, y)
+            if mixing:
+                loss = weight * loss + (1 - weight) * nn.functional.cross_entropy(logits, partner)
+        loss.backward()
+        self.optimiser.step()
+        return loss.item()
+
+
+def cutmix(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:
+    weight, order, size = np.random.beta(1, 1), torch.randperm(len(x), device=x.device), x.shape[-1]
+    side, row, column = int(size * np.sqrt(1 - weight)), np.random.randint(size), np.random.randint(size)
+    rows, columns = (slice(max(0, at - side // 2), min(size, at + side // 2)) for at in (row, column))
+    x[:, :, rows, columns] = x[order, :, rows, columns]
+    return x, y, y[order], 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / size**2
+
+
+@torch.no_grad()
+def query_alone(network: nn.Module, weights: dict[str, Tensor], x: Tensor) -> np.ndarray:
+    """Logits ``[sample, view, class]`` of one model: mirrored or not, nine shifts, batch statistics."""
+    if hasattr(network, "factory"):
+        network = network.factory().train()
+        network.load_state_dict({name.removeprefix("module."): value for name, value in weights.items()})
+    else:
+        network.train().load_state_dict({name: value[None] for name, value in weights.items()})
+        network = functools.partial(_squeezed, network)
+    logits = []
+    for image in (x, x.flip(-1)):
+        padded = nn.functional.pad(image, (1, 1, 1, 1), mode="reflect")
+        for dx in range(3):
+            for dy in range(3):
+                logits.append(network(padded[:, :, dy : dy + x.shape[2], dx : dx + x.shape[3]]))
+    return torch.stack(logits, 1).numpy()

@@ -1,0 +1,81 @@
+"""Training on all cores, a job of one thread on each, against a plain PyTorch loop that has all cores to itself."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from plain_training import Loop, query_alone
+from training_speed import BENCHMARKS, Benchmark, Jobs, Ours, contest, matmul
+
+from lira.cores import cores
+from lira.models import build
+from lira.query import query
+from lira.streams import QUERY, Streams
+
+RUNS = {  # steps in a turn: of ours, of the plain loop
+    "purchase100/fcn/baseline": (100, 100),
+    "cifar10/resnet18/baseline": (1, 1),
+    "digits/fcn/baseline": (20, 200),
+    "digits/fcn/aof": (20, 200),
+    "digits/resnet/aof": (10, 100),
+}
+CPU_COHORT = {"purchase100/fcn/baseline": 1}
+
+
+@pytest.fixture
+def all_cores():
+    before = torch.get_num_threads()
+    torch.set_num_threads(cores())
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_training(name, all_cores, benchmark, report):
+    ours, plain = RUNS[name]
+    run = Benchmark.of(*BENCHMARKS[name])
+    part = run.part(max(run.members, run.recipe.batch_size) if run.members < 1000 else run.recipe.batch_size * 40)
+    loops = {workers: Loop(run.architecture, run.recipe, part, workers=workers) for workers in (0, 2)}
+    jobs = Jobs(run, CPU_COHORT.get(name, run.recipe.cohort))
+    turns = {f"plain, {workers} workers": lambda loop=loop: loop.run(plain) for workers, loop in loops.items()}
+    turns |= {"ours": lambda: jobs.run(ours), "products": matmul}
+    rates = benchmark.pedantic(contest, (turns,), rounds=1)
+    jobs.close()
+    best = max(rates[name] for name in turns if name.startswith("plain"))
+    share = f"{run.flops() * rates['ours'] / rates['products']:.0%} of products, {rates['products'] / 1e9:.0f} GFLOP/s"
+    report(f"{name}, an epoch", run.members / rates["ours"], run.members / best, share, **rates)
+
+
+QUERIES = {"cifar10/resnet18/baseline": 32, "digits/resnet/aof": 64}  # samples
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_query_of_18_views(name, benchmark, report):
+    """One thread each: a cohort against its models one after the other."""
+    samples, run = QUERIES[name], Benchmark.of(*BENCHMARKS[name])
+    recipe = run.recipe.model_copy(update={"batch_size": samples, "query_views": 18})
+    run = replace(run, recipe=recipe)
+    ours = Ours(run, recipe.cohort)
+    weights, pool = ours.state.parameters | ours.state.buffers, ours.pool
+    pool.x, pool.y = pool.x[:samples], pool.y[:samples]
+    alone = build(run.architecture, 1, run.shape, run.classes, recipe.dropout)
+    logits = {}
+
+    def fast():
+        streams = Streams(0, range(ours.models), purpose=QUERY)
+        logits["ours"] = np.concatenate([y for _, y in query(ours.network, weights, pool, recipe, streams)], axis=1)
+        return ours.models * samples
+
+    @torch.no_grad()
+    def plain():
+        x = torch.as_tensor((run.part(recipe.batch_size * 40).x[:samples] / 255.0 - 0.48) / 0.2, dtype=torch.float32)
+        logits["plain"] = np.stack(
+            [query_alone(alone, {name: value[row] for name, value in weights.items()}, x) for row in range(ours.models)]
+        )
+        return ours.models * samples
+
+    rates = benchmark.pedantic(contest, ({"ours": fast, "plain": plain},), rounds=1)
+    np.testing.assert_allclose(logits["ours"], logits["plain"], atol=1e-3 * np.abs(logits["plain"]).max())
+    seconds = {contestant: 1000 / rate for contestant, rate in rates.items()}
+    report(f"{name}, query of 1,000", seconds["ours"], seconds["plain"], "18 views, float32", **rates)
