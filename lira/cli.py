@@ -337,6 +337,8 @@ def main() -> None:
         app()
     except LiraError as error:
         sys.exit(f"error: {error}")
+    except MemoryError as error:
+        sys.exit(f"error: {LiraError(f'out of memory ({error}): docs/limits.md says what each step takes')}")
     except preemption.Preempted:
         logging.warning("told to stop: what is finished is stored, the same command again goes on from here")
         raise

@@ -75,8 +75,9 @@ def tabulate(name: str, folders: Sequence[Path | str], output: Path | str, **opt
         ConfigError: unknown table or option, or no folders.
         StoreError: a result file is missing.
     """
+    made = _made(name, folders, options)
     title = import_module(f"{__name__}.{name}").__doc__.partition("\n")[0].rstrip(".")
-    write(_made(name, folders, options), title, Path(output), f"tables.{name}", folders, options)
+    write(made, title, Path(output), f"tables.{name}", folders, options)
 
 
 def write(

@@ -55,6 +55,10 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
             ["download-data", "--settings", '{"source": "purchase100"}', "--output", "r.json"],
             "features_labels.npy",
         ),
+        (
+            ["prepare-data", "--settings", '{"source": "synthetic", "samples": 1000000000000}', "--output", "d.h5"],
+            "out of memory",
+        ),
         (["import-scores", "none.npz", "--run", "{}", "--output", "s.h5"], "none.npz does not exist: an .npz or HDF5"),
         (["tabulate", "nothing", "runs/metrics.csv", "--output", "t.csv"], "unknown 'nothing'"),
     ],
