@@ -44,7 +44,7 @@ def test_training(name, all_cores, benchmark, report):
     jobs.close()
     best = max(rates[name] for name in turns if name.startswith("plain"))
     share = f"{run.flops() * rates['ours'] / rates['products']:.0%} of products, {rates['products'] / 1e9:.0f} GFLOP/s"
-    report(f"{name}, an epoch", run.members / rates["ours"], run.members / best, share, **rates)
+    report(f"{name}, an epoch", run.members / rates["ours"], run.members / best, share, rates=rates)
 
 
 QUERIES = {"cifar10/resnet18/baseline": 32, "digits/resnet/aof": 64}  # samples
@@ -78,4 +78,4 @@ def test_query_of_18_views(name, benchmark, report):
     rates = benchmark.pedantic(contest, ({"ours": fast, "plain": plain},), rounds=1)
     np.testing.assert_allclose(logits["ours"], logits["plain"], atol=1e-3 * np.abs(logits["plain"]).max())
     seconds = {contestant: 1000 / rate for contestant, rate in rates.items()}
-    report(f"{name}, query of 1,000", seconds["ours"], seconds["plain"], "18 views, float32", **rates)
+    report(f"{name}, query of 1,000", seconds["ours"], seconds["plain"], "18 views, float32", rates=rates)
