@@ -52,6 +52,8 @@ def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, 
         panels = row.subplots(1, 3)
         lines(panels, sets[sets["fpr"] == rate])
         chance(panels, null[null["fpr"] == rate])
+        for axes in panels:
+            axes.set_ylim(bottom=0)
         flagged = f"tp ≥ {support}" + (", fp = 0" if zero_fp else "")
         row.suptitle(f"{agreement.title}, {flagged} at {percent(rate)} FPR{describe(rate, negatives)}", fontsize=8)
     legend_below(drawn, panels[0], 3)
@@ -86,5 +88,4 @@ def lines(panels: np.ndarray, sets: pd.DataFrame) -> None:
             axes.plot(group["k"], scale * group[measure], label=label, **style)
     for axes, heading in zip(panels, MEASURES.values(), strict=True):
         axes.set(xlabel="Runs combined, k", ylabel=heading)
-        axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

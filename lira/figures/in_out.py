@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +16,8 @@ from lira.store import Run
 from lira.tables._labels import show
 from lira.tables._runs import read_runs, run_labels
 
-BINS = 16
+BINS, TITLE = 16, 14
+"""Bars of a histogram, and characters from which a run's name is broken."""
 
 
 def figure(folders: Sequence[Path], sample: int = 21, data: Path | None = None) -> Figure:
@@ -36,13 +38,16 @@ def figure(folders: Sequence[Path], sample: int = 21, data: Path | None = None) 
         Pictures(data).draw(axes, sample)
         axes.axis("off")
     first = runs[0].key
-    drawn.suptitle(f"{show(first['dataset'])} {show(first['architecture'])}, sample {sample} of the pool", fontsize=8)
+    drawn.suptitle(
+        f"{show(first['dataset'])} {show(first['architecture'])}, sample {sample} of the pool; φ: mean over views",
+        fontsize=8,
+    )
     panels = body.subplots(2, len(runs), squeeze=False)
     for column, run, label in zip(panels.T, runs, labels, strict=True):
         member, phi, online = models_of(run, sample)
         histogram(column[0], phi, member)
         histogram(column[1], online, member)
-        column[0].set(xlabel="φ, mean over views", title=label)
+        column[0].set(xlabel="φ", title=fill(label, TITLE))
         column[1].set(xlabel="online score")
     for axes in panels[:, 0]:
         axes.set_ylabel("Models")

@@ -40,7 +40,7 @@ def figure(folders: Sequence[Path]) -> Figure:
         chance = np.mean([rank_bins(values)["mean"] for values in agreement.null_gaps(gap)], axis=0)
         axes.stairs(chance, np.arange(len(bins) + 1) - 0.5, baseline=None, label="chance", zorder=3, **CHANCE)
         axes.axhline(0, color="black", linewidth=0.5)
-        spread_scale(axes, [table["mean"].min(), table["max"].max()])
+        spread_scale(axes, [table["min"].min(), table["max"].max()])
         axes.set_xticks(range(len(bins)), ticks, rotation=45, ha="right", rotation_mode="anchor")
         axes.set(xlabel="Rank percentile (%)", title=f"{agreement.title}, {heading.lower()}")
     panels[0].set_ylabel("Vulnerability (gap of online scores)")

@@ -16,10 +16,10 @@ from lira.tables._labels import percent, show
 from lira.tables._runs import read_runs
 from lira.tables.records import COUNT, cards, of, priors, show_ppv
 
-LINE, HEAD = 0.19, 0.75
-"""Height of a run's line, and of what is above and below the lines, in inches."""
+PAGE, LINE, HEAD = 9, 0.19, 0.75
+"""Heights of a page, of a run's line, and of what is above and below the lines, in inches."""
 
-NARROW, WIDE = 42, 62
+NARROW, WIDE = 40, 58
 """Widths of a column of counts and of one of PPVs, in points."""
 
 
@@ -37,13 +37,14 @@ def figure(
         data: The dataset's file, to show the record.
         sample: Index in the pool; the most exposed records if not given.
         fpr: Target FPR; the largest of the results if not given.
-        count: Records to show where none is named.
+        count: Records to show where none is named, as far as they fit a page.
     """
-    rows = cards(folders, sample, fpr, count)
     runs = read_runs(folders)
+    height = HEAD + LINE * len(runs)
+    rows = cards(folders, sample, fpr, max(1, min(count, int(PAGE / height))))
     pictures = Pictures(data, tabular=True) if data is not None else None
     records = [of_record for _, of_record in rows.groupby("record", sort=False)]
-    drawn = canvas(DOUBLE, 0.5 + len(records) * (HEAD + LINE * len(runs)))
+    drawn = canvas(DOUBLE, 0.5 + len(records) * height)
     first = rows.iloc[0]
     drawn.suptitle(
         f"{show(first['dataset'])}, {show('online')} at shadow thresholds for {percent(first['fpr'])} FPR", fontsize=8
@@ -62,7 +63,8 @@ def card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pic
         panel = part.subplots()
         panel.set_title(title.replace("\n", ", "), loc="left", pad=24)
     else:
-        place, panel = part.subplots(1, 2, width_ratios=[1, 9])
+        aside, body = part.subfigures(1, 2, width_ratios=[1, 10])
+        place, panel = aside.subplots(), body.subplots()
         place.axis("off")
         place.set_title(title, loc="left")
         pictures.draw(place, record)

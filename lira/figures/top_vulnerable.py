@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from math import ceil, sqrt
 from pathlib import Path
+from textwrap import fill
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,7 +18,12 @@ from lira.tables._labels import percent, show
 from lira.tables._resolution import describe
 from lira.tables._runs import choose_fpr, run_labels
 
-MOST_COLUMNS = 4
+MOST_COLUMNS = {True: 5, False: 4}
+"""Pictures beside each other in a run's grid, whether there are more than :data:`TALL` lines of runs or not."""
+
+TALL, TITLE = 3, 22
+"""Lines of runs from which a page would be too short, and characters from which a run's name is broken."""
+
 SIDE, LINE = 0.9, 1.32
 """Side of a picture and height of a line of pictures with their numbers, in widths of a place in the grid."""
 
@@ -37,13 +43,16 @@ def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count:
     rate = choose_fpr(tables[0]["fpr"], fpr)
     tops = [table[table["fpr"] == rate].nsmallest(count, "rank") for table in tables]
     shared = Counter(sample for top in tops for sample in top["sample"])
-    columns = min(MOST_COLUMNS, ceil(sqrt(count)))
     across = fewest_gaps(len(runs), 3, 4)
+    lines = ceil(len(runs) / across)
+    columns = min(MOST_COLUMNS[lines > TALL], ceil(sqrt(count)))
+    titles = [fill(label, TITLE) for label in run_labels(runs)]
+    heading = 0.16 * (1 + max(title.count("\n") for title in titles))
     width = DOUBLE / max(across, 3)
-    height = width / columns * LINE * ceil(count / columns) + 0.16
-    drawn = canvas(across * width, ceil(len(runs) / across) * height + 0.55)
-    panels = drawn.subplots(ceil(len(runs) / across), across, squeeze=False)
-    for axes, top, label in zip(panels.flat, tops, run_labels(runs), strict=False):
+    height = width / columns * LINE * ceil(count / columns) + heading
+    drawn = canvas(across * width, lines * height + 0.55)
+    panels = drawn.subplots(lines, across, squeeze=False)
+    for axes, top, label in zip(panels.flat, tops, titles, strict=False):
         grid(axes, top, pictures, shared, len(runs), columns)
         axes.set_title(label)
     for axes in panels.flat[len(runs) :]:

@@ -64,14 +64,14 @@ def latex(table: Table) -> str:
     """The table for LaTeX, its notes below: one ``tabular`` or several, which need booktabs and siunitx.
 
     Where other columns name the rows of a run, the run has a line above them; else what the leading columns repeat
-    from the row above is left blank. A long table is divided between runs, so that each part fits a page. With
-    graphicx loaded, what is wider than the line is scaled to it.
+    from the row above is left blank. A long table is divided, between runs if it has such lines, so that each part
+    fits a page. With graphicx loaded, what is wider than the line is scaled to it.
     """
     names = list(table.text.columns)
     run = [name for name in names[: table.keys] if name in RUN_COLUMNS]
     groups = _groups(table.text, run)
     if len(groups) in (1, len(table.text)):
-        run, groups = [], [("", table.text)]
+        run, groups = [], [("", table.text[i : i + PAGE]) for i in range(0, max(len(table.text), 1), PAGE)]
     left, keys = [name for name in names if name not in run], table.keys - len(run)
     head = " & ".join(_stacked(name, "l" if i < keys else "r") for i, name in enumerate(left))
     parts, lines = [], []

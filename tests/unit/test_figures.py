@@ -170,7 +170,10 @@ def test_agreement_has_a_line_per_scenario(draw, study):
     np.testing.assert_array_equal(chance.get_xdata(), [2, 3, 4, 5, 6])
     np.testing.assert_allclose(chance.get_ydata(), 100 * null["jaccard"])
     np.testing.assert_allclose(panels[1].lines[-1].get_ydata(), null["intersection"])
-    assert len(draw("agreement").get_axes()) == 6
+    drawn = draw("agreement").get_axes()
+    assert len(drawn) == 6
+    for axes in drawn:
+        assert axes.get_ylim()[1] >= max(line.get_ydata().max() for line in axes.lines)
 
 
 def test_support_says_where_there_is_nothing(draw, study):

@@ -111,6 +111,13 @@ def test_a_long_table_is_divided_between_runs_for_latex():
     assert tex_rows(tex) == [[f"d{i}", f"a{j}", r"\num{1}"] for i in range(9) for j in range(9)]
 
 
+def test_a_long_table_of_one_run_is_divided_too():
+    text = pd.DataFrame([(f"a{j}", "1") for j in range(120)], columns=["Attack", "N"])
+    tex = latex(Table(text, text, 1))
+    assert tex.count(r"\begin{tabular}{lr}") == 3
+    assert tex_rows(tex) == [[f"a{j}", r"\num{1}"] for j in range(120)]
+
+
 @pytest.mark.campaign
 def test_latex_compiles_every_table(make, tmp_path):
     if not shutil.which("pdflatex"):
