@@ -10,6 +10,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/shown.smk"
 
 
 report: "rules/captions/study.rst"
@@ -47,8 +48,8 @@ localrules:
 rule all:
     default_target: True
     input:
-        rules.tables.input,
-        rules.figures.input,
+        table_pages,
+        figure_pages,
     message:
         "All tables and figures of {study.study} are up to date"
 
@@ -58,7 +59,9 @@ include: "rules/report.smk"
 
 onsuccess:
     print(
-        f"Done. Tables: {RESULTS}/paper/tables, figures: {RESULTS}/paper/figures, one page of all: snakemake report"
+        *unfinished_runs(),
+        f"Done. Tables: {RESULTS}/paper/tables, figures: {RESULTS}/paper/figures, one page of all: snakemake report",
+        sep="\n",
     )
 
 

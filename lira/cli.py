@@ -192,6 +192,9 @@ def measure_ranks(
     ranks.measure_ranks(_folders(scores), output)
 
 
+NOTE = typer.Option(help="What to add below the table; may be repeated.")
+
+
 @app.command()
 def judge_study(
     runs: Annotated[list[Path], typer.Argument(help="Files of the runs, each of a run's first seed.")],
@@ -200,11 +203,12 @@ def judge_study(
     agreement: Annotated[
         list[Path] | None, typer.Option(help="agreement.csv of a comparison; may be repeated.")
     ] = None,
+    note: Annotated[list[str] | None, NOTE] = None,
 ) -> None:
     """Compare with the published numbers and test the paper's claims."""
     from lira import claims
 
-    claims.judge_study(_folders(runs), _folders(agreement or []), _json(margins), output)
+    claims.judge_study(_folders(runs), _folders(agreement or []), _json(margins), output, note or [])
 
 
 FILES = typer.Argument(help="Files of the runs, or of the comparison, to show: their folders count.")
@@ -217,11 +221,12 @@ def tabulate(
     files: Annotated[list[Path], FILES],
     output: Output,
     fpr: Annotated[float | None, FPR] = None,
+    note: Annotated[list[str] | None, NOTE] = None,
 ) -> None:
     """Write a table of the paper as .csv, .tex and .md."""
     from lira import tables
 
-    tables.tabulate(name, _folders(files), output, **_given(fpr=fpr))
+    tables.tabulate(name, _folders(files), output, note or [], **_given(fpr=fpr))
 
 
 @app.command()

@@ -55,11 +55,7 @@ def run_key(wildcards):
 
 def run_files(name, keys=None, every_seed=False):
     """One file of each run: of its first seed, or of every seed."""
-    return [
-        f"{RESULTS}/runs/{key}/seed{seed}/{name}"
-        for key in (study.runs if keys is None else keys)
-        for seed in (study.seeds_of(key) if every_seed else study.seeds_of(key)[:1])
-    ]
+    return lambda wildcards: files_of(name, keys, every_seed)
 
 
 def data_file(wildcards):
@@ -123,11 +119,11 @@ def pretrained_file(wildcards):
 
 
 def reference_files(name):
-    return lambda wildcards: run_files(name, [run_key(wildcards)], every_seed=True)
+    return lambda wildcards: files_of(name, [run_key(wildcards)], every_seed=True)
 
 
 def variant_files(name):
-    return lambda wildcards: run_files(name, study.agreement[run_key(wildcards)])
+    return lambda wildcards: files_of(name, study.agreement[run_key(wildcards)])
 
 
 def compared_files(name):
@@ -139,7 +135,8 @@ def compared_files(name):
 
 
 def variant_labels(wildcards):
-    return [study.label(key) for key in study.agreement[run_key(wildcards)]]
+    variants = study.agreement[run_key(wildcards)]
+    return [study.label(key) for key in variants if files_of("samples.csv", [key])]
 
 
 def dataset_settings(wildcards):
@@ -199,7 +196,7 @@ def regime_files(name):
 
     def files(wildcards):
         prefix = f"{wildcards.dataset}/{wildcards.architecture}/"
-        return run_files(name, [key for key in BENCHMARKS if key.startswith(prefix)])
+        return files_of(name, [key for key in BENCHMARKS if key.startswith(prefix)])
 
     return files
 
@@ -349,66 +346,3 @@ def claims():
 
 
 config["description"] = description()
-
-
-COMPARED = {*study.agreement, *study.transfer}.union(*study.agreement.values())
-BENCHMARKS = [
-    key
-    for key in study.runs
-    if key not in study.ablation or key in COMPARED or key.split("/")[2] in REGIMES
-]
-"""The runs that tables and figures of all runs show: rows of the ablation have a table of their own."""
-
-
-def agreement_files(name):
-    """One file of each comparison of runs."""
-    return [f"{RESULTS}/agreement/{key}/{name}" for key in study.agreement]
-
-
-VARIANTS = dict.fromkeys(key for keys in study.agreement.values() for key in keys)
-REFERENCES = [study.stem(key) for key in study.agreement]
-ILLUSTRATED = [
-    study.stem(key) for key in study.agreement if has_pictures(key.split("/")[0])
-]
-NETWORKS = dict.fromkeys(study.stem(key, parts=2) for key in BENCHMARKS)
-
-VERDICT = [
-    "verdict",
-    "claims",
-    *(name for name in SHOWN if name.startswith("published-")),
-]
-
-TABLES = [
-    *VERDICT,
-    "benchmarks",
-    "utility",
-    "optimistic",
-    *(f"{name}-fpr{fpr}" for name in ("calibrated", "robustness") for fpr in FPRS),
-    *(name for name in ("ablation", "transfer") if getattr(study, name)),
-    *(f"rank_agreement-{reference}" for reference in REFERENCES),
-]
-
-FIGURES = [
-    "loss_ratio",
-    "roc",
-    *(f"in_out-{network}" for network in NETWORKS),
-    *(
-        f"{name}-{ref}"
-        for ref in REFERENCES
-        for name in (
-            "outliers",
-            "thresholds",
-            "agreement",
-            "displacement",
-            "rank_bins",
-            "top1",
-            "records",
-        )
-    ),
-    *(
-        f"{name}-{ref}-fpr{fpr}"
-        for ref in REFERENCES
-        for name in ("support", *(["top_vulnerable"] if ref in ILLUSTRATED else []))
-        for fpr in FPRS
-    ),
-]

@@ -39,7 +39,7 @@ rule tabulate_benchmarks:
         runtime=30,
     params:
         name="benchmarks",
-        options=[],
+        options=note_of(every_seed=True),
     message:
         "Table {params.name}"
     shell:
@@ -57,7 +57,7 @@ use rule tabulate_benchmarks as tabulate_utility with:
         "<benchmarks>/tabulate/utility.tsv"
     params:
         name="utility",
-        options=[],
+        options=note_of(BENCHMARKS),
 
 
 use rule tabulate_benchmarks as tabulate_optimistic with:
@@ -72,7 +72,7 @@ use rule tabulate_benchmarks as tabulate_optimistic with:
         "<benchmarks>/tabulate/optimistic.tsv"
     params:
         name="optimistic",
-        options=[],
+        options=note_of(BENCHMARKS),
 
 
 use rule tabulate_benchmarks as tabulate_calibrated with:
@@ -87,7 +87,11 @@ use rule tabulate_benchmarks as tabulate_calibrated with:
         "<benchmarks>/tabulate/calibrated-fpr{fpr}.tsv"
     params:
         name="calibrated",
-        options=["--fpr", "{fpr}"],
+        options=lambda wildcards: [
+            "--fpr",
+            wildcards.fpr,
+            *note_of(BENCHMARKS)(wildcards),
+        ],
 
 
 use rule tabulate_benchmarks as tabulate_robustness with:
@@ -102,7 +106,11 @@ use rule tabulate_benchmarks as tabulate_robustness with:
         "<benchmarks>/tabulate/robustness-fpr{fpr}.tsv"
     params:
         name="robustness",
-        options=["--fpr", "{fpr}"],
+        options=lambda wildcards: [
+            "--fpr",
+            wildcards.fpr,
+            *note_of(BENCHMARKS)(wildcards),
+        ],
 
 
 use rule tabulate_benchmarks as tabulate_ablation with:
@@ -117,7 +125,7 @@ use rule tabulate_benchmarks as tabulate_ablation with:
         "<benchmarks>/tabulate/ablation.tsv"
     params:
         name="ablation",
-        options=[],
+        options=note_of(study.ablation),
 
 
 use rule tabulate_benchmarks as tabulate_transfer with:
@@ -132,7 +140,7 @@ use rule tabulate_benchmarks as tabulate_transfer with:
         "<benchmarks>/tabulate/transfer.tsv"
     params:
         name="transfer",
-        options=[],
+        options=note_of(study.transfer),
 
 
 use rule tabulate_benchmarks as tabulate_rank_agreement with:
@@ -151,7 +159,9 @@ use rule tabulate_benchmarks as tabulate_rank_agreement with:
         "<benchmarks>/tabulate/rank_agreement-{dataset}-{architecture}-{regime}.tsv"
     params:
         name="rank_agreement",
-        options=[],
+        options=lambda wildcards: note_of([run_key(wildcards)], every_seed=True)(
+            wildcards
+        ),
 
 
 rule plot_loss_ratio:
@@ -366,9 +376,9 @@ use rule plot_loss_ratio as plot_records with:
 
 rule tables:
     input:
-        [f"<results>/paper/tables/{name}.html" for name in TABLES],
+        table_pages,
 
 
 rule figures:
     input:
-        [f"<results>/paper/figures/{name}.pdf" for name in FIGURES],
+        figure_pages,

@@ -3,7 +3,8 @@
 
 rule report:
     input:
-        rules.all.input,
+        table_pages,
+        figure_pages,
     output:
         html="<results>/report.html",
         study="<results>/study.json",

@@ -7,10 +7,9 @@ rule judge_study:
         shadows=run_files("shadows.h5"),
         agreement=agreement_files("agreement.csv"),
         sets=agreement_files("runs.json"),
-        reference=run_files("samples.csv", study.agreement, every_seed=True),
-        reference_metrics=run_files("metrics.csv", study.agreement, every_seed=True),
-        reference_shadows=run_files("shadows.h5", study.agreement, every_seed=True),
-        variants=run_files("samples.csv", VARIANTS),
+        samples=agreement_run_files("samples.csv"),
+        metrics=agreement_run_files("metrics.csv"),
+        compared=agreement_run_files("shadows.h5"),
     output:
         verdict_files("Verdict"),
     log:
@@ -27,11 +26,12 @@ rule judge_study:
         folder=subpath(output[0], parent=True),
         margins=study.margins.model_dump_json(),
         agreement=lambda wildcards, input: option("agreement", input.agreement),
+        note=note_of(every_seed=True),
     message:
         "Comparing with the published numbers, testing the paper's claims"
     shell:
-        "lira judge-study {input.runs:q} {params.agreement:q} --margins {params.margins:q} --output {params.folder:q}"
-        " > {log:q} 2>&1"
+        "lira judge-study {input.runs:q} {params.agreement:q} --margins {params.margins:q} {params.note:q}"
+        " --output {params.folder:q} > {log:q} 2>&1"
 
 
 use rule plot_loss_ratio as plot_outliers with:

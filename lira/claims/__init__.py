@@ -22,7 +22,11 @@ OF_RUNS = ("utility", "optimistic", "calibrated", "ablation", "transfer")
 
 
 def judge_study(
-    runs: Sequence[Path | str], agreements: Sequence[Path | str], margins: Mapping[str, float], output: Path | str
+    runs: Sequence[Path | str],
+    agreements: Sequence[Path | str],
+    margins: Mapping[str, float],
+    output: Path | str,
+    notes: Sequence[str] = (),
 ) -> None:
     """Writes ``verdict``, ``claims`` and a ``published-<name>`` per table of the paper, as .csv, .tex, .md and .html.
 
@@ -31,6 +35,7 @@ def judge_study(
         agreements: Agreement folders.
         margins: Largest difference that still agrees, by kind of number, as :class:`lira.config.sections.Margins`.
         output: Folder to write to.
+        notes: What to add below the verdict and the claims.
 
     Raises:
         StoreError: a result file is missing.
@@ -45,8 +50,9 @@ def judge_study(
             output / f"published-{name}.csv",
             *origin,
         )
-    write(verdict_table(compared), "Published against reproduced", output / "verdict.csv", *origin)
-    write(claims_table(claims(results, sets, margins)), "The paper's claims", output / "claims.csv", *origin)
+    write(verdict_table(compared, notes), "Published against reproduced", output / "verdict.csv", *origin)
+    tested = claims(results, sets, margins)
+    write(claims_table(tested, notes), "The paper's claims", output / "claims.csv", *origin)
 
 
 def compare(results: Results, sets: Sequence[Sets], margins: Mapping[str, float]) -> dict[str, pd.DataFrame]:
@@ -98,7 +104,7 @@ def table_of(name: str, rows: pd.DataFrame) -> Table:
     return Table(rows, text, keys, notes)
 
 
-def verdict_table(compared: Mapping[str, pd.DataFrame]) -> Table:
+def verdict_table(compared: Mapping[str, pd.DataFrame], notes: Sequence[str] = ()) -> Table:
     """Number of published numbers by verdict, a row per table of the paper."""
     data = pd.DataFrame(
         [
@@ -116,10 +122,10 @@ def verdict_table(compared: Mapping[str, pd.DataFrame]) -> Table:
         f"tell: neither, or the pool cannot resolve the FPR; {NOT_COMPARABLE}: another dataset, architecture or number "
         "of shadow models."
     )
-    return Table(data, text, 2, [note])
+    return Table(data, text, 2, [note, *notes])
 
 
-def claims_table(rows: pd.DataFrame) -> Table:
+def claims_table(rows: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
     """The paper's claims on this study's own results."""
     text = rows[["claim", "part", "verdict", "numbers"]].set_axis(["Claim", "Part", "Verdict", "Numbers"], axis=1)
     text.insert(3, "Ours", [significant(value) for value in rows["ours"]])
@@ -129,7 +135,7 @@ def claims_table(rows: pd.DataFrame) -> Table:
         "Direction: holds if the 90 % interval lies on the claim's side, does not hold if on the other. Size: holds if "
         "ours agrees with the stated number within the margin of the study file, does not hold if it differs by more."
     )
-    return Table(rows, text, 2, [note])
+    return Table(rows, text, 2, [note, *notes])
 
 
 def significant(value: float) -> str:

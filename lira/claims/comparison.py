@@ -15,7 +15,7 @@ from lira.claims.results import BENCHMARKS, Benchmark, Results, estimate
 from lira.published import MODELS, POOLS, published
 from lira.tables._labels import augmentations, percent
 
-POINTS = ("accuracy", "auc", "ppv", "jaccard", "correlation")
+POINTS = ("accuracy", "auc", "ppv", "jaccard", "correlation", "explained")
 """Kinds of numbers whose margin is absolute; that of the others is a share of the published number."""
 
 UTILITY = {

@@ -20,7 +20,7 @@ from lira.vulnerability import support_qualified
 FPR = 1e-5
 KINDS = {"jaccard": "jaccard", "intersection": "samples", "union": "samples"}
 SHOWN = {"jaccard": "Jaccard (%)", "intersection": "Intersection", "union": "Union"}
-FIT = {"r": "correlation", "ρ": "correlation", "slope": "fit", "intercept": "fit", "R²": "correlation"}
+FIT = {"r": "correlation", "ρ": "correlation", "slope": "fit", "intercept": "fit", "R²": "explained"}
 """Pearson's r on log10, Spearman's ρ, line and its R², with the kinds of their margins."""
 
 ENOUGH = 10

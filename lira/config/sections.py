@@ -231,5 +231,6 @@ class Margins(Settings):
     reduction: Margin = Field(0.25, description="Factor by which a regime cuts the TPR, a share.")
     jaccard: Margin = Field(5.0, description="Jaccard of flagged sets, points.")
     samples: Margin = Field(0.2, description="Sizes of intersections and unions, a share.")
-    correlation: Margin = Field(0.1, description="Correlations and R² of loss ratio and TPR, absolute.")
+    correlation: Margin = Field(0.1, description="Correlations of loss ratio and TPR, absolute.")
+    explained: Margin = Field(0.1, description="R² of TPR on log10 loss ratio, absolute.")
     fit: Margin = Field(0.2, description="Slope and intercept of TPR on log10 loss ratio, a share.")

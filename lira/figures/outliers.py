@@ -84,8 +84,8 @@ def draw_agreement(axes: Axes, whole: np.ndarray, cut: np.ndarray, labels: Seque
     left = [jaccards(np.delete(whole, run, axis=0)) for run in range(len(whole))] if len(whole) > 2 else []
     for ks, values in left:
         axes.plot(ks, values, marker=".", **ONE_OUT)
-    if left and not np.isnan([values[-1] for _, values in left]).all():
-        highest = int(np.nanargmax([values[-1] for _, values in left]))
+    if left and not np.isnan([values for _, values in left]).all():
+        highest = int(np.argmax([np.nansum(values) for _, values in left]))
         axes.plot(
             *left[highest], color=VERMILION, marker="^", linestyle="--", label="without the run that lowers it most"
         )

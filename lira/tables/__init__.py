@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -62,13 +62,16 @@ def choose(package: str, function: str, name: str, options: dict[str, Any]) -> C
     return make
 
 
-def tabulate(name: str, folders: Sequence[Path | str], output: Path | str, **options: Any) -> None:
+def tabulate(
+    name: str, folders: Sequence[Path | str], output: Path | str, notes: Sequence[str] = (), **options: Any
+) -> None:
     """Makes one table and writes it as ``.csv``, ``.tex``, ``.md`` and ``.html``.
 
     Args:
         name: Module of this package.
         folders: Run folders, or agreement folders, as the table takes.
         output: Path of the ``.csv``; the others go beside it.
+        notes: What to add below the table.
         options: What the table's function declares; ``None`` means its default.
 
     Raises:
@@ -77,6 +80,7 @@ def tabulate(name: str, folders: Sequence[Path | str], output: Path | str, **opt
     """
     made = _made(name, folders, options)
     title = import_module(f"{__name__}.{name}").__doc__.partition("\n")[0].rstrip(".")
+    made = replace(made, notes=[*made.notes, *notes])
     write(made, title, Path(output), f"tables.{name}", folders, options)
 
 

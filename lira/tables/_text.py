@@ -25,6 +25,7 @@ SYMBOLS = {
     "φ": r"$\varphi$",
     "Δ": r"$\Delta$",
     "′": r"$'$",
+    "²": r"\textsuperscript{2}",
     "†": r"\textsuperscript{\dag}",
     "‡": r"\textsuperscript{\ddag}",
 }

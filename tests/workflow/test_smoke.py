@@ -1,12 +1,15 @@
 """The smoke study for real: every file, nothing twice, the same again after kills and in other shards."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import time
 
 import h5py
 import numpy as np
+import pandas as pd
 from workspace import Workspace
 
 RUN = ("runs", "digits", "resnet", "aof", "seed0")
@@ -143,3 +146,25 @@ def test_a_failed_job_says_where_to_look_and_leaves_nothing_half_written(finishe
     assert "Traceback" not in done.stdout + done.stderr
     assert "results/smoke/logs" in done.stdout + done.stderr
     assert not list(broken.path("runs").rglob("*.h5"))
+
+
+def test_half_done_it_shows_what_is_finished_and_says_what_adds_the_rest(finished, tmp_path):
+    half, gone = Workspace(finished.root, tmp_path), ("runs", "digits", "fcn", "tl")
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
+    half.study.write_text(finished.study.read_text())
+    kept = shutil.move(half.path(*gone), tmp_path / "kept")
+    output = half.run("tables", "--keep-going", "--cores", "2")
+    assert "train_shadows" not in output and "digits/fcn/tl, seed 0, is not finished" in output
+    tables = half.path("paper", "tables")
+    for name in ("utility", "transfer", "optimistic"):
+        rows = pd.read_csv(tables / f"{name}.csv")
+        assert not {("fcn", "tl")} & set(zip(rows["architecture"], rows["regime"], strict=True)) and len(rows)
+        assert "digits/fcn/tl, seed 0, is not finished: snakemake --configfile" in (tables / f"{name}.md").read_text()
+    assert "is not finished" not in (tables / "ablation.md").read_text()
+    command = re.search(r"snakemake --configfile \S+ (\S+) adds it", (tables / "utility.md").read_text())
+    planned = half.run("-n", command[1])
+    assert "Training digits fcn tl" in planned and "tabulate" not in planned
+    shutil.move(kept, half.path(*gone))
+    again = set(half.run("-n", "tables", "--keep-going").split())
+    assert {"tabulate_utility", "tabulate_transfer", "judge_study"} <= again
+    assert not {"train_shadows", "tabulate_ablation", "tabulate_rank_agreement"} & again
