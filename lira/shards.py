@@ -49,7 +49,7 @@ def train_shadows(
 ) -> None:
     """Trains and queries shadow models ``first`` to ``last`` of a run and writes them as one shard.
 
-    Each finished cohort is kept beside the output until the shard is whole, and the cohort in flight once a minute
+    Each finished cohort is kept beside the output until the shard is whole, and the cohort in flight every five minutes
     and when the job is told to stop: a job that was killed goes on from there, and the models are the same bit for
     bit.
 
