@@ -81,7 +81,7 @@ def grid(axes: Axes, top: pd.DataFrame, pictures: Pictures, shared: Counter, run
         pictures.draw(axes, sample.sample, extent=(left, left + SIDE, upper + SIDE, upper))
         if colour := frame_colour(shared[sample.sample], runs):
             axes.add_patch(Rectangle((left, upper), SIDE, SIDE, fill=False, edgecolor=colour, linewidth=1.5))
-        text = f"{sample.tp} / {sample.fp}"
+        text = f"{sample.tp}{'/' if columns > MOST_COLUMNS[False] else ' / '}{sample.fp}"
         axes.text(column + 0.5, upper + SIDE + 0.04, text, ha="center", va="top", fontsize=7)
     axes.set(xlim=(0, columns), ylim=(ceil(len(top) / columns) * LINE, -0.06), aspect="equal")
     axes.axis("off")
