@@ -1,0 +1,242 @@
+"""Jobs and Snakemake itself, killed: what is finished is kept, and in the end all is as if nothing had happened."""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import cycle
+
+import psutil
+import pytest
+from pipeline import RUN, SHARD, STUDY, TABLE, assert_same, wait_for
+
+from lira import preemption
+from lira.config import load_study
+from lira.shards import train_shadows
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["lira.shards"])
+AGAIN = "goes on, bit for bit"
+SAME = "the next run completes it"
+
+
+def _train(arguments, checkpoint_seconds, log):
+    """What ``lira train-shadows`` does, in a process that has imported its libraries already."""
+    with log.open("a") as file:
+        os.dup2(file.fileno(), 2)
+    preemption.listen()
+    sys.exit(train_shadows(*arguments, checkpoint_seconds=checkpoint_seconds))
+
+
+class Job:
+    """A training job of the pipeline's first shard, started again as often as one likes."""
+
+    def __init__(self, pipeline):
+        settings = load_study(STUDY).training_settings("digits/fcn/baseline")
+        names = ("study", "dataset", "architecture", "regime", "seed")
+        run = dict(zip(names, ("faults", "digits", "fcn", "baseline", 0), strict=True))
+        (data,) = pipeline.path("data").glob("*.h5")
+        self.output, self.log = pipeline.path(*SHARD), pipeline.folder / "log"
+        self.parts = self.output.with_name(f"{self.output.name}.parts")
+        self.arguments = json.loads(json.dumps(settings)), run, data, 0, 3, self.output
+
+    def start(self, checkpoint_seconds):
+        process = FORKS.Process(target=_train, args=(self.arguments, checkpoint_seconds, self.log))
+        process.start()
+        return process
+
+    def half_written(self):
+        """An HDF5 file that is being written."""
+        return [*self.parts.glob(".*.h5"), *self.output.parent.glob(f".{self.output.name}.*")]
+
+    def cohorts(self):
+        return list(self.parts.glob("[0-9]*.h5"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("tries", [3, pytest.param(20, marks=pytest.mark.campaign)])
+def test_a_training_job_at_random_moments(undisturbed, tmp_path, rng, found, number, tries):
+    """In turn: at a random time, between two cohorts, while writing HDF5, and at a random time again."""
+    pipeline = undisturbed.copy(tmp_path / "study", without=[f"{'/'.join(RUN)}/*", "paper"])
+    job = Job(pipeline)
+    (process := FORKS.Process(target=os.getpid)).start()  # the first one waits for the imports
+    process.join()
+    start = time.monotonic()
+    (process := job.start(60)).join()
+    assert process.exitcode == 0
+    whole, busy, finished, slowest = time.monotonic() - start, 0.0, 1, 0.0
+    assert_same(job.output, undisturbed.path(*SHARD))
+    job.output.unlink()
+    kills = 0
+    for moment in cycle(["time", "between", "writing", "time"]):
+        before, start = len(job.cohorts()), time.monotonic()
+        process = job.start(rng.choice([0, 60]))
+        if moment == "time":
+            process.join(rng.uniform(0, whole))
+        elif moment == "between":
+            wait_for(lambda n=before, p=process: len(job.cohorts()) > n or p.exitcode is not None)
+        else:
+            wait_for(lambda p=process: job.half_written() or p.exitcode is not None)
+        told = time.monotonic()
+        if process.exitcode is None:
+            os.kill(process.pid, number)
+        process.join()
+        busy, slowest = busy + time.monotonic() - start, max(slowest, time.monotonic() - told)
+        if process.exitcode == 0:
+            finished += 1
+            assert_same(job.output, undisturbed.path(*SHARD))
+            job.output.unlink()
+            continue
+        kills += 1
+        # a process that does not listen yet dies of the signal itself
+        assert process.exitcode in (-number, preemption.AGAIN if number == signal.SIGTERM else -number), (
+            job.log.read_text()
+        )
+        assert not job.output.exists()
+        if kills == tries:
+            break
+    start = time.monotonic()
+    (process := job.start(60)).join()
+    busy += time.monotonic() - start
+    assert process.exitcode == 0
+    assert_same(job.output, undisturbed.path(*SHARD))
+    assert not pipeline.leftovers()
+    pipeline.finish()
+    assert pipeline.tables() == undisturbed.tables()
+    lost = max(0.0, busy - finished * whole) / kills
+    outcome = f"ends after {slowest:.1f} s at most; goes on, bit for bit" if number == signal.SIGTERM else AGAIN
+    found(f"{number.name} of a training job", outcome, [lost] * kills)
+
+
+def test_two_jobs_on_one_shard(undisturbed, tmp_path):
+    """As when one outlived its Snakemake: neither disturbs the other."""
+    pipeline = undisturbed.copy(tmp_path / "study", without=[f"{'/'.join(RUN)}/*", "paper"])
+    job = Job(pipeline)
+    processes = [job.start(0), job.start(0)]
+    for process in processes:
+        process.join()
+    assert job.output.exists() and 0 in {process.exitcode for process in processes}, job.log.read_text()
+    assert_same(job.output, undisturbed.path(*SHARD))
+    assert "Traceback" not in job.log.read_text() and not pipeline.leftovers()
+
+
+def test_work_kept_from_another_recipe_is_not_taken_up(undisturbed, tmp_path):
+    pipeline = undisturbed.copy(tmp_path / "study", without=[f"{'/'.join(RUN)}/*", "paper"])
+    job = Job(pipeline)
+    settings, *rest = job.arguments
+    job.arguments = settings | {"recipe": settings["recipe"] | {"learning_rate": 0.01}}, *rest
+    process = job.start(0)
+    wait_for(lambda: job.cohorts() or process.exitcode is not None)
+    process.kill()
+    process.join()
+    assert job.cohorts()
+    job.arguments = settings, *rest
+    (process := job.start(0)).join()
+    assert process.exitcode == 0
+    assert_same(job.output, undisturbed.path(*SHARD))
+
+
+STEPS = {
+    "train-shadows": ["/*"],
+    "gather-shadows": ["/*.*"],
+    "score-attacks": ["/[!s]*.*", "/s[!h]*.*"],
+    "tabulate": [],
+}
+
+
+def _kill_steps(pipeline, steps, number, rng):
+    """Ends a job of each step in turn; Snakemake starts it again. Returns how old each job was."""
+    process, ages, killed = pipeline.start("--retries", "3", TABLE), [], set()
+    for step in steps:
+        if (job := pipeline.job(process, step, killed)) is None:
+            break
+        start = time.monotonic()
+        killed.add(job.pid)
+        time.sleep(rng.uniform(0, 1))
+        with contextlib.suppress(psutil.NoSuchProcess):
+            job.send_signal(number)
+            ages.append(time.monotonic() - start)
+    done, said = pipeline.end(process)
+    assert done and ages, said
+    return ages
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("step", STEPS)
+def test_a_job_of_each_step(undisturbed, tmp_path, rng, found, step, number):
+    without = [f"{'/'.join(RUN)}{name}" for name in STEPS[step]]
+    pipeline = undisturbed.copy(tmp_path / "study", without=[*without, "paper"])
+    ages = _kill_steps(pipeline, [step] * 3, number, rng)
+    assert pipeline.tables() == undisturbed.tables() and not pipeline.leftovers()
+    found(f"{number.name} of `lira {step}`", "started again by Snakemake (`--retries`)", ages)
+
+
+def test_a_job_of_every_step_in_one_run(undisturbed, tmp_path, rng):
+    pipeline = undisturbed.copy(tmp_path / "study", without=[f"{'/'.join(RUN)}/*", "paper"])
+    _kill_steps(pipeline, STEPS, signal.SIGTERM, rng)
+    assert pipeline.tables() == undisturbed.tables() and not pipeline.leftovers()
+
+
+def _everything(process):
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def _snakemake_alone(process):
+    process.kill()
+
+
+def _told(process):
+    process.terminate()
+
+
+def _interrupted(process):
+    os.killpg(process.pid, signal.SIGINT)
+
+
+WAYS = {
+    "SIGKILL of Snakemake and its jobs": _everything,
+    "SIGKILL of Snakemake alone, its jobs live on": _snakemake_alone,
+    "SIGTERM of Snakemake": _told,
+    "Ctrl-C": _interrupted,
+}
+
+
+@pytest.mark.parametrize(
+    "way", [name if "alone" in name else pytest.param(name, marks=pytest.mark.campaign) for name in WAYS]
+)
+def test_snakemake_itself(undisturbed, tmp_path, found, way):
+    """The lock that is left says what to type; the same command then goes on."""
+    pipeline = undisturbed.copy(tmp_path / "study", without=[f"{'/'.join(RUN)}/*", "paper"])
+    process, start = pipeline.start(TABLE), time.monotonic()
+    wait_for(lambda: list(pipeline.path(*RUN).rglob("*.parts")) or process.poll() is not None)
+    WAYS[way](process)
+    process.wait()
+    lost = time.monotonic() - start
+    if "SIGKILL" in way:
+        said = pipeline.fail()
+        assert "Directory cannot be locked" in said and "--unlock" in said
+        done, said = pipeline.run("--unlock")
+        assert done, said
+    pipeline.finish()
+    assert pipeline.tables() == undisturbed.tables() and not pipeline.leftovers()
+    assert_same(pipeline.path(*SHARD), undisturbed.path(*SHARD))
+    found(way, "after `snakemake --unlock`, the same command goes on" if "SIGKILL" in way else SAME, [lost])
+
+
+def test_two_snakemakes_on_one_study(undisturbed, tmp_path, found):
+    pipeline = undisturbed.copy(tmp_path / "study", without=["paper"])
+    process = pipeline.start(TABLE)
+    first = pipeline.job(process, "tabulate")
+    first.suspend()
+    second = subprocess.run(pipeline.command("--cores", "1", TABLE), capture_output=True, text=True, check=False)
+    first.resume()
+    assert second.returncode and "no other Snakemake process" in " ".join(second.stderr.split())
+    done, said = pipeline.end(process)
+    assert done, said
+    assert pipeline.tables() == undisturbed.tables()
+    found("Two Snakemakes on one study", "the second is refused, the first is not disturbed", [0.0])
