@@ -130,8 +130,7 @@ def draw_rates(
 
 def from_zero(axes: Axes) -> None:
     """Room above the highest value; the axis starts at 0."""
-    axes.margins(y=0.12)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.12 * axes.dataLim.y1 or None)
 
 
 def by_run(axes: Axes, labels: Sequence[str]) -> None:

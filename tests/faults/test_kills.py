@@ -37,8 +37,8 @@ class Job:
 
     def __init__(self, pipeline):
         settings = load_study(STUDY).training_settings("digits/fcn/baseline")
-        names = ("study", "dataset", "architecture", "regime", "seed")
-        run = dict(zip(names, ("faults", "digits", "fcn", "baseline", 0), strict=True))
+        names = ("study", "protocol", "dataset", "architecture", "regime", "seed")
+        run = dict(zip(names, ("faults", "artifact", "digits", "fcn", "baseline", 0), strict=True))
         (data,) = pipeline.path("data").glob("*.h5")
         self.output, self.log = pipeline.path(*SHARD), pipeline.folder / "log"
         self.parts = self.output.with_name(f"{self.output.name}.parts")

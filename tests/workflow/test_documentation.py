@@ -13,7 +13,7 @@ import pytest
 
 from lira.config import load_study, read_yaml
 
-COPIED = ("lira", "rules", "profiles", "envs", "studies", "Snakefile")
+COPIED = ("lira", "rules", "profiles", "slurm", "envs", "studies", "Snakefile")
 NAMED = re.compile(r"^(?:# )(\S+\.\w+)\n")
 
 
