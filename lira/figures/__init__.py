@@ -45,6 +45,7 @@ def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options
         for suffix, metadata in ((".pdf", {"CreationDate": None, "Keywords": record}), (".png", {"lira": record})):
             with atomic(output.with_suffix(suffix)) as beside:
                 made.savefig(beside, format=suffix[1:], dpi=DPI, metadata=metadata, bbox_inches=box)
+            made.set_layout_engine("none")  # what the first drawing arranged holds for the second
 
 
 def _write_below(figure: Any, notes: Sequence[str]) -> str | None:

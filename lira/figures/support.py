@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -59,7 +58,11 @@ def map_of(axes: Axes, sets: pd.DataFrame, null: pd.DataFrame, measure: str) -> 
     )
     highest = max(1, values.max(axis=None))
     decimals, top = 0 if highest >= 10 else 1, 100 if measure == "jaccard" else highest
-    sns.heatmap(values, ax=axes, cmap="cividis", cbar=False, vmin=0, vmax=top)
+    axes.pcolormesh(values.to_numpy(), cmap="cividis", vmin=0, vmax=top)
+    axes.set_xticks(np.arange(values.shape[1]) + 0.5, values.columns)
+    axes.set_yticks(np.arange(len(values)) + 0.5, values.index)
+    axes.set_ylim(len(values), 0)
+    axes.spines[:].set_visible(False)
     for (row, column), value in np.ndenumerate(values):
         style = {"ha": "center", "fontsize": 7, "color": "white" if value < LIGHT * top else BLACK}
         chance = short(by_chance.iat[row, column], decimals)

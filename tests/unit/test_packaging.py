@@ -11,7 +11,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-CONDA_NAMES = {"matplotlib-base": "matplotlib", "seaborn-base": "seaborn", "pytorch": "torch"}
+CONDA_NAMES = {"matplotlib-base": "matplotlib", "pytorch": "torch"}
 
 
 @pytest.fixture
