@@ -308,11 +308,19 @@ def _dataset(text: str):
     return checked_dataset(_json(text))
 
 
+class _Object(dict):
+    def __missing__(self, key: str) -> None:
+        raise ConfigError(f"the JSON lacks {key!r}: `snakemake -n -p` shows what each step is given")
+
+
 def _json(text: str) -> dict[str, Any]:
     try:
-        return json.loads(text)
+        found = json.loads(text, object_hook=_Object)
     except json.JSONDecodeError as error:
         raise ConfigError(f"not JSON: {text!r} ({error})") from None
+    if not isinstance(found, dict):
+        raise ConfigError(f"not a JSON object: {text!r}")
+    return found
 
 
 def _named(attacks: list[str] | None) -> dict[str, str]:

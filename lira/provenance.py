@@ -136,7 +136,7 @@ def _carried(path: Path) -> dict[str, Any] | None:
             return None
         return json.loads(lines[-1]) if lines else None
     except (OSError, ValueError, RuntimeError, SyntaxError) as error:
-        raise StoreError(f"{path} is damaged ({error})") from error
+        raise StoreError(f"{path} is damaged ({error}): rm {path}, and run snakemake again to make it anew") from error
 
 
 def _beside(path: Path) -> dict[str, Any] | None:

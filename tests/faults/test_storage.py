@@ -91,7 +91,7 @@ def test_a_damaged_shard(undisturbed, tmp_path, rng, found, damage, tries):
         assert f"{SHARD_NAME} is damaged" in said and TYPE in said and "Traceback" not in said
         assert not pipeline.path(*RUN, "shadows.h5").exists()
     _mended(pipeline, undisturbed)
-    found(f"A {damage} shard", "named; `rm` it, and the same command makes it again", [time.monotonic() - start])
+    found(f"Shard {damage}", "named; `rm` it, and the same command makes it again", [time.monotonic() - start])
 
 
 FOREIGN = {

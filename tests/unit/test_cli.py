@@ -46,6 +46,16 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
             "metrics.csv does not exist",
         ),
         (["prepare-data", "--settings", "{", "--output", "data.h5"], "not JSON"),
+        (["prepare-data", "--settings", "[]", "--output", "data.h5"], "not a JSON object"),
+        (
+            [
+                *("train-shadows", "--settings", "{}", "--run", "{}", "--data", "d.h5"),
+                "--first=0",
+                "--last=1",
+                "--output=s.h5",
+            ],
+            "the JSON lacks 'recipe'",
+        ),
         (["prepare-data", "--settings", '{"test": 5000}', "--output", "data.h5"], "test: cannot set 5000 of 1797"),
         (
             ["prepare-data", "--settings", '{"tset": 5}', "--output", "data.h5"],

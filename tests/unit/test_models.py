@@ -1,5 +1,6 @@
 """Networks: published parameter counts, initial values, pretrained weights, and what they say when they cannot."""
 
+import contextlib
 import sys
 
 import numpy as np
@@ -13,6 +14,7 @@ from lira.config import Architecture, load_study
 from lira.errors import ConfigError, DataError
 from lira.models import build, initialise
 from lira.models.pretrained import normalisation
+from lira.models.winograd import FastConvolutions
 from lira.streams import INITIAL, Streams, generator
 
 RESNET18 = Architecture(family="timm", name="resnet18", stem="small")
@@ -281,6 +283,41 @@ def test_pretrained_weights_expect_the_normalisation_of_imagenet():
     np.testing.assert_array_equal([mean, std], [(0.485, 0.456, 0.406), (0.229, 0.224, 0.225)])
     grey = normalisation(Architecture(family="timm", name="resnet18"), 1)
     np.testing.assert_allclose(grey, [[0.449], [0.226]])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_fast_convolutions_are_convolutions_with_their_gradients(bias):
+    torch.manual_seed(0)
+    layer = nn.Conv2d(512, 576, 3, padding=1, bias=bias).to(memory_format=torch.channels_last)
+    x = torch.randn(2, 512, 4, 2).contiguous(memory_format=torch.channels_last).requires_grad_()
+    found = []
+    for mode in (contextlib.nullcontext(), FastConvolutions()):
+        with mode:
+            y = layer(x)
+        found.append((y, *torch.autograd.grad((y * y).sum(), [x, *layer.parameters()])))
+    assert not torch.equal(found[0][0], found[1][0])
+    for plain, fast in zip(*found, strict=True):
+        torch.testing.assert_close(fast, plain, atol=1e-5 * plain.abs().max().item(), rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({"stride": 2}, 4),
+        ({"padding": 0}, 4),
+        ({"groups": 2}, 4),
+        ({"dilation": 2, "padding": 2}, 4),
+        ({}, 3),
+        ({}, 6),
+    ],
+    ids=str,
+)
+def test_other_convolutions_are_left_to_torch(options, size):
+    layer = nn.Conv2d(512, 512, 3, **{"padding": 1, "bias": False} | options)
+    x = torch.randn(1, 512, size, size).contiguous(memory_format=torch.channels_last)
+    with FastConvolutions():
+        found = layer(x)
+    assert torch.equal(found, layer(x))
 
 
 def test_images_of_timm_models_have_their_channels_side_by_side():
