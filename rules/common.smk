@@ -209,6 +209,7 @@ CATEGORIES = [
     "Calibration",
     "Agreement",
     "Records",
+    "Provenance",
 ]
 """Of the report, in the paper's order; a number before each keeps it."""
 
@@ -232,6 +233,7 @@ SHOWN = {
     "top1": ("Figure 15", "Each run's top sample"),
     "roc": ("", "ROC of all attacks"),
     "records": ("", "Cards of the most exposed records"),
+    "provenance": ("", "How each run was made"),
     "verdict": ("", "Agreement with the paper, by table"),
     "claims": ("", "Claims of the paper"),
     "outliers": ("", "Without single runs and targets"),

@@ -11,6 +11,7 @@ localrules:
     tabulate_ablation,
     tabulate_transfer,
     tabulate_rank_agreement,
+    tabulate_provenance,
     plot_loss_ratio,
     plot_thresholds,
     plot_agreement,
@@ -162,6 +163,20 @@ use rule tabulate_benchmarks as tabulate_rank_agreement with:
         options=lambda wildcards: note_of([run_key(wildcards)], every_seed=True)(
             wildcards
         ),
+
+
+use rule tabulate_benchmarks as tabulate_provenance with:
+    input:
+        shown=run_files("shadows.h5", every_seed=True),
+    output:
+        **table_files("provenance", "Provenance"),
+    log:
+        "<logs>/tabulate/provenance.log",
+    benchmark:
+        "<benchmarks>/tabulate/provenance.tsv"
+    params:
+        name="provenance",
+        options=note_of(every_seed=True),
 
 
 rule plot_loss_ratio:

@@ -16,11 +16,10 @@ rule report:
         None
     params:
         snakefile=workflow.main_snakefile,
-        stylesheet=workflow.source_path("report.css"),
         study=study.model_dump_json(),
     message:
         "Writing {output.html}"
     shell:
         "(printf %s {params.study:q} > {output.study:q}"
         " && snakemake all --snakefile {params.snakefile:q} --configfile {output.study:q}"
-        " --nolock --report {output.html:q} --report-stylesheet {params.stylesheet:q}) > {log:q} 2>&1"
+        " --nolock --report {output.html:q}) > {log:q} 2>&1"

@@ -117,6 +117,7 @@ def table_pages(wildcards):
     for name in ("ablation", "transfer"):
         names += [name] if files_of("summary.csv", getattr(study, name)) else []
     names += [f"rank_agreement-{study.stem(key)}" for key in references()]
+    names += ["provenance"] if files_of("shadows.h5", every_seed=True) else []
     return [f"{RESULTS}/paper/tables/{name}.html" for name in names]
 
 

@@ -14,8 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lira import provenance
 from lira.errors import ConfigError
+from lira.provenance import as_text, differences, record, runs_of
 from lira.store import atomic, write_csv
 
 if TYPE_CHECKING:
@@ -102,16 +102,14 @@ def write(
     from lira.tables._html import html
     from lira.tables._text import latex, markdown
 
-    runs = provenance.runs_of(folders)
-    made.notes = [*made.notes, *provenance.differences(runs)]
+    runs = runs_of(folders)
+    made.notes = [*made.notes, *differences(runs)]
     csv = output.with_suffix(".csv")
     write_csv(csv, made.data)
-    record = provenance.as_text(
-        provenance.record(made_from, options or {}, runs) | {"csv": sha256(csv.read_bytes()).hexdigest()}
-    )
+    origin = as_text(record(made_from, options or {}, runs) | {"csv": sha256(csv.read_bytes()).hexdigest()})
     page = html(made, title, csv.name, csv.read_bytes())
     for suffix, text in ((".md", markdown(made)), (".tex", latex(made)), (".html", page)):
-        carried = f"% lira: {record}\n" if suffix == ".tex" else f"\n<!-- lira: {record} -->\n"
+        carried = f"% lira: {origin}\n" if suffix == ".tex" else f"\n<!-- lira: {origin} -->\n"
         with atomic(output.with_suffix(suffix)) as beside:
             beside.write_text(text + carried, encoding="utf-8")
 
@@ -121,7 +119,7 @@ def preview(name: str, folders: Sequence[Path | str], **options: Any) -> str:
     from lira.tables._text import markdown
 
     made = _made(name, folders, options)
-    made.notes = [*made.notes, *provenance.differences(provenance.runs_of(folders))]
+    made.notes = [*made.notes, *differences(runs_of(folders))]
     return markdown(made)
 
 

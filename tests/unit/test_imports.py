@@ -222,7 +222,7 @@ def test_an_incomplete_classic_folder_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["benchmarks", "utility", "optimistic", "calibrated", "ablation", "transfer", "robustness"]
+    "name", ["benchmarks", "utility", "optimistic", "calibrated", "ablation", "transfer", "robustness", "provenance"]
 )
 def test_tables_show_a_dash_for_what_is_not_known(tmp_path, name):
     folder = tmp_path / "run"
@@ -241,7 +241,7 @@ def test_tables_show_a_dash_for_what_is_not_known(tmp_path, name):
     tabulate(name, [folder], tmp_path / "table.csv")
     shown = (tmp_path / "table.md").read_text()
     assert "nan" not in shown.lower() and "none" not in shown.lower()
-    if name not in ("calibrated", "robustness"):
+    if name not in ("calibrated", "robustness", "provenance"):
         assert "–" in shown
     if name == "benchmarks":
         assert " 0.1 |" in shown

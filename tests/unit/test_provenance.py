@@ -6,6 +6,7 @@ import subprocess
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from synthetic_study import run_folder
@@ -160,6 +161,20 @@ def test_imported_runs_are_named_and_need_no_protocol(tmp_path):
     own, foreign = run(tmp_path / "0"), run(tmp_path / "1", 1, imported="x.npz", recipe_version=9, device="unknown")
     assert differences(runs_of([own, foreign])) == ["Imported, made elsewhere: d a baseline 1."]
     assert not differences(runs_of([foreign]))
+
+
+def test_the_table_has_a_row_per_run_and_a_dash_for_what_is_not_known(tmp_path):
+    made = {"revision": f"{'4f' * 20}-dirty", "data_sha256": "ab" * 32, "sha256": "cd" * 32}
+    tabulate("provenance", [run(tmp_path / "0", **made), run(tmp_path / "1", 1)], tmp_path / "p.csv")
+    data = pd.read_csv(tmp_path / "p.csv")
+    assert list(data["revision"].dropna()) == [made["revision"]] and list(data["sha256"]) == [made["sha256"], "1"]
+    first, second = ([c.strip() for c in row.split("|")] for row in (tmp_path / "p.md").read_text().splitlines()[2:4])
+    head = [c.strip() for c in (tmp_path / "p.md").read_text().splitlines()[0].split("|")]
+    first, second = (dict(zip(head, cells, strict=True)) for cells in (first, second))
+    assert (first["Seed"], second["Seed"], first["Models"], first["Recipe version"]) == ("0", "1", "2", "1")
+    assert first["Git revision"] == "4f4f4f4f4f4f-dirty" and first["Data"] == "ab" * 6
+    assert first["φ and membership"] == "cd" * 6 and first["torch"] == "2.6" and first["Device"] == "cpu"
+    assert second["Git revision"] == second["Data"] == second["h5py"] == "–"
 
 
 def test_no_value_ends_the_comment(tmp_path):

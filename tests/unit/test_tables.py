@@ -30,6 +30,7 @@ ALL = [
     "benchmarks",
     "calibrated",
     "optimistic",
+    "provenance",
     "rank_agreement",
     "records",
     "robustness",

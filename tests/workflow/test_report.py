@@ -11,7 +11,7 @@ import pytest
 
 PROGRAMS = ("chromium", "chromedriver")
 VERDICTS = ("holds", "does not hold", "cannot tell")
-CATEGORIES = ["Verdict", "Study", "Utility", "Attacks", "Calibration", "Agreement", "Records"]
+CATEGORIES = ["Verdict", "Study", "Utility", "Attacks", "Calibration", "Agreement", "Records", "Provenance"]
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,9 @@ def test_a_zip_holds_the_same(finished, tmp_path):
     finished.run("--nolock", "--report", tmp_path / "x.zip", "all")
     with zipfile.ZipFile(tmp_path / "x.zip") as archive:
         names = archive.namelist()
-        assert "x/report.html" in names
+        page = archive.read("x/report.html").decode()
         stored = {name.rpartition("/")[2] for name in names}
         for folder, suffix in (("tables", ".html"), ("figures", ".png")):
             assert {name + suffix for name in shown(finished, folder, suffix)} <= stored
+    style = (finished.root / "rules" / "report.css").read_text().strip()
+    assert style in page and style in finished.path("report.html").read_text()

@@ -23,6 +23,7 @@ def test_everything_is_there(finished):
         "calibrated-fpr0.01",
         "calibrated-fpr0.1",
         "robustness-fpr0.1",
+        "provenance",
     ):
         assert {f"{name}.csv", f"{name}.tex", f"{name}.md"} <= tables
     figures = {path.name for path in finished.path("paper", "figures").iterdir()}
