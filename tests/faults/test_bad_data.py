@@ -73,7 +73,7 @@ def write(path, arrays, kind):
         with h5py.File(path, "w") as file:
             for name, values in arrays.items():
                 try:
-                    file[name] = values.astype("S3") if values.dtype.kind in "UM" else values
+                    file[name] = values.astype("S32") if values.dtype.kind in "UM" else values
                 except (TypeError, ValueError, OSError):
                     file.create_group(name)
             if damage == "links":
