@@ -1,6 +1,7 @@
 """One style for all figures."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -87,6 +88,12 @@ def spread_scale(axes: Axes, values: Sequence[float]) -> None:
 def fewest_gaps(panels: int, *columns: int) -> int:
     """Which number of columns leaves the fewest places empty; never more than there are panels."""
     return min(panels, min(columns, key=lambda across: -panels % across))
+
+
+def in_lines(name: str, width: int) -> str:
+    """A run's name in lines of at most so many characters, where words allow it; a seed keeps its number beside it."""
+    kept = name.replace("seed ", "seed\u00a0")
+    return fill(kept, width, break_long_words=False, break_on_hyphens=False).replace("\u00a0", " ")
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int, **kwargs) -> None:

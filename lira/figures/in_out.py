@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lira.errors import ConfigError
 from lira.figures._pictures import Pictures
-from lira.figures._style import DOUBLE, MEMBERSHIP, canvas, legend_below
+from lira.figures._style import DOUBLE, MEMBERSHIP, canvas, in_lines, legend_below
 from lira.store import Run
 from lira.tables._labels import show
 from lira.tables._runs import read_runs, run_labels
@@ -47,7 +46,7 @@ def figure(folders: Sequence[Path], sample: int = 21, data: Path | None = None) 
         member, phi, online = models_of(run, sample)
         histogram(column[0], phi, member)
         histogram(column[1], online, member)
-        column[0].set(xlabel="φ", title=fill(label, TITLE))
+        column[0].set(xlabel="φ", title=in_lines(label, TITLE))
         column[1].set(xlabel="online score")
     for axes in panels[:, 0]:
         axes.set_ylabel("Models")

@@ -29,6 +29,7 @@ def figure(folders: Sequence[Path]) -> Figure:
     bins, runs = list(dict.fromkeys(table["bin"])), list(dict.fromkeys(table["run"]))
     ticks = ["0–2", *(name.removesuffix("%").replace("-", "–") for name in bins[1:])]
     offsets = np.linspace(-SPREAD / 2, SPREAD / 2, len(runs)) if len(runs) > 1 else [0]
+    size = np.clip(26 / len(runs), 2.2, 3.5)
     drawn = canvas(DOUBLE, 2.8)
     panels = drawn.subplots(1, len(GAPS), sharey=True)
     for axes, (gap, heading) in zip(panels, GAPS.items(), strict=True):
@@ -36,7 +37,7 @@ def figure(folders: Sequence[Path]) -> Figure:
             part = table[(table["gap"] == gap) & (table["run"] == run)].set_index("bin").loc[bins]
             x = np.arange(len(bins)) + offset
             axes.vlines(x, part["min"], part["max"], color=BLUE, linewidth=1, alpha=0.6, label=RANGE)
-            axes.plot(x, part["mean"], "o", color=BLUE, markersize=2.5, label=MEAN)
+            axes.plot(x, part["mean"], "o", color=BLUE, markersize=size, markeredgewidth=0, label=MEAN)
         chance = np.mean([rank_bins(values)["mean"] for values in agreement.null_gaps(gap)], axis=0)
         axes.stairs(chance, np.arange(len(bins) + 1) - 0.5, baseline=None, label="chance", zorder=3, **CHANCE)
         axes.axhline(0, color="black", linewidth=0.5)

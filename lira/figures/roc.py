@@ -23,9 +23,11 @@ from lira.figures._style import (
 from lira.roc import Ordered
 from lira.store import Run
 from lira.tables._labels import show
-from lira.tables._runs import read_runs, title
+from lira.tables._runs import SERIES, read_runs
 
 POINTS = 400
+TITLES = 108
+"""Characters of the panels' titles that fit beside each other; of longer ones the dataset has a line of its own."""
 
 
 def figure(folders: Sequence[Path]) -> Figure:
@@ -37,11 +39,19 @@ def figure(folders: Sequence[Path]) -> Figure:
     runs = read_runs(folders)
     columns = fewest_gaps(len(runs), 3, 4)
     rows = ceil(len(runs) / columns)
-    drawn = canvas(SINGLE if columns == 1 else DOUBLE, 1.0 + rows * (2.4 if columns == 1 else 5.6 / columns))
+    names = [[show(run.key[name]) for name in SERIES] for run in runs]
+    titles = [" ".join(parts) for parts in names]
+    if max(map(len, titles)) > TITLES // max(columns, 3):
+        titles = ["\n".join((dataset, " ".join(rest))) for dataset, *rest in names]
+    heading = 0.14 * titles[0].count("\n")
+    drawn = canvas(
+        SINGLE if columns == 1 else DOUBLE, 1.0 + rows * (heading + (2.4 if columns == 1 else 5.6 / columns))
+    )
     body = drawn.subfigures()
     panels = body.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for axes, run in zip(panels.flat, runs, strict=False):
+    for axes, run, title in zip(panels.flat, runs, titles, strict=False):
         panel(axes, run)
+        axes.set_title(title)
     for axes in panels.flat[len(runs) :]:
         axes.remove()
     for axes in panels.flat[max(0, len(runs) - columns) : len(runs)]:
@@ -69,7 +79,7 @@ def panel(axes: Axes, run: Run) -> None:
     axes.plot(grid, tpr_by_chance(grid, outside), label="Chance", zorder=4, **CHANCE)
     shade = {"facecolor": "none", "edgecolor": GREY, "hatch": "/////", "hatch_linewidth": 0.4, "linewidth": 0}
     axes.axvspan(grid[0], floor, label="Not resolved: FPR below 1 / non-members", **shade)
-    axes.set(xscale="log", yscale="log", xlim=(grid[0], 1), ylim=(grid[0], 1.05), title=title(run))
+    axes.set(xscale="log", yscale="log", xlim=(grid[0], 1), ylim=(grid[0], 1.05))
     plain_log(axes.xaxis, percent=True)
     plain_log(axes.yaxis, percent=True)
 

@@ -51,20 +51,20 @@ def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
 
 
 def map_of(axes: Axes, sets: pd.DataFrame, null: pd.DataFrame, measure: str) -> None:
-    """One heat map; a dash where no run flags any sample."""
+    """One heat map, its colours up to its own highest value; a dash where no run flags any sample."""
     values, by_chance = (
         part.pivot(index="k", columns="support", values=measure) * (100 if measure == "jaccard" else 1)
         for part in (sets, null)
     )
     highest = max(1, values.max(axis=None))
-    decimals, top = 0 if highest >= 10 else 1, 100 if measure == "jaccard" else highest
-    axes.pcolormesh(values.to_numpy(), cmap="cividis", vmin=0, vmax=top)
+    decimals = 0 if highest >= (100 if measure == "jaccard" else 10) else 1
+    axes.pcolormesh(values.to_numpy(), cmap="cividis", vmin=0, vmax=highest)
     axes.set_xticks(np.arange(values.shape[1]) + 0.5, values.columns)
     axes.set_yticks(np.arange(len(values)) + 0.5, values.index)
     axes.set_ylim(len(values), 0)
     axes.spines[:].set_visible(False)
     for (row, column), value in np.ndenumerate(values):
-        style = {"ha": "center", "fontsize": 7, "color": "white" if value < LIGHT * top else BLACK}
+        style = {"ha": "center", "fontsize": 7, "color": "white" if value < LIGHT * highest else BLACK}
         chance = short(by_chance.iat[row, column], decimals)
         axes.text(column + 0.5, row + 0.47, short(value, decimals), va="bottom", **style)
         axes.text(column + 0.5, row + 0.53, chance, va="top", fontstyle="italic", **style)

@@ -31,7 +31,8 @@ def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median
     top = agreement.table("top1.csv")
     top = top[top["gap"] == check_gap(gap)]
     sources = top.drop_duplicates("source")[["source", "sample"]]
-    drawn = canvas(min(DOUBLE, max(SINGLE, 0.75 * len(sources) + 0.6)), 3.3)
+    width = min(DOUBLE, max(SINGLE, 0.75 * len(sources) + 0.6))
+    drawn = canvas(width, 3.3)
     axes = drawn.subplots()
     own, near = top["source"] == top["run"], top["position"] < agreement.pool() * TOP / 100
     x = top["source"].map({source: place for place, source in enumerate(sources["source"])})
@@ -43,7 +44,7 @@ def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median
         axes.plot(x[part], top.loc[part, "vulnerability"], "o", label=label, **style)
     chance = np.mean([values.max() for values in agreement.null_gaps(gap)])
     axes.axhline(chance, label="top sample by chance, mean over runs", **CHANCE)
-    labels = [f"{source}\n#{sample}" for source, sample in sources.itertuples(index=False)]
+    labels = [f"seed {source.removeprefix('seed')}\n#{sample}" for source, sample in sources.itertuples(index=False)]
     axes.set_xticks(range(len(sources)), labels)
     axes.set(
         xlim=(-0.6, len(sources) - 0.4), xlabel="Run and its top sample", ylabel=f"Vulnerability, {GAPS[gap].lower()}"
@@ -57,5 +58,5 @@ def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median
             pictures.draw(inset, sample)
             inset.axis("off")
     drawn.suptitle(agreement.title, fontsize=8)
-    legend_below(drawn, axes, 1)
+    legend_below(drawn, axes, 2 if width == DOUBLE else 1)
     return drawn

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from math import ceil, sqrt
 from pathlib import Path
-from textwrap import fill
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from lira.figures._pictures import Pictures
-from lira.figures._style import BLUE, DOUBLE, ORANGE, canvas, fewest_gaps
+from lira.figures._style import BLUE, DOUBLE, ORANGE, canvas, fewest_gaps, in_lines
 from lira.tables._agreement import Agreement
 from lira.tables._labels import percent, show
 from lira.tables._resolution import describe
@@ -46,7 +45,7 @@ def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count:
     across = fewest_gaps(len(runs), 3, 4)
     lines = ceil(len(runs) / across)
     columns = min(MOST_COLUMNS[lines > TALL], ceil(sqrt(count)))
-    titles = [fill(label, TITLE) for label in run_labels(runs)]
+    titles = [in_lines(label, TITLE) for label in run_labels(runs)]
     heading = 0.16 * (1 + max(title.count("\n") for title in titles))
     width = DOUBLE / max(across, 3)
     height = width / columns * LINE * ceil(count / columns) + heading

@@ -19,6 +19,7 @@ from synthetic_study import (
 from lira import store
 from lira.errors import ConfigError, StoreError
 from lira.figures import plot
+from lira.figures._style import in_lines
 from lira.figures.roc import tpr_at, tpr_by_chance
 from lira.figures.thresholds import median_rmad
 from lira.roc import threshold_at_fpr
@@ -148,6 +149,25 @@ def test_roc_shades_what_is_not_resolved(draw, study):
     assert len(panels[0].lines) == 6 and panels[0].get_xscale() == panels[0].get_yscale() == "log"
 
 
+def test_long_titles_of_roc_give_the_dataset_a_line_of_its_own(draw, monkeypatch):
+    from matplotlib import rc_context
+
+    from lira.figures._style import STYLE
+    from lira.tables._labels import NAMES
+
+    monkeypatch.setitem(NAMES, "resnet", "ResNet-18 (ImageNet stem)")
+    with rc_context(STYLE):
+        drawn = draw("roc")
+        drawn.draw_without_rendering()
+    titles = [axes.title for axes in drawn.get_axes()]
+    assert [title.get_text() for title in titles[2:4]] == [
+        "Digits\nFCN TL",
+        "Digits\nResNet-18 (ImageNet stem) Baseline",
+    ]
+    boxes = [title.get_window_extent() for title in titles]
+    assert not any(box.overlaps(other) for i, box in enumerate(boxes) for other in boxes[:i])
+
+
 def test_agreement_has_a_line_per_scenario(draw, study):
     panels = draw("agreement", fpr=0.01).get_axes()
     sets = pd.read_csv(agreement_folder(study) / "agreement.csv")
@@ -269,6 +289,12 @@ def test_top_vulnerable_prints_counts_of_the_first_ranks(draw, study):
     np.testing.assert_allclose(panels[0].images[0].get_array(), first)
 
 
+def test_a_name_breaks_between_words_and_not_before_its_seed():
+    assert in_lines("FCN batch dropout seed 0", 22) == "FCN batch dropout\nseed 0"
+    assert in_lines("CIFAR-10 EfficientNetV2-S", 14) == "CIFAR-10\nEfficientNetV2-S"
+    assert in_lines("FCN AOF seed 0", 22) == "FCN AOF seed 0"
+
+
 def test_pictures_need_images(draw, tmp_path):
     with store.create(tmp_path / "table.h5", "data", {"scale": 1.0}) as file:
         file["pool/x"] = np.zeros((5, 3))
@@ -282,7 +308,7 @@ def test_top1_shows_each_runs_sample_in_all_runs(draw, study):
     top = pd.read_csv(agreement_folder(study) / "top1.csv").query("gap == 'median' and source == run")
     np.testing.assert_allclose(axes.lines[0].get_ydata(), top["vulnerability"])
     labels = [label.get_text() for label in axes.get_xticklabels()]
-    assert labels == [f"{row.source}\n#{row.sample}" for row in top.itertuples()]
+    assert labels == [f"seed {seed}\n#{sample}" for seed, sample in enumerate(top["sample"])]
 
 
 def test_rank_bins_has_a_mark_per_run_and_bin(draw):
