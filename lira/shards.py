@@ -114,7 +114,7 @@ class _Loaded:
 
     @classmethod
     def of(cls, settings: dict[str, Any], data: Path, seed: int, device: str) -> "_Loaded":
-        part = _normalised(read_part(data, "pool"), settings)
+        part = normalised(read_part(data, "pool"), settings)
         membership = balanced_membership(
             len(part.y),
             settings["shadow_models"],
@@ -124,7 +124,7 @@ class _Loaded:
         )
         test = None
         if settings["recipe"]["test_set"] == "test":
-            test = Samples(_normalised(read_part(data, "test"), settings), device)
+            test = Samples(normalised(read_part(data, "test"), settings), device)
         return cls(part, Samples(part, device), test, membership)
 
 
@@ -160,6 +160,8 @@ def _train_cohort(
         store.dataset(file, "member", data=loaded.membership[models])
         for name, value in values.items():
             store.dataset(file, name, data=value)
+        if settings.get("store_weights"):
+            _write_weights(file, trained.best)
         queried = query(network, trained.best, loaded.pool, recipe, Streams(run["seed"], models, device, QUERY))
         shape, classes = (len(models), len(loaded.pool), recipe.query_views), part.classes
         _write_query(file, queried, shape, recipe.batch_size, part.y, classes if settings["store_logits"] else None)
@@ -243,8 +245,15 @@ def _write_query(
             logits[:, batch] = values
 
 
-def _normalised(part: Part, settings: dict[str, Any]) -> Part:
-    """The part with the statistics that published weights expect, if the models start from them."""
+def _write_weights(file: h5py.File, best: Tensors) -> None:
+    """Writes parameters and buffers, a chunk per model, so that one model is read alone."""
+    for name, value in best.items():
+        array = value.float().cpu().numpy()
+        store.dataset(file, f"weights/{name}", data=array, chunks=(1, *array.shape[1:]))
+
+
+def normalised(part: Part, settings: dict[str, Any]) -> Part:
+    """The part with the statistics that published weights expect, if the models of these settings start from them."""
     if settings["recipe"]["start"] != "pretrained":
         return part
     from lira.models.pretrained import normalisation

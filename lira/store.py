@@ -7,7 +7,8 @@ read. It also carries ``encoding-type`` and ``encoding-version`` and, as attribu
 =========  =====================================================================================
 data       ``pool|test|public/{x, y, source}``; ``source`` holds the index in the original dataset
 shard      ``logits [m, N, A, C]`` (optional), ``phi [m, N, A]``, ``member [m, N]``,
-           ``utility/* [m]``, ``history/* [m, epoch]`` of models ``first`` to ``last``
+           ``utility/* [m]``, ``history/* [m, epoch]``, ``weights/* [m, ...]`` (optional: parameters and buffers,
+           float32, at the best epoch) of models ``first`` to ``last``
 shadows    ``phi [M, N, A]`` float32 (imported scores: maybe float64), ``member [M, N]``, ``labels [N]`` (imported:
            if known), ``utility/* [M]`` (imported: NaN)
 scores     one float64 ``[M, N]`` array per attack, and ``member [M, N]``
@@ -47,6 +48,9 @@ SEVERAL = ", "
 """Between the versions, devices or revisions of a run whose models were made with several."""
 
 CHECKSUM = "attributes-sha256"
+PROMISED: dict[str, int] = {}
+"""Bytes of the arrays in each file that is being written: HDF5 takes their room when they are filled."""
+
 HDF5_SAYS = ("Can't ", "Unable to ", "Object visitation failed", "Unspecified error")
 
 
@@ -122,6 +126,7 @@ def create(path: Path | str, encoding: str, attributes: dict[str, Any]) -> Itera
     """Opens a new HDF5 file of the given encoding; it appears under ``path`` when the block ends without an error."""
     options = {"libver": (FORMAT, FORMAT), "locking": False}  # parallel file systems refuse locks
     with atomic(path, on_node=True) as written, h5py.File(written, "w", **options) as file:
+        PROMISED[file.filename] = 0
         try:
             file.attrs["encoding-type"] = encoding
             file.attrs["encoding-version"] = ENCODING_VERSION
@@ -136,6 +141,8 @@ def create(path: Path | str, encoding: str, attributes: dict[str, Any]) -> Itera
             with suppress(OSError, RuntimeError):
                 file.close()
             raise
+        finally:
+            del PROMISED[str(written)]
 
 
 def dataset(group: h5py.Group, name: str, shape=None, dtype=None, *, data=None, chunks=True) -> h5py.Dataset:
@@ -145,9 +152,9 @@ def dataset(group: h5py.Group, name: str, shape=None, dtype=None, *, data=None, 
         OSError: the disk has no room for it. HDF5 would notice as well, and crash.
     """
     shape, dtype = (shape, np.dtype(dtype)) if data is None else (data.shape, data.dtype)
-    file, sizes = Path(group.file.filename), [math.prod(shape) * dtype.itemsize]
-    group.file.visititems(lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
-    if sum(sizes) > shutil.disk_usage(file.parent).free + file.stat().st_size:
+    file = Path(group.file.filename)
+    PROMISED[str(file)] += math.prod(shape) * dtype.itemsize
+    if PROMISED[str(file)] > shutil.disk_usage(file.parent).free + file.stat().st_size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
     return group.create_dataset(name, shape, dtype, data=data, chunks=chunks, fletcher32=True)
 

@@ -52,6 +52,7 @@ class Study(Settings):
         [0.01, 0.1, 0.5], description="Membership priors for PPV."
     )
     store_logits: bool = Field(False, description="Keep the logits of every query in the shards.")
+    store_weights: bool = Field(False, description="Keep the best epoch's weights of every model in the shards.")
     attacks: dict[Name, Annotated[str, Field(pattern=FUNCTION)]] = Field(
         {}, description="Further attacks by name: package.module:function."
     )
@@ -145,7 +146,7 @@ class Study(Settings):
             "member_fraction": self.member_fraction,
             "membership_draws": self.protocol_value("membership_draws"),
             "store_logits": self.store_logits,
-        }
+        } | ({"store_weights": True} if self.store_weights else {})  # its absence keeps what older studies trained
 
     def pretraining_settings(self, architecture: str) -> dict[str, Any]:
         """All that a pretrained model depends on besides the data."""
