@@ -65,11 +65,19 @@ class FCN(nn.Sequential):
         super().__init__(*layers, nn.Dropout(dropout), nn.Linear(features, classes))
 
 
+class Dropout(nn.Dropout):
+    """torch's own in the place of a cohort network's, which draws from streams."""
+
+    def forward(self, x: Tensor, streams: None) -> Tensor:
+        return super().forward(x)
+
+
 class Squeezed(nn.Module):
     """A cohort network of one as an ordinary module."""
 
-    def __init__(self, network: nn.Module, seed: int):
+    def __init__(self, network: nn.Module, seed: int, dropout: float):
         super().__init__()
+        network.dropout = Dropout(dropout)
         self.network = network
         with torch.no_grad():
             initialise(network, [generator(0, seed, INITIAL)])
@@ -110,7 +118,7 @@ class Loop:
             network = FCN(architecture, math.prod(shape), part.classes, recipe.dropout)
         else:
             network = build(architecture, 1, shape, part.classes, recipe.dropout)
-            network = network.factory() if hasattr(network, "factory") else Squeezed(network, seed)
+            network = network.factory() if hasattr(network, "factory") else Squeezed(network, seed, recipe.dropout)
         self.network, self.recipe, self.device = network.to(device).train(), recipe, device
         self.dtype = {"bf16": torch.bfloat16}.get(precision)
         data = Images(part, recipe) if recipe.augment else whole(part)

@@ -344,10 +344,10 @@ def main() -> None:
     A :class:`~lira.errors.LiraError` ends it with one line instead of a traceback, and SIGTERM with one that says how
     to go on and the exit code :data:`lira.preemption.AGAIN`.
     """
-    preemption.listen()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
-        app()
+        with preemption.listening():
+            app()
     except LiraError as error:
         sys.exit(f"error: {error}")
     except MemoryError as error:

@@ -27,10 +27,16 @@ class _Order:
     deferred = False
 
 
-def listen() -> None:
+@contextmanager
+def listening() -> Iterator[None]:
     """From now on SIGTERM and SIGINT raise :class:`Preempted` once: at once, or at a :func:`may_stop` if deferred."""
     for number in SIGNALS:
         signal.signal(number, _take)
+    try:
+        yield
+    except Exception:
+        may_stop()  # raised in a callback of a library, it arrives as that library's error
+        raise
 
 
 def _take(number: int, frame: object) -> None:

@@ -73,31 +73,31 @@ def train_shadows(
     starts = range(first, last + 1, recipe.cohort)
     loaded = None
     output.unlink(missing_ok=True)
-    with lease(device, jobs_per_gpu) as leased:
-        for start in starts:
-            rows = range(start, min(start + recipe.cohort, last + 1))
-            part = parts / f"{start}.h5"
-            fingerprint = _fingerprint(settings, run, data, pretrained, rows, leased)
-            if _finished(part, fingerprint):
-                log.info("models %d-%d: already trained", rows[0], rows[-1])
-                continue
-            checkpoint = Checkpoint(parts / f"{start}.pt", fingerprint, checkpoint_seconds)
-            loaded = loaded or _Loaded.of(settings, data, run["seed"], leased)
-            with preemption.deferred(), memory_advice(len(rows), name_of(leased)):
-                _train_cohort(settings, run, loaded, pretrained, rows, part, checkpoint, leased)
-            checkpoint.path.unlink(missing_ok=True)
-        device = name_of(leased)
-    with store.read(data, "data") as file:
-        made_from = {"data_sha256": file.attrs["sha256"]}
-    made_from |= {"pretrained_sha256": _checksum(pretrained)} if pretrained else {}
-    attributes = store.origin(settings, run) | made_from | {"first": first, "last": last} | store.provenance(device)
     try:
+        with lease(device, jobs_per_gpu) as leased:
+            for start in starts:
+                rows = range(start, min(start + recipe.cohort, last + 1))
+                part = parts / f"{start}.h5"
+                fingerprint = _fingerprint(settings, run, data, pretrained, rows, leased)
+                if _finished(part, fingerprint):
+                    log.info("models %d-%d: already trained", rows[0], rows[-1])
+                    continue
+                checkpoint = Checkpoint(parts / f"{start}.pt", fingerprint, checkpoint_seconds)
+                loaded = loaded or _Loaded.of(settings, data, run["seed"], leased)
+                with preemption.deferred(), memory_advice(len(rows), name_of(leased)):
+                    _train_cohort(settings, run, loaded, pretrained, rows, part, checkpoint, leased)
+                checkpoint.path.unlink(missing_ok=True)
+            device = name_of(leased)
+        with store.read(data, "data") as file:
+            made_from = {"data_sha256": file.attrs["sha256"]}
+        made_from |= {"pretrained_sha256": _checksum(pretrained)} if pretrained else {}
+        attributes = store.origin(settings, run) | made_from | {"first": first, "last": last} | store.provenance(device)
         with store.create(output, "shard", attributes) as file:
             for start in starts:
                 with store.read(parts / f"{start}.h5", "cohort") as cohort:
                     _append(cohort, file, start - first, last - first + 1)
-    except StoreError:
-        if parts.exists() or not output.exists():
+    except (StoreError, FileNotFoundError):  # another job has finished and taken the parts away
+        if not output.exists():
             raise
         log.info("a job that outlived its Snakemake has written this very shard meanwhile")
     shutil.rmtree(parts, ignore_errors=True)

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 import time
 from itertools import cycle
 
@@ -28,8 +27,8 @@ def _train(arguments, checkpoint_seconds, log):
     """What ``lira train-shadows`` does, in a process that has imported its libraries already."""
     with log.open("a") as file:
         os.dup2(file.fileno(), 2)
-    preemption.listen()
-    sys.exit(train_shadows(*arguments, checkpoint_seconds=checkpoint_seconds))
+    with preemption.listening():
+        train_shadows(*arguments, checkpoint_seconds=checkpoint_seconds)
 
 
 class Job:

@@ -23,7 +23,7 @@ RUNS = [
     pytest.param(FCN, Recipe(weight_decay=2e-2, batch_size=64, epochs=20, dropout=0.25), id="fcn"),
     pytest.param(
         RESNET,
-        Recipe(weight_decay=3e-3, batch_size=64, epochs=15, dropout=0.25, augment=["crop"]),
+        Recipe(weight_decay=1e-2, learning_rate=0.05, batch_size=64, epochs=30, dropout=0.25),
         id="resnet",
         marks=pytest.mark.campaign,
     ),

@@ -26,6 +26,11 @@ BODIES = {
     finally:
         {TERM}
         print("cleaned up")""",
+    "in a callback of a library": f"""
+    try:
+        {TERM}
+    except SystemExit as stop:
+        raise SystemError("returned a result with an exception set") from stop""",
     "deferred": f"""
     with preemption.deferred():
         {TERM}
