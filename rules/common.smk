@@ -298,9 +298,12 @@ def labels(name):
             if part in wildcards.keys():
                 found[part] = show(wildcards[part])
         if "regime" in found:
-            found["seeds"] = ", ".join(map(str, study.seeds_of(run_key(wildcards))))
+            seeds = study.seeds_of(run_key(wildcards))
+            found["seeds"] = (",\u00a0" if len(seeds) < 6 else ", ").join(
+                map(str, seeds)
+            )
         if "fpr" in wildcards.keys():
-            found["FPR"] = percent(float(wildcards.fpr))
+            found["FPR"] = percent(float(wildcards.fpr)).replace(" ", "\u00a0")
         return found
 
     return of_file
@@ -339,12 +342,15 @@ def description():
 
 
 def claims():
-    """Each of the paper's claims with its verdict, once there are some."""
+    """Each of the paper's claims with the verdict on each of its parts, once there are some."""
     file = Path(f"{RESULTS}/paper/tables/claims.csv")
     if not file.is_file():
-        return []
+        return {}
+    found = {}
     with file.open(encoding="utf-8", newline="") as opened:
-        return list(csv.DictReader(opened))
+        for row in csv.DictReader(opened):
+            found.setdefault(row["claim"], {})[row["part"]] = row["verdict"]
+    return found
 
 
 config["description"] = description()

@@ -19,14 +19,15 @@ th button:focus-visible { outline: 2px solid #047857; }
 th[aria-sort=ascending] button::after { content: " \\25b2"; }
 th[aria-sort=descending] button::after { content: " \\25bc"; }
 th { text-align: right; vertical-align: bottom; }
-td { padding: .2rem .6rem; text-align: right; white-space: nowrap; }
+td { padding: .2rem .6rem; text-align: right; vertical-align: top; white-space: nowrap; }
 td.key, th.key { text-align: left; }
-td.long { white-space: normal; min-width: 16rem; }
+td.long { white-space: normal; min-width: 18rem; }
+td.key.long { min-width: 13rem; }
 tbody tr:nth-child(even) { background: #f8fafc; }
 tbody tr:hover { background: #e2e8f0; }
 """
 
-LONG = 60
+LONG = 40
 """Characters from which a cell is broken into lines."""
 
 SCRIPT = """

@@ -83,12 +83,12 @@ def latex(table: Table) -> str:
         lines = [*lines, *above, *_lines(rows[left], keys)]
     columns = "l" * keys + "r" * (len(left) - keys)
     tabulars = "\n\\par\\medskip\n".join(
-        f"\\fitted{{\\begin{{tabular}}{{{columns}}}\n\\toprule\n{head} \\\\\n\\midrule\n"
+        f"\\noindent\\fitted{{\\begin{{tabular}}{{{columns}}}\n\\toprule\n{head} \\\\\n\\midrule\n"
         + "\n".join(part)
         + "\n\\bottomrule\n\\end{tabular}}"
         for part in [*parts, lines]
     )
-    notes = "".join(f"\\par\\smallskip{{\\footnotesize {to_tex(note)}}}\n" for note in table.notes)
+    notes = "".join(f"\\par\\smallskip\\noindent{{\\footnotesize {to_tex(note)}\\par}}\n" for note in table.notes)
     return f"{PREAMBLE}{tabulars}\n{notes}"
 
 

@@ -1,4 +1,4 @@
-"""Provenance: how each run was made, and the checksums of what it was made from and of what came out."""
+"""Provenance: how each run was made."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def table(folders: Sequence[Path]) -> Table:
     text["Seed"] = data["seed"].astype(str)
     keys = len(text.columns)
     text["Models"] = data["models"].astype(str)
-    headings = STATED | {name: name for name in LIBRARIES} | CHECKSUMS
+    headings = STATED | CHECKSUMS | {name: name for name in LIBRARIES}
     for name, heading in headings.items():
         text[heading] = data[name].map(shown)
     note = (
