@@ -237,8 +237,8 @@ def written(study, cluster: Cluster) -> Bytes:
         cohorts = len(study.seeds_of(key)) * study.shadow_models / recipe.cohort
         times = recipe.cohort * seconds_per_model(study, key).seconds // cluster.checkpoint_seconds
         checkpoints += cohorts * times * recipe.cohort * 4 * values * copies
-    phi, logits = rows["phi"].sum(), rows["logits"].sum()
-    return Bytes(phi + logits + rows["scores"].sum(), phi / 2 + logits, checkpoints)
+    phi, once = rows["phi"].sum(), rows["logits"].sum() + rows["weights"].sum()
+    return Bytes(phi + once + rows["scores"].sum(), phi / 2 + once, checkpoints)
 
 
 def main() -> None:

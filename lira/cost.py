@@ -6,6 +6,7 @@ are stated at 142 hours on an RTX 4080, on which the released code takes 10 to 1
 """
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 from math import ceil, prod
 from pathlib import Path
@@ -13,6 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from lira.config import Architecture, Study
+from lira.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +53,12 @@ ATTACK_ARRAYS = 5
 
 JOB_SECONDS = 3600
 """What a job should last: long against its start, and 20 minutes to 4 hours where the stated time is off by three."""
+
+JOB_WINDOW = 20 * 60, 4 * 3600
+"""Seconds between which a job should last, if its run has as much work."""
+
+ASSUMED_VALUES = 11e6
+"""Parameters of a network that cannot be built without its data: ResNet-18's."""
 
 PASSES_TRAINED = 3
 """Forward passes that a training step is worth: forward, and backward for weights and for activations."""
@@ -200,8 +208,8 @@ def _assumed(shape: tuple[int, ...]) -> tuple[float, bool]:
 STEPS = ("shadows.h5", "scores.h5", "metrics.csv", "controls.csv")
 """Files of the jobs that follow the training of a run; its first seed is also summarised."""
 
-STORED = ("logits", "phi", "scores")
-"""What takes the disk; phi lies in the shards and, gathered, once more. Weights are not kept."""
+STORED = ("logits", "phi", "scores", "weights")
+"""What takes the disk; phi lies in the shards and, gathered, once more."""
 
 
 def costs(study: Study, results: Path | str) -> "pd.DataFrame":
@@ -213,7 +221,8 @@ def costs(study: Study, results: Path | str) -> "pd.DataFrame":
 
     Returns:
         ``run seeds models``; ``models_left jobs_left hours_left`` (of one GPU, or one core); ``seconds source`` per
-        model, as :func:`seconds_per_model`; and ``logits phi scores`` in bytes when the run is finished.
+        model, as :func:`seconds_per_model`; ``per_job``, models trained by one job (0 for imported scores); and
+        ``logits phi scores weights`` in bytes when the run is finished.
     """
     import pandas as pd
 
@@ -233,14 +242,35 @@ def _cost(study: Study, key: str, results: Path) -> dict:
         jobs += len(unfinished) + sum(not (folder / step).is_file() for step in steps)
     size, views = size_of(study, key), study.recipe_of(key).query_views
     values = len(seeds) * models * size.pool
+    weights = _values(study, key) if study.store_weights and not study.runs[key].scores else 0
     stored = {
         "logits": 4 * values * views * size.classes * study.store_logits,
         "phi": 2 * (4 * views + 1) * values,
         "scores": (8 * ATTACK_ARRAYS + 1) * values,
+        "weights": 4 * len(seeds) * models * weights,
     }
     row = {"run": key, "seeds": len(seeds), "models": 0 if study.runs[key].scores else len(seeds) * models}
     row |= {"models_left": left, "jobs_left": jobs, "hours_left": left * time.seconds / 3600}
-    return row | time._asdict() | stored
+    first, last = (0, -1) if study.runs[key].scores else shards(study, key)[0]
+    return row | {"per_job": last - first + 1} | time._asdict() | stored
+
+
+def _values(study: Study, key: str) -> float:
+    """Parameters and buffers of one model."""
+    size, recipe = size_of(study, key), study.recipe_of(key)
+    shape = (size.shape[0], recipe.image_size, recipe.image_size) if recipe.image_size else size.shape
+    return _values_of(study.architectures[key.split("/")[1]].model_dump_json(), shape, size.classes)
+
+
+@cache
+def _values_of(architecture: str, shape: tuple[int, ...], classes: int) -> float:
+    from lira.models import build
+
+    try:
+        network = build(Architecture.model_validate_json(architecture), 1, shape, classes, 0.0)
+    except ConfigError:
+        return ASSUMED_VALUES
+    return sum(value.numel() for value in network.state_dict().values())
 
 
 def _shards_left(study: Study, key: str, folder: Path) -> list[int]:
@@ -258,20 +288,41 @@ def _shards_left(study: Study, key: str, folder: Path) -> list[int]:
 
 def describe(study: Study, rows: "pd.DataFrame") -> str:
     """The rows of :func:`costs` and their total as text."""
-    shown = rows[["run", "seeds", "models", "models_left", "jobs_left", "hours_left", "source", *STORED]]
-    total = shown.drop(columns=["run", "source"]).sum().to_dict() | {"run": "total", "source": ""}
+    rows = rows.assign(job_seconds=rows["per_job"] * rows["seconds"])
+    shown = rows[["run", "seeds", "models", "models_left", "jobs_left", "hours_left", "source", *PER_JOB, *STORED]]
+    total = shown.drop(columns=["run", "source", *PER_JOB]).sum().to_dict() | {"run": "total", "source": ""}
     shown = [*shown.to_dict("records"), total]
     unit = "GPU" if study.device == "cuda" else "Core"
-    lines = [("Run", "Seeds", "Models", "To train", "Jobs", f"{unit}-hours", "From", "Logits", "φ", "Scores")]
+    heads = ("Run", "Seeds", "Models", "To train", "Jobs", f"{unit}-hours", "From", "Models a job", "Lasts")
+    lines = [(*heads, "Logits", "φ", "Scores", "Weights")]
     for row in shown:
         counts = [f"{row[name]:.0f}" for name in ("seeds", "models", "models_left", "jobs_left")]
-        lines.append((row["run"], *counts, _short(row["hours_left"]), row["source"], *(_gb(row[n]) for n in STORED)))
+        job = (f"{row['per_job']:.0f}", _time(row["job_seconds"])) if row.get("per_job") else ("", "")
+        sizes = [_gb(row[name]) for name in STORED]
+        lines.append((row["run"], *counts, _short(row["hours_left"]), row["source"], *job, *sizes))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    sides = [str.ljust, *[str.rjust] * 5, str.ljust, *[str.rjust] * 3]
+    sides = [str.ljust, *[str.rjust] * 5, str.ljust, *[str.rjust] * 6]
     text = ["  ".join(side(cell, w) for side, cell, w in zip(sides, line, widths, strict=True)) for line in lines]
     whole = f"Disk when finished: {_gb(sum(total[name] for name in STORED))}, without prepared data and figures."
-    return "\n".join([*text, "", whole, *(SOURCES[name] for name in SOURCES if name in set(rows["source"]))])
+    sources = [SOURCES[name] for name in SOURCES if name in set(rows["source"])]
+    return "\n".join([*text, "", whole, *sources, *_advice(study, rows)])
 
+
+def _advice(study: Study, rows: "pd.DataFrame") -> list[str]:
+    """A sentence for each run whose given ``shard_size`` makes jobs too short, though it has more work, or too long."""
+    shortest, longest = JOB_WINDOW
+    lines = []
+    for row in rows[rows["per_job"] > 0].to_dict("records") if study.shard_size else []:
+        short = row["job_seconds"] < shortest and row["per_job"] < study.shadow_models
+        if short or row["job_seconds"] > longest:
+            made = f"{row['run']}: jobs of {_time(row['job_seconds'])} by shard_size: {study.shard_size}"
+            advice = _shard_size(study, row["run"])
+            lines.append(f"{made}; 20 minutes to 4 hours are advised, {advice} models a job if it is not given.")
+    return lines
+
+
+PER_JOB = ("per_job", "job_seconds")
+"""Models trained by one job, and how long it lasts."""
 
 SOURCES = {
     "measured": "measured: median over the run's own finished jobs.",
@@ -280,6 +331,12 @@ SOURCES = {
     "assumed": "assumed: size of network or dataset unknown, taken for ResNet-18 or CIFAR-10.",
 }
 """What is said of each source of a time."""
+
+
+def _time(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def _short(hours: float) -> str:

@@ -198,7 +198,7 @@ def test_the_text_has_every_run_and_the_total(smoke, tmp_path):
     assert lines[1].split()[:7] == ["digits/fcn/baseline", "2", "16", "16", "13", "8", "measured"]
     assert lines[2].split()[6] == "architecture" and lines[3].split()[6] == "stated"
     assert "Disk when finished: 1.9 MB" in lines[6]
-    assert [line.split(":")[0] for line in lines[7:]] == ["measured", "architecture", "stated"]
+    assert [line.split(":")[0] for line in lines[7:]] == ["measured", "architecture", "stated", "digits/resnet/aof"]
 
 
 def test_the_command(request, tmp_path):
@@ -208,3 +208,28 @@ def test_the_command(request, tmp_path):
     assert "digits/resnet/aof" in done.stdout and "Core-hours" in done.stdout
     missing = subprocess.run([*command, "none.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert missing.returncode != 0 and missing.stderr.startswith("error: none.yaml")
+
+
+@pytest.mark.parametrize("key", ["digits/fcn/baseline", "digits/resnet/aof"])
+def test_kept_weights_are_counted_as_they_are_written(smoke, tmp_path, key):
+    kept = load_study(smoke.model_dump() | {"store_weights": True})
+    bytes_kept = costs(kept, tmp_path).set_index("run").loc[key, "weights"]
+    network = build(smoke.architectures[key.split("/")[1]], 1, (1, 8, 8), 10, 0.0)
+    models = 8 * len(smoke.seeds_of(key))
+    assert bytes_kept == models * sum(4 * value.numel() for value in network.state_dict().values())
+    assert not costs(smoke, tmp_path)["weights"].any()
+
+
+def test_jobs_are_described_and_a_shard_size_that_makes_them_too_short_or_long_is_named(paper, tmp_path):
+    lines = describe(paper, costs(paper, tmp_path)).splitlines()
+    key = "cifar10/resnet18/baseline"
+    first, last = shards(paper, key)[0]
+    minutes = (last - first + 1) * seconds_per_model(paper, key).seconds / 60
+    row = next(line.split() for line in lines if line.startswith(f"{key} "))
+    assert row[7:10] in ([str(last + 1), f"{minutes:.0f}", "min"], [str(last + 1), f"{minutes / 60:.1f}", "h"])
+    assert not any("shard_size" in line for line in lines)
+    alone = {"runs": {key: {}}, "agreement": {}, "ablation": [], "transfer": []}
+    for size, said in ((1, "jobs of 7 min by shard_size: 1"), (256, "jobs of 29.1 h by shard_size: 256")):
+        given = load_study(paper.model_dump() | alone | {"shard_size": size})
+        advice = [line for line in describe(given, costs(given, tmp_path)).splitlines() if line.startswith(f"{key}:")]
+        assert len(advice) == 1 and said in advice[0] and f"{last + 1} models a job" in advice[0]
