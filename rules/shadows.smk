@@ -22,8 +22,8 @@ rule pretrain_model:
         device=DEVICE,
     message:
         "Pretraining {wildcards.architecture} on the public part of {wildcards.dataset}"
-    shell:
-        "lira pretrain-model --settings {params.settings:q} --data {input.data:q} {params.device:q} --output {output:q} > {log:q} 2>&1"
+    shell:  # exec: a shell that is told to stop would die before lira has stored its work
+        "exec lira pretrain-model --settings {params.settings:q} --data {input.data:q} {params.device:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule train_shadows:
@@ -54,7 +54,7 @@ rule train_shadows:
         "Training {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, "
         "seed {wildcards.seed}: models {wildcards.first} to {wildcards.last}"
     shell:
-        "lira train-shadows --settings {params.settings:q} --run {params.run:q} --data {input.data:q} {params.pretrained:q} {params.device:q}"
+        "exec lira train-shadows --settings {params.settings:q} --run {params.run:q} --data {input.data:q} {params.pretrained:q} {params.device:q}"
         " --first {wildcards.first:q} --last {wildcards.last:q} --output {output:q} > {log:q} 2>&1"
 
 

@@ -1,6 +1,7 @@
 """A user's network that says where its job ran, and waits while a file called ``hold`` is there.
 
-It waits once its job has some finished work to lose: a cohort kept beside its shard.
+It waits once its job has some finished work to lose: a cohort kept beside its shard. While a file called ``slow`` is
+there each batch of training takes half a second. The file ``batches`` gets a dot for each.
 """
 
 import json
@@ -11,6 +12,7 @@ import time
 from math import prod
 from pathlib import Path
 
+import torch
 from torch import nn
 
 
@@ -19,7 +21,16 @@ def network(shape, classes, dropout):
     shard = sys.argv[sys.argv.index("--output") + 1]
     while Path("hold").exists() and list(Path(f"{shard}.parts").glob("[0-9]*.h5")):
         time.sleep(0.1)
-    return nn.Sequential(nn.Flatten(), nn.Linear(prod(shape), classes))
+    return nn.Sequential(Slow(), nn.Flatten(), nn.Linear(prod(shape), classes))
+
+
+class Slow(nn.Module):
+    def forward(self, x):
+        if torch.is_grad_enabled():
+            with open("batches", "a") as batches:
+                batches.write(".")
+            time.sleep(0.5 * Path("slow").exists())
+        return x
 
 
 def record():

@@ -64,7 +64,7 @@ def test_every_rule_has_log_benchmark_resources_and_message(root, tmp_path):
     for rule in rules:
         assert rule.log and rule.benchmark and rule.message and rule.conda_env, rule.name
         assert {"mem_mb", "runtime"} <= set(rule.resources), rule.name
-        assert rule.shellcmd.startswith("lira "), rule.name
+        assert rule.shellcmd.removeprefix("exec ").startswith("lira "), rule.name
 
 
 def test_another_study_leaves_nothing_of_the_quickstart(root, tmp_path):
