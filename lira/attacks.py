@@ -175,7 +175,7 @@ def score_file(
             except DataError as error:
                 raise DataError(f"{shadows}: {error}") from error
             for name, function in (own or {}).items():
-                file[name] = _own_scores(function, source["phi"][:], member)
+                store.dataset(file, name, data=_own_scores(function, source["phi"][:], member))
 
 
 def _own_scores(function: str, phi: np.ndarray, member: np.ndarray) -> np.ndarray:

@@ -20,8 +20,8 @@ rule judge_study:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
     params:
         folder=subpath(output[0], parent=True),
         margins=study.margins.model_dump_json(),

@@ -1,6 +1,7 @@
 """Figures 2 and 6: how many flagged samples k runs share, for identical runs and with variants among them."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ def chance(panels: np.ndarray, null: pd.DataFrame) -> None:
 
 def lines(panels: np.ndarray, sets: pd.DataFrame) -> None:
     """One line per scenario in each panel."""
-    variants, mixed = iter(VARIANTS), iter(MIXED)
+    variants, mixed = cycle(VARIANTS), cycle(MIXED)
     groups = sets.fillna({"variants": ""}).groupby(["scenario", "variants"], sort=False)
     for number, ((scenario, variant), group) in enumerate(groups):
         colour = BLACK if scenario == "identical" else next(variants) if variant else next(mixed)

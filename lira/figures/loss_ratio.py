@@ -13,7 +13,7 @@ from lira.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, canvas,
 from lira.store import Run
 from lira.tables._labels import percent, show
 from lira.tables._resolution import describe
-from lira.tables._runs import choose_fpr, over_targets, read_runs, summary
+from lira.tables._runs import choose_fpr, over_targets, read_runs, same_fprs, summary
 from lira.tables.utility import utility
 
 MOST_OTHERS = 4
@@ -33,7 +33,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
         attack: Attack whose TPR is shown.
     """
     runs = read_runs(folders)
-    points = pd.DataFrame([point(run, fpr, attack) for run in runs])
+    points = same_fprs(pd.DataFrame([point(run, fpr, attack) for run in runs]))
     rate = points["fpr"].iloc[0]
     points = points.dropna(subset="loss_ratio")
     points["group"] = group_regimes(points["regime"])

@@ -8,12 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lira.figures._style import ATTACKS, BLACK, DOUBLE, GREY, canvas
+from lira.statistics import median_rmad
 from lira.tables._labels import percent, show
 from lira.tables._resolution import describe
 from lira.tables._runs import choose_fprs, negatives, read_runs, run_labels, targets, title
-
-CONSISTENCY = 1.4826
-"""Makes the median absolute deviation of a normal distribution its standard deviation."""
 
 SIDE_BY_SIDE = 5
 """With fewer runs than this, the panels stand side by side."""
@@ -67,11 +65,3 @@ def panel(axes: Axes, boxes: list[np.ndarray], labels: list[str], colour: str) -
 def finite(values: np.ndarray) -> np.ndarray:
     """Thresholds of the targets that have one."""
     return values[np.isfinite(values)]
-
-
-def median_rmad(values: np.ndarray) -> tuple[float, float]:
-    """Median, and 1.4826 · MAD / median in percent; NaN where the median is 0 or there is no value."""
-    if not values.size:
-        return np.nan, np.nan
-    median = np.median(values)
-    return median, 100 * CONSISTENCY * np.median(np.abs(values - median)) / median if median else np.nan

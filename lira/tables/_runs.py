@@ -91,6 +91,20 @@ def choose_fpr(available: Sequence[float], fpr: float | None) -> float:
     return fpr
 
 
+def same_fprs(data: pd.DataFrame) -> pd.DataFrame:
+    """The rows of several runs, whose cells at one place stand at one FPR.
+
+    Raises:
+        ConfigError: the runs were evaluated at different FPRs.
+    """
+    by_run = data.groupby([name for name in RUN_KEYS if name in data], sort=False)["fpr"]
+    grids = {tuple(sorted(rates.dropna().unique())) for _, rates in by_run}
+    if len(grids) > 1:
+        listed = "; ".join(", ".join(f"{rate:g}" for rate in grid) for grid in sorted(grids))
+        raise ConfigError(f"fpr: runs of different FPRs ({listed}) cannot stand side by side: show each alone")
+    return data
+
+
 def choose_fprs(available: Sequence[float], fpr: float | None) -> list[float]:
     """The FPR asked for, or all there are."""
     return sorted(set(available)) if fpr is None else [choose_fpr(available, fpr)]

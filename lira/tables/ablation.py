@@ -9,7 +9,7 @@ from lira.store import Run
 from lira.tables import Table, _influence
 from lira.tables._labels import augmentations, show
 from lira.tables._resolution import notes, resolution_of
-from lira.tables._runs import at, choose_fpr, over_targets, show_keys, summary
+from lira.tables._runs import at, choose_fpr, over_targets, same_fprs, show_keys, summary
 from lira.tables._text import number
 from lira.tables.benchmarks import shown
 from lira.tables.optimistic import show_tpr
@@ -24,7 +24,7 @@ def table(folders: Sequence[Path], fpr: float | None = None, attack: str = "onli
         fpr: Target FPR; the largest of the results if not given.
         attack: Attack whose TPR is shown.
     """
-    data = pd.DataFrame([row(Run(folder), fpr, attack) for folder in folders])
+    data = same_fprs(pd.DataFrame([row(Run(folder), fpr, attack) for folder in folders]))
     text = show_keys(data)
     for name in [name for name in text if text[name].nunique() == 1]:
         del text[name]

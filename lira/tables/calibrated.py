@@ -9,7 +9,7 @@ from lira.store import Run
 from lira.tables import Table, _influence
 from lira.tables._labels import percent, show
 from lira.tables._resolution import mark, notes, resolution_of
-from lira.tables._runs import choose_fpr, over_targets, read_runs, show_keys, summary
+from lira.tables._runs import choose_fpr, over_targets, read_runs, same_fprs, show_keys, summary
 from lira.tables._text import mean_std
 
 POOLED = ("low", "high", "influence", "influence_target", "null")
@@ -26,7 +26,7 @@ def table(folders: Sequence[Path], fpr: float | None = None) -> Table:
         folders: Run folders.
         fpr: Target FPR; the largest of the results if not given.
     """
-    data = pd.DataFrame([row for run in read_runs(folders) for row in outcomes(run, fpr)])
+    data = same_fprs(pd.DataFrame([row for run in read_runs(folders) for row in outcomes(run, fpr)]))
     text = show_keys(data).assign(Attack=data["attack"].map(show), Threshold=data["mode"])
     keys, influential = len(text.columns), []
     places = data["mode"].map({"target": "at", "shadow": "τ at"})

@@ -9,7 +9,7 @@ from lira.store import Run
 from lira.tables import Table, _influence
 from lira.tables._labels import show
 from lira.tables._resolution import mark, notes, resolution_of
-from lira.tables._runs import at, over_targets, read_runs, show_keys, summary
+from lira.tables._runs import at, over_targets, read_runs, same_fprs, show_keys, summary
 from lira.tables._text import mean_std, number
 
 
@@ -24,7 +24,7 @@ def table(folders: Sequence[Path]) -> Table:
     Args:
         folders: Run folders.
     """
-    data = pd.DataFrame([row for run in read_runs(folders) for row in rates(run)])
+    data = same_fprs(pd.DataFrame([row for run in read_runs(folders) for row in rates(run)]))
     data["reduction"] = data.apply(reduction, axis=1, data=data)
     text = show_rates(data)
     below = [*notes(data["resolution"]), *_influence.notes([*data["auc_influential"], *data["tpr_influential"]])]

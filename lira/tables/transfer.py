@@ -7,7 +7,7 @@ import pandas as pd
 
 from lira.tables import Table, _influence
 from lira.tables._resolution import notes
-from lira.tables._runs import at, read_runs, show_keys
+from lira.tables._runs import at, read_runs, same_fprs, show_keys
 from lira.tables._text import number
 from lira.tables.benchmarks import shown as setting
 from lira.tables.optimistic import rates, show_tpr
@@ -28,7 +28,7 @@ def table(folders: Sequence[Path], attack: str = "online") -> Table:
         for row in rates(run)
         if row["attack"] == attack
     ]
-    data = pd.DataFrame(rows)
+    data = same_fprs(pd.DataFrame(rows))
     once = data[data["fpr"] == data["fpr"].max()].reset_index(drop=True)
     text = show_keys(once).assign(Start=once["start"].map(setting))
     keys = len(text.columns)

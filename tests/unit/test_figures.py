@@ -19,9 +19,9 @@ from synthetic_study import (
 from lira import store
 from lira.errors import ConfigError, StoreError
 from lira.figures import plot
-from lira.figures._style import in_lines
+from lira.figures._style import canvas, in_lines
+from lira.figures.agreement import lines
 from lira.figures.roc import tpr_at, tpr_by_chance
-from lira.figures.thresholds import median_rmad
 from lira.roc import threshold_at_fpr
 from lira.tables import names
 
@@ -121,12 +121,6 @@ def test_thresholds_has_a_box_per_run_and_one_for_all(draw, study):
     rmad = 100 * 1.4826 * (chosen - chosen.median()).abs().median() / chosen.median()
     assert f"{chosen.median():.2f}\n{rmad:.1f} %" in [text.get_text() for text in axes.texts]
     assert len(draw("thresholds").get_axes()) == 2
-
-
-def test_median_rmad():
-    assert median_rmad(np.array([1.0, 2.0, 4.0])) == (2.0, pytest.approx(74.13))
-    assert np.isnan(median_rmad(np.array([-1.0, 0.0, 1.0]))[1])
-    assert np.isnan(median_rmad(np.array([]))).all()
 
 
 def test_roc_reads_the_curve_as_the_metrics_do(study):
@@ -347,3 +341,15 @@ def test_figures_import_no_torch():
     code = f"import sys, {modules}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "torch" not in loaded
+
+
+SEVEN = [f"digits/fcn/variant{number}" for number in range(7)]
+
+
+def test_agreement_of_more_variants_than_colours():
+    rows = [("identical", "")] + [(f"+{m} different", variant * (m == 1)) for m in range(1, 8) for variant in SEVEN]
+    sets = pd.DataFrame(rows, columns=["scenario", "variants"]).drop_duplicates()
+    sets = sets.assign(k=2, jaccard=0.5, intersection=1.0, union=2.0)
+    panels = canvas(7, 2).subplots(1, 3)
+    lines(panels, sets)
+    assert len(panels[0].lines) == len(sets) == 1 + 7 + 6

@@ -424,3 +424,12 @@ def test_tables_import_no_matplotlib_and_no_torch():
     code = "import sys, lira.tables.optimistic, lira.tables.rank_agreement, lira.tables._text; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"matplotlib", "torch"} & set(loaded)
+
+
+@pytest.mark.parametrize("name", ["optimistic", "calibrated", "robustness", "transfer", "ablation"])
+def test_runs_of_different_fprs_do_not_stand_side_by_side(make, study, tmp_path, name):
+    one, other = (shutil.copytree(run_folder(study, *key), tmp_path / str(i)) for i, key in enumerate(MAIN[:2]))
+    rows = pd.read_csv(other / "summary.csv", keep_default_na=False)
+    rows[rows["fpr"] != str(max(FPRS))].to_csv(other / "summary.csv", index=False)
+    with pytest.raises(ConfigError, match=r"fpr: runs of different FPRs \(.*\) cannot stand side by side"):
+        make(name, [one, other])
