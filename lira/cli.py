@@ -223,7 +223,7 @@ def tabulate(
     fpr: Annotated[float | None, FPR] = None,
     note: Annotated[list[str] | None, NOTE] = None,
 ) -> None:
-    """Write a table of the paper as .csv, .tex and .md."""
+    """Write a table of the paper as .csv, .tex, .md and .html."""
     from lira import tables
 
     tables.tabulate(name, _folders(files), output, note or [], **_given(fpr=fpr))
@@ -331,7 +331,7 @@ def _named(attacks: list[str] | None) -> dict[str, str]:
 
 
 def _folders(files: list[Path]) -> list[Path]:
-    return list(dict.fromkeys(file.parent for file in files))
+    return list(dict.fromkeys(file if file.is_dir() else file.parent for file in files))
 
 
 def _given(**options: Any) -> dict[str, Any]:
