@@ -11,6 +11,7 @@ def pytest_configure(config):
         config.option.dist, config.option.loadscopereorder = "loadgroup", False
 
 
+@pytest.hookimpl(tryfirst=True)  # the processes read the marks when it is their turn
 def pytest_collection_modifyitems(items):
     def place(item):
         folder = item.path.parent.name
