@@ -6,18 +6,23 @@ TOGETHER = ("slurm", "faults", "workflow")
 """Folders whose tests share something costly: a cluster, a finished study. The longest first."""
 
 
-def pytest_configure(config):
-    if getattr(config.option, "numprocesses", None):
-        config.option.dist, config.option.loadscopereorder = "loadgroup", False
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::")[0]
+            folder = file.split("/")[-2]
+            return folder if folder in TOGETHER else file
+
+    config.option.loadscopereorder = False
+    return Together(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)  # the processes read the marks when it is their turn
 def pytest_collection_modifyitems(items):
     def place(item):
         folder = item.path.parent.name
         return TOGETHER.index(folder) if folder in TOGETHER else len(TOGETHER)
 
     items.sort(key=place)
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else item.path.name))
