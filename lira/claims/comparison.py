@@ -167,6 +167,7 @@ def _is_row(run: Benchmark, row: Mapping) -> bool:
         and run.is_network("wrn28_2")
         and recipe["augment"] is not None
         and set(augmentations(recipe).split("+")) == set(row["augmentation"].split("+"))
+        and None not in (recipe["dropout"], recipe["weight_decay"])
         and np.isclose(recipe["dropout"], row["dropout_pct"] / 100)
         and np.isclose(recipe["weight_decay"], row["weight_decay"])
     )

@@ -4,14 +4,14 @@ Cells of one run share its targets: the error of a mean over cells is the mean o
 together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from lira.claims.equivalence import FAILS, HOLDS, UNKNOWN, Estimate, exceeds
 from lira.claims.lines import line, size
-from lira.claims.overlap import FIT, own_fit, published_fit
+from lira.claims.overlap import ENOUGH, FIT, own_fit, published_fit
 from lira.claims.results import Benchmark, Results, estimate
 from lira.published import published
 from lira.tables._labels import percent
@@ -27,15 +27,20 @@ REALISTIC = 0.1
 DOMINATES = 0.5
 """Share of a mean that a single target makes, from which the mean is said to rest on it."""
 
+SURPRISING = 0.05
+"""Probability from which a share is one that chance gives: a single false positive always makes all of its mean."""
+
 
 def reductions(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     """AOF and TL cut the TPR: over four LiRA attacks and all FPRs of every benchmark."""
     data = pd.DataFrame([cell for run in results.benchmarks() for cell in rates(run.run)])
     for regime, (name, stated, spread) in REDUCTIONS.items():
-        claim, found = f"{name} cuts the TPR", []
-        for _, cell in data[(data["regime"] == regime) & data["attack"].isin(LIRA)].iterrows():
+        claim, found, cells_of = f"{name} cuts the TPR", [], set()
+        of_regime = data if data.empty else data[(data["regime"] == regime) & data["attack"].isin(LIRA)]
+        for _, cell in of_regime.iterrows():
             against = baseline(cell, data)
             found += [] if against is None else [log_ratio(against, cell)]
+            cells_of |= {(cell["dataset"], cell["attack"], cell["fpr"])}
         known = [ratio for ratio in found if not np.isnan(ratio.error)]
         left = f", {len(found) - len(known)} cells without a TPR left out" if len(known) < len(found) else ""
         if not known:
@@ -43,23 +48,33 @@ def reductions(results: Results, margins: Mapping[str, float]) -> Iterator[dict]
             continue
         ratios, errors = np.exp([ratio.value for ratio in known]), np.array([ratio.error for ratio in known])
         centre, mean = _mean(known), Estimate(float(ratios.mean()), float((ratios * errors).mean()))
+        middle = Estimate(float(np.exp(centre.value)), float(np.exp(centre.value) * centre.error))
         cells = f"{(ratios > 1).sum()} of {len(ratios)} cells above 1, {ratios.min():.2g}–{ratios.max():.2g}×{left}"
-        geometric = f"geometric mean {np.exp(centre.value):.2f}×, {cells}"
-        yield line(claim, "direction", exceeds(centre, 0.0), mean, "reduction", geometric)
+        geometric = f"geometric mean {middle.value:.2f}×, {cells}"
+        yield line(claim, "direction", exceeds(centre, 0.0), middle, "reduction", geometric)
         for part, number, said in (
             ("size, the text's", stated, f"the text's range {spread}×"),
-            ("size, the tables'", *of_tables(regime)),
+            *(("size, the tables'", *table) for table in of_tables(regime, cells_of)),
         ):
             numbers = f"mean {mean.value:.2f}×, {cells}; {said}"
             yield size(claim, part, mean, number, margins, "reduction", numbers)
 
 
-def of_tables(regime: str) -> tuple[float, str]:
-    """Mean and range of the reductions in the paper's own Tables 3-6, over the same cells."""
+def of_tables(regime: str, among: Collection[tuple[str, str, float]]) -> list[tuple[float, str]]:
+    """Mean and range of the reductions in the paper's own Tables 3-6, over these datasets, attacks and FPRs.
+
+    Empty if the tables have none of them.
+    """
     rows = published("optimistic").rows
-    rows = rows[(rows["regime"] == regime) & rows["attack"].isin(LIRA)]
-    cells = rows[["reduction_at_fpr_1e-5", "reduction_at_fpr_1e-3"]].to_numpy().ravel()
-    return float(cells.mean()), f"the tables' range {cells.min():g}–{cells.max():g}×"
+    cells = [
+        row[f"reduction_at_fpr_{name}"]
+        for row in rows[rows["regime"] == regime].to_dict("records")
+        for name, fpr in (("1e-5", 1e-5), ("1e-3", 1e-3))
+        if (row["dataset"], row["attack"], fpr) in among
+    ]
+    return (
+        [(float(np.mean(cells)), f"the tables' range {min(cells):g}–{max(cells):g}× in these cells")] if cells else []
+    )
 
 
 def log_ratio(against: Mapping, cell: Mapping) -> Estimate:
@@ -77,18 +92,25 @@ def _mean(of: Sequence[Estimate]) -> Estimate:
 
 
 def precision(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
-    """Shadow thresholds at realistic priors cut the PPV, against target thresholds at the largest prior; online."""
+    """Shadow thresholds at realistic priors cut the PPV, against target thresholds at the same prior; online.
+
+    Where the FPR allows a target no false positive its own threshold has PPV 100 % by construction: it cannot be cut
+    there by less than nothing, so only ``size`` can fail.
+    """
     runs = results.benchmarks()
     priors = sorted({prior for run in runs for prior in run.priors})
     for prior in (prior for prior in priors if prior <= REALISTIC):
         claim = f"Shadow thresholds at π = {percent(prior)} cut the PPV"
-        falls = [fall for run in runs if (fall := _fall(run, prior, priors[-1])) is not None]
+        both = [run for run in runs if _fall(run, prior) is not None]
+        falls = [_fall(run, prior) for run in both]
         if not falls:
             yield line(claim, "direction", UNKNOWN, None, "ppv", "no run with both PPVs")
             continue
         mean, lower = _mean(falls), sum(fall.value > 0 for fall in falls)
-        numbers = f"{mean.value:.1f} points lower than with target thresholds at π = {percent(priors[-1])}, mean of "
+        numbers = f"{mean.value:.1f} points lower than with target thresholds, mean of "
         numbers += f"{len(falls)} runs, lower in {lower}; online, {percent(runs[0].fprs[0])} FPR"
+        floor = all(run.rate("online", "target", run.fprs[0], "ppv", prior)["std"] == 0 for run in both)
+        numbers += "; at target thresholds without any false positive PPV is 100 % by construction" if floor else ""
         yield line(claim, "direction", exceeds(mean, 0.0), mean, "ppv", numbers)
         rows = published("calibrated").rows
         if (column := f"ppv_{100 * prior:g}pct_mean") in rows:
@@ -96,8 +118,8 @@ def precision(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
             yield size(claim, "size, the tables'", mean, stated, margins, "ppv", numbers)
 
 
-def _fall(run: Benchmark, prior: float, largest: float) -> Estimate | None:
-    own = run.rate("online", "target", run.fprs[0], "ppv", largest)
+def _fall(run: Benchmark, prior: float) -> Estimate | None:
+    own = run.rate("online", "target", run.fprs[0], "ppv", prior)
     shadow = run.rate("online", "shadow", run.fprs[0], "ppv", prior)
     if own is None or shadow is None:
         return None
@@ -113,8 +135,9 @@ def loss_ratio(results: Results, margins: Mapping[str, float]) -> Iterator[dict]
     claim, fprs = "The loss ratio predicts the TPR", results.runs[0].fprs
     fpr = 1e-3 if 1e-3 in fprs else fprs[-1]
     count, ours = own_fit(results, fpr)
-    if not ours:
-        yield line(claim, "direction", UNKNOWN, None, "correlation", f"{count} runs are too few")
+    if count < ENOUGH:
+        few = f"{count} runs are too few: of {ENOUGH} and more"
+        yield line(claim, "direction", UNKNOWN, None, "correlation", few)
         return
     numbers = f"{count} runs at {percent(fpr)} FPR"
     verdicts = {exceeds(ours[name], 0.0) for name in ("r", "ρ")}
@@ -138,8 +161,21 @@ def single_target(results: Results) -> Iterator[dict]:
         yield line(claim, "direction", UNKNOWN, None, "share", "no false positives at shadow thresholds")
         return
     share, attack, rate, run = max(found, key=lambda one: one[0])
+    by_chance = len(found) * _chance_of_largest(rate, run.pool / 2)
     place = f"{'/'.join(run.key[name] for name in ('dataset', 'architecture', 'regime'))}, {attack}"
     numbers = f"largest share of any run and attack: target {rate['influence_target']:.0f} of {place}, mean FPR′ "
     numbers += f"{rate['mean']:.3f} %, without it {rate['mean'] - rate['influence']:.3f} %, median "
     numbers += f"{rate['median']:.3f} %, at {percent(run.fprs[0])} FPR; holds from a share of {DOMINATES:g}"
-    yield line(claim, "direction", HOLDS if share > DOMINATES else FAILS, Estimate(share, np.nan), "share", numbers)
+    numbers += f" that chance gives with probability {SURPRISING:g} at most, here {min(1.0, by_chance):.2g}"
+    verdict = FAILS if share <= DOMINATES else HOLDS if by_chance <= SURPRISING else UNKNOWN
+    yield line(claim, "direction", verdict, Estimate(share, np.nan), "share", numbers)
+
+
+def _chance_of_largest(rate: Mapping, outside: float) -> float:
+    """Probability, at most, that any target has so many of the false positives if each falls on any target alike."""
+    from scipy.stats import binom
+
+    targets = rate["targets"]
+    total = round(rate["mean"] / 100 * outside * targets)
+    others = round((rate["mean"] - rate["influence"]) / 100 * outside * (targets - 1))
+    return float(targets * binom.sf(total - others - 1, total, 1 / targets))

@@ -233,7 +233,7 @@ def test_published_agreement(tmp_path):
     assert set(tables["support"]["label"]) == {"12 runs (published 5), pool 50,000 (published 60,000)"}
     assert set(tables["agreement"]["scenario"]) == {"Identical (2-5 seeds)", "+1 different (BS=512, DRP=20%)"}
     claims = {row["part"]: row["verdict"] for row in on_sets.agreement(sets, MARGINS) if "Identical" in row["claim"]}
-    assert (claims["direction"], claims["size, 2 runs"]) == ("holds", "holds")
+    assert claims["size, 2 runs"] == "holds"
 
 
 def test_all_runs_combined_have_no_error_between_them(tmp_path):
@@ -245,16 +245,19 @@ def test_all_runs_combined_have_no_error_between_them(tmp_path):
 
 
 def test_three_configurations(tmp_path):
-    few, many = random_sets(5, share=0.4), random_sets(3, share=0.4, seed=9)
+    few, many = random_sets(6, share=0.4), random_sets(4, share=0.4, seed=9)
     rows = {row["part"]: row for row in on_sets.agreement(sets_of(tmp_path / "a", few, many), MARGINS)}
     assert (rows["direction"]["verdict"], rows["size"]["verdict"]) == ("holds", "holds")
-    same = random_sets(5, share=0.97)
-    rows = {row["part"]: row for row in on_sets.agreement(sets_of(tmp_path / "b", same, same[:3]), MARGINS)}
+    same = random_sets(6, share=0.97)
+    rows = {row["part"]: row for row in on_sets.agreement(sets_of(tmp_path / "b", same, same[:4]), MARGINS)}
     assert (rows["direction"]["verdict"], rows["size"]["verdict"]) == ("does not hold", "does not hold")
     assert rows["size, 5 runs"]["verdict"] == "does not hold"
     rows = {row["part"]: row for row in on_sets.agreement(sets_of(tmp_path / "c", few[:3], many), MARGINS)}
-    assert rows["size"]["verdict"] == rows["size, 5 runs"]["verdict"] == "cannot tell"
+    assert {rows[part]["verdict"] for part in ("direction", "size", "size, 5 runs")} == {"cannot tell"}
     assert rows["size"]["numbers"].startswith("needs 5 runs and 3 variants, there are 3 and 3")
+    whole = on_sets.agreement(sets_of(tmp_path / "d", same[:5], same[:3]), MARGINS)
+    verdicts = {row["part"]: row["verdict"] for row in whole}  # no run is left to tell how much another choice matters
+    assert {verdicts[part] for part in ("direction", "size", "size, 5 runs")} == {"cannot tell"}
 
 
 def test_a_single_run_that_makes_the_agreement_low_is_found(tmp_path):
@@ -275,7 +278,7 @@ def benchmarks(folder, tprs, error=0.02, ppv=90.0, extra=()):
     for regime, tpr in tprs.items():
         rates = [(a, "target", fpr, "tpr", np.nan, tpr, error * tpr) for a in LIRA for fpr in (1e-5, 1e-3)]
         rates += [(a, "target", np.nan, "auc", np.nan, 60, 0.1) for a in LIRA]
-        rates += [("online", "target", 1e-5, "ppv", 0.5, 100, 0), ("online", "shadow", 1e-5, "ppv", 0.01, ppv, 1.0)]
+        rates += [("online", "target", 1e-5, "ppv", 0.01, 100, 0), ("online", "shadow", 1e-5, "ppv", 0.01, ppv, 1.0)]
         network = BENCHMARKS["cifar10", regime]
         runs.append(write_run(folder, f"cifar10/{network}/{regime}", network, rates=[*rates, *extra]))
     return Results(runs)
@@ -300,9 +303,20 @@ def test_reductions(tmp_path):
 
 
 def test_the_papers_tables_give_the_reductions_that_were_worked_out_from_them():
-    (aof, aof_range), (tl, tl_range) = on_rates.of_tables("aof"), on_rates.of_tables("tl")
+    every = {(dataset, attack, fpr) for dataset, _ in BENCHMARKS for attack in LIRA for fpr in (1e-5, 1e-3)}
+    ((aof, aof_range),), ((tl, tl_range),) = (on_rates.of_tables(regime, every) for regime in ("aof", "tl"))
     assert (round(aof, 1), round(tl)) == (7.0, 23)
     assert "2.4–24" in aof_range and "0.4–190" in tl_range
+    ((of_one, _),) = on_rates.of_tables("tl", {cell for cell in every if cell[0] == "cifar10"})
+    assert round(of_one) == 53
+    assert not on_rates.of_tables("tl", {("digits", "online", 1e-3)})
+
+
+def test_without_the_papers_regimes_one_cannot_tell(tmp_path):
+    results = Results([write_run(tmp_path, "cifar10/resnet18/own", "resnet18", rates=RATES)])
+    lines = [*on_rates.reductions(results, MARGINS), *on_rates.precision(results, MARGINS)]
+    lines += [*on_rates.single_target(results), *on_rates.loss_ratio(results, MARGINS)]
+    assert len(lines) >= 4 and {row["verdict"] for row in lines} == {"cannot tell"}
 
 
 def test_shadow_thresholds_cut_the_ppv(tmp_path):
@@ -321,6 +335,11 @@ def test_a_single_target_that_makes_a_mean_is_found(tmp_path):
         (line,) = on_rates.single_target(Results([run]))
         assert line["verdict"] == verdict and "target 77 of cifar10/resnet18/aof, online" in line["numbers"]
         assert line["ours"] == pytest.approx(influence / 0.033)
+    one = 100 / 256 / 30_000  # a single false positive of all targets, in percent
+    row = summary_row("online", "shadow", 1e-5, "fpr_achieved", np.nan, one, one, influence=one, target=77)
+    pd.DataFrame([row]).to_csv(run / "summary.csv", index=False)
+    (line,) = on_rates.single_target(Results([run]))
+    assert (line["ours"], line["verdict"]) == (pytest.approx(1), "cannot tell")
     write_run(tmp_path, "cifar10/resnet18/aof", "resnet18", rates=RATES)
     (line,) = on_rates.single_target(Results([run]))
     assert line["verdict"] == "cannot tell"
@@ -351,8 +370,8 @@ def test_the_loss_ratio_claim(tmp_path):
     rows = compare(Results(runs), [], MARGINS)["loss_ratio"].set_index("quantity")
     assert set(rows["label"]) == {"12 runs (published 49)"}
     assert rows.loc["slope", "verdict"] == "cannot tell"
-    (row,) = on_rates.loss_ratio(Results(runs[:2]), MARGINS)
-    assert row["verdict"] == "cannot tell"
+    (row,) = on_rates.loss_ratio(Results(runs[:9]), MARGINS)
+    assert row["verdict"] == "cannot tell" and "9 runs are too few" in row["numbers"]
 
 
 @pytest.fixture(scope="module")
