@@ -23,6 +23,9 @@ SHOWN = {"jaccard": "Jaccard (%)", "intersection": "Intersection", "union": "Uni
 FIT = {"r": "correlation", "ρ": "correlation", "slope": "fit", "intercept": "fit", "R²": "explained"}
 """Pearson's r on log10, Spearman's ρ, line and its R², with the kinds of their margins."""
 
+AOF = {"augment": {"flip", "crop", "rotate", "jitter", "cutmix"}, "dropout": 0.1, "weight_decay": 1e-3}
+"""Recipe of the published reference runs (paper, section 2)."""
+
 ENOUGH = 10
 """Runs of the paper's data from which a fit over runs is comparable with the published one."""
 
@@ -49,6 +52,11 @@ class Sets:
         sets = [support_qualified(_at(run, fpr), support, zero_fp=False) for run in (*self.reference, *others)]
         return Flagged(np.array(sets[: len(self.reference)]), np.array(sets[len(self.reference) :]))
 
+    def obstacles(self) -> str:
+        """What makes them not comparable with the published sets: as of any run, and another recipe than aof."""
+        found = [self.first.obstacles("cifar10", "resnet18")]
+        return ", ".join(filter(None, [*found, "" if _is_aof(self.reference[0]) else "recipe other than aof"]))
+
     def describe(self, fpr: float) -> str:
         """Runs and FPR, and whether the pool resolves it."""
         return f"{self.title} at {percent(fpr)} FPR{describe(fpr, self.negatives)}"
@@ -57,6 +65,15 @@ class Sets:
     def fprs(self) -> list[float]:
         """Target FPRs of the runs, ascending."""
         return sorted(self.reference[0].table("samples.csv")["fpr"].unique())
+
+
+def _is_aof(run: Run) -> bool:
+    """By its recipe; imported scores that come without one are known by their regime's name."""
+    recipe = run.recipe
+    given = {name: recipe[name] for name in AOF if recipe[name] is not None}
+    if not given:
+        return run.key["regime"] in ("aof", "aof_seeds")
+    return given | {"augment": set(given.get("augment", ()))} == AOF
 
 
 def _at(run: Run, fpr: float):
@@ -97,7 +114,7 @@ def agreement(sets: Sets, margins: Mapping) -> Iterator[dict]:
 
 
 def _compare(sets, values, margins, k, different=0, among=None, support=1, variants=True) -> Iterator[dict]:
-    obstacles = sets.first.obstacles("cifar10", "resnet18")
+    obstacles = sets.obstacles()
     if different and len(sets.reference) < SEEDS and not obstacles:
         return
     found, reason = None, f"no error between runs: {len(sets.reference)} of them are combined"

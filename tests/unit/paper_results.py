@@ -11,6 +11,7 @@ from lira.claims.results import NETWORKS
 
 RECIPE = {"augment": ["flip", "crop", "cutout"], "dropout": 0.0, "weight_decay": 5e-4, "batch_size": 256}
 RECIPE |= {"start": "scratch"}
+AOF = {"augment": ["flip", "crop", "rotate", "jitter", "cutmix"], "dropout": 0.1, "weight_decay": 1e-3}
 
 
 def write_run(
@@ -47,12 +48,15 @@ def summary_row(attack, mode, fpr, metric, prior, mean, error, resolution="", mo
     return named | {name: value / 100 for name, value in numbers.items()} | known | {"expected_fp": 25.0}
 
 
-def write_sets(folder: Path, reference, variants=(), fpr=1e-5, recipes=(), **options) -> Path:
+def write_sets(folder: Path, reference, variants=(), fpr=1e-5, recipes=(), recipe=AOF, **options) -> Path:
     """Runs of CIFAR-10 aof that flag the given sets (True where tp = 1), and their comparison."""
-    places = [write_run(folder, "cifar10/resnet18/aof", "resnet18", seed=k, **options) for k in range(len(reference))]
+    places = [
+        write_run(folder, "cifar10/resnet18/aof", "resnet18", seed=k, recipe=recipe, **options)
+        for k in range(len(reference))
+    ]
     others = [
-        write_run(folder, f"cifar10/resnet18/variant{k}", "resnet18", recipe=recipe, **options)
-        for k, recipe in enumerate(recipes or [{}] * len(variants))
+        write_run(folder, f"cifar10/resnet18/variant{k}", "resnet18", recipe=other, **options)
+        for k, other in enumerate(recipes or [{}] * len(variants))
     ]
     for place, flagged in zip([*places, *others], [*reference, *variants], strict=True):
         counts = {"fpr": fpr, "sample": np.arange(len(flagged)), "tp": np.asarray(flagged, int), "fp": 0}

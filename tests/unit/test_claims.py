@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from paper_results import summary_row, write_run, write_sets
+from paper_results import AOF, summary_row, write_run, write_sets
 from scipy.stats import linregress, pearsonr, spearmanr
 from synthetic_study import RUNS, agreement_folder, run_folder
 
@@ -242,6 +242,27 @@ def test_all_runs_combined_have_no_error_between_them(tmp_path):
     rows = rows[(rows["support"] == 1) & (rows["quantity"] == "Jaccard (%)")].set_index("runs")
     assert rows.loc[5, "verdict"] == "cannot tell"
     assert rows.loc[5, "reason"] == "no error between runs: 5 of them are combined"
+
+
+UNSAID = {"augment": None, "dropout": None, "weight_decay": None}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "verdicts"),
+    [
+        ({}, {"not comparable"}),
+        (AOF | {"dropout": None}, {"not comparable"}),
+        (UNSAID, {"differs", "cannot tell"}),
+        (AOF, {"differs", "cannot tell"}),
+    ],
+)
+def test_only_runs_of_aof_are_comparable_with_the_published_sets(tmp_path, recipe, verdicts):
+    sets = sets_of(tmp_path, random_sets(6), recipe=recipe)
+    tables = compare(Results([sets.reference[0].folder]), [sets], MARGINS)
+    for name in ("support", "agreement"):
+        assert set(tables[name]["verdict"]) <= verdicts
+    if verdicts == {"not comparable"}:
+        assert set(tables["support"]["reason"]) == {"recipe other than aof"}
 
 
 def test_three_configurations(tmp_path):
