@@ -11,7 +11,7 @@ import pandas as pd
 
 from lira.claims.equivalence import FAILS, HOLDS, UNKNOWN, Estimate, exceeds
 from lira.claims.lines import line, size
-from lira.claims.overlap import FIT, own_fit, published_fit
+from lira.claims.overlap import ENOUGH, FIT, own_fit, published_fit
 from lira.claims.results import Benchmark, Results, estimate
 from lira.published import published
 from lira.tables._labels import percent
@@ -30,7 +30,8 @@ DOMINATES = 0.5
 
 def reductions(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     """AOF and TL cut the TPR: over four LiRA attacks and all FPRs of every benchmark."""
-    data = pd.DataFrame([cell for run in results.benchmarks() for cell in rates(run.run)])
+    rows = [cell for run in results.benchmarks() for cell in rates(run.run)]
+    data = pd.DataFrame(rows) if rows else pd.DataFrame(columns=["regime", "attack"])
     for regime, (name, stated, spread) in REDUCTIONS.items():
         claim, found = f"{name} cuts the TPR", []
         for _, cell in data[(data["regime"] == regime) & data["attack"].isin(LIRA)].iterrows():
@@ -44,8 +45,11 @@ def reductions(results: Results, margins: Mapping[str, float]) -> Iterator[dict]
         ratios, errors = np.exp([ratio.value for ratio in known]), np.array([ratio.error for ratio in known])
         centre, mean = _mean(known), Estimate(float(ratios.mean()), float((ratios * errors).mean()))
         cells = f"{(ratios > 1).sum()} of {len(ratios)} cells above 1, {ratios.min():.2g}–{ratios.max():.2g}×{left}"
-        geometric = f"geometric mean {np.exp(centre.value):.2f}×, {cells}"
-        yield line(claim, "direction", exceeds(centre, 0.0), mean, "reduction", geometric)
+        low, high = (float(end) for end in np.exp(centre.interval()))
+        geometric = Estimate(float(np.exp(centre.value)), np.nan)
+        said = f"geometric mean {geometric.value:.2f}×, {cells}"
+        tested = line(claim, "direction", exceeds(centre, 0.0), geometric, "reduction", said)
+        yield tested | {"low": low, "high": high}
         for part, number, said in (
             ("size, the text's", stated, f"the text's range {spread}×"),
             ("size, the tables'", *of_tables(regime)),
@@ -113,8 +117,8 @@ def loss_ratio(results: Results, margins: Mapping[str, float]) -> Iterator[dict]
     claim, fprs = "The loss ratio predicts the TPR", results.runs[0].fprs
     fpr = 1e-3 if 1e-3 in fprs else fprs[-1]
     count, ours = own_fit(results, fpr)
-    if not ours:
-        yield line(claim, "direction", UNKNOWN, None, "correlation", f"{count} runs are too few")
+    if count < ENOUGH:
+        yield line(claim, "direction", UNKNOWN, None, "correlation", f"{count} runs are too few, it needs {ENOUGH}")
         return
     numbers = f"{count} runs at {percent(fpr)} FPR"
     verdicts = {exceeds(ours[name], 0.0) for name in ("r", "ρ")}

@@ -292,11 +292,34 @@ def test_reductions(tmp_path):
         verdicts["TL cuts the TPR", "direction"] == verdicts["TL cuts the TPR", "size, the text's"] == "does not hold"
     )
     assert rows["AOF cuts the TPR", "size, the text's"]["ours"] == pytest.approx(6.5)
+    assert rows["AOF cuts the TPR", "direction"]["ours"] == pytest.approx(6.5)
     assert "8 of 8 cells above 1" in rows["AOF cuts the TPR", "direction"]["numbers"]
     wide = benchmarks(tmp_path / "wide", {"baseline": 10.0, "aof": 9.0}, error=0.3)
     assert {row["verdict"] for row in on_rates.reductions(wide, MARGINS) if "direction" in row["part"]} == {
         "cannot tell"
     }
+
+
+def test_the_direction_of_a_reduction_shows_the_mean_that_is_tested(tmp_path):
+    write_run(tmp_path, "cifar10/resnet18/baseline", "resnet18", rates=of_attack(20.0, 20.0))
+    write_run(tmp_path, "cifar10/resnet18/aof", "resnet18", rates=of_attack(10.0, 2.5))
+    results = Results(sorted(tmp_path.glob("runs/*/*/*/seed42")))
+    row = next(on_rates.reductions(results, MARGINS))
+    assert row["ours"] == pytest.approx(4.0)  # of 2 and 8, whose arithmetic mean is 5
+    assert row["low"] < 4.0 < row["high"] and row["low"] * row["high"] == pytest.approx(16.0)
+
+
+def of_attack(*tprs):
+    rates = [("online", "target", fpr, "tpr", np.nan, tpr, 0.1) for fpr, tpr in zip((1e-5, 1e-3), tprs, strict=True)]
+    return [*rates, ("online", "target", np.nan, "auc", np.nan, 60, 0.1)]
+
+
+def test_a_study_without_the_papers_regimes_is_judged(tmp_path):
+    runs = [write_run(tmp_path, "cifar10/resnet18/other", "resnet18", rates=RATES)]
+    judge_study(runs, [], MARGINS, tmp_path / "judged")
+    claims = pd.read_csv(tmp_path / "judged" / "claims.csv").set_index("claim")
+    assert set(claims["verdict"]) == {"cannot tell"}
+    assert claims.loc["AOF cuts the TPR", "numbers"] == "no cell with a baseline"
 
 
 def test_the_papers_tables_give_the_reductions_that_were_worked_out_from_them():
@@ -351,8 +374,9 @@ def test_the_loss_ratio_claim(tmp_path):
     rows = compare(Results(runs), [], MARGINS)["loss_ratio"].set_index("quantity")
     assert set(rows["label"]) == {"12 runs (published 49)"}
     assert rows.loc["slope", "verdict"] == "cannot tell"
-    (row,) = on_rates.loss_ratio(Results(runs[:2]), MARGINS)
-    assert row["verdict"] == "cannot tell"
+    for few in (2, 3, 9):
+        (row,) = on_rates.loss_ratio(Results(runs[:few]), MARGINS)
+        assert row["verdict"] == "cannot tell" and row["numbers"] == f"{few} runs are too few, it needs 10"
 
 
 @pytest.fixture(scope="module")
