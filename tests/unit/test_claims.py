@@ -323,17 +323,78 @@ def test_a_study_without_the_papers_regimes_is_judged(tmp_path):
 
 
 def test_the_papers_tables_give_the_reductions_that_were_worked_out_from_them():
-    (aof, aof_range), (tl, tl_range) = on_rates.of_tables("aof"), on_rates.of_tables("tl")
-    assert (round(aof, 1), round(tl)) == (7.0, 23)
-    assert "2.4–24" in aof_range and "0.4–190" in tl_range
+    aof, tl = (list(on_rates.of_tables(regime).values()) for regime in ("aof", "tl"))
+    assert (round(np.mean(aof), 1), round(np.mean(tl))) == (7.0, 23)
+    assert (min(aof), max(aof), min(tl), max(tl)) == (2.4, 24.0, 0.4, 190.0)
 
 
-def test_shadow_thresholds_cut_the_ppv(tmp_path):
-    rows = list(on_rates.precision(benchmarks(tmp_path, {"baseline": 10.0}, ppv=67.0), MARGINS))
-    assert [row["verdict"] for row in rows] == ["holds", "holds"]
-    assert rows[0]["ours"] == pytest.approx(33.0) and rows[1]["stated"] == pytest.approx(32.65)
-    rows = list(on_rates.precision(benchmarks(tmp_path / "none", {"baseline": 10.0}, ppv=100.0), MARGINS))
-    assert [row["verdict"] for row in rows] == ["cannot tell", "does not hold"]
+def test_the_tables_are_averaged_over_the_cells_that_the_study_has(tmp_path):
+    for name, dataset in (("ours", "cifar10"), ("other", "digits")):
+        for regime, tpr in (("baseline", 10.0), ("aof", 5.0)):
+            write_run(tmp_path / name, f"{dataset}/resnet18/{regime}", "resnet18", rates=of_attack(tpr, tpr))
+    rows = published("optimistic").rows.set_index(["dataset", "regime", "attack"])
+    cells = rows.loc["cifar10", "aof", "online"][["reduction_at_fpr_1e-5", "reduction_at_fpr_1e-3"]]
+    found = {}
+    for name in ("ours", "other"):
+        results = Results(sorted((tmp_path / name).glob("runs/*/*/*/seed42")))
+        found[name] = {row["part"]: row for row in on_rates.reductions(results, MARGINS)}["size, the tables'"]
+    assert found["ours"]["stated"] == pytest.approx(cells.mean())
+    assert found["other"]["verdict"] == "cannot tell" and np.isnan(found["other"]["stated"])
+
+
+@pytest.mark.parametrize(
+    ("target", "shadow", "verdict"),
+    [(90.0, 60.0, "holds"), (60.0, 90.0, "does not hold"), (80.0, 80.0, "cannot tell"), (100.0, 60.0, "cannot tell")],
+)
+def test_shadow_thresholds_cut_the_ppv_at_the_same_prior(tmp_path, target, shadow, verdict):
+    rates = [("online", "target", 1e-5, "ppv", prior, ppv, 0) for prior, ppv in ((0.01, target), (0.5, 100.0))]
+    rates += [("online", "shadow", 1e-5, "ppv", 0.01, shadow, 1.0)]
+    run = write_run(tmp_path, "cifar10/resnet18/baseline", "resnet18", rates=rates)
+    rows = {row["part"]: row for row in on_rates.precision(Results([run]), MARGINS)}
+    assert rows["direction"]["verdict"] == verdict
+    floor = f"{int(target == 100)} of 1 runs cannot tell: no false positive at target thresholds"
+    assert rows["direction"]["numbers"].endswith(floor)
+    assert rows["size, the tables'"]["stated"] == pytest.approx(100 - 94.73)  # of CIFAR-10 baseline alone
+    assert rows["size, the tables'"]["ours"] == pytest.approx(100 - shadow)
+
+
+def test_the_ppv_of_a_study_without_the_papers_data_has_no_size(tmp_path):
+    rates = [("online", mode, 1e-5, "ppv", 0.01, ppv, 1.0) for mode, ppv in (("target", 90.0), ("shadow", 60.0))]
+    run = write_run(tmp_path, "digits/fcn/baseline", "fcn", rates=rates)
+    verdicts = {row["part"]: row["verdict"] for row in on_rates.precision(Results([run]), MARGINS)}
+    assert verdicts == {"direction": "holds", "size, the tables'": "cannot tell"}
+
+
+def of_counts(run, counts, negatives=30_000):
+    """FPR′ of targets with these false positives."""
+    shares, target = 100 * np.asarray(counts) / negatives, int(np.argmax(counts))
+    moved = shares.mean() - np.delete(shares, target).mean()
+    row = summary_row("online", "shadow", 1e-5, "fpr_achieved", np.nan, shares.mean(), 0.01, influence=moved,
+                      target=target, models=len(counts))  # fmt: skip
+    pd.DataFrame([row | {"expected_fp": 1e-5 * negatives}]).to_csv(run / "summary.csv", index=False)
+    (line,) = on_rates.single_target(Results([run]))
+    return line
+
+
+@pytest.mark.parametrize(
+    ("counts", "verdict"),
+    [
+        ([1], "cannot tell"),
+        ([1, 1], "cannot tell"),
+        ([2, 1], "holds"),  # 0.012 by chance
+        ([3, 2, 1], "does not hold"),
+        ([5, 1, 1, 1], "holds"),
+        ([3], "holds"),  # 256 ** -2 by chance
+        ([2250, *[1] * 200], "holds"),
+        ([4] * 256, "does not hold"),
+    ],
+)
+def test_a_single_target_needs_more_false_positives_than_chance_gives(tmp_path, counts, verdict):
+    run = write_run(tmp_path, "cifar10/resnet18/aof", "resnet18", rates=RATES)
+    counts = [*counts, *[0] * (256 - len(counts))]
+    if min(counts) == max(counts):
+        counts[0] += 1
+    assert of_counts(run, counts)["verdict"] == verdict
 
 
 def test_a_single_target_that_makes_a_mean_is_found(tmp_path):
