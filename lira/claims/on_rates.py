@@ -4,7 +4,7 @@ Cells of one run share its targets: the error of a mean over cells is the mean o
 together.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from lira.claims.equivalence import FAILS, HOLDS, UNKNOWN, Estimate, exceeds
 from lira.claims.lines import line, size
 from lira.claims.overlap import ENOUGH, FIT, own_fit, published_fit
+from lira.claims.overlap import FPR as PUBLISHED_FPR
 from lira.claims.results import Benchmark, Results, estimate
 from lira.published import published
 from lira.tables._labels import percent
@@ -27,54 +28,62 @@ REALISTIC = 0.1
 DOMINATES = 0.5
 """Share of a mean that a single target makes, from which the mean is said to rest on it."""
 
-SURPRISING = 0.05
-"""Probability from which a share is one that chance gives: a single false positive always makes all of its mean."""
+CHANCE = 0.05
+"""Largest probability, over all targets and cells, that a target has so many of the false positives by chance."""
 
 
 def reductions(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     """AOF and TL cut the TPR: over four LiRA attacks and all FPRs of every benchmark."""
-    data = pd.DataFrame([cell for run in results.benchmarks() for cell in rates(run.run)])
+    rows = [cell for run in results.benchmarks() for cell in rates(run.run)]
+    data = pd.DataFrame(rows) if rows else pd.DataFrame(columns=["regime", "attack"])
     for regime, (name, stated, spread) in REDUCTIONS.items():
-        claim, found, cells_of = f"{name} cuts the TPR", [], set()
-        of_regime = data if data.empty else data[(data["regime"] == regime) & data["attack"].isin(LIRA)]
-        for _, cell in of_regime.iterrows():
+        claim, found = f"{name} cuts the TPR", []
+        for _, cell in data[(data["regime"] == regime) & data["attack"].isin(LIRA)].iterrows():
             against = baseline(cell, data)
-            found += [] if against is None else [log_ratio(against, cell)]
-            cells_of |= {(cell["dataset"], cell["attack"], cell["fpr"])}
-        known = [ratio for ratio in found if not np.isnan(ratio.error)]
+            place = cell["dataset"], cell["attack"], cell["fpr"]
+            found += [] if against is None else [(place, log_ratio(against, cell))]
+        pairs = [(place, ratio) for place, ratio in found if not np.isnan(ratio.error)]
+        places, known = [place for place, _ in pairs], [ratio for _, ratio in pairs]
         left = f", {len(found) - len(known)} cells without a TPR left out" if len(known) < len(found) else ""
         if not known:
             yield line(claim, "direction", UNKNOWN, None, "reduction", f"no cell with a baseline{left}")
             continue
         ratios, errors = np.exp([ratio.value for ratio in known]), np.array([ratio.error for ratio in known])
         centre, mean = _mean(known), Estimate(float(ratios.mean()), float((ratios * errors).mean()))
-        middle = Estimate(float(np.exp(centre.value)), float(np.exp(centre.value) * centre.error))
         cells = f"{(ratios > 1).sum()} of {len(ratios)} cells above 1, {ratios.min():.2g}–{ratios.max():.2g}×{left}"
-        geometric = f"geometric mean {middle.value:.2f}×, {cells}"
-        yield line(claim, "direction", exceeds(centre, 0.0), middle, "reduction", geometric)
-        for part, number, said in (
-            ("size, the text's", stated, f"the text's range {spread}×"),
-            *(("size, the tables'", *table) for table in of_tables(regime, cells_of)),
-        ):
-            numbers = f"mean {mean.value:.2f}×, {cells}; {said}"
-            yield size(claim, part, mean, number, margins, "reduction", numbers)
+        low, high = (float(end) for end in np.exp(centre.interval()))
+        geometric = Estimate(float(np.exp(centre.value)), np.nan)
+        said = f"geometric mean {geometric.value:.2f}×, {cells}"
+        tested = line(claim, "direction", exceeds(centre, 0.0), geometric, "reduction", said)
+        yield tested | {"low": low, "high": high}
+        numbers = f"mean {mean.value:.2f}×, {cells}; the text's range {spread}×"
+        yield size(claim, "size, the text's", mean, stated, margins, "reduction", numbers)
+        yield _as_tables(claim, regime, places, ratios, errors, margins)
 
 
-def of_tables(regime: str, among: Collection[tuple[str, str, float]]) -> list[tuple[float, str]]:
-    """Mean and range of the reductions in the paper's own Tables 3-6, over these datasets, attacks and FPRs.
+def _as_tables(claim: str, regime: str, places: Sequence[tuple], ratios, errors, margins: Mapping) -> dict:
+    """Size against the paper's tables, over the cells (dataset, attack, FPR) that both have."""
+    part, tables = "size, the tables'", of_tables(regime)
+    both = [place in tables for place in places]
+    if not any(both):
+        return line(claim, part, UNKNOWN, None, "reduction", "no cell of the paper's tables")
+    theirs = np.array([tables[place] for place in places if place in tables])
+    mean = Estimate(float(ratios[both].mean()), float((ratios * errors)[both].mean()))
+    numbers = f"mean {mean.value:.2f}× over the {len(theirs)} cells that the tables have, of {len(places)}; "
+    numbers += f"the tables' range over them {theirs.min():g}–{theirs.max():g}×"
+    return size(claim, part, mean, float(theirs.mean()), margins, "reduction", numbers)
 
-    Empty if the tables have none of them.
-    """
+
+def of_tables(regime: str) -> dict[tuple[str, str, float], float]:
+    """Reductions of the LiRA attacks in the paper's own Tables 3-6, by dataset, attack and FPR."""
     rows = published("optimistic").rows
-    cells = [
-        row[f"reduction_at_fpr_{name}"]
-        for row in rows[rows["regime"] == regime].to_dict("records")
-        for name, fpr in (("1e-5", 1e-5), ("1e-3", 1e-3))
-        if (row["dataset"], row["attack"], fpr) in among
-    ]
-    return (
-        [(float(np.mean(cells)), f"the tables' range {min(cells):g}–{max(cells):g}× in these cells")] if cells else []
-    )
+    rows = rows[(rows["regime"] == regime) & rows["attack"].isin(LIRA)]
+    columns = {1e-5: "reduction_at_fpr_1e-5", 1e-3: "reduction_at_fpr_1e-3"}
+    return {
+        (row["dataset"], row["attack"], fpr): row[column]
+        for row in rows.to_dict("records")
+        for fpr, column in columns.items()
+    }
 
 
 def log_ratio(against: Mapping, cell: Mapping) -> Estimate:
@@ -92,42 +101,62 @@ def _mean(of: Sequence[Estimate]) -> Estimate:
 
 
 def precision(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
-    """Shadow thresholds at realistic priors cut the PPV, against target thresholds at the same prior; online.
+    """Shadow thresholds cut the PPV at realistic priors, against target thresholds at the same prior; online.
 
-    Where the FPR allows a target no false positive its own threshold has PPV 100 % by construction: it cannot be cut
-    there by less than nothing, so only ``size`` can fail.
+    Without a false positive the PPV of target thresholds is 100 % whatever the model: such runs cannot tell the
+    direction. The size is the fall from 100 %, over the runs that the paper's tables have.
     """
     runs = results.benchmarks()
-    priors = sorted({prior for run in runs for prior in run.priors})
-    for prior in (prior for prior in priors if prior <= REALISTIC):
+    for prior in sorted({prior for run in runs for prior in run.priors if prior <= REALISTIC}):
         claim = f"Shadow thresholds at π = {percent(prior)} cut the PPV"
-        both = [run for run in runs if _fall(run, prior) is not None]
-        falls = [_fall(run, prior) for run in both]
-        if not falls:
+        found = [(run, fall) for run in runs if (fall := _fall(run, prior)) is not None]
+        if not found:
             yield line(claim, "direction", UNKNOWN, None, "ppv", "no run with both PPVs")
             continue
-        mean, lower = _mean(falls), sum(fall.value > 0 for fall in falls)
-        numbers = f"{mean.value:.1f} points lower than with target thresholds, mean of "
-        numbers += f"{len(falls)} runs, lower in {lower}; online, {percent(runs[0].fprs[0])} FPR"
-        floor = all(run.rate("online", "target", run.fprs[0], "ppv", prior)["std"] == 0 for run in both)
-        numbers += "; at target thresholds without any false positive PPV is 100 % by construction" if floor else ""
-        yield line(claim, "direction", exceeds(mean, 0.0), mean, "ppv", numbers)
-        rows = published("calibrated").rows
-        if (column := f"ppv_{100 * prior:g}pct_mean") in rows:
-            stated = float(100 - rows[rows["attack"] == "online"][column].mean())
-            yield size(claim, "size, the tables'", mean, stated, margins, "ppv", numbers)
+        falls = [fall for run, fall in found if not _at_floor(run, prior)]
+        floor = f"{len(found) - len(falls)} of {len(found)} runs cannot tell: no false positive at target thresholds"
+        if falls:
+            mean, lower = _mean(falls), sum(fall.value > 0 for fall in falls)
+            numbers = f"{mean.value:.1f} points lower than with target thresholds, mean of {len(falls)} runs, lower in "
+            numbers += f"{lower}; online, {percent(runs[0].fprs[0])} FPR; {floor}"
+            yield line(claim, "direction", exceeds(mean, 0.0), mean, "ppv", numbers)
+        else:
+            yield line(claim, "direction", UNKNOWN, None, "ppv", floor)
+        yield from _fall_as_tables(claim, [run for run, _ in found], prior, margins)
 
 
 def _fall(run: Benchmark, prior: float) -> Estimate | None:
-    own = run.rate("online", "target", run.fprs[0], "ppv", prior)
-    shadow = run.rate("online", "shadow", run.fprs[0], "ppv", prior)
-    if own is None or shadow is None:
+    """Fall of the PPV from target to shadow thresholds at the smallest FPR, in points."""
+    parts = [run.rate("online", mode, run.fprs[0], "ppv", prior) for mode in ("target", "shadow")]
+    if None in parts:
         return None
-    before = estimate(own)
-    if own["std"] == 0:
-        before = Estimate(before.value, 0.0)  # no target has a false positive
-    fall = before - estimate(shadow)
+    fall = (Estimate(100.0, 0.0) if _at_floor(run, prior) else estimate(parts[0])) - estimate(parts[1])
     return None if np.isnan(fall.error) else fall
+
+
+def _at_floor(run: Benchmark, prior: float) -> bool:
+    """Whether no target has a false positive at its own threshold."""
+    return run.rate("online", "target", run.fprs[0], "ppv", prior)["mean"] >= 100
+
+
+def _fall_as_tables(claim: str, runs: Sequence[Benchmark], prior: float, margins: Mapping) -> Iterator[dict]:
+    """Size against the paper's tables, whose target thresholds have a PPV of 100 %, over the runs that both have."""
+    rows, part = published("calibrated").rows, "size, the tables'"
+    if (column := f"ppv_{100 * prior:g}pct_mean") not in rows:
+        return
+    stated = rows[rows["attack"] == "online"].set_index(["dataset", "regime"])[column]
+    both = [run for run in runs if run.fprs[0] == PUBLISHED_FPR and _place(run) in stated.index]
+    if not both:
+        yield line(claim, part, UNKNOWN, None, "ppv", f"no run of the paper's tables at {percent(PUBLISHED_FPR)} FPR")
+        return
+    shadow = _mean([estimate(run.rate("online", "shadow", PUBLISHED_FPR, "ppv", prior)) for run in both])
+    theirs = float(100 - np.mean([stated[_place(run)] for run in both]))
+    numbers = f"{100 - shadow.value:.1f} points below 100 %, mean of the {len(both)} runs that the tables have"
+    yield size(claim, part, Estimate(100.0, 0.0) - shadow, theirs, margins, "ppv", numbers)
+
+
+def _place(run: Benchmark) -> tuple[str, str]:
+    return run.key["dataset"], run.key["regime"]
 
 
 def loss_ratio(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
@@ -136,8 +165,7 @@ def loss_ratio(results: Results, margins: Mapping[str, float]) -> Iterator[dict]
     fpr = 1e-3 if 1e-3 in fprs else fprs[-1]
     count, ours = own_fit(results, fpr)
     if count < ENOUGH:
-        few = f"{count} runs are too few: of {ENOUGH} and more"
-        yield line(claim, "direction", UNKNOWN, None, "correlation", few)
+        yield line(claim, "direction", UNKNOWN, None, "correlation", f"{count} runs are too few, it needs {ENOUGH}")
         return
     numbers = f"{count} runs at {percent(fpr)} FPR"
     verdicts = {exceeds(ours[name], 0.0) for name in ("r", "ρ")}
@@ -149,7 +177,10 @@ def loss_ratio(results: Results, margins: Mapping[str, float]) -> Iterator[dict]
 
 
 def single_target(results: Results) -> Iterator[dict]:
-    """Suspicion: one broken target makes the mean FPR′ of a regime."""
+    """Suspicion: one broken target makes the mean FPR′ of a regime.
+
+    A cell can tell if chance would not give one target that many of its false positives, or ``DOMINATES`` of them.
+    """
     claim, found = "A single target makes a mean FPR′", []
     for run in results.benchmarks():
         for attack in LIRA:
@@ -160,22 +191,32 @@ def single_target(results: Results) -> Iterator[dict]:
     if not found:
         yield line(claim, "direction", UNKNOWN, None, "share", "no false positives at shadow thresholds")
         return
-    share, attack, rate, run = max(found, key=lambda one: one[0])
-    by_chance = len(found) * _chance_of_largest(rate, run.pool / 2)
+    telling = [one for one in found if by_chance(one[2]) * len(found) < CHANCE]
+    if not telling:
+        few = f"too few false positives in each of {len(found)} runs and attacks: chance may give one target half"
+        yield line(claim, "direction", UNKNOWN, None, "share", few)
+        return
+    share, attack, rate, run = max(telling, key=lambda one: one[0])
     place = f"{'/'.join(run.key[name] for name in ('dataset', 'architecture', 'regime'))}, {attack}"
-    numbers = f"largest share of any run and attack: target {rate['influence_target']:.0f} of {place}, mean FPR′ "
+    numbers = f"largest share of {len(telling)} of {len(found)} runs and attacks with enough false positives: "
+    numbers += f"target {rate['influence_target']:.0f} of {place}, mean FPR′ "
     numbers += f"{rate['mean']:.3f} %, without it {rate['mean'] - rate['influence']:.3f} %, median "
     numbers += f"{rate['median']:.3f} %, at {percent(run.fprs[0])} FPR; holds from a share of {DOMINATES:g}"
-    numbers += f" that chance gives with probability {SURPRISING:g} at most, here {min(1.0, by_chance):.2g}"
-    verdict = FAILS if share <= DOMINATES else HOLDS if by_chance <= SURPRISING else UNKNOWN
-    yield line(claim, "direction", verdict, Estimate(share, np.nan), "share", numbers)
+    yield line(claim, "direction", HOLDS if share > DOMINATES else FAILS, Estimate(share, np.nan), "share", numbers)
 
 
-def _chance_of_largest(rate: Mapping, outside: float) -> float:
-    """Probability, at most, that any target has so many of the false positives if each falls on any target alike."""
+def by_chance(rate: Mapping) -> float:
+    """Bound on the probability that any target has the largest count, or ``DOMINATES`` of all if that is more.
+
+    Args:
+        rate: FPR′ over targets, a row of ``summary.csv`` in percent.
+
+    Returns:
+        Binomial tail for false positives that fall on targets alike, times the number of targets.
+    """
     from scipy.stats import binom
 
-    targets = rate["targets"]
-    total = round(rate["mean"] / 100 * outside * targets)
-    others = round((rate["mean"] - rate["influence"]) / 100 * outside * (targets - 1))
-    return float(targets * binom.sf(total - others - 1, total, 1 / targets))
+    targets, negatives = rate["targets"], rate["expected_fp"] / rate["fpr"]
+    total = round(targets * rate["mean"] / 100 * negatives)
+    largest = round((rate["mean"] + (targets - 1) * rate["influence"]) / 100 * negatives)
+    return float(targets * binom.sf(max(largest, np.ceil(DOMINATES * total)) - 1, total, 1 / targets))
