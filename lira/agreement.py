@@ -16,11 +16,11 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from lira import store
+from lira.config.catalogue import MOST_RUNS
 from lira.errors import DataError, StoreError
 from lira.provenance import differences
 from lira.vulnerability import SUPPORTS, support_qualified
 
-MOST_RUNS = 24
 MOST_DIFFERENT = 4
 COLUMNS = ["fpr", "scenario", "variants", "support", "zero_fp", "k", "subsets", "jaccard", "intersection", "union"]
 

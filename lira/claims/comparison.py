@@ -95,8 +95,12 @@ def utility(results: Results, margins: Mapping) -> Iterator[dict]:
 
 
 def _utility(run: Benchmark, row: Mapping, names) -> list[Number]:
-    """The paper prints no spread over models: ours is taken for it."""
-    return [Number(name, UTILITY[name], Estimate(row[name], np.nan), run.of_models(name)) for name in names]
+    """The paper prints no spread over models: ours is taken for it. Imported scores may come without a utility."""
+    found = {name: run.of_models(name) for name in names}
+    return [
+        Number(name, UTILITY[name], Estimate(row[name], np.nan), None if np.isnan(ours.value) else ours)
+        for name, ours in found.items()
+    ]
 
 
 def optimistic(results: Results, margins: Mapping) -> Iterator[dict]:

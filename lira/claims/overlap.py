@@ -186,22 +186,32 @@ def published_fit() -> dict[str, Estimate]:
     return fit(rows["loss_ratio"].to_numpy(), rows["tpr_at_fpr_1e-3_online"].to_numpy())
 
 
-def own_fit(results: Results, fpr: float) -> tuple[int, dict[str, Estimate]]:
-    """Number of runs with a loss ratio and a TPR at this FPR, and the fit over them; empty for fewer than three."""
-    found = [(run.utility["loss_ratio_mean"], run.rate("online", "target", fpr, "tpr")) for run in results.runs]
+def own_fit(results: Results, fpr: float, runs: Sequence[Benchmark] | None = None) -> tuple[int, dict[str, Estimate]]:
+    """Number of runs with a loss ratio and a TPR at this FPR, and the fit over them; empty for fewer than three.
+
+    Args:
+        results: The study's runs.
+        fpr: Target FPR.
+        runs: Those of them that count; all if not given.
+    """
+    chosen = results.runs if runs is None else runs
+    found = [(run.utility["loss_ratio_mean"], run.rate("online", "target", fpr, "tpr")) for run in chosen]
     points = np.array([(ratio, rate["mean"]) for ratio, rate in found if rate and ratio > 0])
     return len(points), fit(*points.T) if len(points) > 2 else {}
 
 
 def loss_ratio(results: Results, margins: Mapping) -> Iterator[dict]:
-    """Figure 7: over all runs of the study."""
-    count, ours = own_fit(results, 1e-3)
+    """Figure 7: over the runs of the paper's data, architectures and number of models; too few stand beside it."""
     of_paper = [run for run in results.runs if run.key["dataset"] in POOLS]
-    alike = sum(not run.obstacles(run.key["dataset"], _network(run)) for run in of_paper)
-    obstacles = "" if alike >= ENOUGH else f"{alike} runs of the paper's data, architectures and number of models"
+    alike = [run for run in of_paper if not run.obstacles(run.key["dataset"], _network(run))]
+    obstacles = (
+        "" if len(alike) >= ENOUGH else f"{len(alike)} runs of the paper's data, architectures and number of models"
+    )
+    count, ours = own_fit(results, 1e-3, None if obstacles else alike)
     for name, theirs in published_fit().items():
-        row = judge(Number(name, FIT[name], theirs, ours.get(name)), margins, obstacles)
-        yield row | {"label": "" if obstacles else f"{count} runs (published {len(published('loss_ratio').rows)})"}
+        if name in ours or obstacles:
+            row = judge(Number(name, FIT[name], theirs, ours.get(name)), margins, obstacles)
+            yield row | {"label": "" if obstacles else f"{count} runs (published {len(published('loss_ratio').rows)})"}
 
 
 def _network(run: Benchmark) -> str:

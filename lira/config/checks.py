@@ -5,7 +5,7 @@ from collections import Counter
 from itertools import product
 from typing import TYPE_CHECKING
 
-from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, LONGEST_NAME, NAME
+from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, LONGEST_NAME, MOST_RUNS, NAME
 from lira.config.messages import distinct, known, recipe
 from lira.config.sections import Dataset, Recipe, RunSettings
 from lira.errors import ConfigError
@@ -72,6 +72,11 @@ def _check_agreement(study: "Study", reference: str, variants: list[str]) -> Non
     distinct(place, variants)
     if len(study.seeds_of(reference)) < 2:
         raise ConfigError(f"{place}: the reference run has one seed, it needs two or more")
+    seeds = len(study.seeds_of(reference))
+    if seeds + len(variants) > MOST_RUNS:
+        raise ConfigError(
+            f"{place}: {seeds} seeds and {len(variants)} variants are too many to compare, at most {MOST_RUNS} in all"
+        )
     for key in (reference, *variants):
         dataset = key.split("/")[0]
         if dataset != reference.split("/")[0]:

@@ -174,6 +174,12 @@ def test_ablation_rows_are_found_by_their_recipe(tmp_path):
     assert rows.set_index("quantity").loc["train_loss", "published"] == 0.0777
 
 
+@pytest.mark.parametrize("unsaid", ["augment", "dropout", "weight_decay"])
+def test_imported_scores_that_do_not_say_their_whole_recipe_are_no_ablation_row(tmp_path, unsaid):
+    run = write_run(tmp_path, "cifar10/wrn28_2/any_name", "wrn28_2", recipe={unsaid: None})
+    assert compare(Results([run]), [], MARGINS)["ablation"].empty
+
+
 def random_sets(runs, samples=4000, flagged=400, share=0.8, seed=0):
     generator = np.random.default_rng(seed)
     base = np.arange(samples) < flagged
@@ -462,6 +468,28 @@ def test_the_loss_ratio_claim(tmp_path):
     for few in (2, 3, 9):
         (row,) = on_rates.loss_ratio(Results(runs[:few]), MARGINS)
         assert row["verdict"] == "cannot tell" and row["numbers"] == f"{few} runs are too few, it needs 10"
+
+
+def test_the_fit_is_over_runs_of_the_papers_data_and_left_out_without_its_fpr(tmp_path):
+    def write(key, ratio, fpr=1e-3):
+        utility = {"train_loss": 0.4 / ratio, "test_loss": 0.4}
+        rates = [("online", "target", fpr, "tpr", np.nan, 4.39 * np.log10(ratio) + 0.72, 0.02)]
+        return write_run(tmp_path, key, "resnet18", utility=utility, rates=rates)
+
+    ratios = np.geomspace(1.05, 100, 10)
+    runs = [write(f"cifar10/resnet18/recipe{number}", ratio) for number, ratio in enumerate(ratios)]
+    alone = compare(Results(runs), [], MARGINS)["loss_ratio"]
+    among = compare(Results([*runs, write("digits/resnet18/baseline", 1e4)]), [], MARGINS)["loss_ratio"]
+    pd.testing.assert_frame_equal(alone, among)
+    others = [write(f"cifar10/resnet18/other{number}", ratio, 1e-2) for number, ratio in enumerate(ratios)]
+    assert compare(Results(others), [], MARGINS)["loss_ratio"].empty
+
+
+def test_imported_scores_without_a_utility_have_no_row_of_it(tmp_path):
+    nothing = dict.fromkeys(("train_loss", "test_loss", "train_accuracy", "test_accuracy"), np.nan)
+    run = write_run(tmp_path, "cifar10/resnet18/baseline", "resnet18", utility=nothing | {"test_accuracy": 0.9})
+    rows = compare(Results([run]), [], MARGINS)["utility"]
+    assert set(rows["quantity"]) == {"test_accuracy"}
 
 
 @pytest.fixture(scope="module")

@@ -81,6 +81,15 @@ def test_mistakes_are_named_in_one_line(path, value, said):
         assert part in message
 
 
+def test_a_comparison_of_too_many_runs_is_refused():
+    settings = changed(["agreement"], {"digits/res/aof": ["digits/net/baseline"]})
+    settings["runs"]["digits/res/aof"]["seeds"] = list(range(23))
+    load_study(settings)
+    settings["runs"]["digits/res/aof"]["seeds"] = list(range(24))
+    with pytest.raises(ConfigError, match=r"agreement\.digits/res/aof: 24 seeds and 1 variants are too many .*24"):
+        load_study(settings)
+
+
 def test_pretraining_needs_a_public_part():
     settings = changed(["runs", "digits/net/baseline"], {"start": "public"})
     load_study(settings)
