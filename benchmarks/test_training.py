@@ -31,7 +31,15 @@ def all_cores():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.fixture
+def name(request):
+    """The run's; a network of the paper's images takes minutes."""
+    if request.param.startswith("cifar10") and not request.config.getoption("--paper-size"):
+        pytest.skip("only with --paper-size")
+    return request.param
+
+
+@pytest.mark.parametrize("name", RUNS, indirect=True)
 def test_training(name, all_cores, benchmark, report):
     ours, plain = RUNS[name]
     run = Benchmark.of(*BENCHMARKS[name])
@@ -50,7 +58,7 @@ def test_training(name, all_cores, benchmark, report):
 QUERIES = {"cifar10/resnet18/baseline": 32, "digits/resnet/aof": 64}  # samples
 
 
-@pytest.mark.parametrize("name", QUERIES)
+@pytest.mark.parametrize("name", QUERIES, indirect=True)
 def test_query_of_18_views(name, benchmark, report):
     """One thread each: a cohort against its models one after the other."""
     samples, run = QUERIES[name], Benchmark.of(*BENCHMARKS[name])
