@@ -24,7 +24,7 @@ TIMES = 1.5
 
 
 def agreement(sets: Sets, margins: Mapping[str, float]) -> Iterator[dict]:
-    """Identical runs agree less the more there are; three configurations hardly at all."""
+    """By how much identical runs agree, and whether three configurations hardly do."""
     fpr, runs = sets.fprs[0], len(sets.reference)
     flagged, of, most = sets.flagged(fpr), sets.describe(fpr), min(SEEDS, runs)
     claim = "Identical runs agree less the more are combined"  # of any sets: only by how much can be wrong
