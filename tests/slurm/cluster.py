@@ -101,7 +101,11 @@ class Cluster:
         return done.stdout.strip()
 
     def jobs(self) -> list[dict[str, str]]:
-        """What the controller knows of every job, past ones too: the fields of ``scontrol show job``, in order."""
+        """What the controller knows of every job, past ones too: the fields of ``scontrol show job``, in order.
+
+        A job that ends, however it ends, is COMPLETING for a moment; this waits until its last state is known.
+        """
+        self._wait("the end of ending jobs", lambda: not self.call("squeue", "-h", "--states", "COMPLETING"))
         lines = self.call("scontrol", "show", "job", "-o").splitlines()
         found = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
         return sorted((job for job in found if "JobId" in job), key=lambda job: int(job["JobId"]))
