@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -68,39 +68,51 @@ def train_shadows(
     Raises:
         Preempted: the job was told to stop; what it has is stored.
     """
-    recipe = Recipe(**settings["recipe"])
-    parts = output.with_name(f"{output.name}.parts")
-    starts = range(first, last + 1, recipe.cohort)
-    loaded = None
+    cohort, parts = Recipe(**settings["recipe"]).cohort, output.with_name(f"{output.name}.parts")
+    cohorts = [range(start, min(start + cohort, last + 1)) for start in range(first, last + 1, cohort)]
     output.unlink(missing_ok=True)
     try:
         with lease(device, jobs_per_gpu) as leased:
-            for start in starts:
-                rows = range(start, min(start + recipe.cohort, last + 1))
-                part = parts / f"{start}.h5"
-                fingerprint = _fingerprint(settings, run, data, pretrained, rows, leased)
-                if _finished(part, fingerprint):
-                    log.info("models %d-%d: already trained", rows[0], rows[-1])
-                    continue
-                checkpoint = Checkpoint(parts / f"{start}.pt", fingerprint, checkpoint_seconds)
-                loaded = loaded or _Loaded.of(settings, data, run["seed"], leased)
-                with preemption.deferred(), memory_advice(len(rows), name_of(leased)):
-                    _train_cohort(settings, run, loaded, pretrained, rows, part, checkpoint, leased)
-                checkpoint.path.unlink(missing_ok=True)
+            _train_missing(settings, run, data, pretrained, cohorts, parts, checkpoint_seconds, leased)
             device = name_of(leased)
         with store.read(data, "data") as file:
             made_from = {"data_sha256": file.attrs["sha256"]}
         made_from |= {"pretrained_sha256": _checksum(pretrained)} if pretrained else {}
         attributes = store.origin(settings, run) | made_from | {"first": first, "last": last} | store.provenance(device)
         with store.create(output, "shard", attributes) as file:
-            for start in starts:
-                with store.read(parts / f"{start}.h5", "cohort") as cohort:
-                    _append(cohort, file, start - first, last - first + 1)
+            for rows in cohorts:
+                with store.read(parts / f"{rows[0]}.h5", "cohort") as trained:
+                    _append(trained, file, rows[0] - first, last - first + 1)
     except (StoreError, FileNotFoundError):  # another job has finished and taken the parts away
         if not output.exists():
             raise
         log.info("a job that outlived its Snakemake has written this very shard meanwhile")
     shutil.rmtree(parts, ignore_errors=True)
+
+
+def _train_missing(
+    settings: dict[str, Any],
+    run: dict[str, Any],
+    data: Path,
+    pretrained: Path | None,
+    cohorts: Sequence[range],
+    parts: Path,
+    checkpoint_seconds: float,
+    device: str,
+) -> None:
+    """Trains and queries the cohorts whose parts are not there yet."""
+    loaded = None
+    for rows in cohorts:
+        part = parts / f"{rows[0]}.h5"
+        fingerprint = _fingerprint(settings, run, data, pretrained, rows, device)
+        if _finished(part, fingerprint):
+            log.info("models %d-%d: already trained", rows[0], rows[-1])
+            continue
+        checkpoint = Checkpoint(part.with_suffix(".pt"), fingerprint, checkpoint_seconds)
+        loaded = loaded or _Loaded.of(settings, data, run["seed"], device)
+        with preemption.deferred(), memory_advice(len(rows), name_of(device)):
+            _train_cohort(settings, run, loaded, pretrained, rows, part, checkpoint, device)
+        checkpoint.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -160,7 +172,7 @@ def _train_cohort(
         store.dataset(file, "member", data=loaded.membership[models])
         for name, value in values.items():
             store.dataset(file, name, data=value)
-        if settings.get("store_weights"):
+        if settings["store_weights"]:
             _write_weights(file, trained.best)
         queried = query(network, trained.best, loaded.pool, recipe, Streams(run["seed"], models, device, QUERY))
         shape, classes = (len(models), len(loaded.pool), recipe.query_views), part.classes

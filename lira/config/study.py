@@ -146,7 +146,8 @@ class Study(Settings):
             "member_fraction": self.member_fraction,
             "membership_draws": self.protocol_value("membership_draws"),
             "store_logits": self.store_logits,
-        } | ({"store_weights": True} if self.store_weights else {})  # its absence keeps what older studies trained
+            "store_weights": self.store_weights,
+        }
 
     def pretraining_settings(self, architecture: str) -> dict[str, Any]:
         """All that a pretrained model depends on besides the data."""

@@ -188,8 +188,13 @@ class Part:
     classes: int
 
 
-def read_part(path: Path, name: str) -> Part:
+def read_part(path: Path | str, name: str, samples: slice = slice(None)) -> Part:
     """Reads one part of a file that :func:`prepare_data` wrote.
+
+    Args:
+        path: The file.
+        name: ``pool``, ``test`` or ``public``.
+        samples: Which of its samples; all if not given.
 
     Raises:
         DataError: the file has no such part.
@@ -199,8 +204,8 @@ def read_part(path: Path, name: str) -> Part:
             raise DataError(f"{path} has no part {name!r}, it has: {', '.join(file)}")
         attributes = file.attrs
         return Part(
-            x=file[name]["x"][:],
-            y=file[name]["y"][:],
+            x=file[name]["x"][samples],
+            y=file[name]["y"][samples],
             scale=float(attributes["scale"]),
             mean=attributes["mean"],
             std=attributes["std"],

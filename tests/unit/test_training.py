@@ -307,7 +307,7 @@ def shard_of_digits(folder, models=2, **settings):
     recipe = Recipe(epochs=3, batch_size=16, schedule="constant", cohort=models, **settings)
     settings = {"recipe_version": 1, "architecture": FCN.model_dump(), "recipe": recipe.model_dump()}
     settings |= {"shadow_models": models, "member_fraction": 0.5, "membership_draws": "default_rng"}
-    train_shadows(settings | {"store_logits": False}, RUN, data, 0, models - 1, output)
+    train_shadows(settings | {"store_logits": False, "store_weights": False}, RUN, data, 0, models - 1, output)
     found = {}
     with h5py.File(output) as shard:
         shard.visititems(lambda name, item: found.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None)

@@ -91,8 +91,6 @@ def test_a_resumed_shard_holds_the_weights_of_every_model(data, tmp_path, monkey
 
 
 def test_nothing_else_depends_on_whether_weights_are_kept(data, tmp_path):
-    key = "digits/fcn/r"
-    assert "store_weights" not in study().training_settings(key)
     kept, left = content(train(data, tmp_path / "a.h5", store_weights=True)), content(train(data, tmp_path / "b.h5"))
     assert {name for name in kept if name not in left} == {
         f"weights/{layer}.{name}" for layer in ("hidden.0", "classifier") for name in ("weight", "bias")

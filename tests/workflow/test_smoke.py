@@ -7,7 +7,12 @@ import subprocess
 import h5py
 import numpy as np
 import pandas as pd
+import torch
 from workspace import Workspace
+
+from lira.datasets import read_part
+from lira.query import scaled_logit
+from lira.weights import load_model
 
 RUN = ("runs", "digits", "resnet", "aof", "seed0")
 
@@ -42,8 +47,6 @@ def test_everything_is_there(finished):
 def test_stored_files_say_what_they_are_and_hold_what_they_should(finished):
     with h5py.File(finished.path(*RUN, "shards", "4-7.h5")) as shard:
         assert shard["logits"].shape == (4, 200, 18, 10)
-        from lira.query import scaled_logit
-
         with h5py.File(next(finished.path("data").iterdir())) as data:
             labels = data["pool/y"][:]
             parts = [set(data[part]["source"][:]) for part in ("pool", "test", "public")]
@@ -106,8 +109,8 @@ def test_another_sample_draws_its_figures_again_and_nothing_else(finished):
         finished.change(sample=3)
 
 
-def test_in_other_shards_the_study_is_the_same(finished, tmp_path):
-    other = Workspace(finished.root, tmp_path, shard_size=8)
+def test_in_other_shards_and_with_weights_kept_the_study_is_the_same(finished, tmp_path):
+    other = Workspace(finished.root, tmp_path, shard_size=8, store_weights=True)
     other.run("--cores", "2", "tables")
     for mine in sorted(finished.path("runs").rglob("shadows.h5")):
         theirs = other.folder / mine.relative_to(finished.folder)
@@ -115,6 +118,12 @@ def test_in_other_shards_the_study_is_the_same(finished, tmp_path):
             for name in ("phi", "member", "utility/train_loss", "utility/test_accuracy"):
                 np.testing.assert_array_equal(one[name][:], two[name][:])
     assert other.tables() == finished.tables()
+    data, run = next(other.path("data").iterdir()), other.path("runs", "digits", "fcn", "baseline", "seed0")
+    pool, model = read_part(data, "pool"), load_model(run / "shards" / "0-7.h5", 5, data)
+    with torch.no_grad():
+        found = scaled_logit(model(torch.as_tensor(pool.x)).numpy()[:, np.newaxis], pool.y)
+    with h5py.File(run / "shadows.h5") as shadows:
+        np.testing.assert_allclose(found, shadows["phi"][5], rtol=1e-3, atol=1e-3)
 
 
 def test_a_failed_job_says_where_to_look_and_leaves_nothing_half_written(finished, tmp_path):
