@@ -43,7 +43,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, 
         support: Least number of detections of a flagged sample.
         zero_fp: Whether a flagged sample must have no false positive; the paper's curves do not ask for it.
     """
-    agreement = Agreement(folders[0])
+    agreement = Agreement.only(folders)
     negatives = agreement.negatives()
     sets, null = (chosen(agreement.table(name), support, zero_fp) for name in ("agreement.csv", "null_agreement.csv"))
     rates = choose_fprs(sets["fpr"], fpr)

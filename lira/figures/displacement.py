@@ -20,7 +20,7 @@ def figure(folders: Sequence[Path]) -> Figure:
     Args:
         folders: One agreement folder.
     """
-    agreement = Agreement(folders[0])
+    agreement = Agreement.only(folders)
     shares = agreement.table("displacement.csv")
     shares, pool = shares[shares["q"].isin(QS)], agreement.pool()
     deltas = sorted(shares["delta"].unique())

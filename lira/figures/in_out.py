@@ -36,11 +36,7 @@ def figure(folders: Sequence[Path], sample: int = 21, data: Path | None = None) 
         axes = aside.subplots()
         Pictures(data).draw(axes, sample)
         axes.axis("off")
-    first = runs[0].key
-    drawn.suptitle(
-        f"{show(first['dataset'])} {show(first['architecture'])}, sample {sample} of the pool; φ: mean over views",
-        fontsize=8,
-    )
+    drawn.suptitle(f"{in_common(runs)}sample {sample} of the pool; φ: mean over views", fontsize=8)
     panels = body.subplots(2, len(runs), squeeze=False)
     for column, run, label in zip(panels.T, runs, labels, strict=True):
         member, phi, online = models_of(run, sample)
@@ -52,6 +48,12 @@ def figure(folders: Sequence[Path], sample: int = 21, data: Path | None = None) 
         axes.set_ylabel("Models")
     legend_below(drawn, panels[0, 0], 2)
     return drawn
+
+
+def in_common(runs: Sequence[Run]) -> str:
+    """Dataset and architecture for the title, unless the runs differ in it and each panel says it."""
+    shared = [name for name in ("dataset", "architecture") if len({run.key[name] for run in runs}) == 1]
+    return " ".join(show(runs[0].key[name]) for name in shared) + ", " * bool(shared)
 
 
 def models_of(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

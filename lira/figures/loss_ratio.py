@@ -13,7 +13,7 @@ from lira.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, canvas,
 from lira.store import Run
 from lira.tables._labels import percent, show
 from lira.tables._resolution import describe
-from lira.tables._runs import choose_fpr, over_targets, read_runs, same_fprs, summary
+from lira.tables._runs import choose_fpr, over_targets, read_runs, require, same_fprs, summary
 from lira.tables.utility import utility
 
 MOST_OTHERS = 4
@@ -82,6 +82,7 @@ def point(run: Run, fpr: float | None, attack: str) -> dict:
     """Loss ratio and TPR of one run."""
     found = summary(run)
     chosen = choose_fpr(found["fpr"], fpr)
+    require("attack", attack, found["attack"])
     found = found[(found["mode"] == "target") & (found["attack"] == attack) & (found["fpr"] == chosen)]
     tpr = over_targets(found, "tpr", "tpr")
     rate = {"tpr": tpr["tpr_mean"], "low": tpr["tpr_low"], "high": tpr["tpr_high"], "null": tpr["tpr_null"]}

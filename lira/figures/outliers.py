@@ -41,7 +41,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
         folders: One agreement folder.
         fpr: Target FPR; all of the results if not given.
     """
-    agreement = Agreement(folders[0])
+    agreement = Agreement.only(folders)
     runs, negatives = list(agreement.runs().values()), agreement.negatives()
     rates = choose_fprs(agreement.table("agreement.csv")["fpr"], fpr)
     drawn = canvas(DOUBLE, 0.7 + 2.1 * len(rates))

@@ -24,7 +24,7 @@ def figure(folders: Sequence[Path]) -> Figure:
     Args:
         folders: One agreement folder.
     """
-    agreement = Agreement(folders[0])
+    agreement = Agreement.only(folders)
     table = agreement.table("rank_bins.csv")
     bins, runs = list(dict.fromkeys(table["bin"])), list(dict.fromkeys(table["run"]))
     ticks = ["0–2", *(name.removesuffix("%").replace("-", "–") for name in bins[1:])]

@@ -32,7 +32,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
         folders: One agreement folder.
         fpr: Target FPR; the largest of the results if not given.
     """
-    agreement = Agreement(folders[0])
+    agreement = Agreement.only(folders)
     sets, null = agreement.table("agreement.csv"), agreement.table("null_agreement.csv")
     rate = choose_fpr(sets["fpr"], fpr)
     sets, null = (part[(part["scenario"] == "identical") & (part["fpr"] == rate)] for part in (sets, null))

@@ -11,7 +11,7 @@ from lira.figures._style import ATTACKS, BLACK, DOUBLE, GREY, canvas
 from lira.statistics import median_rmad
 from lira.tables._labels import percent, show
 from lira.tables._resolution import describe
-from lira.tables._runs import choose_fprs, negatives, read_runs, run_labels, targets, title
+from lira.tables._runs import choose_fprs, negatives, read_runs, require, run_labels, targets, title
 
 SIDE_BY_SIDE = 5
 """With fewer runs than this, the panels stand side by side."""
@@ -28,6 +28,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
     runs = read_runs(folders)
     metrics = [targets(run, "target") for run in runs]
     rates = choose_fprs(metrics[0]["fpr"], fpr)
+    require("attack", attack, metrics[0]["attack"])
     beside = len(runs) < SIDE_BY_SIDE
     drawn = canvas(DOUBLE, 2.6 * (1 if beside else len(rates)))
     panels = drawn.subplots(*((1, len(rates)) if beside else (len(rates), 1)), squeeze=False)

@@ -27,7 +27,7 @@ def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median
     Raises:
         ConfigError: an unknown gap.
     """
-    agreement = Agreement(folders[0])
+    agreement = Agreement.only(folders)
     top = agreement.table("top1.csv")
     top = top[top["gap"] == check_gap(gap)]
     sources = top.drop_duplicates("source")[["source", "sample"]]

@@ -36,7 +36,7 @@ def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count:
         fpr: Target FPR; the largest of the results if not given.
         count: Samples per run; the paper shows 9, 16 and 20.
     """
-    agreement, pictures = Agreement(folders[0]), Pictures(data)
+    agreement, pictures = Agreement.only(folders), Pictures(data)
     runs = [*agreement.runs().values(), *agreement.runs("variants").values()]
     tables = [run.table("samples.csv") for run in runs]
     rate = choose_fpr(tables[0]["fpr"], fpr)

@@ -1,5 +1,6 @@
 """What tables and figures read from an agreement folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,18 @@ class Agreement:
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder).resolve()
+
+    @classmethod
+    def only(cls, folders: Sequence[Path | str]) -> "Agreement":
+        """The one that is shown.
+
+        Raises:
+            ConfigError: several are given.
+        """
+        if len(folders) > 1:
+            listed = ", ".join(str(folder) for folder in folders)
+            raise ConfigError(f"{len(folders)} folders are given ({listed}), but this shows one comparison: give one")
+        return cls(folders[0])
 
     @property
     def title(self) -> str:

@@ -1,6 +1,6 @@
 """What tables and figures read from run folders, and in which order they show it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from lira.store import RUN_KEYS, Run
 from lira.tables._labels import percent, regime_order, show
 
 SERIES = ("dataset", "architecture", "regime")
-RATES = ("mean", "std", "median", "trimmed_mean", "low", "high", "influence", "null")
+RATES = ("mean", "std", "median", "trimmed_mean", "low", "high", "standard_error", "influence", "null")
 """Statistics of ``summary.csv`` that are fractions."""
 
 
@@ -89,6 +89,17 @@ def choose_fpr(available: Sequence[float], fpr: float | None) -> float:
     if fpr not in rates:
         raise ConfigError(f"fpr: no results at {fpr:g}, there are: {', '.join(f'{rate:g}' for rate in rates)}")
     return fpr
+
+
+def require(name: str, chosen: Any, available: Iterable) -> None:
+    """Checks that the results have what is asked for.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    known = dict.fromkeys(value for value in available if value == value)
+    if chosen not in known:
+        raise ConfigError(f"{name}: no results for {chosen}, there are: {', '.join(map(str, known))}")
 
 
 def same_fprs(data: pd.DataFrame) -> pd.DataFrame:

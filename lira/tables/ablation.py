@@ -9,7 +9,7 @@ from lira.store import Run
 from lira.tables import Table, _influence
 from lira.tables._labels import augmentations, show
 from lira.tables._resolution import notes, resolution_of
-from lira.tables._runs import at, choose_fpr, over_targets, same_fprs, show_keys, summary
+from lira.tables._runs import at, choose_fpr, over_targets, require, same_fprs, show_keys, summary
 from lira.tables._text import number
 from lira.tables.benchmarks import shown
 from lira.tables.optimistic import show_tpr
@@ -48,6 +48,7 @@ def row(run: Run, fpr: float | None, attack: str) -> dict:
     """Settings, utility and TPR of one run."""
     found, recipe = summary(run), run.recipe
     chosen = choose_fpr(found["fpr"], fpr)
+    require("attack", attack, found["attack"])
     found = found[(found["mode"] == "target") & (found["attack"] == attack) & (found["fpr"] == chosen)]
     settings = {
         "augment": augmentations(recipe),

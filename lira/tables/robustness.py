@@ -9,7 +9,7 @@ from lira.store import RUN_KEYS, Run
 from lira.tables import Table, _influence
 from lira.tables._labels import percent, show
 from lira.tables._resolution import mark, notes
-from lira.tables._runs import RATES, choose_fpr, read_runs, same_fprs, show_keys, summary
+from lira.tables._runs import RATES, choose_fpr, read_runs, require, same_fprs, show_keys, summary
 from lira.tables._text import MISSING, mean_std, number
 
 METRICS = {
@@ -36,6 +36,8 @@ def table(
     """
     data = same_fprs(pd.concat([at_fpr(run, fpr) for run in read_runs(folders)], ignore_index=True))
     prior = data["prior"].min() if prior is None else prior
+    require("attack", attack, data["attack"])
+    require("prior", prior, data["prior"])
     rows = data[(data["attack"] == attack) & (data["prior"].isna() | (data["prior"] == prior))]
     shown = pd.concat([of_run for _, run in rows.groupby(list(RUN_KEYS), sort=False) for of_run in seen(run)])
     text = show_keys(shown).assign(Quantity=shown["shown"])

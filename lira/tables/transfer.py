@@ -7,7 +7,7 @@ import pandas as pd
 
 from lira.tables import Table, _influence
 from lira.tables._resolution import notes
-from lira.tables._runs import at, read_runs, same_fprs, show_keys
+from lira.tables._runs import at, read_runs, require, same_fprs, show_keys
 from lira.tables._text import number
 from lira.tables.benchmarks import shown as setting
 from lira.tables.optimistic import rates, show_tpr
@@ -22,13 +22,9 @@ def table(folders: Sequence[Path], attack: str = "online") -> Table:
         attack: Attack whose TPR is shown.
     """
     runs = read_runs(folders)
-    rows = [
-        row | {"start": run.recipe["start"]} | utility(run)
-        for run in runs
-        for row in rates(run)
-        if row["attack"] == attack
-    ]
-    data = same_fprs(pd.DataFrame(rows))
+    rows = [row | {"start": run.recipe["start"]} | utility(run) for run in runs for row in rates(run)]
+    require("attack", attack, [row["attack"] for row in rows])
+    data = same_fprs(pd.DataFrame([row for row in rows if row["attack"] == attack]))
     once = data[data["fpr"] == data["fpr"].max()].reset_index(drop=True)
     text = show_keys(once).assign(Start=once["start"].map(setting))
     keys = len(text.columns)

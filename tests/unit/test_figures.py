@@ -271,6 +271,14 @@ def test_in_out_counts_every_model(draw):
         draw("in_out", sample=240)
 
 
+def test_in_out_says_once_what_its_runs_have_in_common(draw, study):
+    alike = draw("in_out")
+    assert alike.get_suptitle().startswith("Digits FCN, sample 21")
+    networks = draw("in_out", [run_folder(study, name, "aof", 0) for name in ("fcn", "resnet")])
+    assert networks.get_suptitle().startswith("Digits, sample 21")
+    assert [axes.get_title() for axes in networks.axes[:2]] == ["FCN", "ResNet"]
+
+
 def test_top_vulnerable_prints_counts_of_the_first_ranks(draw, study):
     panels = draw("top_vulnerable", fpr=0.01, count=9).get_axes()
     assert [axes.get_title() for axes in panels][:3] == ["FCN AOF seed 0", "FCN AOF seed 1", "FCN AOF seed 2"]
@@ -327,6 +335,10 @@ def test_errors_name_what_is_wrong_and_what_is_allowed(study, tmp_path):
         plot("rocs", [study], tmp_path / "rocs.pdf")
     with pytest.raises(ConfigError, match=r"figures.roc: unknown option 'fpr', allowed: none"):
         plot("roc", folders_of(study, "roc"), tmp_path / "roc.pdf", fpr=0.01)
+    with pytest.raises(ConfigError, match="attack: no results for onlin, there are: online,"):
+        plot("thresholds", folders_of(study, "thresholds"), tmp_path / "x.pdf", attack="onlin")
+    with pytest.raises(ConfigError, match="2 folders are given .* but this shows one comparison: give one"):
+        plot("agreement", [agreement_folder(study)] * 2, tmp_path / "x.pdf")
     with pytest.raises(ConfigError, match=r"fpr: no results at 0.5"):
         plot("support", folders_of(study, "support"), tmp_path / "support.pdf", fpr=0.5)
     with pytest.raises(ConfigError, match="at least one result folder"):

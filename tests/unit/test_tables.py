@@ -390,6 +390,11 @@ def test_errors_name_what_is_wrong_and_what_is_allowed(make, study, tmp_path):
         make("utility", fpr=0.01)
     with pytest.raises(ConfigError, match=r"fpr: no results at 0.5, there are: 0.001, 0.01"):
         make("calibrated", fpr=0.5)
+    for name in ("ablation", "robustness", "transfer"):
+        with pytest.raises(ConfigError, match="attack: no results for onlin, there are: online,"):
+            make(name, attack="onlin")
+    with pytest.raises(ConfigError, match="prior: no results for 0.3, there are: "):
+        make("robustness", prior=0.3)
     with pytest.raises(ConfigError, match="gap: 'max' is not allowed, allowed: median, mean"):
         make("rank_agreement", gap="max")
     with pytest.raises(ConfigError, match="at least one result folder"):
