@@ -9,6 +9,7 @@ mean, std           over targets, ddof 1; fractions
 median              over targets
 trimmed_mean        over targets, without the lowest and the highest 10 %
 low, high           95 % bootstrap interval of the mean, over targets and samples; empty for ``balanced_accuracy``
+standard_error      of the mean, over targets and samples; empty where the interval is
 targets, undefined  targets with a value, and without one
 influence           largest change of the mean by one target: mean less the mean of the others
 influence_target    that target
@@ -35,7 +36,8 @@ from lira.statistics import influence, trimmed_mean
 from lira.uncertainty import DRAWS, Draws, Rates, interval, resample_auc, resample_rates, two_way_variance
 
 COLUMNS = ["attack", "mode", "fpr", "prior", "metric", "mean", "std", "median", "trimmed_mean", "low", "high"]
-COLUMNS += ["targets", "undefined", "influence", "influence_target", "influential", "expected_fp", "resolution"]
+COLUMNS += ["standard_error", "targets", "undefined", "influence", "influence_target", "influential", "expected_fp"]
+COLUMNS += ["resolution"]
 KEYS = COLUMNS[:5]
 
 
@@ -79,9 +81,9 @@ def summarise(
             curves = list(pool.map(roc_summary, values, member))
         auc, accuracy = np.transpose(curves)
         again = resample_auc(values, member, drawn)
-        low, high = interval(auc.mean(), drawn.mean(again), two_way_variance(auc, again))
+        sure = interval(auc.mean(), drawn.mean(again), two_way_variance(auc, again))
         name = {"attack": attack, "mode": "target"}
-        rows.append(name | {"metric": "auc", "low": low, "high": high} | _over_targets(auc))
+        rows.append(name | {"metric": "auc"} | sure._asdict() | _over_targets(auc))
         rows.append(name | {"metric": "balanced_accuracy"} | _over_targets(accuracy))
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
@@ -140,8 +142,7 @@ def _rate_rows(rates: pd.DataFrame, resampled: Rates, drawn: Draws) -> Iterator[
             row = _over_targets(values)
             again = of_rates(resampled.tpr, resampled.fpr)
             replicates, variance = drawn.mean(again), two_way_variance(values, again)
-        low, high = interval(row["mean"], replicates, variance)
-        yield {"metric": metric, "prior": prior, "low": low, "high": high} | row
+        yield {"metric": metric, "prior": prior} | interval(row["mean"], replicates, variance)._asdict() | row
 
 
 def _metrics(rates: pd.DataFrame) -> Iterator[tuple]:

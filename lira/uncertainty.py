@@ -211,9 +211,17 @@ def two_way_variance(values: Float[np.ndarray, " target"], resampled: Float[np.n
     return float(max(over_targets + over_samples - of_pairs, over_targets, over_samples))
 
 
+class Interval(NamedTuple):
+    """How sure an estimate is: the ends of its confidence interval, and its standard error."""
+
+    low: float
+    high: float
+    standard_error: float
+
+
 def interval(
     estimate: float, replicates: Float[np.ndarray, " draw"], variance: float, level: float = LEVEL
-) -> tuple[float, float]:
+) -> Interval:
     """Confidence interval of a fraction from bootstrap draws.
 
     The draws give its shape, not its place and not its size: a threshold at a handful of false positives is an extreme
@@ -227,12 +235,13 @@ def interval(
         level: coverage, as a fraction.
 
     Returns:
-        Lower and upper end, within 0 and 1; NaN without an estimate, and where all draws are equal, as for the FPR at a
-        threshold that allows none: they say nothing about how sure that is.
+        Lower and upper end, within 0 and 1, and the standard error, which does not know these bounds; NaN without an
+        estimate, and where all draws are equal, as for the FPR at a threshold that allows none: they say nothing about
+        how sure that is.
     """
     replicates = replicates[~np.isnan(replicates)]
     if np.isnan(estimate) or np.isnan(variance) or not replicates.size or np.ptp(replicates) == 0:
-        return np.nan, np.nan
+        return Interval(np.nan, np.nan, np.nan)
     deviations = (replicates - replicates.mean()) * np.sqrt(variance / replicates.var())
     low, high = np.clip(estimate + np.quantile(deviations, [(1 - level) / 2, (1 + level) / 2]), 0, 1)
-    return float(low), float(high)
+    return Interval(float(low), float(high), float(np.sqrt(variance)))

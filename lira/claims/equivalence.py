@@ -7,9 +7,6 @@ LEVEL = 0.9
 QUANTILE = 1.6448536269514722
 """Standard errors from the centre to either end of a 90 % interval."""
 
-OF_95 = 2 * 1.959963984540054
-"""Standard errors in a 95 % interval."""
-
 AGREES, DIFFERS, UNKNOWN, NOT_COMPARABLE = "agrees", "differs", "cannot tell", "not comparable"
 VERDICTS = (AGREES, DIFFERS, UNKNOWN, NOT_COMPARABLE)
 
@@ -19,11 +16,6 @@ class Estimate(NamedTuple):
 
     value: float
     error: float
-
-    @classmethod
-    def of_interval(cls, value: float, low: float, high: float) -> "Estimate":
-        """From a 95 % interval."""
-        return cls(value, (high - low) / OF_95)
 
     def interval(self) -> tuple[float, float]:
         """Its 90 % interval."""

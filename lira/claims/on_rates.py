@@ -88,7 +88,7 @@ def of_tables(regime: str) -> dict[tuple[str, str, float], float]:
 
 def log_ratio(against: Mapping, cell: Mapping) -> Estimate:
     """Logarithm of a reduction; NaN where either TPR is 0."""
-    parts = [Estimate.of_interval(of["tpr_mean"], of["tpr_low"], of["tpr_high"]) for of in (against, cell)]
+    parts = [Estimate(of["tpr_mean"], of["tpr_standard_error"]) for of in (against, cell)]
     if min(part.value for part in parts) <= 0:
         return Estimate(np.nan, np.nan)
     error = np.hypot(*(part.error / part.value for part in parts))

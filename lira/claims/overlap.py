@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -25,6 +26,9 @@ FIT = {"r": "correlation", "ρ": "correlation", "slope": "fit", "intercept": "fi
 
 AOF = {"augment": {"flip", "crop", "rotate", "jitter", "cutmix"}, "dropout": 0.1, "weight_decay": 1e-3}
 """Recipe of the published reference runs (paper, section 2)."""
+
+VARIANTS = {"BS=512, DRP=20%": "resnet18", "DRP=25%, WD=3e-3": "resnet18", "TL": "efficientnetv2_s", "Arch": "wrn28_2"}
+"""Network of each published variant, by its name in the figure."""
 
 ENOUGH = 10
 """Runs of the paper's data from which a fit over runs is comparable with the published one."""
@@ -81,16 +85,35 @@ def _at(run: Run, fpr: float):
     return table[table["fpr"] == fpr].sort_values("sample")
 
 
-def _row(sets: Sets, number: Number, margins: Mapping, obstacles: str, reason: str = "") -> dict:
+class Scenario(NamedTuple):
+    """Which of a study's variants stand for those of a published scenario.
+
+    Attributes:
+        different: Number of variants among the runs that are combined.
+        among: Those that may be chosen; all if ``None``.
+        obstacles: What makes them not comparable; empty if nothing.
+        label: In what else they are not those of the paper.
+    """
+
+    different: int = 0
+    among: Sequence[int] | None = None
+    obstacles: str = ""
+    label: str = ""
+
+
+IDENTICAL = Scenario()
+
+
+def _row(sets: Sets, number: Number, margins: Mapping, obstacles: str, reason: str, other: str) -> dict:
     pool = sets.first.pool
     names = {name: sets.first.key[name] for name in ("dataset", "architecture", "regime")}
     row = {"published_run": "cifar10/resnet18"} | names
     row |= judge(number, margins, obstacles, pool == POOLS["cifar10"])
     if reason and row["reason"] == "no error known":
         row["reason"] = reason
-    label = f"{len(sets.reference)} runs (published {SEEDS})" if len(sets.reference) != SEEDS else ""
-    label += f"{', ' * bool(label)}pool {pool:,} (published {POOLS['cifar10']:,})" if pool != POOLS["cifar10"] else ""
-    return row | {"label": "" if obstacles else label}
+    runs = f"{len(sets.reference)} runs (published {SEEDS})" if len(sets.reference) != SEEDS else ""
+    size = f"pool {pool:,} (published {POOLS['cifar10']:,})" if pool != POOLS["cifar10"] else ""
+    return row | {"label": "" if obstacles else ", ".join(filter(None, (runs, size, other)))}
 
 
 def support(sets: Sets, margins: Mapping) -> Iterator[dict]:
@@ -98,28 +121,29 @@ def support(sets: Sets, margins: Mapping) -> Iterator[dict]:
     for row in published("support").rows.to_dict("records"):
         values = (row["avg_jaccard_pct"], row["avg_intersection"], row["avg_union"])
         place = {"runs": row["runs_combined"], "support": row["min_tp"]}
-        for made in _compare(sets, values, margins, row["runs_combined"], support=row["min_tp"], variants=False):
+        for made in _compare(sets, values, margins, row["runs_combined"], support=row["min_tp"]):
             yield made | place
 
 
 def agreement(sets: Sets, margins: Mapping) -> Iterator[dict]:
     """Figure 2: identical runs and with variants among them, tp >= 1."""
     rows = published("agreement").rows
-    for (scenario, k), group in rows.groupby(["scenario", "runs_combined"], sort=False):
-        values = group.set_index("panel")["value"][["jaccard_pct", "intersection", "union"]]
-        different, among = _scenario(sets, scenario)
-        if different is not None:
-            for made in _compare(sets, list(values), margins, k, different, among):
-                yield made | {"scenario": scenario, "runs": k}
+    for name, of_scenario in rows.groupby("scenario", sort=False):
+        if scenario := _scenario(sets, name):
+            for k, group in of_scenario.groupby("runs_combined"):
+                values = group.set_index("panel")["value"][["jaccard_pct", "intersection", "union"]]
+                for made in _compare(sets, list(values), margins, k, scenario):
+                    yield made | {"scenario": name, "runs": k}
 
 
-def _compare(sets, values, margins, k, different=0, among=None, support=1, variants=True) -> Iterator[dict]:
-    obstacles = sets.obstacles()
-    if different and len(sets.reference) < SEEDS and not obstacles:
+def _compare(sets, values, margins, k, scenario=IDENTICAL, support=1) -> Iterator[dict]:
+    obstacles = sets.obstacles() or scenario.obstacles
+    if scenario.different and len(sets.reference) < SEEDS and not obstacles:
         return
     found, reason = None, f"no error between runs: {len(sets.reference)} of them are combined"
     if not obstacles and FPR in sets.fprs:
-        found = sets.flagged(FPR, support, variants).agreed(k, different, among)
+        flagged = sets.flagged(FPR, support, variants=scenario.different > 0)
+        found = flagged.agreed(k, scenario.different, scenario.among)
     for measure, value in zip(MEASURES, values, strict=True):
         scale = 100 if measure == "jaccard" else 1
         ours, error = None, np.nan
@@ -130,24 +154,28 @@ def _compare(sets, values, margins, k, different=0, among=None, support=1, varia
             error = ours.error * (len(sets.reference) / SEEDS) ** 0.5
         if ours is not None or obstacles:
             number = Number(SHOWN[measure], KINDS[measure], Estimate(value, error), ours)
-            yield _row(sets, number, margins, obstacles, reason)
+            yield _row(sets, number, margins, obstacles, reason, scenario.label)
 
 
-def _scenario(sets: Sets, name: str) -> tuple[int | None, Sequence[int] | None]:
-    """Number of variants, and which of ours may be chosen; ``None`` if we have no such variant."""
+def _scenario(sets: Sets, name: str) -> Scenario | None:
+    """``None`` if we have no such variant, or too few; all that there are stand for all that are published."""
     if name.startswith("Identical"):
-        return 0, None
+        return IDENTICAL
+    runs = list(sets.variants.values())
+    ours = [_variant(run, sets.reference[0]) for run in runs]
     number, which = int(name[1]), name.partition("(")[2].removesuffix(")")
-    if not which:
-        return (number, None) if len(sets.variants) >= number else (None, None)
-    for index, run in enumerate(sets.variants.values()):
-        if which == _variant(run, sets.reference[0]):
-            return 1, [index]
-    return None, None
+    chosen = [index for index, variant in enumerate(ours) if which in ("", variant)]
+    if len(chosen) < number:
+        return None
+    networks = [(runs[index], VARIANTS[ours[index]]) for index in chosen if ours[index]]
+    other = [run.key["architecture"] for run, network in networks if not Benchmark(run).is_network(network)]
+    obstacles = f"architecture {', '.join(other)} of a variant" if other else ""
+    label = "" if which or set(ours) == set(VARIANTS) else "variants other than published"
+    return Scenario(number, chosen[:number] if which else chosen, obstacles, label)
 
 
 def _variant(run: Run, reference: Run) -> str:
-    """A variant as the paper names it, by its recipe."""
+    """A variant as the paper names it, by its recipe; empty if the paper has none like it."""
     recipe = run.recipe
     if recipe["start"] not in ("scratch", None):
         return "TL"

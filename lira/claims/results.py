@@ -95,8 +95,8 @@ class Benchmark:
 
 
 def estimate(rate: dict) -> Estimate:
-    """Mean and standard error from the interval of :meth:`Benchmark.rate`."""
-    return Estimate.of_interval(rate["mean"], rate["low"], rate["high"])
+    """Mean and standard error of :meth:`Benchmark.rate`."""
+    return Estimate(rate["mean"], rate["standard_error"])
 
 
 class Results:

@@ -63,8 +63,11 @@ class Flagged:
     def measured(self) -> Float[np.ndarray, "draw measure choice"]:
         """Jaccard, intersection and union of every choice: as counted, then with the samples drawn anew."""
         generator, total = np.random.default_rng(0), self.patterns.sum()
-        drawn = generator.multinomial(total, self.patterns / total, DRAWS)
-        return np.stack([_measures(patterns) for patterns in (self.patterns, *drawn)])
+        measured = np.empty((1 + DRAWS, len(MEASURES), self.choices.size), dtype=np.float32)
+        for draw in range(1 + DRAWS):
+            patterns = generator.multinomial(total, self.patterns / total) if draw else self.patterns
+            measured[draw] = _measures(patterns)
+        return measured
 
     def mean(
         self, k: int, different: int = 0, among: Sequence[int] | None = None, without: int | None = None
@@ -122,4 +125,4 @@ def _measures(patterns: Int[np.ndarray, " choice"]) -> Float[np.ndarray, "measur
     """Of every choice; NaN where it flags no sample."""
     intersection, union = overlaps(patterns)
     some = np.where(union > 0, 1.0, np.nan)
-    return np.stack([intersection / np.maximum(union, 1) * some, intersection * some, union * some]).astype(np.float32)
+    return np.stack([intersection / np.maximum(union, 1) * some, intersection * some, union * some])

@@ -10,7 +10,7 @@ from lira.agreement import measure_agreement
 from lira.claims.results import NETWORKS
 
 RECIPE = {"augment": ["flip", "crop", "cutout"], "dropout": 0.0, "weight_decay": 5e-4, "batch_size": 256}
-RECIPE |= {"start": "scratch"}
+RECIPE |= {"start": "scratch", "crop_padding": "reflect"}
 AOF = {"augment": ["flip", "crop", "rotate", "jitter", "cutmix"], "dropout": 0.1, "weight_decay": 1e-3}
 
 
@@ -37,8 +37,8 @@ def summary_row(attack, mode, fpr, metric, prior, mean, error, resolution="", mo
     """A row of ``summary.csv`` (fractions) whose mean (in %) has a standard error (in %)."""
     half = 1.959963984540054 * error
     named = {"attack": attack, "mode": mode, "fpr": fpr, "metric": metric, "prior": prior, "resolution": resolution}
-    numbers = {"mean": mean, "low": mean - half, "high": mean + half, "std": error * models**0.5, "median": mean}
-    numbers |= {"trimmed_mean": mean, "null": 0.1, "influence": influence}
+    numbers = {"mean": mean, "low": max(mean - half, 0), "high": min(mean + half, 100), "standard_error": error}
+    numbers |= {"std": error * models**0.5, "median": mean, "trimmed_mean": mean, "null": 0.1, "influence": influence}
     known = {
         "targets": models,
         "undefined": 0,
@@ -49,14 +49,17 @@ def summary_row(attack, mode, fpr, metric, prior, mean, error, resolution="", mo
 
 
 def write_sets(folder: Path, reference, variants=(), fpr=1e-5, recipes=(), recipe=AOF, **options) -> Path:
-    """Runs of CIFAR-10 aof that flag the given sets (True where tp = 1), and their comparison."""
+    """Runs of CIFAR-10 aof that flag the given sets (True where tp = 1), and their comparison.
+
+    ``recipes`` gives each variant's network and in what its recipe differs.
+    """
     places = [
         write_run(folder, "cifar10/resnet18/aof", "resnet18", seed=k, recipe=recipe, **options)
         for k in range(len(reference))
     ]
     others = [
-        write_run(folder, f"cifar10/resnet18/variant{k}", "resnet18", recipe=other, **options)
-        for k, other in enumerate(recipes or [{}] * len(variants))
+        write_run(folder, f"cifar10/{network}/variant{k}", network, recipe=other, **options)
+        for k, (network, other) in enumerate(recipes or [("resnet18", {})] * len(variants))
     ]
     for place, flagged in zip([*places, *others], [*reference, *variants], strict=True):
         counts = {"fpr": fpr, "sample": np.arange(len(flagged)), "tp": np.asarray(flagged, int), "fp": 0}

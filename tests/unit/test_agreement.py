@@ -83,7 +83,7 @@ def test_sets_that_are_all_empty():
 
 
 def test_too_many_runs():
-    with pytest.raises(DataError, match="at most 24 at once"):
+    with pytest.raises(DataError, match="at most 20 at once"):
         set_agreement(np.zeros((25, 3), dtype=bool), 2)
     with pytest.raises(DataError, match=r"must be \[runs, samples\]"):
         set_agreement(np.zeros(3, dtype=bool), 1)

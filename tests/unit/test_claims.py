@@ -3,20 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
-from paper_results import AOF, summary_row, write_run, write_sets
+from paper_results import AOF, summary_row, write_run
 from scipy.stats import linregress, pearsonr, spearmanr
 from synthetic_study import RUNS, agreement_folder, run_folder
 
-from lira.agreement import scenarios
-from lira.claims import compare, judge_study, on_rates, on_sets
+from lira.claims import compare, judge_study, on_rates
 from lira.claims.comparison import Number, judge
 from lira.claims.equivalence import Estimate, equivalence, exceeds
-from lira.claims.overlap import Sets, fit, published_fit
-from lira.claims.results import BENCHMARKS, Results
-from lira.claims.sets import Flagged
+from lira.claims.overlap import fit, published_fit
+from lira.claims.results import BENCHMARKS, Benchmark, Results, estimate
 from lira.config.sections import Margins
 from lira.published import names, published
-from lira.tables._agreement import Agreement
+from lira.store import Run
 
 MARGINS = Margins().model_dump()
 LIRA = ("online", "online_fixed", "offline", "offline_fixed")
@@ -83,6 +81,14 @@ def test_margins_are_shares_or_points():
     assert tight["verdict"] == "differs"
     unknown = judge(Number("loss", "loss", Estimate(1, np.nan), Estimate(1.01, 0.01)), MARGINS)
     assert unknown["difference_high"] - unknown["difference"] == pytest.approx(1.645 * 0.01 * 2**0.5, rel=1e-3)
+
+
+def test_the_error_of_a_rate_near_its_end_is_not_that_of_the_cut_interval(tmp_path):
+    rates = [("online", "target", 1e-3, "tpr", np.nan, 0.1, 0.4)]
+    run = Benchmark(Run(write_run(tmp_path, "cifar10/resnet18/baseline", "resnet18", rates=rates)))
+    found = run.rate("online", "target", 1e-3, "tpr")
+    assert found["low"] == 0
+    assert estimate(found) == pytest.approx((0.1, 0.4))
 
 
 RATES = [
@@ -174,129 +180,18 @@ def test_ablation_rows_are_found_by_their_recipe(tmp_path):
     assert rows.set_index("quantity").loc["train_loss", "published"] == 0.0777
 
 
+def test_of_two_runs_of_an_ablation_row_the_one_that_pads_as_published_is_compared(tmp_path):
+    recipe = AOF | {"crop_padding": "zeros"}
+    other = write_run(tmp_path, "cifar10/wrn28_2/aof", "wrn28_2", utility={"train_loss": 9.0}, recipe=recipe)
+    run = write_run(tmp_path, "cifar10/wrn28_2/row19", "wrn28_2", utility={"train_loss": 0.1}, recipe=AOF)
+    rows = compare(Results([other, run]), [], MARGINS)["ablation"]
+    assert set(rows["regime"]) == {"row19"}
+
+
 @pytest.mark.parametrize("unsaid", ["augment", "dropout", "weight_decay"])
 def test_imported_scores_that_do_not_say_their_whole_recipe_are_no_ablation_row(tmp_path, unsaid):
     run = write_run(tmp_path, "cifar10/wrn28_2/any_name", "wrn28_2", recipe={unsaid: None})
     assert compare(Results([run]), [], MARGINS)["ablation"].empty
-
-
-def random_sets(runs, samples=4000, flagged=400, share=0.8, seed=0):
-    generator = np.random.default_rng(seed)
-    base = np.arange(samples) < flagged
-    return np.stack([base & (generator.random(samples) < share) for _ in range(runs)])
-
-
-def test_agreement_of_five_runs_is_that_of_the_scenarios():
-    reference, variants = random_sets(5), random_sets(4, share=0.6, seed=1)
-    table, flagged = scenarios(reference, variants, list("abcd")), Flagged(reference, variants)
-    for row in table.itertuples():
-        different = 0 if row.scenario == "identical" else int(row.scenario[1])
-        among = ["abcd".index(row.variants)] if row.variants else None
-        found = flagged.mean(row.k, different, among)[0]
-        np.testing.assert_allclose(found, (row.jaccard, row.intersection, row.union), rtol=1e-5)
-
-
-def test_of_more_runs_it_is_the_mean_over_all_choices_of_five():
-    reference, variants = random_sets(7), random_sets(1, share=0.5, seed=3)
-    found = Flagged(reference, variants).mean(4, 1)[0, 0]
-    fives = [np.delete(reference, [i, j], axis=0) for i in range(7) for j in range(i)]
-    expected = np.mean([Flagged(five, variants).mean(4, 1)[0, 0] for five in fives])
-    assert found == pytest.approx(expected, rel=1e-5)
-
-
-def test_errors_between_runs_are_known_while_a_run_is_left(tmp_path):
-    flagged = Flagged(random_sets(5), np.zeros((0, 4000), bool))
-    assert flagged.agreed(2).between_runs and not flagged.agreed(5).between_runs
-    value, error = flagged.agreed(2).jaccard
-    assert value == pytest.approx(0.8**2 / (1 - 0.2**2), abs=3 * error) and error < 0.03
-    nothing = Flagged(np.eye(3, 50, dtype=bool), np.zeros((0, 50), bool)).agreed(3)
-    assert nothing.jaccard.value == 0 and nothing.jaccard.error >= 1 / 3
-
-
-def test_error_over_samples_is_that_of_a_share():
-    """One choice of all runs: Jaccard is the share of the union's samples that all flag."""
-    found = Flagged(random_sets(2, samples=40_000, flagged=4_000), np.zeros((0, 40_000), bool)).agreed(2)
-    share, union = found.jaccard.value, found.union.value
-    assert found.jaccard.error == pytest.approx((share * (1 - share) / union) ** 0.5, rel=0.25)
-
-
-def sets_of(folder, *arguments, **options):
-    return Sets(Agreement(write_sets(folder, *arguments, **options)))
-
-
-def test_published_agreement(tmp_path):
-    """Twelve runs whose sets share 56 % of 2,167 samples in pairs, and a variant of the paper's recipe."""
-    share = 2 * 0.56 / 1.56  # of the same base
-    base = round(837 / share**2)
-    reference, variant = random_sets(12, 4000, base, share), random_sets(1, 4000, base, share, seed=5)
-    recipes = [{"batch_size": 512, "dropout": 0.2}]
-    sets = sets_of(tmp_path, reference, variant, recipes=recipes, pool=50_000)
-    tables = compare(Results([run.folder for run in sets.reference[:1]]), [sets], MARGINS)
-    found = tables["support"].set_index(["runs", "support", "quantity"])
-    assert found.loc[(2, 1, "Jaccard (%)"), "verdict"] == "agrees"
-    assert found.loc[(5, 1, "Union"), "verdict"] == "differs"
-    assert found.loc[(2, 64, "Jaccard (%)"), "verdict"] == "cannot tell"  # no sample is detected so often
-    assert set(tables["support"]["label"]) == {"12 runs (published 5), pool 50,000 (published 60,000)"}
-    assert set(tables["agreement"]["scenario"]) == {"Identical (2-5 seeds)", "+1 different (BS=512, DRP=20%)"}
-    claims = {row["part"]: row["verdict"] for row in on_sets.agreement(sets, MARGINS) if "Identical" in row["claim"]}
-    assert claims["size, 2 runs"] == "holds"
-
-
-def test_all_runs_combined_have_no_error_between_them(tmp_path):
-    sets = sets_of(tmp_path, random_sets(5))
-    rows = compare(Results([sets.reference[0].folder]), [sets], MARGINS)["support"]
-    rows = rows[(rows["support"] == 1) & (rows["quantity"] == "Jaccard (%)")].set_index("runs")
-    assert rows.loc[5, "verdict"] == "cannot tell"
-    assert rows.loc[5, "reason"] == "no error between runs: 5 of them are combined"
-
-
-UNSAID = {"augment": None, "dropout": None, "weight_decay": None}
-
-
-@pytest.mark.parametrize(
-    ("recipe", "verdicts"),
-    [
-        ({}, {"not comparable"}),
-        (AOF | {"dropout": None}, {"not comparable"}),
-        (UNSAID, {"differs", "cannot tell"}),
-        (AOF, {"differs", "cannot tell"}),
-    ],
-)
-def test_only_runs_of_aof_are_comparable_with_the_published_sets(tmp_path, recipe, verdicts):
-    sets = sets_of(tmp_path, random_sets(6), recipe=recipe)
-    tables = compare(Results([sets.reference[0].folder]), [sets], MARGINS)
-    for name in ("support", "agreement"):
-        assert set(tables[name]["verdict"]) <= verdicts
-    if verdicts == {"not comparable"}:
-        assert set(tables["support"]["reason"]) == {"recipe other than aof"}
-
-
-def test_three_configurations(tmp_path):
-    few, many = random_sets(6, share=0.4), random_sets(4, share=0.4, seed=9)
-    rows = {row["part"]: row for row in on_sets.agreement(sets_of(tmp_path / "a", few, many), MARGINS)}
-    assert (rows["direction"]["verdict"], rows["size"]["verdict"]) == ("holds", "holds")
-    same = random_sets(6, share=0.97)
-    rows = {row["part"]: row for row in on_sets.agreement(sets_of(tmp_path / "b", same, same[:4]), MARGINS)}
-    assert (rows["direction"]["verdict"], rows["size"]["verdict"]) == ("does not hold", "does not hold")
-    assert rows["size, 5 runs"]["verdict"] == "does not hold"
-    rows = {row["part"]: row for row in on_sets.agreement(sets_of(tmp_path / "c", few[:3], many), MARGINS)}
-    assert {rows[part]["verdict"] for part in ("direction", "size", "size, 5 runs")} == {"cannot tell"}
-    assert rows["size"]["numbers"].startswith("needs 5 runs and 3 variants, there are 3 and 3")
-    whole = on_sets.agreement(sets_of(tmp_path / "d", same[:5], same[:3]), MARGINS)
-    verdicts = {row["part"]: row["verdict"] for row in whole}  # no run is left to tell how much another choice matters
-    assert {verdicts[part] for part in ("direction", "size", "size, 5 runs")} == {"cannot tell"}
-
-
-def test_a_single_run_that_makes_the_agreement_low_is_found(tmp_path):
-    reference = random_sets(5, 10_000, 1000, 0.9)
-    (row,) = on_sets.single_run(sets_of(tmp_path / "clean", reference))
-    assert row["verdict"] == "does not hold"
-    reference[3, 2000:4300] = True  # 2,300 one-off detections
-    (row,) = on_sets.single_run(sets_of(tmp_path / "broken", reference))
-    assert row["verdict"] == "holds" and row["ours"] > 1.5
-    assert "without seed 3" in row["numbers"] and "2300 samples" in row["numbers"]
-    (row,) = on_sets.single_run(sets_of(tmp_path / "few", reference[:2]))
-    assert row["verdict"] == "cannot tell"
 
 
 def benchmarks(folder, tprs, error=0.02, ppv=90.0, extra=()):

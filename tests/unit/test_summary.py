@@ -39,6 +39,7 @@ def test_rows():
     assert tpr["median"] == pytest.approx(rows["tpr"].median())
     assert tpr["trimmed_mean"] == pytest.approx(trimmed_mean(rows["tpr"].to_numpy()))
     assert tpr["low"] < tpr["mean"] < tpr["high"]
+    assert (tpr["high"] - tpr["low"]) / tpr["standard_error"] == pytest.approx(2 * 1.96, rel=0.25)
     assert tpr["resolution"] == ""
     assert tpr["expected_fp"] == pytest.approx(0.1 * (rows["fp"] + rows["tn"]).mean())
     ppv = at(found, attack="online", mode="shadow", fpr=0.1, prior=0.5, metric="ppv")

@@ -88,11 +88,11 @@ def test_a_draw_without_members_has_no_rate():
 
 def test_interval_stands_around_the_estimate():
     replicates = np.linspace(0.4, 0.6, 1001)
-    low, high = interval(0.3, replicates, replicates.var())
-    assert (low, high) == (pytest.approx(0.205), pytest.approx(0.395))
-    assert interval(0.3, replicates, replicates.var() / 4) == (pytest.approx(0.2525), pytest.approx(0.3475))
-    assert interval(0.05, replicates, replicates.var())[0] == 0
-    assert interval(0.95, replicates, replicates.var())[1] == 1
+    deviation = replicates.std()
+    assert interval(0.3, replicates, deviation**2) == pytest.approx((0.205, 0.395, deviation))
+    assert interval(0.3, replicates, deviation**2 / 4) == pytest.approx((0.2525, 0.3475, deviation / 2))
+    assert interval(0.05, replicates, deviation**2) == pytest.approx((0, 0.145, deviation))
+    assert interval(0.95, replicates, deviation**2) == pytest.approx((0.855, 1, deviation))
     assert np.isnan(interval(np.nan, replicates, 1.0)).all()
     assert np.isnan(interval(0.1, np.zeros(10), 0.0)).all(), "draws that never differ say nothing"
     assert interval(0.3, np.append(replicates, np.nan), 0.01) == interval(0.3, replicates, 0.01)
