@@ -288,8 +288,8 @@ def test_pretrained_weights_expect_the_normalisation_of_imagenet():
 @pytest.mark.parametrize("bias", [True, False])
 def test_fast_convolutions_are_convolutions_with_their_gradients(bias):
     torch.manual_seed(0)
-    layer = nn.Conv2d(512, 576, 3, padding=1, bias=bias).to(memory_format=torch.channels_last)
-    x = torch.randn(2, 512, 4, 2).contiguous(memory_format=torch.channels_last).requires_grad_()
+    layer = nn.Conv2d(256, 320, 3, padding=1, bias=bias).to(memory_format=torch.channels_last)
+    x = torch.randn(17, 256, 4, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
     found = []
     for mode in (contextlib.nullcontext(), FastConvolutions()):
         with mode:
@@ -301,20 +301,22 @@ def test_fast_convolutions_are_convolutions_with_their_gradients(bias):
 
 
 @pytest.mark.parametrize(
-    ("options", "size"),
+    ("options", "size", "batch"),
     [
-        ({"stride": 2}, 4),
-        ({"padding": 0}, 4),
-        ({"groups": 2}, 4),
-        ({"dilation": 2, "padding": 2}, 4),
-        ({}, 3),
-        ({}, 6),
+        ({"stride": 2}, 4, 32),
+        ({"padding": 0}, 4, 32),
+        ({"groups": 2}, 4, 32),
+        ({"dilation": 2, "padding": 2}, 4, 32),
+        ({}, 3, 64),
+        ({}, 6, 32),
+        ({}, 12, 32),
+        ({}, 4, 31),
     ],
     ids=str,
 )
-def test_other_convolutions_are_left_to_torch(options, size):
-    layer = nn.Conv2d(512, 512, 3, **{"padding": 1, "bias": False} | options)
-    x = torch.randn(1, 512, size, size).contiguous(memory_format=torch.channels_last)
+def test_other_convolutions_are_left_to_torch(options, size, batch):
+    layer = nn.Conv2d(256, 256, 3, **{"padding": 1, "bias": False} | options)
+    x = torch.randn(batch, 256, size, size).contiguous(memory_format=torch.channels_last)
     with FastConvolutions():
         found = layer(x)
     assert torch.equal(found, layer(x))
@@ -326,7 +328,7 @@ def test_images_of_timm_models_have_their_channels_side_by_side():
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             layer.register_forward_hook(lambda _, given, out: seen.append((given[0], out)))
-    functional_call(network, weights, (torch.randn(1, 2, 3, 32, 32),))
+    functional_call(network, weights, (torch.randn(1, 32, 3, 32, 32),))
     assert len(seen) == 20
     assert all(value.is_contiguous(memory_format=torch.channels_last) for pair in seen for value in pair)
     assert weights["module.conv1.weight"][0].is_contiguous(memory_format=torch.channels_last)
