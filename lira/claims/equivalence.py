@@ -41,7 +41,7 @@ def equivalence(difference: Estimate, margin: float) -> str:
     return DIFFERS if low > margin or high < -margin else UNKNOWN
 
 
-BOUNDS = {"correlation": (-1, 1), "explained": (0, 1), "fit": (-math.inf, math.inf)}
+BOUNDS = {"correlation": (-1, 1), "explained": (0, 1), "fit": (-math.inf, math.inf), "points": (-100, 100)}
 PERCENT = ("accuracy", "auc", "tpr", "fpr", "ppv", "jaccard")
 
 

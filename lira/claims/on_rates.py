@@ -22,6 +22,7 @@ LIRA = ("online", "online_fixed", "offline", "offline_fixed")
 REDUCTIONS = {"aof": ("AOF", 6.2, "2.4–18"), "tl": ("TL", 28.0, "up to 191")}
 """Of each regime: its name, the paper's mean reduction and its range, in the text."""
 
+MODES = ("target", "shadow")
 REALISTIC = 0.1
 """Largest prior of the claim on PPV."""
 
@@ -101,7 +102,7 @@ def _mean(of: Sequence[Estimate]) -> Estimate:
 
 
 def precision(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
-    """Shadow thresholds cut the PPV at realistic priors, against target thresholds at the same prior; online.
+    """Shadow thresholds cut the PPV at realistic priors, against target thresholds at the same prior and FPR; online.
 
     Without a false positive the PPV of target thresholds is 100 % whatever the model: such runs cannot tell the
     direction. The size is the fall from 100 %, over the runs that the paper's tables have.
@@ -109,34 +110,34 @@ def precision(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     runs = results.benchmarks()
     for prior in sorted({prior for run in runs for prior in run.priors if prior <= REALISTIC}):
         claim = f"Shadow thresholds at π = {percent(prior)} cut the PPV"
-        found = [(run, fall) for run in runs if (fall := _fall(run, prior)) is not None]
-        if not found:
-            yield line(claim, "direction", UNKNOWN, None, "ppv", "no run with both PPVs")
-            continue
-        falls = [fall for run, fall in found if not _at_floor(run, prior)]
-        floor = f"{len(found) - len(falls)} of {len(found)} runs cannot tell: no false positive at target thresholds"
-        if falls:
-            mean, lower = _mean(falls), sum(fall.value > 0 for fall in falls)
-            numbers = f"{mean.value:.1f} points lower than with target thresholds, mean of {len(falls)} runs, lower in "
-            numbers += f"{lower}; online, {percent(runs[0].fprs[0])} FPR; {floor}"
-            yield line(claim, "direction", exceeds(mean, 0.0), mean, "ppv", numbers)
-        else:
-            yield line(claim, "direction", UNKNOWN, None, "ppv", floor)
-        yield from _fall_as_tables(claim, [run for run, _ in found], prior, margins)
+        for fpr in sorted({fpr for run in runs for fpr in run.fprs}):
+            yield _fall_at(claim, runs, fpr, prior)
+        yield from _fall_as_tables(claim, runs, prior, margins)
 
 
-def _fall(run: Benchmark, prior: float) -> Estimate | None:
-    """Fall of the PPV from target to shadow thresholds at the smallest FPR, in points."""
-    parts = [run.rate("online", mode, run.fprs[0], "ppv", prior) for mode in ("target", "shadow")]
-    if None in parts:
+def _fall_at(claim: str, runs: Sequence[Benchmark], fpr: float, prior: float) -> dict:
+    """Direction: the fall of the PPV from target to shadow thresholds at one FPR, in points."""
+    part, pairs = f"direction, {percent(fpr)} FPR", [(_ppv(run, mode, fpr, prior) for mode in MODES) for run in runs]
+    known = [(target, shadow) for target, shadow in pairs if target and shadow]
+    if not known:
+        return line(claim, part, UNKNOWN, None, "ppv", "no run with both PPVs")
+    falls = [target - shadow for target, shadow in known if target.value < 100]
+    floor = f"{len(known) - len(falls)} of {len(known)} runs cannot tell: no false positive at target thresholds"
+    if not falls:
+        return line(claim, part, UNKNOWN, None, "ppv", floor)
+    mean, lower = _mean(falls), sum(fall.value > 0 for fall in falls)
+    numbers = f"{abs(mean.value):.1f} points {'lower' if mean.value > 0 else 'higher'} than with target thresholds, "
+    numbers += f"mean of {len(falls)} runs, lower in {lower}; online; {floor}"
+    return line(claim, part, exceeds(mean, 0.0), mean, "points", numbers)
+
+
+def _ppv(run: Benchmark, mode: str, fpr: float, prior: float) -> Estimate | None:
+    """In percent; ``None`` where it or its error is not known, but for one without a false positive, which has none."""
+    found = run.rate("online", mode, fpr, "ppv", prior)
+    if found is None:
         return None
-    fall = (Estimate(100.0, 0.0) if _at_floor(run, prior) else estimate(parts[0])) - estimate(parts[1])
-    return None if np.isnan(fall.error) else fall
-
-
-def _at_floor(run: Benchmark, prior: float) -> bool:
-    """Whether no target has a false positive at its own threshold."""
-    return run.rate("online", "target", run.fprs[0], "ppv", prior)["mean"] >= 100
+    ppv = Estimate(100.0, 0.0) if mode == "target" and found["mean"] >= 100 else estimate(found)
+    return None if np.isnan(ppv.error) else ppv
 
 
 def _fall_as_tables(claim: str, runs: Sequence[Benchmark], prior: float, margins: Mapping) -> Iterator[dict]:
@@ -145,11 +146,12 @@ def _fall_as_tables(claim: str, runs: Sequence[Benchmark], prior: float, margins
     if (column := f"ppv_{100 * prior:g}pct_mean") not in rows:
         return
     stated = rows[rows["attack"] == "online"].set_index(["dataset", "regime"])[column]
-    both = [run for run in runs if run.fprs[0] == PUBLISHED_FPR and _place(run) in stated.index]
+    found = {run: _ppv(run, "shadow", PUBLISHED_FPR, prior) for run in runs if _place(run) in stated.index}
+    both = {run: ppv for run, ppv in found.items() if ppv}
     if not both:
         yield line(claim, part, UNKNOWN, None, "ppv", f"no run of the paper's tables at {percent(PUBLISHED_FPR)} FPR")
         return
-    shadow = _mean([estimate(run.rate("online", "shadow", PUBLISHED_FPR, "ppv", prior)) for run in both])
+    shadow = _mean(list(both.values()))
     theirs = float(100 - np.mean([stated[_place(run)] for run in both]))
     numbers = f"{100 - shadow.value:.1f} points below 100 %, mean of the {len(both)} runs that the tables have"
     yield size(claim, part, Estimate(100.0, 0.0) - shadow, theirs, margins, "ppv", numbers)
