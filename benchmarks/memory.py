@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from lira import store
-from lira.config import Dataset, Recipe
+from lira.config import Architecture, Dataset, Recipe
 from lira.datasets import prepare_data
 from lira.membership import balanced_membership
 
@@ -30,6 +30,7 @@ RATES = ["--fpr", "0.001", "--fpr", "0.01", "--prior", "0.1"]
 SLACK = 32 << 20
 """Bytes beside the arrays: allocator, small tables, buffers of HDF5."""
 
+NETWORK = Architecture(family="fcn", hidden=[16]).model_dump()
 DRAWS = 1000
 BLOCK = 4 << 20
 TASK = 256
@@ -60,6 +61,11 @@ STEPS = {
         lambda m: ["--settings", settings_of_data(), "--output", "again.h5"],
         lambda m, n, a, c: 3 * 8 * n * FEATURES + 10 * min(4 * n * FEATURES, 32 << 20),
         "lira.datasets.file, sklearn.model_selection, sklearn.preprocessing",
+    ),
+    "train-shadows": Step(
+        lambda m: [*training(m, NETWORK), "--data", "data.h5", "--first", "0", "--last", "0", "--output", "0-0.h5"],
+        lambda m, n, a, c: 1.5 * 4 * n * FEATURES + 24 * m * n,
+        "lira.shards, lira.models.fcn",
     ),
     "gather-shadows": Step(
         lambda m: [*shards(m), *training(m), "--data", "data.h5", "--output", "again.h5"],
@@ -109,10 +115,12 @@ def settings_of_data() -> str:
     return json.dumps({"source": "file", "path": "own.npz", "kind": "tabular", "pool": "train"})
 
 
-def training(models: int) -> list[str]:
+def training(models: int, architecture: dict | None = None) -> list[str]:
     """Settings and run of the shards."""
-    settings = {"architecture": {}, "recipe": Recipe().model_dump(), "recipe_version": 1, "shadow_models": models}
-    settings |= {"member_fraction": 0.5, "membership_draws": "default_rng"}
+    recipe = Recipe(epochs=1, test_set="nonmembers").model_dump()
+    settings = {"architecture": architecture or {}, "recipe": recipe, "recipe_version": 1, "shadow_models": models}
+    settings |= {"member_fraction": 0.5, "membership_draws": "default_rng", "store_logits": False}
+    settings |= {"store_weights": False}
     return ["--settings", json.dumps(settings), "--run", json.dumps(RUN | {"seed": 0})]
 
 
