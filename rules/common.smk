@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 from lira.config import RAW, load_study, read_yaml
 from lira.cost import shards
 from lira.errors import LiraError
-from lira.tables._labels import REGIMES, percent, show
+from lira.presentation.labels import REGIMES, percent, show
 
 try:
     for file in workflow.overwrite_configfiles or ["workflow_config.yaml"]:

@@ -9,11 +9,11 @@ from lira.claims import comparison, on_rates, on_sets, overlap
 from lira.claims.equivalence import NOT_COMPARABLE, VERDICTS
 from lira.claims.overlap import Sets
 from lira.claims.results import Results
+from lira.presentation.agreement import Agreement
+from lira.presentation.labels import show
+from lira.presentation.numbers import MISSING
 from lira.published import published
 from lira.tables import Table, write
-from lira.tables._agreement import Agreement
-from lira.tables._labels import show
-from lira.tables._text import MISSING
 
 KEYS = ["published_run", "dataset", "architecture", "regime", "attack", "scenario", "support", "runs", "quantity"]
 NUMBERS = ["published", "published_error", "ours", "ours_low", "ours_high", "difference", "difference_low"]

@@ -12,8 +12,8 @@ import numpy as np
 
 from lira.claims.equivalence import NOT_COMPARABLE, UNKNOWN, Estimate, equivalence, within
 from lira.claims.results import BENCHMARKS, Benchmark, Results, estimate
+from lira.presentation.labels import augmentations, percent
 from lira.published import MODELS, POOLS, published
-from lira.tables._labels import augmentations, percent
 
 POINTS = ("accuracy", "auc", "ppv", "jaccard", "correlation", "explained")
 """Kinds of numbers whose margin is absolute; that of the others is a share of the published number."""

@@ -14,8 +14,8 @@ from lira.claims.lines import line, size
 from lira.claims.overlap import ENOUGH, FIT, own_fit, published_fit
 from lira.claims.overlap import FPR as PUBLISHED_FPR
 from lira.claims.results import Benchmark, Results, estimate
+from lira.presentation.labels import percent
 from lira.published import published
-from lira.tables._labels import percent
 from lira.tables.optimistic import baseline, rates
 
 LIRA = ("online", "online_fixed", "offline", "offline_fixed")

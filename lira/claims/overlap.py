@@ -11,11 +11,11 @@ from lira.claims.comparison import Number, judge
 from lira.claims.equivalence import Estimate
 from lira.claims.results import NETWORKS, Benchmark, Results
 from lira.claims.sets import MEASURES, SEEDS, Flagged
+from lira.presentation.agreement import Agreement
+from lira.presentation.labels import percent
+from lira.presentation.resolution import describe
 from lira.published import POOLS, published
 from lira.store import Run
-from lira.tables._agreement import Agreement
-from lira.tables._labels import percent
-from lira.tables._resolution import describe
 from lira.vulnerability import support_qualified
 
 FPR = 1e-5

@@ -5,9 +5,9 @@ from functools import cached_property
 from pathlib import Path
 
 from lira.claims.equivalence import Estimate
+from lira.presentation.runs import RATES, read_runs, summary
 from lira.published import MODELS, POOLS
 from lira.store import Run
-from lira.tables._runs import RATES, read_runs, summary
 from lira.tables.utility import utility
 
 NETWORKS = {

@@ -24,10 +24,10 @@ from lira.figures._style import (
     canvas,
     legend_below,
 )
-from lira.tables._agreement import Agreement
-from lira.tables._labels import percent, show
-from lira.tables._resolution import describe
-from lira.tables._runs import choose_fprs
+from lira.presentation.agreement import Agreement
+from lira.presentation.labels import percent, show
+from lira.presentation.resolution import describe
+from lira.presentation.runs import choose_fprs
 
 MEASURES = {"jaccard": "Jaccard (%)", "intersection": "Intersection (samples)", "union": "Union (samples)"}
 VARIANTS = (VERMILION, ORANGE, GREEN, PURPLE, SKY, BLUE)

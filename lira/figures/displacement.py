@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lira.figures._style import CHANCE, DOUBLE, MARKERS, canvas, legend_below
+from lira.presentation.agreement import GAPS, Agreement
 from lira.ranks import displacement_by_chance
-from lira.tables._agreement import GAPS, Agreement
 
 QS = (0.1, 0.5, 1, 2.24, 5, 10.38, 20)
 

@@ -10,10 +10,10 @@ from matplotlib.lines import Line2D
 from scipy.stats import linregress, spearmanr
 
 from lira.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, canvas, plain_log, regime_colours
+from lira.presentation.labels import percent, show
+from lira.presentation.resolution import describe
+from lira.presentation.runs import choose_fpr, over_targets, read_runs, require, same_fprs, summary
 from lira.store import Run
-from lira.tables._labels import percent, show
-from lira.tables._resolution import describe
-from lira.tables._runs import choose_fpr, over_targets, read_runs, require, same_fprs, summary
 from lira.tables.utility import utility
 
 MOST_OTHERS = 4

@@ -12,12 +12,12 @@ from matplotlib.ticker import MaxNLocator
 from lira.agreement import set_agreement
 from lira.figures._style import BLACK, BLUE, CHANCE, DOUBLE, GREY, VERMILION, canvas
 from lira.outliers import achieved, detections, outlying_targets
+from lira.presentation.agreement import Agreement
+from lira.presentation.labels import percent
+from lira.presentation.resolution import describe
+from lira.presentation.runs import choose_fprs
 from lira.statistics import influence
 from lira.store import Run
-from lira.tables._agreement import Agreement
-from lira.tables._labels import percent
-from lira.tables._resolution import describe
-from lira.tables._runs import choose_fprs
 
 ALL = {"color": BLACK, "marker": "o", "label": "all targets"}
 WITHOUT = {

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lira.figures._style import BLUE, CHANCE, DOUBLE, canvas, legend_below, spread_scale
+from lira.presentation.agreement import GAPS, Agreement
 from lira.ranks import rank_bins
-from lira.tables._agreement import GAPS, Agreement
 
 SPREAD = 0.6
 MEAN, RANGE = "mean in a run", "smallest to largest"

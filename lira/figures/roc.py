@@ -20,10 +20,10 @@ from lira.figures._style import (
     legend_below,
     plain_log,
 )
+from lira.presentation.labels import show
+from lira.presentation.runs import SERIES, read_runs
 from lira.roc import Ordered
 from lira.store import Run
-from lira.tables._labels import show
-from lira.tables._runs import SERIES, read_runs
 
 POINTS = 400
 TITLES = 108

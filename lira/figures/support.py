@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lira.figures._style import BLACK, DOUBLE, canvas
-from lira.tables._agreement import Agreement
-from lira.tables._labels import percent
-from lira.tables._resolution import describe
-from lira.tables._runs import choose_fpr
-from lira.tables._text import number
+from lira.presentation.agreement import Agreement
+from lira.presentation.labels import percent
+from lira.presentation.numbers import number
+from lira.presentation.resolution import describe
+from lira.presentation.runs import choose_fpr
 
 MEASURES = {"jaccard": "Jaccard (%)", "intersection": "Intersection (samples)", "union": "Union (samples)"}
 ROWS = {True: "fp = 0", False: "any fp"}

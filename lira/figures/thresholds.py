@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lira.figures._style import ATTACKS, BLACK, DOUBLE, GREY, canvas
+from lira.presentation.labels import percent, show
+from lira.presentation.resolution import describe
+from lira.presentation.runs import choose_fprs, negatives, read_runs, require, run_labels, targets, title
 from lira.statistics import median_rmad
-from lira.tables._labels import percent, show
-from lira.tables._resolution import describe
-from lira.tables._runs import choose_fprs, negatives, read_runs, require, run_labels, targets, title
 
 SIDE_BY_SIDE = 5
 """With fewer runs than this, the panels stand side by side."""

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from lira.figures._pictures import Pictures
 from lira.figures._style import BLUE, CHANCE, DOUBLE, SINGLE, VERMILION, canvas, legend_below, spread_scale
-from lira.tables._agreement import GAPS, Agreement, check_gap
+from lira.presentation.agreement import GAPS, Agreement, check_gap
 
 TOP = 1.0
 """Percent of the ranking that counts as its top."""

@@ -12,10 +12,10 @@ from matplotlib.patches import Patch, Rectangle
 
 from lira.figures._pictures import Pictures
 from lira.figures._style import BLUE, DOUBLE, ORANGE, canvas, fewest_gaps, in_lines
-from lira.tables._agreement import Agreement
-from lira.tables._labels import percent, show
-from lira.tables._resolution import describe
-from lira.tables._runs import choose_fpr, run_labels
+from lira.presentation.agreement import Agreement
+from lira.presentation.labels import percent, show
+from lira.presentation.resolution import describe
+from lira.presentation.runs import choose_fpr, run_labels
 
 MOST_COLUMNS = {True: 5, False: 4}
 """Pictures beside each other in a run's grid, whether there are more than :data:`TALL` lines of runs or not."""

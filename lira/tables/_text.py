@@ -7,7 +7,6 @@ import pandas as pd
 
 from lira.tables import Table
 
-MISSING = "–"
 SYMBOLS = {
     "\\": r"\textbackslash{}",
     **{sign: "\\" + sign for sign in "&%#_${}"},
@@ -38,20 +37,6 @@ PREAMBLE = r"""% needs \usepackage{booktabs,siunitx}; graphicx fits it to the li
 \providecommand{\fitted}[1]{\ifdefined\resizebox\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{#1}\else#1\fi}
 """
 NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: ± \d+(?:\.\d+)?)?(?![\w-]|\.\d)")
-
-
-def number(value: float, decimals: int) -> str:
-    """A number with fixed decimals; ``–`` where there is none."""
-    if pd.isna(value):
-        return MISSING
-    return "∞" if value == float("inf") else f"{value:.{decimals}f}"
-
-
-def mean_std(mean: float, std: float, decimals: int) -> str:
-    """Mean ± standard deviation; the mean alone where a single value leaves no deviation."""
-    if pd.isna(mean) or pd.isna(std):
-        return number(mean, decimals)
-    return f"{mean:.{decimals}f} ± {std:.{decimals}f}"
 
 
 def markdown(table: Table) -> str:

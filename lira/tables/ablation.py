@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from lira.presentation import influence
+from lira.presentation.labels import augmentations, show
+from lira.presentation.numbers import number
+from lira.presentation.resolution import notes, resolution_of
+from lira.presentation.runs import at, choose_fpr, over_targets, require, same_fprs, show_keys, summary
 from lira.store import Run
-from lira.tables import Table, _influence
-from lira.tables._labels import augmentations, show
-from lira.tables._resolution import notes, resolution_of
-from lira.tables._runs import at, choose_fpr, over_targets, require, same_fprs, show_keys, summary
-from lira.tables._text import number
+from lira.tables import Table
 from lira.tables.benchmarks import shown
 from lira.tables.optimistic import show_tpr
 from lira.tables.utility import utility
@@ -41,7 +42,7 @@ def table(folders: Sequence[Path], fpr: float | None = None, attack: str = "onli
         text[heading] = [number(value, decimals) for value in data[f"{name}_mean"]]
     text[f"TPR (%) {at(data['fpr'].iloc[0])}"] = [show_tpr(run) for run in data.itertuples()]
     note = f"TPR: {show(attack)}, each target at its own threshold."
-    return Table(data, text, keys, [note, *notes(data["resolution"]), *_influence.notes(data["tpr_influential"])])
+    return Table(data, text, keys, [note, *notes(data["resolution"]), *influence.notes(data["tpr_influential"])])
 
 
 def row(run: Run, fpr: float | None, attack: str) -> dict:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from lira.presentation.labels import AUGMENTATIONS, augmentations, show
+from lira.presentation.numbers import MISSING
+from lira.presentation.runs import SERIES, read_runs, show_keys
 from lira.store import Run
 from lira.tables import Table
-from lira.tables._labels import AUGMENTATIONS, augmentations, show
-from lira.tables._runs import SERIES, read_runs, show_keys
-from lira.tables._text import MISSING
 
 COLUMNS = {
     "pool": "Pool",

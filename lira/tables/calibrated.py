@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from lira.presentation import influence
+from lira.presentation.labels import percent, show
+from lira.presentation.numbers import mean_std
+from lira.presentation.resolution import mark, notes, resolution_of
+from lira.presentation.runs import choose_fpr, over_targets, read_runs, same_fprs, show_keys, summary
 from lira.store import Run
-from lira.tables import Table, _influence
-from lira.tables._labels import percent, show
-from lira.tables._resolution import mark, notes, resolution_of
-from lira.tables._runs import choose_fpr, over_targets, read_runs, same_fprs, show_keys, summary
-from lira.tables._text import mean_std
+from lira.tables import Table
 
 POOLED = ("low", "high", "influence", "influence_target", "null")
 """What is said of a PPV that is no mean over targets."""
@@ -33,13 +34,13 @@ def table(folders: Sequence[Path], fpr: float | None = None) -> Table:
     for heading, name, decimals in columns(data):
         shown = data[[f"{name}_{key}" for key in ("mean", "std", "influential")]].itertuples(index=False)
         text[heading] = [
-            _influence.mark(mark(mean_std(mean, std, decimals), label, place), targets)
+            influence.mark(mark(mean_std(mean, std, decimals), label, place), targets)
             for (mean, std, targets), label, place in zip(shown, data["resolution"], places, strict=True)
         ]
         influential += list(data[f"{name}_influential"])
     rate = f"Thresholds are set for an FPR of {percent(data['fpr'].iloc[0])}. "
     ppv = "PPV: mean over the targets for which anything was flagged."
-    return Table(data, text, keys, [rate + ppv, *notes(data["resolution"]), *_influence.notes(influential)])
+    return Table(data, text, keys, [rate + ppv, *notes(data["resolution"]), *influence.notes(influential)])
 
 
 def columns(data: pd.DataFrame) -> list[tuple[str, str, int]]:

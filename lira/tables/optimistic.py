@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from lira.presentation import influence
+from lira.presentation.labels import show
+from lira.presentation.numbers import mean_std, number
+from lira.presentation.resolution import mark, notes, resolution_of
+from lira.presentation.runs import at, over_targets, read_runs, same_fprs, show_keys, summary
 from lira.store import Run
-from lira.tables import Table, _influence
-from lira.tables._labels import show
-from lira.tables._resolution import mark, notes, resolution_of
-from lira.tables._runs import at, over_targets, read_runs, same_fprs, show_keys, summary
-from lira.tables._text import mean_std, number
+from lira.tables import Table
 
 
 def table(folders: Sequence[Path]) -> Table:
@@ -27,7 +28,7 @@ def table(folders: Sequence[Path]) -> Table:
     data = same_fprs(pd.DataFrame([row for run in read_runs(folders) for row in rates(run)]))
     data["reduction"] = data.apply(reduction, axis=1, data=data)
     text = show_rates(data)
-    below = [*notes(data["resolution"]), *_influence.notes([*data["auc_influential"], *data["tpr_influential"]])]
+    below = [*notes(data["resolution"]), *influence.notes([*data["auc_influential"], *data["tpr_influential"]])]
     return Table(data, text, list(text.columns).index("AUC (%)"), below)
 
 
@@ -71,7 +72,7 @@ def show_rates(data: pd.DataFrame) -> pd.DataFrame:
     first = data[data["fpr"] == data["fpr"].max()].reset_index(drop=True)
     text = show_keys(first).assign(Attack=first["attack"].map(show))
     text["AUC (%)"] = [
-        _influence.mark(mean_std(row.auc_mean, row.auc_std, 2), row.auc_influential) for row in first.itertuples()
+        influence.mark(mean_std(row.auc_mean, row.auc_std, 2), row.auc_influential) for row in first.itertuples()
     ]
     for fpr in sorted(data["fpr"].unique()):
         rows = data[data["fpr"] == fpr]
@@ -84,4 +85,4 @@ def show_rates(data: pd.DataFrame) -> pd.DataFrame:
 
 def show_tpr(row) -> str:
     """Mean ± standard deviation of a row's TPR, with its marks."""
-    return _influence.mark(mark(mean_std(row.tpr_mean, row.tpr_std, 3), row.resolution), row.tpr_influential)
+    return influence.mark(mark(mean_std(row.tpr_mean, row.tpr_std, 3), row.resolution), row.tpr_influential)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from lira.presentation.labels import show
+from lira.presentation.numbers import MISSING
+from lira.presentation.runs import SERIES, read_runs
 from lira.store import Run
 from lira.tables import Table
-from lira.tables._labels import show
-from lira.tables._runs import SERIES, read_runs
-from lira.tables._text import MISSING
 
 STATED = {"protocol": "Protocol", "recipe_version": "Recipe version", "device": "Device", "revision": "Git revision"}
 CHECKSUMS = {"data_sha256": "Data", "sha256": "φ and membership"}

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from lira.presentation.agreement import GAPS, Agreement, check_gap
+from lira.presentation.labels import percent
+from lira.presentation.numbers import mean_std, number
+from lira.presentation.resolution import mark, notes, resolved
+from lira.presentation.runs import moments
 from lira.ranks import top_by_chance
 from lira.tables import Table
-from lira.tables._agreement import GAPS, Agreement, check_gap
-from lira.tables._labels import percent
-from lira.tables._resolution import mark, notes, resolved
-from lira.tables._runs import moments
-from lira.tables._text import mean_std, number
 
 MEASURES = ("jaccard", "intersection", "union", "spearman")
 

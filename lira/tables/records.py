@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from lira.presentation.labels import percent, show
+from lira.presentation.numbers import MISSING, mean_std, number
+from lira.presentation.runs import choose_fpr, read_runs, run_labels
 from lira.records import counts, fprs_of, label_of, logits_of, most_exposed, priors_of, worth
 from lira.tables import Table
-from lira.tables._labels import percent, show
-from lira.tables._runs import choose_fpr, read_runs, run_labels
-from lira.tables._text import MISSING, mean_std, number
 
 COUNT = 3
 """Records where none is named."""

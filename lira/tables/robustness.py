@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from lira.presentation import influence
+from lira.presentation.labels import percent, show
+from lira.presentation.numbers import MISSING, mean_std, number
+from lira.presentation.resolution import mark, notes
+from lira.presentation.runs import RATES, choose_fpr, read_runs, require, same_fprs, show_keys, summary
 from lira.store import RUN_KEYS, Run
-from lira.tables import Table, _influence
-from lira.tables._labels import percent, show
-from lira.tables._resolution import mark, notes
-from lira.tables._runs import RATES, choose_fpr, read_runs, require, same_fprs, show_keys, summary
-from lira.tables._text import MISSING, mean_std, number
+from lira.tables import Table
 
 METRICS = {
     ("target", "auc"): "AUC (%)",
@@ -56,7 +57,7 @@ def table(
         "10 % of the targets. Moved most by: target (index of the shadow model) and the mean less the mean of the "
         "others. Undefined: targets without a value. Chance: the mean where membership is permuted."
     )
-    return Table(data, text, keys, [note, *notes(shown["resolution"]), *_influence.notes(shown["influential"])])
+    return Table(data, text, keys, [note, *notes(shown["resolution"]), *influence.notes(shown["influential"])])
 
 
 def seen(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -75,7 +76,7 @@ def at_fpr(run: Run, fpr: float | None) -> pd.DataFrame:
 def show_mean(row) -> str:
     """Mean ± standard deviation with its marks."""
     cell = mark(mean_std(row.mean, row.std, 3), row.resolution, "at" if row.mode == "target" else "τ at")
-    return _influence.mark(cell, row.influential)
+    return influence.mark(cell, row.influential)
 
 
 def interval(low: float, high: float) -> str:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from lira.tables import Table, _influence
-from lira.tables._resolution import notes
-from lira.tables._runs import at, read_runs, require, same_fprs, show_keys
-from lira.tables._text import number
+from lira.presentation import influence
+from lira.presentation.numbers import number
+from lira.presentation.resolution import notes
+from lira.presentation.runs import at, read_runs, require, same_fprs, show_keys
+from lira.tables import Table
 from lira.tables.benchmarks import shown as setting
 from lira.tables.optimistic import rates, show_tpr
 from lira.tables.utility import utility
@@ -32,4 +33,4 @@ def table(folders: Sequence[Path], attack: str = "online") -> Table:
         text[f"TPR (%) {at(fpr)}"] = [show_tpr(row) for row in data[data["fpr"] == fpr].itertuples()]
     text["Loss ratio"] = [number(value, 2) for value in once["loss_ratio_mean"]]
     text["Test accuracy (%)"] = [number(value, 2) for value in once["test_accuracy_mean"]]
-    return Table(data, text, keys, [*notes(data["resolution"]), *_influence.notes(data["tpr_influential"])])
+    return Table(data, text, keys, [*notes(data["resolution"]), *influence.notes(data["tpr_influential"])])

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from lira.presentation.numbers import mean_std
+from lira.presentation.runs import moments, read_runs, show_keys
 from lira.store import Run
 from lira.tables import Table
-from lira.tables._runs import moments, read_runs, show_keys
-from lira.tables._text import mean_std
 
 COLUMNS = {
     "train_loss": ("Train loss", 4),

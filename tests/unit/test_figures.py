@@ -147,7 +147,7 @@ def test_long_titles_of_roc_give_the_dataset_a_line_of_its_own(draw, monkeypatch
     from matplotlib import rc_context
 
     from lira.figures._style import STYLE
-    from lira.tables._labels import NAMES
+    from lira.presentation.labels import NAMES
 
     monkeypatch.setitem(NAMES, "resnet", "ResNet-18 (ImageNet stem)")
     with rc_context(STYLE):

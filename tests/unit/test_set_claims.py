@@ -10,7 +10,7 @@ from lira.claims.overlap import Sets
 from lira.claims.results import Results
 from lira.claims.sets import Flagged
 from lira.config.sections import Margins
-from lira.tables._agreement import Agreement
+from lira.presentation.agreement import Agreement
 
 MARGINS = Margins().model_dump()
 

@@ -6,8 +6,8 @@ import pytest
 
 from lira.config import load_study, read_yaml
 from lira.cost import costs, describe
+from lira.presentation.labels import augmentations
 from lira.published import published
-from lira.tables._labels import augmentations
 
 AOF = ["flip", "crop", "rotate", "jitter", "cutmix"]
 BENCHMARKS = {  # augmentations, dropout, weight decay, epochs, batch size

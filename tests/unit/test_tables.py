@@ -19,10 +19,11 @@ from lira import store
 from lira.attacks import score_file
 from lira.controls import gaussian_world
 from lira.errors import ConfigError, StoreError
+from lira.presentation.labels import percent
+from lira.presentation.numbers import mean_std, number
 from lira.tables import Table, names, tabulate
 from lira.tables._html import html
-from lira.tables._labels import percent
-from lira.tables._text import latex, mean_std, number, to_tex
+from lira.tables._text import latex, to_tex
 
 MAIN = [key for key in RUNS if key[1] in ("baseline", "aof", "tl")]
 ALL = [

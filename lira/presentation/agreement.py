@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from lira.errors import ConfigError, StoreError
+from lira.presentation.labels import show
+from lira.presentation.runs import negatives, targets
 from lira.store import Run, compared_runs
-from lira.tables._labels import show
-from lira.tables._runs import negatives, targets
 
 GAPS = {"median": "Median gap", "mean": "Mean gap"}
 
