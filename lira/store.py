@@ -217,6 +217,8 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
 
 
 def _revision() -> str:
+    if shutil.which("git") is None:
+        return "unknown"
     describe = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     done = subprocess.run(describe, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"

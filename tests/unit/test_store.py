@@ -179,3 +179,8 @@ def test_provenance_names_versions_and_revision():
     assert found["versions"]["numpy"] == np.__version__
     assert {"torch", "h5py", "python", "lira"} <= set(found["versions"])
     assert found["device"] == "cpu" and found["revision"]
+
+
+def test_where_there_is_no_git_the_revision_is_unknown(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert store.provenance()["revision"] == "unknown"
