@@ -2,6 +2,8 @@
 
 import ast
 import re
+import shlex
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -12,12 +14,20 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 CONDA_NAMES = {"matplotlib-base": "matplotlib", "pytorch": "torch"}
+WORKFLOW = {"snakemake", "snakemake-executor-plugin-slurm"}
+"""Needed where Snakemake runs, not by its jobs."""
 
 
 @pytest.fixture
 def required(request):
     project = tomllib.loads((request.config.rootpath / "pyproject.toml").read_text())["project"]
     return {item.name: item for item in map(Requirement, project["dependencies"])}
+
+
+@pytest.fixture
+def recipe(request):
+    text = (request.config.rootpath / "envs" / "lira.def").read_text()
+    return dict(re.findall(r"^%(\w+)\n((?: .*\n|\n)*)", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", ["analysis", "gpu"])
@@ -28,22 +38,31 @@ def test_conda_pins_agree_with_the_package(request, required, name):
         if package != "python":
             assert required[CONDA_NAMES.get(package, package)].specifier.contains(version), package
     missing = set(required) - {CONDA_NAMES.get(package, package) for package, _ in pins}
-    workflow = {"snakemake", "snakemake-executor-plugin-slurm"}
-    assert missing == workflow | ({"torch", "torchvision", "timm"} if name == "analysis" else set())
+    assert missing == WORKFLOW | ({"torch", "torchvision", "timm"} if name == "analysis" else set())
 
 
-def test_the_container_holds_the_training_environment_and_lira(request):
-    """Pins stand in envs/gpu.yaml alone; the recipe copies what `pip install .` needs. It is not built here."""
+def test_the_container_holds_the_training_environment_and_lira(request, recipe):
+    """It copies what `pip install .` needs; tests/workflow/test_container.py builds it."""
     root = request.config.rootpath
-    recipe = (root / "envs" / "lira.def").read_text()
-    sections = dict(re.findall(r"^%(\w+)\n((?: .*\n|\n)*)", recipe, re.MULTILINE))
-    copied = dict(line.split() for line in sections["files"].splitlines() if line)
+    copied = dict(line.split() for line in recipe["files"].splitlines() if line)
     assert all((root / source).exists() for source in copied)
     assert {"envs/gpu.yaml", "pyproject.toml", "lira"} <= set(copied)
-    assert f"--file {copied['envs/gpu.yaml']}" in sections["post"]
-    assert "pip install --no-deps /opt/build" in sections["post"]
+    assert "pip install --no-cache-dir --no-deps /opt/build\n" in recipe["post"]
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     assert {project["readme"], *project["license-files"]} <= set(copied)
+
+
+def test_the_container_installs_the_pins_of_the_training_environment(request, required, recipe):
+    """They stand in envs/gpu.yaml alone, and the recipe's own line turns them into pip's."""
+    environment = request.config.rootpath / "envs" / "gpu.yaml"
+    (line,) = (line for line in recipe["post"].splitlines() if line.strip().startswith("sed "))
+    command, _, written = line.replace("/opt/build/gpu.yaml", shlex.quote(str(environment))).partition(" > ")
+    assert f"--requirement {written}\n" in recipe["post"]
+    said = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+    installed = {item.name: str(item.specifier) for item in map(Requirement, said.splitlines())}
+    pins = [item.split(" =") for item in yaml.safe_load(environment.read_text())["dependencies"] if item != "pip"]
+    assert installed == {CONDA_NAMES.get(name, name): f"=={pin}.*" for name, pin in pins if name != "python"}
+    assert set(installed) == set(required) - WORKFLOW
 
 
 def test_every_import_is_declared(request, required):
