@@ -12,6 +12,12 @@ from lira.claims.results import NETWORKS
 RECIPE = {"augment": ["flip", "crop", "cutout"], "dropout": 0.0, "weight_decay": 5e-4, "batch_size": 256}
 RECIPE |= {"start": "scratch", "crop_padding": "reflect"}
 AOF = {"augment": ["flip", "crop", "rotate", "jitter", "cutmix"], "dropout": 0.1, "weight_decay": 1e-3}
+RATES = [  # of CIFAR-10 baseline
+    ("online", "target", 1e-3, "tpr", np.nan, 10.3, 0.05),  # published 10.268
+    ("online", "target", np.nan, "auc", np.nan, 70.0, 0.1),  # 76.48
+    ("offline", "target", 1e-3, "tpr", np.nan, 3.3, 2.0),  # 3.262
+    ("online", "target", 1e-5, "tpr", np.nan, 3.95, 0.05, "TPR at 0 FP"),  # 3.956
+]
 
 
 def write_run(
