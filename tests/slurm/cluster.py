@@ -39,9 +39,13 @@ JobAcctGatherType=jobacct_gather/none
 JobCompType=jobcomp/none
 MinJobAge=3600
 GresTypes=gpu
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=32000 Gres=gpu:1 State=UNKNOWN
-PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
-PartitionName=gpu Nodes={host} MaxTime=1-00:00:00 State=UP
+PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE PreemptMode=OFF State=UP
+PartitionName=gpu Nodes={host} MaxTime=1-00:00:00 PreemptMode=OFF State=UP
+PartitionName=spot Nodes={host} State=UP
+PartitionName=urgent Nodes={host} PriorityTier=2 PreemptMode=OFF State=UP
 """
 
 SRUN = """\
@@ -53,7 +57,10 @@ exec {srun} "$@"
 
 
 class Cluster:
-    """One node of 4 CPUs, 32 GB and one GPU, whatever the machine has; partitions ``cpu`` and ``gpu``."""
+    """One node of 4 CPUs, 32 GB and one GPU, whatever the machine has.
+
+    Jobs go to the partitions ``cpu`` and ``gpu``; those in ``spot`` make room for jobs in ``urgent``.
+    """
 
     def __init__(self, folder: Path):
         self.folder, self.daemons = folder, {}

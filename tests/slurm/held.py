@@ -1,7 +1,7 @@
 """A user's network that says where its job ran, and waits while a file called ``hold`` is there.
 
 It waits once its job has some finished work to lose: a cohort kept beside its shard. While a file called ``slow`` is
-there each batch of training takes half a second. The file ``batches`` gets a dot for each.
+there each batch of training takes two seconds. The file ``batches`` gets a dot for each.
 """
 
 import json
@@ -29,7 +29,7 @@ class Slow(nn.Module):
         if torch.is_grad_enabled():
             with open("batches", "a") as batches:
                 batches.write(".")
-            time.sleep(0.5 * Path("slow").exists())
+            time.sleep(2 * Path("slow").exists())
         return x
 
 

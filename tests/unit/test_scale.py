@@ -1,5 +1,6 @@
 """The model of a cluster against closed forms, and the paper's graph against what is promised of it."""
 
+import re
 import sys
 
 import numpy as np
@@ -69,9 +70,13 @@ def paper(request, scale):
     return scale.planned(request.config.rootpath / "studies" / "paper.yaml")
 
 
-def test_the_papers_study_leaves_fewer_than_10000_files(scale, paper):
+@pytest.mark.parametrize("document", ["cluster.md", "scale.md"])
+def test_the_papers_study_leaves_as_many_files_as_is_documented_and_fewer_than_10000(request, scale, paper, document):
     """Outputs, logs, records of time and memory, and Snakemake's own record of each output."""
-    assert 836 * 4 < scale.files(paper) < 10_000
+    text = (request.config.rootpath / "docs" / document).read_text()
+    (stated,) = re.findall(r"([\d,]+) files[;:]", text)
+    assert scale.files(paper) < 10_000
+    assert int(stated.replace(",", "")) == pytest.approx(scale.files(paper), rel=0.01)
 
 
 def test_the_papers_jobs_are_its_shards_its_attacks_and_little_else(request, scale, paper):
