@@ -49,16 +49,19 @@ def choose(package: str, function: str, name: str, options: dict[str, Any]) -> C
     """The function that makes table or figure ``name``, its options checked.
 
     Raises:
-        ConfigError: there is no such table or figure, or it does not take one of the options.
+        ConfigError: there is no such table or figure, it does not take one of the options, or lacks one it needs.
     """
     kind, existing = package.rpartition(".")[2], names(package)
     if name not in existing:
         raise ConfigError(f"{kind}: unknown {name!r}, allowed: {', '.join(existing)}")
     make = getattr(import_module(f"{package}.{name}"), function)
-    allowed = [parameter for parameter in inspect.signature(make).parameters if parameter != "folders"]
+    allowed = {option: taken for option, taken in inspect.signature(make).parameters.items() if option != "folders"}
     for option in options:
         if option not in allowed:
             raise ConfigError(f"{kind}.{name}: unknown option {option!r}, allowed: {', '.join(allowed) or 'none'}")
+    for option, taken in allowed.items():
+        if taken.default is taken.empty and option not in options:
+            raise ConfigError(f"{kind}.{name}: needs the option {option!r}, which has no default")
     return make
 
 

@@ -335,6 +335,8 @@ def test_errors_name_what_is_wrong_and_what_is_allowed(study, tmp_path):
         plot("rocs", [study], tmp_path / "rocs.pdf")
     with pytest.raises(ConfigError, match=r"figures.roc: unknown option 'fpr', allowed: none"):
         plot("roc", folders_of(study, "roc"), tmp_path / "roc.pdf", fpr=0.01)
+    with pytest.raises(ConfigError, match=r"figures.top_vulnerable: needs the option 'data'"):
+        plot("top_vulnerable", [study], tmp_path / "x.pdf")
     with pytest.raises(ConfigError, match="attack: no results for onlin, there are: online,"):
         plot("thresholds", folders_of(study, "thresholds"), tmp_path / "x.pdf", attack="onlin")
     with pytest.raises(ConfigError, match="2 folders are given .* but this shows one comparison: give one"):

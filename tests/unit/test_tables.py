@@ -370,6 +370,12 @@ def test_rank_agreement(make, study):
     assert set(only["gap"].dropna()) == {"mean"}
 
 
+def test_an_option_without_a_default_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("lira.tables.utility.table", lambda folders, needed, fpr=None: None)
+    with pytest.raises(ConfigError, match=r"tables.utility: needs the option 'needed'"):
+        tabulate("utility", [tmp_path], tmp_path / "x.csv", fpr=0.1)
+
+
 def test_errors_name_what_is_wrong_and_what_is_allowed(make, study, tmp_path):
     with pytest.raises(ConfigError, match="unknown 'utilty', allowed: ablation, benchmarks"):
         make("utilty")
