@@ -43,7 +43,19 @@ def check_study(study: "Study") -> None:
         distinct(table, getattr(study, table))
         for key in getattr(study, table):
             known(table, key, study.runs)
+    _check_membership(study)
     _check_file_names(study)
+
+
+def _check_membership(study: "Study") -> None:
+    """Whether leaving out any one model leaves every sample a model that holds it and one that does not."""
+    models, fraction = study.shadow_models, study.member_fraction
+    holding = int(fraction * models)
+    if min(holding, models - holding) < 2 and not all(run.scores for run in study.runs.values()):
+        raise ConfigError(
+            f"shadow_models: {models} with member_fraction: {fraction:g} has {holding} models with each sample and "
+            f"{models - holding} without, allowed: 2 or more of each, as each model is left out once"
+        )
 
 
 def _check_file_names(study: "Study") -> None:

@@ -2,11 +2,14 @@
 
 import copy
 
+import numpy as np
 import pytest
 import yaml
 
+from lira.attacks import leave_one_out
 from lira.config import AUGMENTATIONS, DATASETS, FAMILIES, Recipe, commented_defaults, load_study, read_yaml, schema
-from lira.errors import ConfigError
+from lira.errors import ConfigError, DataError
+from lira.membership import balanced_membership
 
 MINIMAL = {
     "study": "s",
@@ -46,6 +49,9 @@ def test_minimal_study_resolves():
     [
         (["shadow_models"], "many", ["shadow_models", "'many'", "integer"]),
         (["shadow_models"], 1, ["shadow_models", "1", "greater than or equal to 2"]),
+        (["shadow_models"], 3, ["shadow_models: 3", "member_fraction: 0.5", "1 models with", "2 without", "2 or more"]),
+        (["member_fraction"], 0.05, ["member_fraction: 0.05", "shadow_models: 4", "0 models with", "2 or more"]),
+        (["member_fraction"], 0.8, ["member_fraction: 0.8", "3 models with", "1 without", "2 or more"]),
         (["shadw_models"], 4, ["shadw_models", "unknown key", "shadow_models"]),
         (["shard_size"], 0, ["shard_size", "0", "greater than or equal to 1"]),
         (["seeds"], [1, 2, 1], ["seeds", "1 is given more than once"]),
@@ -79,6 +85,19 @@ def test_mistakes_are_named_in_one_line(path, value, said):
     assert "\n" not in message
     for part in said:
         assert part in message
+
+
+@pytest.mark.parametrize(("models", "fraction"), [(4, 0.5), (5, 0.4), (5, 0.6), (8, 0.25), (8, 0.75)])
+def test_the_smallest_studies_that_pass_can_be_attacked(models, fraction):
+    load_study(MINIMAL | {"shadow_models": models, "member_fraction": fraction})
+    phi = np.random.default_rng(0).normal(size=(models, 20, 1))
+    leave_one_out(phi, balanced_membership(20, models, fraction, 0))
+    with pytest.raises(DataError, match="has no"):
+        leave_one_out(phi[:3], balanced_membership(20, 3, 0.5, 0))
+
+
+def test_imported_scores_bring_their_own_membership():
+    load_study({"study": "mine", "shadow_models": 2, "runs": {"a/b/c": {"scores": "x.npz"}}})
 
 
 def test_a_comparison_of_too_many_runs_is_refused():

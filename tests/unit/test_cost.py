@@ -137,7 +137,7 @@ def test_what_is_there_is_taken_off(smoke, tmp_path):
     assert list(whole["phi"]) == list(left["phi"])
 
 
-@given(models=st.integers(2, 300), size=st.none() | st.integers(1, 100).map(lambda cohorts: 3 * cohorts))
+@given(models=st.integers(4, 300), size=st.none() | st.integers(1, 100).map(lambda cohorts: 3 * cohorts))
 def test_shards_hold_every_model_once_in_whole_cohorts(models, size):
     network = {"family": "resnet"}
     regime = {"cohort": 3, "epochs": 1000}
