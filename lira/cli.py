@@ -271,8 +271,8 @@ def record(
     folders, data = [run.folder for run in runs], records.data_of(study, runs[0])
     typer.echo(tables.preview("records", folders, **_given(sample=sample, fpr=fpr)))
     output = output or study / "records" / f"{runs[0].key['dataset']}-{sample}.pdf"
-    figures.plot("records", folders, output, **_given(sample=sample, fpr=fpr, data=data))
-    typer.echo(f"Card: {output} and .png")
+    written = figures.plot("records", folders, output, **_given(sample=sample, fpr=fpr, data=data))
+    typer.echo(f"Card: {' and '.join(map(str, written))}")
 
 
 @app.command()

@@ -15,7 +15,7 @@ from lira.store import atomic
 from lira.tables import choose
 
 
-def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options: Any) -> None:
+def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options: Any) -> list[Path]:
     """Makes one figure and writes it as ``.pdf`` and ``.png``; the same results give the same bytes.
 
     Args:
@@ -24,8 +24,11 @@ def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options
         output: Path of the ``.pdf``; the ``.png`` goes beside it.
         options: What the figure's function declares; ``None`` means its default.
 
+    Returns:
+        The two files.
+
     Raises:
-        ConfigError: unknown figure or option, or no folders.
+        ConfigError: unknown figure or option, a missing one, or no folders.
         StoreError: a result file is missing.
     """
     from matplotlib import rc_context
@@ -42,10 +45,12 @@ def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options
         runs = provenance.runs_of(folders)
         box = _write_below(made, provenance.differences(runs))
         record = provenance.as_text(provenance.record(f"figures.{name}", options, runs))
-        for suffix, metadata in ((".pdf", {"CreationDate": None, "Keywords": record}), (".png", {"lira": record})):
+        carried = {".pdf": {"CreationDate": None, "Keywords": record}, ".png": {"lira": record}}
+        for suffix, metadata in carried.items():
             with atomic(output.with_suffix(suffix)) as beside:
                 made.savefig(beside, format=suffix[1:], dpi=DPI, metadata=metadata, bbox_inches=box)
             made.set_layout_engine("none")  # what the first drawing arranged holds for the second
+    return [output.with_suffix(suffix) for suffix in carried]
 
 
 def _write_below(figure: Any, notes: Sequence[str]) -> str | None:

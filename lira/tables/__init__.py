@@ -78,7 +78,7 @@ def tabulate(
         options: What the table's function declares; ``None`` means its default.
 
     Raises:
-        ConfigError: unknown table or option, or no folders.
+        ConfigError: unknown table or option, a missing one, or no folders.
         StoreError: a result file is missing.
     """
     made = _made(name, folders, options)

@@ -80,11 +80,12 @@ def test_a_record_is_followed_in_the_runs_of_the_first_comparison(study):
 
 
 def test_the_command_prints_the_card_and_draws_it(study, tmp_path):
-    done = CliRunner().invoke(app, ["record", str(study), "7", "--fpr", "0.01", "--output", str(tmp_path / "card.pdf")])
+    done = CliRunner().invoke(app, ["record", str(study), "7", "--fpr", "0.01", "--output", str(tmp_path / "card.xyz")])
     assert done.exit_code == 0, done.output
     assert done.output.count("| 7 ") == len(comparable_runs(study))
     assert "FCN AOF seed 0" in done.output and "PPV (%) at π = 1 %" in done.output
     assert {path.name for path in tmp_path.iterdir()} == {"card.pdf", "card.png"}
+    assert done.output.endswith(f"Card: {tmp_path / 'card.pdf'} and {tmp_path / 'card.png'}\n")
     missing = CliRunner().invoke(app, ["record", str(study), "240"])
     assert isinstance(missing.exception, ConfigError) and "0 to 239" in str(missing.exception)
 
