@@ -26,6 +26,7 @@ UTILITY = {
     "test_accuracy": "accuracy",
 }
 FLOOR = "TPR at 0 FP"
+OTHER_FLOOR = "FPR floor: zero false positives in pools of different sizes"
 
 
 class Number(NamedTuple):
@@ -46,6 +47,11 @@ class Number(NamedTuple):
     floor: bool = False
 
 
+def margin_of(kind: str, published: float, margins: Mapping[str, float]) -> float:
+    """Largest difference from a published number that still agrees, in its own unit."""
+    return margins[kind] * (1 if kind in POINTS else abs(published))
+
+
 def judge(number: Number, margins: Mapping[str, float], obstacles: str = "", same_pool: bool = True) -> dict:
     """The columns of a row that hold numbers and verdict.
 
@@ -56,7 +62,7 @@ def judge(number: Number, margins: Mapping[str, float], obstacles: str = "", sam
         same_pool: Whether both pools have one size.
     """
     quantity, kind, theirs, ours, floor = number
-    margin = margins[kind] * (1 if kind in POINTS else abs(theirs.value))
+    margin = margin_of(kind, theirs.value, margins)
     row = {"quantity": quantity, "published": theirs.value, "published_error": theirs.error}
     found = ours or Estimate(np.nan, np.nan)
     low, high = within(kind, *found.interval())
@@ -68,7 +74,7 @@ def judge(number: Number, margins: Mapping[str, float], obstacles: str = "", sam
     low, high = difference.interval()
     row |= {"difference": difference.value, "difference_low": low, "difference_high": high}
     if floor and not same_pool:
-        return row | {"verdict": UNKNOWN, "reason": "FPR floor: zero false positives in pools of different sizes"}
+        return row | {"verdict": UNKNOWN, "reason": OTHER_FLOOR}
     verdict = equivalence(difference, margin)
     if verdict != UNKNOWN:
         return row | {"verdict": verdict, "reason": "FPR floor: zero false positives in both pools" if floor else ""}
@@ -84,6 +90,13 @@ def of_run(run: Benchmark, dataset: str, network: str, numbers: list[Number], ma
         if number.ours is not None or obstacles:
             row = judge(number, margins, obstacles, run.pool == POOLS[dataset])
             yield {"published_run": f"{dataset}/{network}"} | names | row | {"label": "" if obstacles else label}
+
+
+def unlike(run: Benchmark, rate: Mapping) -> str:
+    """Why a rate of a run has no verdict beside that of Table 1, as in :func:`judge`; empty if it may have one."""
+    place = run.key["dataset"], run.key["regime"]
+    floor = rate["resolution"] == FLOOR and run.pool != POOLS[run.key["dataset"]]
+    return run.obstacles(place[0], BENCHMARKS[place]) or (OTHER_FLOOR if floor else "")
 
 
 def utility(results: Results, margins: Mapping) -> Iterator[dict]:
@@ -135,20 +148,31 @@ def calibrated(results: Results, margins: Mapping) -> Iterator[dict]:
 
 
 def _rate(run: Benchmark, row: Mapping, column: str, kind: str, name: str, place: tuple) -> Number:
-    """A rate over targets; the published spread is over targets that share samples, as ours are.
-
-    What that adds to the standard error of the mean is taken from ours.
-    """
+    """A rate over targets."""
     found, fpr = run.rate(*place), place[2]
-    name = f"{name}, {percent(fpr)} FPR" if fpr else name
-    error = row[f"{column}_std"] / MODELS**0.5
+    name, theirs = f"{name}, {percent(fpr)} FPR" if fpr else name, published_rate(row, column, found)
     if found is None:
-        return Number(name, kind, Estimate(row[f"{column}_mean"], error), None)
-    ours = estimate(found)
-    alone = found["std"] / max(found["targets"], 1) ** 0.5
-    inflation = max(1.0, ours.error / alone) if alone > 0 and not np.isnan(ours.error) else 1.0
-    floor = found["resolution"] == FLOOR
-    return Number(name, kind, Estimate(row[f"{column}_mean"], error * inflation), ours, floor)
+        return Number(name, kind, theirs, None)
+    return Number(name, kind, theirs, estimate(found), found["resolution"] == FLOOR)
+
+
+def published_rate(row: Mapping, column: str, found: Mapping | None) -> Estimate:
+    """A published mean over targets, in percent, with its standard error.
+
+    The published spread is over targets that share samples, as ours are. What that adds to the standard error of the
+    mean is taken from ours.
+
+    Args:
+        row: Of the published table.
+        column: Its name there, less ``_mean`` and ``_std``.
+        found: The study's own rate, as :meth:`lira.claims.results.Benchmark.rate`.
+    """
+    theirs = Estimate(row[f"{column}_mean"], row[f"{column}_std"] / MODELS**0.5)
+    if found is None:
+        return theirs
+    error, alone = found["standard_error"], found["std"] / max(found["targets"], 1) ** 0.5
+    inflation = max(1.0, error / alone) if alone > 0 and not np.isnan(error) else 1.0
+    return theirs._replace(error=theirs.error * inflation)
 
 
 def ablation(results: Results, margins: Mapping) -> Iterator[dict]:

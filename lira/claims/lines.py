@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lira.claims.comparison import POINTS
+from lira.claims.comparison import margin_of
 from lira.claims.equivalence import AGREES, DIFFERS, FAILS, HOLDS, UNKNOWN, Estimate, equivalence, within
 
 OF_SIZES = {AGREES: HOLDS, DIFFERS: FAILS, UNKNOWN: UNKNOWN}
@@ -26,10 +26,20 @@ def line(
 
 
 def size(
-    claim: str, part: str, ours: Estimate | None, stated: float, margins: Mapping[str, float], kind: str, numbers: str
+    claim: str,
+    part: str,
+    ours: Estimate | None,
+    stated: Estimate,
+    margins: Mapping[str, float],
+    kind: str,
+    numbers: str,
 ) -> dict:
-    """The line of a size: does ours agree with the stated one within the margin of its kind?"""
-    margin = margins[kind] * (1 if kind in POINTS else abs(stated))
+    """The line of a size: does ours agree with the stated one within the margin of its kind?
+
+    The stated number is exact (error 0) where the paper gives it in its text alone.
+    """
+    margin = margin_of(kind, stated.value, margins)
     known = ours is not None and not np.isnan(ours.error)
-    verdict = equivalence(ours - Estimate(stated, 0.0), margin) if known else UNKNOWN
-    return line(claim, part, OF_SIZES[verdict], ours, kind, f"{numbers}; stated {stated:.3g} ± {margin:.3g}", stated)
+    verdict = equivalence(ours - stated, margin) if known else UNKNOWN
+    said = f"{numbers}; stated {stated.value:.3g}, {f'its standard error {stated.error:.2g}, ' if stated.error else ''}"
+    return line(claim, part, OF_SIZES[verdict], ours, kind, f"{said}margin ±{margin:.3g}", stated.value)

@@ -4,14 +4,17 @@ Cells of one run share its targets: the error of a mean over cells is the mean o
 together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from lira.claims.comparison import margin_of, published_rate, unlike
 from lira.claims.equivalence import FAILS, HOLDS, UNKNOWN, Estimate, exceeds
 from lira.claims.lines import line, size
-from lira.claims.overlap import ENOUGH, FIT, own_fit, published_fit
+from lira.claims.overlap import ENOUGH, FIT, FIT_FPR, carries, comparable_fit, own_fit, published_fit
 from lira.claims.overlap import FPR as PUBLISHED_FPR
 from lira.claims.results import Benchmark, Results, estimate
 from lira.presentation.labels import percent
@@ -21,6 +24,9 @@ from lira.tables.optimistic import baseline, rates
 LIRA = ("online", "online_fixed", "offline", "offline_fixed")
 REDUCTIONS = {"aof": ("AOF", 6.2, "2.4–18"), "tl": ("TL", 28.0, "up to 191")}
 """Of each regime: its name, the paper's mean reduction and its range, in the text."""
+
+FPRS = {1e-5: "1e-5", 1e-3: "1e-3"}
+"""Of the paper's tables, as their columns name them."""
 
 MODES = ("target", "shadow")
 REALISTIC = 0.1
@@ -33,67 +39,117 @@ CHANCE = 0.05
 """Largest probability, over all targets and cells, that a target has so many of the false positives by chance."""
 
 
+class Cell(NamedTuple):
+    """A TPR of a regime's run and that of its baseline; rows of :func:`lira.tables.optimistic.rates` and their runs."""
+
+    against: Mapping
+    cell: Mapping
+
+    @property
+    def place(self) -> tuple[str, str, float]:
+        """Dataset, attack and FPR."""
+        return self.cell["dataset"], self.cell["attack"], self.cell["fpr"]
+
+    @property
+    def ratio(self) -> Estimate:
+        """Logarithm of the reduction; NaN where either TPR is 0."""
+        return log_ratio(*(Estimate(of["tpr_mean"], of["tpr_standard_error"]) for of in self))
+
+    def gap(self, name: str) -> str:
+        """Why the regime of this name has no reduction here; empty if it has one."""
+        if self.against["tpr_mean"] == 0:
+            return "TPR of 0 of the baseline"
+        if self.cell["tpr_mean"] == 0:
+            return f"TPR of 0 after {name}, so that the reduction is understated"
+        return "no known error" if np.isnan(self.ratio.error) else ""
+
+    def unlike(self, tables: Mapping[tuple, float]) -> str:
+        """Why it is not compared with the paper's tables; empty if it is."""
+        if self.place not in tables:
+            return "not in the tables"
+        return next(filter(None, (unlike(of["run"], of) for of in (self.cell, self.against))), "")
+
+    def published(self, tables: Mapping[tuple, float]) -> Estimate:
+        """The reduction of the paper's tables, with the error that their ± give it."""
+        rows = published("optimistic").rows.set_index(["dataset", "regime", "attack"])
+        column, parts = f"tpr_at_fpr_{FPRS[self.cell['fpr']]}", []
+        for of in self:
+            ours = of["run"].rate(of["attack"], "target", of["fpr"], "tpr")
+            parts.append(published_rate(rows.loc[of["dataset"], of["regime"], of["attack"]], column, ours))
+        return Estimate(tables[self.place], tables[self.place] * log_ratio(*parts).error)
+
+
 def reductions(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     """AOF and TL cut the TPR: over four LiRA attacks and all FPRs of every benchmark."""
-    rows = [cell for run in results.benchmarks() for cell in rates(run.run)]
+    rows = [cell | {"run": run} for run in results.benchmarks() for cell in rates(run.run)]
     data = pd.DataFrame(rows) if rows else pd.DataFrame(columns=["regime", "attack"])
     for regime, (name, stated, spread) in REDUCTIONS.items():
         claim, found = f"{name} cuts the TPR", []
         for _, cell in data[(data["regime"] == regime) & data["attack"].isin(LIRA)].iterrows():
             against = baseline(cell, data)
-            place = cell["dataset"], cell["attack"], cell["fpr"]
-            found += [] if against is None else [(place, log_ratio(against, cell))]
-        pairs = [(place, ratio) for place, ratio in found if not np.isnan(ratio.error)]
-        places, known = [place for place, _ in pairs], [ratio for _, ratio in pairs]
-        left = f", {len(found) - len(known)} cells without a TPR left out" if len(known) < len(found) else ""
+            found += [] if against is None else [Cell(against, cell)]
+        left = left_out(Counter(cell.gap(name) for cell in found), "cells")
+        known = [cell for cell in found if not cell.gap(name)]
         if not known:
             yield line(claim, "direction", UNKNOWN, None, "reduction", f"no cell with a baseline{left}")
             continue
-        ratios, errors = np.exp([ratio.value for ratio in known]), np.array([ratio.error for ratio in known])
-        centre, mean = _mean(known), Estimate(float(ratios.mean()), float((ratios * errors).mean()))
+        ratios, centre = np.exp([cell.ratio.value for cell in known]), _mean([cell.ratio for cell in known])
         cells = f"{(ratios > 1).sum()} of {len(ratios)} cells above 1, {ratios.min():.2g}–{ratios.max():.2g}×{left}"
         low, high = (float(end) for end in np.exp(centre.interval()))
         geometric = Estimate(float(np.exp(centre.value)), np.nan)
         said = f"geometric mean {geometric.value:.2f}×, {cells}"
         tested = line(claim, "direction", exceeds(centre, 0.0), geometric, "reduction", said)
         yield tested | {"low": low, "high": high}
+        mean = _times(known)
         numbers = f"mean {mean.value:.2f}×, {cells}; the text's range {spread}×"
-        yield size(claim, "size, the text's", mean, stated, margins, "reduction", numbers)
-        yield _as_tables(claim, regime, places, ratios, errors, margins)
+        yield size(claim, "size, the text's", mean, Estimate(stated, 0.0), margins, "reduction", numbers)
+        yield _as_tables(claim, regime, known, margins)
 
 
-def _as_tables(claim: str, regime: str, places: Sequence[tuple], ratios, errors, margins: Mapping) -> dict:
-    """Size against the paper's tables, over the cells (dataset, attack, FPR) that both have."""
+def _times(cells: Sequence[Cell]) -> Estimate:
+    """Arithmetic mean of reductions."""
+    ratios = [(float(np.exp(cell.ratio.value)), cell.ratio.error) for cell in cells]
+    return _mean([Estimate(ratio, ratio * error) for ratio, error in ratios])
+
+
+def left_out(reasons: Mapping[str, int], things: str) -> str:
+    """What to say of those that were left out, by why; empty if none was."""
+    said = [f"{count} {things} ({reason})" for reason, count in reasons.items() if reason and count]
+    return f"; left out: {', '.join(said)}" if said else ""
+
+
+def _as_tables(claim: str, regime: str, cells: Sequence[Cell], margins: Mapping) -> dict:
+    """Size against the paper's tables, over the cells that both have and that have a verdict there."""
     part, tables = "size, the tables'", of_tables(regime)
-    both = [place in tables for place in places]
-    if not any(both):
-        return line(claim, part, UNKNOWN, None, "reduction", "no cell of the paper's tables")
-    theirs = np.array([tables[place] for place in places if place in tables])
-    mean = Estimate(float(ratios[both].mean()), float((ratios * errors)[both].mean()))
-    numbers = f"mean {mean.value:.2f}× over the {len(theirs)} cells that the tables have, of {len(places)}; "
-    numbers += f"the tables' range over them {theirs.min():g}–{theirs.max():g}×"
-    return size(claim, part, mean, float(theirs.mean()), margins, "reduction", numbers)
+    left = left_out(Counter(cell.unlike(tables) for cell in cells), "cells")
+    both = [cell for cell in cells if not cell.unlike(tables)]
+    if not both:
+        return line(claim, part, UNKNOWN, None, "reduction", f"no cell as in the paper's tables{left}")
+    mean, theirs = _times(both), [cell.published(tables) for cell in both]
+    least, most = (end(one.value for one in theirs) for end in (min, max))
+    numbers = (
+        f"mean {mean.value:.2f}× over {len(both)} cells of the tables, their range there {least:g}–{most:g}×{left}"
+    )
+    return size(claim, part, mean, _mean(theirs), margins, "reduction", numbers)
 
 
 def of_tables(regime: str) -> dict[tuple[str, str, float], float]:
     """Reductions of the LiRA attacks in the paper's own Tables 3-6, by dataset, attack and FPR."""
     rows = published("optimistic").rows
     rows = rows[(rows["regime"] == regime) & rows["attack"].isin(LIRA)]
-    columns = {1e-5: "reduction_at_fpr_1e-5", 1e-3: "reduction_at_fpr_1e-3"}
     return {
-        (row["dataset"], row["attack"], fpr): row[column]
+        (row["dataset"], row["attack"], fpr): row[f"reduction_at_fpr_{name}"]
         for row in rows.to_dict("records")
-        for fpr, column in columns.items()
+        for fpr, name in FPRS.items()
     }
 
 
-def log_ratio(against: Mapping, cell: Mapping) -> Estimate:
+def log_ratio(against: Estimate, cell: Estimate) -> Estimate:
     """Logarithm of a reduction; NaN where either TPR is 0."""
-    parts = [Estimate(of["tpr_mean"], of["tpr_standard_error"]) for of in (against, cell)]
-    if min(part.value for part in parts) <= 0:
+    if min(against.value, cell.value) <= 0:
         return Estimate(np.nan, np.nan)
-    error = np.hypot(*(part.error / part.value for part in parts))
-    return Estimate(float(np.log(parts[0].value / parts[1].value)), float(error))
+    error = np.hypot(against.error / against.value, cell.error / cell.value)
+    return Estimate(float(np.log(against.value / cell.value)), float(error))
 
 
 def _mean(of: Sequence[Estimate]) -> Estimate:
@@ -142,19 +198,31 @@ def _ppv(run: Benchmark, mode: str, fpr: float, prior: float) -> Estimate | None
 
 def _fall_as_tables(claim: str, runs: Sequence[Benchmark], prior: float, margins: Mapping) -> Iterator[dict]:
     """Size against the paper's tables, whose target thresholds have a PPV of 100 %, over the runs that both have."""
-    rows, part = published("calibrated").rows, "size, the tables'"
-    if (column := f"ppv_{100 * prior:g}pct_mean") not in rows:
+    rows, part, column = published("calibrated").rows, "size, the tables'", f"ppv_{100 * prior:g}pct"
+    if f"{column}_mean" not in rows:
         return
-    stated = rows[rows["attack"] == "online"].set_index(["dataset", "regime"])[column]
-    found = {run: _ppv(run, "shadow", PUBLISHED_FPR, prior) for run in runs if _place(run) in stated.index}
-    both = {run: ppv for run, ppv in found.items() if ppv}
+    stated = rows[rows["attack"] == "online"].set_index(["dataset", "regime"])
+    found = {run: run.rate("online", "shadow", PUBLISHED_FPR, "ppv", prior) for run in runs}
+    why = {run: _fall_unlike(run, rate, stated.index) for run, rate in found.items()}
+    left = left_out(Counter(why.values()), "runs")
+    both = {run: rate for run, rate in found.items() if not why[run]}
     if not both:
-        yield line(claim, part, UNKNOWN, None, "ppv", f"no run of the paper's tables at {percent(PUBLISHED_FPR)} FPR")
+        none = f"no run as in the paper's tables at {percent(PUBLISHED_FPR)} FPR{left}"
+        yield line(claim, part, UNKNOWN, None, "ppv", none)
         return
-    shadow = _mean(list(both.values()))
-    theirs = float(100 - np.mean([stated[_place(run)] for run in both]))
-    numbers = f"{100 - shadow.value:.1f} points below 100 %, mean of the {len(both)} runs that the tables have"
-    yield size(claim, part, Estimate(100.0, 0.0) - shadow, theirs, margins, "ppv", numbers)
+    none_false, shadow = Estimate(100.0, 0.0), _mean([estimate(rate) for rate in both.values()])
+    theirs = _mean([published_rate(stated.loc[_place(run)], column, rate) for run, rate in both.items()])
+    numbers = f"{100 - shadow.value:.1f} points below 100 %, mean of {len(both)} runs of the tables{left}"
+    yield size(claim, part, none_false - shadow, none_false - theirs, margins, "ppv", numbers)
+
+
+def _fall_unlike(run: Benchmark, rate: Mapping | None, places: Container[tuple]) -> str:
+    """Why a run's PPV is not compared with the paper's tables; empty if it is."""
+    if _place(run) not in places:
+        return "not in the tables"
+    if rate is None or np.isnan(rate["standard_error"]):
+        return "no PPV with a known error"
+    return unlike(run, rate)
 
 
 def _place(run: Benchmark) -> tuple[str, str]:
@@ -162,20 +230,26 @@ def _place(run: Benchmark) -> tuple[str, str]:
 
 
 def loss_ratio(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
-    """The loss ratio predicts the TPR at 0.1 % FPR, or at the largest FPR of the study."""
+    """The loss ratio predicts the TPR at 0.1 % FPR, or at the largest FPR of the study; its sizes are the fit's."""
     claim, fprs = "The loss ratio predicts the TPR", results.runs[0].fprs
-    fpr = 1e-3 if 1e-3 in fprs else fprs[-1]
+    fpr = FIT_FPR if FIT_FPR in fprs else fprs[-1]
     count, ours = own_fit(results, fpr)
     if count < ENOUGH:
         yield line(claim, "direction", UNKNOWN, None, "correlation", f"{count} runs are too few, it needs {ENOUGH}")
         return
-    numbers = f"{count} runs at {percent(fpr)} FPR"
     verdicts = {exceeds(ours[name], 0.0) for name in ("r", "ρ")}
-    said = f"Pearson r {ours['r'].value:.2f} (log x), Spearman ρ {ours['ρ'].value:.2f}, {numbers}"
+    said = f"Pearson r {ours['r'].value:.2f} (log x), Spearman ρ {ours['ρ'].value:.2f}, "
+    said += f"{count} runs at {percent(fpr)} FPR"
     yield line(claim, "direction", verdicts.pop() if len(verdicts) == 1 else UNKNOWN, ours["r"], "correlation", said)
+    obstacles, count, ours = comparable_fit(results)
+    if obstacles or not ours:
+        few = obstacles or f"{count} runs at {percent(FIT_FPR)} FPR"
+        yield line(claim, "size", UNKNOWN, None, "correlation", f"{few}: too few")
+        return
     for name, theirs in published_fit().items():
-        said = f"{name} {ours[name].value:.2f}, {numbers}"
-        yield size(claim, f"size, {name}", ours[name], round(theirs.value, 2), margins, FIT[name], said)
+        few = carries(theirs, margin_of(FIT[name], theirs.value, margins))
+        said = f"{name} {ours[name].value:.2f}, {count} runs as the paper's{f'; {few}' if few else ''}"
+        yield size(claim, f"size, {name}", ours[name], theirs, margins, FIT[name], said)
 
 
 def single_target(results: Results) -> Iterator[dict]:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from jaxtyping import Float
 
-from lira.claims.equivalence import FAILS, HOLDS, UNKNOWN, Estimate, exceeds
+from lira.claims.equivalence import FAILS, HOLDS, LEVEL, UNKNOWN, Estimate, exceeds
 from lira.claims.lines import line, size
-from lira.claims.overlap import Sets
+from lira.claims.overlap import Sets, as_published
 from lira.claims.sets import SEEDS, Flagged
 from lira.statistics import influence
 
@@ -22,6 +22,8 @@ STATED_MIXED = 2.4
 TIMES = 1.5
 """How many times as high the agreement is without one run as without another, from which it is said to rest on it."""
 
+LIMITS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+
 
 def agreement(sets: Sets, margins: Mapping[str, float]) -> Iterator[dict]:
     """By how much identical runs agree, and whether three configurations hardly do."""
@@ -31,7 +33,7 @@ def agreement(sets: Sets, margins: Mapping[str, float]) -> Iterator[dict]:
     for k, stated in STATED.items():
         ours, error = _jaccard(flagged, k) if runs >= k else (None, "")
         said = f"Jaccard {ours.value:.1f} % of {k} runs{error}; {of}" if ours else f"{runs} runs are too few"
-        yield size(claim, f"size, {k} runs", ours, stated, margins, "jaccard", said)
+        yield _size(sets, claim, f"size, {k} runs", ours, stated, margins, said)
     claim, different = "More than 97 % of the flagged samples disagree", min(VARIANTS, len(sets.variants))
     if not different:
         yield line(claim, "direction", UNKNOWN, None, "jaccard", f"no variants; {of}")
@@ -42,7 +44,15 @@ def agreement(sets: Sets, margins: Mapping[str, float]) -> Iterator[dict]:
     verdict = exceeds(Estimate(100 - ours.value, ours.error), DISAGREE) if same else UNKNOWN
     yield line(claim, "direction", verdict, ours, "jaccard", numbers)
     numbers = numbers if same else f"needs {SEEDS} runs and {VARIANTS} variants, there are {most} and {different}"
-    yield size(claim, "size", ours if same else None, STATED_MIXED, margins, "jaccard", numbers)
+    yield _size(sets, claim, "size", ours if same else None, STATED_MIXED, margins, numbers)
+
+
+def _size(sets: Sets, claim: str, part: str, ours: Estimate | None, stated: float, margins: Mapping, said: str) -> dict:
+    """The line of a Jaccard; the published one has the error that ours gives it, as where the tables are compared."""
+    if obstacles := sets.obstacles():
+        return line(claim, part, UNKNOWN, ours, "jaccard", f"{said}; not comparable: {obstacles}", stated)
+    error = as_published(ours.error, len(sets.reference)) if ours else 0.0
+    return size(claim, part, ours, Estimate(stated, error), margins, "jaccard", said)
 
 
 def _jaccard(flagged: Flagged, k: int, different: int = 0) -> tuple[Estimate, str]:
@@ -56,22 +66,34 @@ def single_run(sets: Sets) -> Iterator[dict]:
     """Suspicion: the one-off detections of one run make the agreement of all of them low."""
     claim, fpr, runs = "A single run makes the agreement low", sets.fprs[0], len(sets.reference)
     flagged = sets.flagged(fpr)
-    without = left_out(flagged)
+    without, *drawn = left_out(flagged)
     if runs < 3 or np.isnan(without).any():
         yield line(claim, "direction", UNKNOWN, None, "share", f"{runs} runs are too few, or flag nothing")
         return
-    alone, highest = flagged.alone, int(np.argmax(without))
-    others = np.delete(without, highest).mean()
-    ratio = without[highest] / others if others else np.inf
+    highest = int(np.argmax(without))
+    if not without[highest] or not np.delete(without, highest).any():
+        yield line(claim, "direction", UNKNOWN, None, "share", f"no sample in all runs but one; {sets.describe(fpr)}")
+        return
+    low, high = np.quantile(times(np.array(drawn), highest), LIMITS, method="inverted_cdf")
+    alone, others = flagged.alone, np.delete(without, highest).mean()
     odd = influence(alone.astype(float)).flagged[highest] and alone[highest] == alone.max()
+    verdict = HOLDS if low > TIMES else FAILS if high < TIMES else UNKNOWN
     numbers = f"Jaccard of the others {100 * without[highest]:.1f} % without seed "
     numbers += f"{sets.reference[highest].key['seed']}, {100 * others:.1f} % without another; that run alone flags "
     numbers += f"{alone[highest]} samples, another alone {np.median(np.delete(alone, highest)):.0f} (median); "
     numbers += f"{sets.describe(fpr)}; holds from {TIMES:g} times the Jaccard"
-    yield line(claim, "direction", HOLDS if odd and ratio > TIMES else FAILS, Estimate(ratio, np.nan), "share", numbers)
+    ratio = Estimate(float(times(without, highest)), np.nan)
+    tested = line(claim, "direction", verdict if odd or verdict == UNKNOWN else FAILS, ratio, "share", numbers)
+    yield tested | {"low": float(low), "high": float(high)}
 
 
-def left_out(flagged: Flagged) -> Float[np.ndarray, " run"]:
-    """Jaccard of all reference runs but one, by the one that is left out."""
+def times(without: Float[np.ndarray, "*draw run"], run: int) -> Float[np.ndarray, "*draw"]:
+    """How many times as high the agreement is without a run as without another."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # of draws in which nothing agrees
+        return without[..., run] / np.delete(without, run, axis=-1).mean(axis=-1)
+
+
+def left_out(flagged: Flagged) -> Float[np.ndarray, "draw run"]:
+    """Jaccard of all reference runs but one, by the one that is left out: as counted, then with the samples drawn."""
     everything = (1 << flagged.runs) - 1
-    return flagged.measured[0, 0, [everything & ~(1 << run) for run in range(flagged.runs)]]
+    return flagged.measured[:, 0, [everything & ~(1 << run) for run in range(flagged.runs)]]

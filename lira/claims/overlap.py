@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lira.claims.comparison import Number, judge
-from lira.claims.equivalence import Estimate
+from lira.claims.equivalence import QUANTILE, UNKNOWN, Estimate
 from lira.claims.results import NETWORKS, Benchmark, Results
 from lira.claims.sets import MEASURES, SEEDS, Flagged
 from lira.presentation.agreement import Agreement
@@ -23,6 +23,9 @@ KINDS = {"jaccard": "jaccard", "intersection": "samples", "union": "samples"}
 SHOWN = {"jaccard": "Jaccard (%)", "intersection": "Intersection", "union": "Union"}
 FIT = {"r": "correlation", "ρ": "correlation", "slope": "fit", "intercept": "fit", "R²": "explained"}
 """Pearson's r on log10, Spearman's ρ, line and its R², with the kinds of their margins."""
+
+FIT_FPR = 1e-3
+"""FPR of the published fit."""
 
 AOF = {"augment": {"flip", "crop", "rotate", "jitter", "cutmix"}, "dropout": 0.1, "weight_decay": 1e-3}
 """Recipe of the published reference runs (paper, section 2)."""
@@ -151,10 +154,15 @@ def _compare(sets, values, margins, k, scenario=IDENTICAL, support=1) -> Iterato
             ours = getattr(found, measure)
             known = ours.error if found.between_runs else np.nan
             ours = Estimate(scale * ours.value, scale * known)
-            error = ours.error * (len(sets.reference) / SEEDS) ** 0.5
+            error = as_published(ours.error, len(sets.reference))
         if ours is not None or obstacles:
             number = Number(SHOWN[measure], KINDS[measure], Estimate(value, error), ours)
             yield _row(sets, number, margins, obstacles, reason, scenario.label)
+
+
+def as_published(error: float, runs: int) -> float:
+    """Standard error of the published agreement, of five runs, from ours."""
+    return error * (runs / SEEDS) ** 0.5
 
 
 def _scenario(sets: Sets, name: str) -> Scenario | None:
@@ -228,17 +236,34 @@ def own_fit(results: Results, fpr: float, runs: Sequence[Benchmark] | None = Non
     return len(points), fit(*points.T) if len(points) > 2 else {}
 
 
-def loss_ratio(results: Results, margins: Mapping) -> Iterator[dict]:
-    """Figure 7: over the runs of the paper's data, architectures and number of models; too few stand beside it."""
+def comparable_fit(results: Results) -> tuple[str, int, dict[str, Estimate]]:
+    """The fit at 0.1 % FPR over the runs of the paper's data, architectures and number of models.
+
+    Returns:
+        What makes it not comparable with the published one, number of runs and fit; those of all runs if it is not.
+    """
     of_paper = [run for run in results.runs if run.key["dataset"] in POOLS]
     alike = [run for run in of_paper if not run.obstacles(run.key["dataset"], _network(run))]
-    obstacles = (
-        "" if len(alike) >= ENOUGH else f"{len(alike)} runs of the paper's data, architectures and number of models"
-    )
-    count, ours = own_fit(results, 1e-3, None if obstacles else alike)
+    if len(alike) < ENOUGH:
+        few = f"{len(alike)} runs of the paper's data, architectures and number of models"
+        return few, *own_fit(results, FIT_FPR)
+    return "", *own_fit(results, FIT_FPR, alike)
+
+
+def carries(theirs: Estimate, margin: float) -> str:
+    """What the published points carry of a number of their fit, if that is less than its margin needs; else empty."""
+    half = QUANTILE * theirs.error
+    return f"the {len(published('loss_ratio').rows)} published points carry no more than ±{half:.2g}" * (half > margin)
+
+
+def loss_ratio(results: Results, margins: Mapping) -> Iterator[dict]:
+    """Figure 7: too few comparable runs stand beside it."""
+    obstacles, count, ours = comparable_fit(results)
     for name, theirs in published_fit().items():
         if name in ours or obstacles:
             row = judge(Number(name, FIT[name], theirs, ours.get(name)), margins, obstacles)
+            if row["verdict"] == UNKNOWN:
+                row["reason"] = carries(theirs, row["margin"]) or row["reason"]
             yield row | {"label": "" if obstacles else f"{count} runs (published {len(published('loss_ratio').rows)})"}
 
 

@@ -90,6 +90,63 @@ def test_the_tables_are_averaged_over_the_cells_that_the_study_has(tmp_path):
     assert found["other"]["verdict"] == "cannot tell" and np.isnan(found["other"]["stated"])
 
 
+def reductions_of(folder, aof, network="resnet18", **options):
+    """AOF's lines, of a baseline with a TPR of 10 % at both FPRs; the smaller one is not resolved."""
+    for regime, tprs in (("baseline", (10.0, 10.0)), ("aof", aof)):
+        rates = [(*rate, "TPR at 0 FP" * (rate[2] == 1e-5)) for rate in of_attack(*tprs)]
+        write_run(folder, f"cifar10/resnet18/{regime}", network, rates=rates, **options)
+    results = Results(sorted(folder.glob("runs/*/*/*/seed42")))
+    return {row["part"]: row for row in on_rates.reductions(results, MARGINS) if row["claim"].startswith("AOF")}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"models": 64}, "64 shadow models"), ({"network": "wrn28_2"}, "architecture resnet18")],
+)
+def test_reductions_of_what_is_not_comparable_have_no_size_as_the_tables(tmp_path, options, said):
+    size = reductions_of(tmp_path, (5.0, 5.0), **options)["size, the tables'"]
+    assert size["verdict"] == "cannot tell" and np.isnan(size["ours"])
+    assert size["numbers"] == f"no cell as in the paper's tables; left out: 2 cells ({said})"
+
+
+def test_reductions_at_the_floor_of_another_pool_are_left_out_of_the_size_as_the_tables(tmp_path):
+    size = reductions_of(tmp_path, (1.0, 2.5), pool=50_000)["size, the tables'"]
+    assert (size["ours"], size["stated"], size["verdict"]) == (pytest.approx(4.0), 3.8, "holds")
+    floor = "FPR floor: zero false positives in pools of different sizes"
+    assert f"over 1 cells of the tables, their range there 3.8–3.8×; left out: 1 cells ({floor})" in size["numbers"]
+    both = reductions_of(tmp_path / "same", (1.0, 2.5))["size, the tables'"]
+    assert (both["ours"], both["stated"]) == pytest.approx((7.0, 9.9))
+
+
+def test_the_size_as_the_tables_counts_the_error_of_the_tables(tmp_path):
+    size = reductions_of(tmp_path, (1.0, 2.5), pool=50_000)["size, the tables'"]
+    error = 3.8 * np.hypot(0.555 / 10.268, 0.683 / 2.723) / 16
+    assert f"stated 3.8, its standard error {error:.2g}, margin ±0.95" in size["numbers"]
+
+
+def test_cells_without_a_reduction_say_why(tmp_path):
+    said = reductions_of(tmp_path / "zero", (0.0, 2.5))["direction"]["numbers"]
+    assert said.endswith("; left out: 1 cells (TPR of 0 after AOF, so that the reduction is understated)")
+    said = reductions_of(tmp_path / "error", (np.nan, 2.5))["direction"]["numbers"]
+    assert said.endswith("; left out: 1 cells (no known error)")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"models": 64}, "64 shadow models"),
+        ({"network": "wrn28_2"}, "architecture resnet18"),
+        ({"pool": 50_000}, "FPR floor: zero false positives in pools of different sizes"),
+    ],
+)
+def test_the_ppv_of_what_is_not_comparable_has_no_size(tmp_path, options, said):
+    rates = [("online", mode, 1e-5, "ppv", 0.01, 90.0, 1.0, "TPR at 0 FP") for mode in ("target", "shadow")]
+    run = write_run(tmp_path, "cifar10/resnet18/baseline", **{"network": "resnet18"} | options, rates=rates)
+    size = {row["part"]: row for row in on_rates.precision(Results([run]), MARGINS)}["size, the tables'"]
+    assert size["verdict"] == "cannot tell"
+    assert size["numbers"] == f"no run as in the paper's tables at 0.001 % FPR; left out: 1 runs ({said})"
+
+
 @pytest.mark.parametrize(
     ("target", "shadow", "verdict"),
     [(90.0, 60.0, "holds"), (60.0, 90.0, "does not hold"), (80.0, 80.0, "cannot tell"), (100.0, 60.0, "cannot tell")],
@@ -106,6 +163,7 @@ def test_shadow_thresholds_cut_the_ppv_at_the_same_prior(tmp_path, target, shado
     assert direction["numbers"].endswith(floor)
     assert rows["size, the tables'"]["stated"] == pytest.approx(100 - 94.73)  # of CIFAR-10 baseline alone
     assert rows["size, the tables'"]["ours"] == pytest.approx(100 - shadow)
+    assert f"stated 5.27, its standard error {6.10 / 16:.2g}, margin ±5" in rows["size, the tables'"]["numbers"]
 
 
 def test_the_ppv_of_a_study_without_the_papers_data_has_no_size(tmp_path):
@@ -187,13 +245,50 @@ def test_the_loss_ratio_claim(tmp_path):
         runs.append(write_run(tmp_path, key, "resnet18", utility=utility, rates=rates))
     rows = {row["part"]: row["verdict"] for row in on_rates.loss_ratio(Results(runs), MARGINS)}
     assert rows["direction"] == "holds"
-    assert rows["size, r"] == "does not hold"  # .94 here
     rows = compare(Results(runs), [], MARGINS)["loss_ratio"].set_index("quantity")
     assert set(rows["label"]) == {"12 runs (published 49)"}
     assert rows.loc["slope", "verdict"] == "cannot tell"
     for few in (2, 3, 9):
         (row,) = on_rates.loss_ratio(Results(runs[:few]), MARGINS)
         assert row["verdict"] == "cannot tell" and row["numbers"] == f"{few} runs are too few, it needs 10"
+
+
+def of_points(folder, ratios, tprs):
+    """Runs of the paper's recipe with these loss ratios and TPRs."""
+    runs = []
+    for number, (ratio, tpr) in enumerate(zip(ratios, tprs, strict=True)):
+        utility = {"train_loss": 0.4 / ratio, "test_loss": 0.4}
+        rates = [("online", "target", 1e-3, "tpr", np.nan, tpr, 0.02)]
+        runs.append(write_run(folder, f"cifar10/resnet18/recipe{number}", "resnet18", utility=utility, rates=rates))
+    return Results(runs)
+
+
+def test_the_published_points_themselves_carry_too_little_for_the_margins(tmp_path):
+    points = published("loss_ratio").rows
+    results = of_points(tmp_path, points["loss_ratio"], points["tpr_at_fpr_1e-3_online"])
+    rows = compare(results, [], MARGINS)["loss_ratio"].set_index("quantity")
+    claims = {row["part"]: row for row in on_rates.loss_ratio(results, MARGINS)}
+    for name, carried in {"r": "0.12", "ρ": "0.19", "slope": "2.2", "intercept": "0.63", "R²": "0.17"}.items():
+        said = f"the 49 published points carry no more than ±{carried}"
+        assert tuple(rows.loc[name, ["verdict", "reason"]]) == ("cannot tell", said)
+        assert claims[f"size, {name}"]["verdict"] == "cannot tell" and said in claims[f"size, {name}"]["numbers"]
+    wide = MARGINS | {"correlation": 0.5, "explained": 0.5, "fit": 5.0}
+    assert set(compare(results, [], wide)["loss_ratio"]["verdict"]) == {"agrees"}
+    sizes = [row for row in on_rates.loss_ratio(results, wide) if row["part"].startswith("size")]
+    assert {row["verdict"] for row in sizes} == {"holds"} and not any("carry" in row["numbers"] for row in sizes)
+
+
+def test_the_sizes_of_the_fit_are_over_comparable_runs_with_the_error_of_the_published_points(tmp_path):
+    points = published("loss_ratio").rows.iloc[:20]
+    falling = of_points(tmp_path, points["loss_ratio"], 10 - 2 * np.log10(points["loss_ratio"]))
+    rows = {row["part"]: row for row in on_rates.loss_ratio(falling, MARGINS)}
+    assert rows["direction"]["verdict"] == rows["size, r"]["verdict"] == "does not hold"
+    assert "standard error 0.074" in rows["size, r"]["numbers"]
+    for run in falling.runs:
+        run.models = 64
+    rows = {row["part"]: row for row in on_rates.loss_ratio(falling, MARGINS)}
+    assert rows["direction"]["verdict"] == "does not hold" and rows["size"]["verdict"] == "cannot tell"
+    assert rows["size"]["numbers"].startswith("0 runs of the paper's data") and len(rows) == 2
 
 
 def test_the_fit_is_over_runs_of_the_papers_data_and_left_out_without_its_fpr(tmp_path):

@@ -134,6 +134,52 @@ def test_a_single_run_that_makes_the_agreement_low_is_found(tmp_path):
     assert row["verdict"] == "cannot tell"
 
 
+def disjoint(*sizes, common=0, samples=4000):
+    """Sets that share the first ``common`` samples and no other."""
+    sets, start = np.zeros((len(sizes), samples), bool), common
+    sets[:, :common] = True
+    for flagged, size in zip(sets, sizes, strict=True):
+        flagged[start : start + size] = True
+        start += size
+    return sets
+
+
+def test_runs_that_agree_in_nothing_cannot_tell_whether_one_of_them_makes_it_so(tmp_path):
+    (row,) = on_sets.single_run(sets_of(tmp_path / "none", disjoint(300, 10, 12)))
+    assert row["verdict"] == "cannot tell" and np.isnan(row["ours"])
+    assert row["numbers"].startswith("no sample in all runs but one")
+    two = disjoint(300, 10, 12)
+    two[1] = two[2]  # which agree whole, and with the first in nothing
+    (row,) = on_sets.single_run(sets_of(tmp_path / "two", two))
+    assert row["verdict"] == "cannot tell"
+
+
+def test_a_single_run_is_told_by_the_interval_over_samples(tmp_path):
+    found = {}
+    for times in (1, 100):  # the same shares of few samples and of many
+        sets = disjoint(9 * times, times, times, common=10 * times)
+        (found[times],) = on_sets.single_run(sets_of(tmp_path / str(times), sets))
+    few, many = found[1], found[100]
+    assert few["ours"] == many["ours"] == pytest.approx((10 / 12) / (10 / 20))
+    assert few["low"] < 1.5 < few["high"] and few["verdict"] == "cannot tell"
+    assert 1.5 < many["low"] < many["ours"] < many["high"] and many["verdict"] == "holds"
+
+
+@pytest.mark.parametrize("models", [256, 64])
+def test_sizes_of_the_agreement_are_those_of_the_tables(tmp_path, models):
+    """One verdict and one error for a number, here and where the tables are compared."""
+    sets = sets_of(tmp_path, random_sets(6, share=0.75), models=models)
+    rows = compare(Results([sets.reference[0].folder]), [sets], MARGINS)["support"]
+    row = rows[(rows["support"] == 1) & (rows["runs"] == 2) & (rows["quantity"] == "Jaccard (%)")].iloc[0]
+    claim = next(row for row in on_sets.agreement(sets, MARGINS) if row["part"] == "size, 2 runs")
+    if models == 256:
+        assert f"its standard error {row['published_error']:.2g}," in claim["numbers"]
+        assert claim["verdict"] == {"agrees": "holds", "differs": "does not hold"}.get(row["verdict"], row["verdict"])
+    else:
+        assert (row["verdict"], claim["verdict"]) == ("not comparable", "cannot tell")
+        assert claim["numbers"].endswith("not comparable: 64 shadow models")
+
+
 VARIANTS = {  # what a variant of the paper is told by, in the order of its figure
     "BS=512, DRP=20%": ("resnet18", {"batch_size": 512, "dropout": 0.2}),
     "DRP=25%, WD=3e-3": ("resnet18", {"dropout": 0.25, "weight_decay": 3e-3}),
