@@ -91,6 +91,21 @@ def test_the_ablation_has_the_published_rows_in_order(study):
         assert (recipe.dropout, recipe.weight_decay) == (row.dropout_pct / 100, row.weight_decay), key
 
 
+def test_five_seeds_alone_have_no_error_and_a_sixth_costs_what_is_said(request, tmp_path):
+    root = request.config.rootpath
+    path, said = root / "studies" / "preprint.yaml", (root / "docs" / "reproduce.md").read_text()
+    study = read_yaml(path)
+    (reference,) = study["agreement"]
+    assert len(study["runs"][reference]["seeds"]) == 5
+    beside = path.read_text().split("\nagreement:")[1].split(f"  {reference}:")[0]
+    assert "no error between runs" in beside and "docs/reproduce.md" in beside
+    hours = costs(load_study(study), tmp_path)["hours_left"].sum()
+    study["runs"][reference]["seeds"] = [int(seed) for seed in re.search(r"seeds: \[(.*?)\]", said)[1].split(",")]
+    more = costs(load_study(study), tmp_path)["hours_left"].sum()
+    assert len(study["runs"][reference]["seeds"]) == 6
+    assert f"{more:.0f} GPU-hours in all instead of\n{hours:.0f} (`lira cost`)" in said
+
+
 @pytest.mark.parametrize("name", ["paper", "preprint", "mini"])
 def test_first_lines_say_models_hours_and_disk(request, tmp_path, name):
     path = request.config.rootpath / "studies" / f"{name}.yaml"
