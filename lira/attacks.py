@@ -125,9 +125,10 @@ def held_out(
     phi, member = _checked(phi, member, attacks, nonfinite)
     if nonfinite == "error":
         _refuse_unusable(usable(phi))
-    targets = np.asarray(targets, dtype=np.int64)
+    targets = np.asarray(targets)
     if targets.ndim != 1 or not np.isin(targets, np.arange(len(phi))).all():
         raise DataError(f"targets are {targets.tolist()}: allowed are model indices from 0 to {len(phi) - 1}")
+    targets = targets.astype(np.int64)
     shadows = np.setdiff1d(np.arange(len(phi)), targets)
     x = phi[targets].astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -284,8 +285,9 @@ def _checked(phi, member, attacks: Sequence[str], nonfinite: Nonfinite) -> tuple
     phi, member = np.asarray(phi), np.asarray(member, dtype=bool)
     if phi.ndim != 3 or member.shape != phi.shape[:2]:
         raise DataError(f"phi {phi.shape} must be [models, samples, views] and member {member.shape} [models, samples]")
-    if not phi.shape[2]:
-        raise DataError(f"phi {phi.shape} has no views: at least one is needed")
+    for size, of in zip(phi.shape[::2], ("models", "views"), strict=True):
+        if not size:
+            raise DataError(f"phi {phi.shape} has no {of}: at least one is needed")
     return phi, member
 
 

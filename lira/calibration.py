@@ -4,9 +4,11 @@
 other models' finite thresholds (realistic). The global attack has no shadow models, hence no shadow mode.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -115,12 +117,14 @@ def calibrate(
         where nothing is flagged.
 
     Raises:
-        DataError: shapes that do not match, NaN scores, or a target without members or non-members.
-        ConfigError: an FPR or a prior that is not a fraction.
+        DataError: no scores, shapes that do not match, NaN scores, or a target without members or non-members.
+        ConfigError: FPRs or priors that are not a list of fractions, each once.
     """
-    if wrong := [prior for prior in priors if not 0 <= prior <= 1]:
-        raise ConfigError(f"prior is {wrong[0]}: the share of members is a fraction from 0 to 1")
+    _check_fractions("fpr", fprs, "a false positive rate")
+    _check_fractions("prior", priors, "the share of members")
     member = np.asarray(member, dtype=bool)
+    if not scores or not member.size:
+        raise DataError(f"scores of {len(scores)} attacks and member {member.shape}: one or more of each are needed")
     frames = []
     for attack, values in scores.items():
         values = np.asarray(values)
@@ -172,7 +176,9 @@ def sweep(
 
     Raises:
         DataError: as :func:`lira.roc.curve`.
+        ConfigError: FPRs that are not a list of fractions, each once.
     """
+    _check_fractions("fpr", fprs, "a false positive rate")
     rows = []
     for target, holds in enumerate(member):
         for attack, values in scores.items():
@@ -246,6 +252,17 @@ def with_resolution(rates: pd.DataFrame) -> pd.DataFrame:
     found = [resolution(row.fpr, row.fp + row.tn) for row in rates[["fpr", "fp", "tn"]].itertuples()]
     expected, label = zip(*found, strict=True) if found else ((), ())
     return rates.assign(expected_fp=expected, resolution=label)
+
+
+def _check_fractions(name: str, given: Sequence[float], what: str) -> None:
+    listed = np.asarray(given, dtype=object)
+    if listed.ndim != 1 or not listed.size or not all(isinstance(value, Real) for value in listed):
+        raise ConfigError(f"{name}s are {given!r}: a list of one number or more is needed")
+    for value, times in Counter(listed).items():
+        if not 0 <= value <= 1:
+            raise ConfigError(f"{name} is {value}: {what} is a fraction from 0 to 1")
+        if times > 1:
+            raise ConfigError(f"{name} {value} is given more than once")
 
 
 def _place(attack: str) -> int:

@@ -225,6 +225,7 @@ def test_no_samples():
         (dict(nonfinite="drop"), "allowed are 'error' and 'official'"),
         (dict(phi=np.zeros((8, 20))), r"phi \(8, 20\) must be \[models, samples, views\]"),
         (dict(phi=np.zeros((8, 20, 0))), "has no views"),
+        (dict(phi=np.zeros((0, 20, 2)), member=np.zeros((0, 20), dtype=bool)), r"phi \(0, 20, 2\) has no models"),
         (dict(member=np.zeros((8, 19), dtype=bool)), r"member \(8, 19\)"),
     ],
 )
@@ -234,7 +235,7 @@ def test_wrong_arguments(change, message):
         leave_one_out(**{"phi": phi, "member": member, **change})
 
 
-@pytest.mark.parametrize("targets", [[8], [-1], [[0]]])
+@pytest.mark.parametrize("targets", [[8], [-1], [[0]], ["a"], [0.5]])
 def test_wrong_targets(targets):
     phi, member = world(8, 20, 2)
     with pytest.raises(DataError, match="model indices from 0 to 7"):

@@ -173,6 +173,33 @@ def test_wrong_shapes():
         calibrate(scores, member[:, 1:], FPRS, PRIORS)
 
 
+def test_nothing_to_calibrate():
+    scores, member = world()
+    with pytest.raises(DataError, match=r"scores of 0 attacks and member \(6, 80\): one or more of each are needed"):
+        calibrate({}, member, FPRS, PRIORS)
+    with pytest.raises(DataError, match=r"member \(0, 80\): one or more of each"):
+        calibrate({"online": scores["online"][:0]}, member[:0], FPRS, PRIORS)
+
+
+@pytest.mark.parametrize("given", [[], 0.1, ["a"], "0.1", None, [[0.1]], [[0.1], [0.1, 0.2]]])
+def test_what_is_no_list_of_numbers(given):
+    scores, member = world()
+    for name, arguments in (("fprs", (given, PRIORS)), ("priors", (FPRS, given))):
+        with pytest.raises(ConfigError, match=f"{name} are .*: a list of one number or more is needed"):
+            calibrate(scores, member, *arguments)
+    with pytest.raises(ConfigError, match="fprs are .*: a list of one number or more is needed"):
+        sweep(scores, member, given, 0.5)
+
+
+def test_a_rate_is_given_once():
+    scores, member = world()
+    with pytest.raises(ConfigError, match="fpr 0.1 is given more than once"):
+        calibrate(scores, member, [0.1, 0.2, 0.1], PRIORS)
+    with pytest.raises(ConfigError, match="prior 0.5 is given more than once"):
+        calibrate(scores, member, FPRS, [0.5, 0.5])
+    calibrate(scores, member, np.array([0.1, 0.2]), np.array([0.5]))
+
+
 def test_wrong_rates():
     scores, member = world()
     with pytest.raises(ConfigError, match="prior is 10: "):
