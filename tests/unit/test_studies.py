@@ -1,5 +1,6 @@
 """The studies that come with the suite: the paper's grid (paper, section 2), and what their first lines say."""
 
+import json
 import re
 
 import pytest
@@ -107,7 +108,18 @@ def test_five_seeds_alone_have_no_error_and_a_sixth_costs_what_is_said(request, 
 
 
 @pytest.mark.parametrize("name", ["paper", "preprint", "mini"])
-def test_first_lines_say_models_hours_and_disk(request, tmp_path, name):
+def test_no_model_is_trained_twice(request, name):
+    study = load_study(read_yaml(request.config.rootpath / "studies" / f"{name}.yaml"))
+    trained = [
+        json.dumps([study.view_of(key, seed), key.split("/")[:2], study.training_settings(key), seed])
+        for key in study.runs
+        for seed in study.seeds_of(key)
+    ]
+    assert len(set(trained)) == len(trained)
+
+
+@pytest.mark.parametrize("name", ["paper", "preprint", "mini"])
+def test_first_lines_and_the_page_say_models_hours_and_disk(request, tmp_path, name):
     path = request.config.rootpath / "studies" / f"{name}.yaml"
     study = load_study(read_yaml(path))
     rows = costs(study, tmp_path)
@@ -115,3 +127,5 @@ def test_first_lines_say_models_hours_and_disk(request, tmp_path, name):
     size = re.search("Disk when finished: (.*?),", describe(study, rows))[1]
     assert f"{rows['models'].sum():,} models, {rows['hours_left'].sum():.0f} GPU-hours" in head
     assert f" {size} (lira cost)" in head
+    row = f"| `{name}` | {rows['models'].sum():,} | {rows['hours_left'].sum():.0f} | {size} |"
+    assert row in (request.config.rootpath / "docs" / "reproduce.md").read_text()
