@@ -135,26 +135,33 @@ def _check_shapes(given: Given) -> int:
 
 
 def _labels(scores: Path, given: Given, data: Path | None) -> Int[np.ndarray, " sample"] | None:
-    found, samples = given.labels, given.member.shape[1]
+    found = given.labels
     if found is not None:
         found = whole_labels(found, f"{scores}: labels", given.member[0])
     if data is not None:
-        with store.read(data, "data") as file:
-            pool = file["pool/y"][:]
-        if len(pool) != samples:
-            raise DataError(f"{scores} is of {samples} samples, the pool of {data} has {len(pool)}")
-        if found is not None and len(wrong := np.flatnonzero(found != pool)):
-            place = f"sample {wrong[0]} has label {found[wrong[0]]}, in the pool of {data} it is {pool[wrong[0]]}"
-            raise DataError(f"{scores}: {place}: the scores are of other samples, or in another order")
-        return pool
-    if found is None and given.kind == "logits":
-        raise DataError(f"{scores}: logits need labels: add labels [N], or a dataset of this name to the study")
-    if found is not None and (found < 0).any():
+        found = _pool_labels(scores, found, given.member.shape[1], data)
+    if found is None:
+        if given.kind == "logits":
+            raise DataError(f"{scores}: logits need labels: add labels [N], or a dataset of this name to the study")
+        return None
+    if (found < 0).any():
         raise DataError(f"{scores}: label of sample {found.argmin()} is {found.min()}: labels are from 0")
     classes = given.models[0].shape[-1] if given.kind == "logits" else None
     if classes is not None and found.max() >= classes:
-        raise DataError(f"{scores}: label of sample {found.argmax()} is {found.max()}, allowed: 0 to {classes - 1}")
+        said = f"label of sample {found.argmax()} is {found.max()}, allowed: 0 to {classes - 1}"
+        raise DataError(f"{scores}: {said}, since the logits are of {classes} classes")
     return found
+
+
+def _pool_labels(scores: Path, found: np.ndarray | None, samples: int, data: Path) -> Int[np.ndarray, " sample"]:
+    with store.read(data, "data") as file:
+        pool = file["pool/y"][:]
+    if len(pool) != samples:
+        raise DataError(f"{scores} is of {samples} samples, the pool of {data} has {len(pool)}")
+    if found is not None and len(wrong := np.flatnonzero(found != pool)):
+        place = f"sample {wrong[0]} has label {found[wrong[0]]}, in the pool of {data} it is {pool[wrong[0]]}"
+        raise DataError(f"{scores}: {place}: the scores are of other samples, or in another order")
+    return pool
 
 
 @contextmanager

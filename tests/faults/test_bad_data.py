@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import campaign, contents, outcome
 
+from lira import store
 from lira.attacks import score_file
 from lira.calibration import calibrate_file
 from lira.config import Dataset
@@ -156,7 +157,7 @@ SCORES = {
 
 @st.composite
 def scores(draw):
-    """Arrays of imported scores, and how they are written."""
+    """Arrays of imported scores, how they are written, and the labels of a prepared pool if there is one."""
     arrays = dict(SCORES[draw(st.sampled_from(["phi", "logits"]))])
     if draw(st.booleans()):
         arrays |= {"labels": LABELS}
@@ -166,7 +167,10 @@ def scores(draw):
         arrays[name] = draw(LONE)
     for name in draw(st.lists(st.sampled_from(list(arrays)), max_size=1)):
         del arrays[name]
-    return arrays, draw(st.sampled_from([*FORMS, "folder", "folder", "folder"]))
+    pool = draw(st.sampled_from([None, None, LABELS, LABELS[1:], LABELS % 2, np.arange(24) % 4]))
+    if pool is not None and draw(st.integers(0, 2)):
+        arrays.pop("labels", None)
+    return arrays, draw(st.sampled_from([*FORMS, "folder", "folder", "folder"])), pool
 
 
 def write_folder(folder, arrays):
@@ -188,7 +192,7 @@ def test_broken_scores(tmp_path_factory, examples):
     @campaign(examples)
     @given(scores())
     def run(case):
-        arrays, form = case
+        arrays, form, pool = case
         folder = tmp_path_factory.mktemp("scores", numbered=True)
         source, output = folder / "given", folder / "shadows.h5"
         if form == "folder":
@@ -196,7 +200,11 @@ def test_broken_scores(tmp_path_factory, examples):
         else:
             write(source, arrays, form)
         output.write_bytes(b"an older import")
-        if outcome(lambda: import_scores(source, RUN, {}, None, output), folder, ("given",)):
+        data = None if pool is None else folder / "data.h5"
+        if data:
+            with store.create(data, "data", {}) as file:
+                file["pool/y"] = pool
+        if outcome(lambda: import_scores(source, RUN, {}, data, output), folder, ("given",)):
             return
         steps = [
             lambda: score_file(output, folder / "scores.h5"),

@@ -144,6 +144,9 @@ def test_labels_come_from_the_dataset_where_there_is_one(tmp_path):
     fewer = write(tmp_path / "fewer.npz", phi=PHI[:, 1:], member=MEMBER[:, 1:])
     with pytest.raises(DataError, match="fewer.npz is of 29 samples, the pool of .* has 30"):
         imported(fewer, tmp_path, tmp_path / "data.h5")
+    narrow = write(tmp_path / "narrow.npz", logits=LOGITS[..., : C - 1], member=MEMBER)
+    with pytest.raises(DataError, match="narrow.npz: label of sample 3 is 3, allowed: 0 to 2, since the logits"):
+        imported(narrow, tmp_path, tmp_path / "data.h5")
 
 
 def without(path):
