@@ -96,6 +96,8 @@ def images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height width
     x = _numbers(x, place)
     if x.dtype != np.uint8:
         raise DataError(f"{place} is {x.dtype}: images are uint8, from 0 to 255")
+    if x.ndim in (3, 4) and 0 in x.shape[1:]:
+        raise DataError(f"{place} is {list(x.shape)}: its images have no pixels")
     if x.ndim == 3:
         return x[:, np.newaxis]
     if x.ndim == 4 and x.shape[1] in CHANNELS:
