@@ -7,8 +7,9 @@ from jaxtyping import Float
 
 from lira.claims.equivalence import FAILS, HOLDS, LEVEL, UNKNOWN, Estimate, exceeds
 from lira.claims.lines import line, size
-from lira.claims.overlap import Sets, as_published
+from lira.claims.overlap import FPR, IDENTICAL, Scenario, Sets, as_published, scenario
 from lira.claims.sets import SEEDS, Flagged
+from lira.presentation.labels import percent
 from lira.statistics import influence
 
 VARIANTS = 3
@@ -33,7 +34,7 @@ def agreement(sets: Sets, margins: Mapping[str, float]) -> Iterator[dict]:
     for k, stated in STATED.items():
         ours, error = _jaccard(flagged, k) if runs >= k else (None, "")
         said = f"Jaccard {ours.value:.1f} % of {k} runs{error}; {of}" if ours else f"{runs} runs are too few"
-        yield _size(sets, claim, f"size, {k} runs", ours, stated, margins, said)
+        yield _size(sets, IDENTICAL, claim, f"size, {k} runs", ours, stated, margins, said)
     claim, different = "More than 97 % of the flagged samples disagree", min(VARIANTS, len(sets.variants))
     if not different:
         yield line(claim, "direction", UNKNOWN, None, "jaccard", f"no variants; {of}")
@@ -44,12 +45,16 @@ def agreement(sets: Sets, margins: Mapping[str, float]) -> Iterator[dict]:
     verdict = exceeds(Estimate(100 - ours.value, ours.error), DISAGREE) if same else UNKNOWN
     yield line(claim, "direction", verdict, ours, "jaccard", numbers)
     numbers = numbers if same else f"needs {SEEDS} runs and {VARIANTS} variants, there are {most} and {different}"
-    yield _size(sets, claim, "size", ours if same else None, STATED_MIXED, margins, numbers)
+    mixed = scenario(sets, f"+{VARIANTS} different") or IDENTICAL
+    yield _size(sets, mixed, claim, "size", ours if same else None, STATED_MIXED, margins, numbers)
 
 
-def _size(sets: Sets, claim: str, part: str, ours: Estimate | None, stated: float, margins: Mapping, said: str) -> dict:
+def _size(
+    sets: Sets, of: Scenario, claim: str, part: str, ours: Estimate | None, stated: float, margins: Mapping, said: str
+) -> dict:
     """The line of a Jaccard; the published one has the error that ours gives it, as where the tables are compared."""
-    if obstacles := sets.obstacles():
+    other = "" if sets.fprs[0] == FPR else f"{percent(sets.fprs[0])} FPR"
+    if obstacles := ", ".join(filter(None, (sets.obstacles(), of.obstacles, other))):
         return line(claim, part, UNKNOWN, ours, "jaccard", f"{said}; not comparable: {obstacles}", stated)
     error = as_published(ours.error, len(sets.reference)) if ours else 0.0
     return size(claim, part, ours, Estimate(stated, error), margins, "jaccard", said)
@@ -71,17 +76,19 @@ def single_run(sets: Sets) -> Iterator[dict]:
         yield line(claim, "direction", UNKNOWN, None, "share", f"{runs} runs are too few, or flag nothing")
         return
     highest = int(np.argmax(without))
-    if not without[highest] or not np.delete(without, highest).any():
-        yield line(claim, "direction", UNKNOWN, None, "share", f"no sample in all runs but one; {sets.describe(fpr)}")
+    others = np.delete(without, highest).mean()
+    numbers = f"Jaccard of the others {100 * without[highest]:.1f} % without seed "
+    numbers += f"{sets.reference[highest].key['seed']}, {100 * others:.1f} % without another"
+    if not others:
+        yield line(claim, "direction", UNKNOWN, None, "share", f"{numbers}: no ratio; {sets.describe(fpr)}")
         return
     low, high = np.quantile(times(np.array(drawn), highest), LIMITS, method="inverted_cdf")
-    alone, others = flagged.alone, np.delete(without, highest).mean()
+    alone = flagged.alone
     odd = influence(alone.astype(float)).flagged[highest] and alone[highest] == alone.max()
     verdict = HOLDS if low > TIMES else FAILS if high < TIMES else UNKNOWN
-    numbers = f"Jaccard of the others {100 * without[highest]:.1f} % without seed "
-    numbers += f"{sets.reference[highest].key['seed']}, {100 * others:.1f} % without another; that run alone flags "
-    numbers += f"{alone[highest]} samples, another alone {np.median(np.delete(alone, highest)):.0f} (median); "
-    numbers += f"{sets.describe(fpr)}; holds from {TIMES:g} times the Jaccard"
+    numbers += f"; that run alone flags {alone[highest]} samples, another alone "
+    numbers += f"{np.median(np.delete(alone, highest)):.0f} (median); {sets.describe(fpr)}; "
+    numbers += f"holds from {TIMES:g} times the Jaccard"
     ratio = Estimate(float(times(without, highest)), np.nan)
     tested = line(claim, "direction", verdict if odd or verdict == UNKNOWN else FAILS, ratio, "share", numbers)
     yield tested | {"low": float(low), "high": float(high)}

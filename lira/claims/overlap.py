@@ -132,10 +132,10 @@ def agreement(sets: Sets, margins: Mapping) -> Iterator[dict]:
     """Figure 2: identical runs and with variants among them, tp >= 1."""
     rows = published("agreement").rows
     for name, of_scenario in rows.groupby("scenario", sort=False):
-        if scenario := _scenario(sets, name):
+        if given := scenario(sets, name):
             for k, group in of_scenario.groupby("runs_combined"):
                 values = group.set_index("panel")["value"][["jaccard_pct", "intersection", "union"]]
-                for made in _compare(sets, list(values), margins, k, scenario):
+                for made in _compare(sets, list(values), margins, k, given):
                     yield made | {"scenario": name, "runs": k}
 
 
@@ -165,8 +165,11 @@ def as_published(error: float, runs: int) -> float:
     return error * (runs / SEEDS) ** 0.5
 
 
-def _scenario(sets: Sets, name: str) -> Scenario | None:
-    """``None`` if we have no such variant, or too few; all that there are stand for all that are published."""
+def scenario(sets: Sets, name: str) -> Scenario | None:
+    """What a study has of a published scenario, by its name in the figure.
+
+    ``None`` if we have no such variant, or too few; all that there are stand for all that are published.
+    """
     if name.startswith("Identical"):
         return IDENTICAL
     runs = list(sets.variants.values())

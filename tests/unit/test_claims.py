@@ -263,7 +263,8 @@ def of_points(folder, ratios, tprs):
     return Results(runs)
 
 
-def test_the_published_points_themselves_carry_too_little_for_the_margins(tmp_path):
+def test_the_published_points_themselves_carry_too_little_for_the_margins(tmp_path, request):
+    page = (request.config.rootpath / "docs" / "tables-and-figures.md").read_text()
     points = published("loss_ratio").rows
     results = of_points(tmp_path, points["loss_ratio"], points["tpr_at_fpr_1e-3_online"])
     rows = compare(results, [], MARGINS)["loss_ratio"].set_index("quantity")
@@ -271,6 +272,7 @@ def test_the_published_points_themselves_carry_too_little_for_the_margins(tmp_pa
     for name, carried in {"r": "0.12", "ρ": "0.19", "slope": "2.2", "intercept": "0.63", "R²": "0.17"}.items():
         said = f"the 49 published points carry no more than ±{carried}"
         assert tuple(rows.loc[name, ["verdict", "reason"]]) == ("cannot tell", said)
+        assert f"{name} to ±{carried}" in page
         assert claims[f"size, {name}"]["verdict"] == "cannot tell" and said in claims[f"size, {name}"]["numbers"]
     wide = MARGINS | {"correlation": 0.5, "explained": 0.5, "fit": 5.0}
     assert set(compare(results, [], wide)["loss_ratio"]["verdict"]) == {"agrees"}

@@ -147,11 +147,11 @@ def disjoint(*sizes, common=0, samples=4000):
 def test_runs_that_agree_in_nothing_cannot_tell_whether_one_of_them_makes_it_so(tmp_path):
     (row,) = on_sets.single_run(sets_of(tmp_path / "none", disjoint(300, 10, 12)))
     assert row["verdict"] == "cannot tell" and np.isnan(row["ours"])
-    assert row["numbers"].startswith("no sample in all runs but one")
+    assert row["numbers"].startswith("Jaccard of the others 0.0 % without seed 0, 0.0 % without another: no ratio")
     two = disjoint(300, 10, 12)
     two[1] = two[2]  # which agree whole, and with the first in nothing
     (row,) = on_sets.single_run(sets_of(tmp_path / "two", two))
-    assert row["verdict"] == "cannot tell"
+    assert row["verdict"] == "cannot tell" and "100.0 % without seed 0, 0.0 % without another" in row["numbers"]
 
 
 def test_a_single_run_is_told_by_the_interval_over_samples(tmp_path):
@@ -211,6 +211,21 @@ def test_a_variant_of_another_network_is_not_comparable(tmp_path):
     assert set(rows.loc[alone, "verdict"]) == {"not comparable"}
     assert set(rows.loc[alone, "reason"]) == {"architecture resnet18_imagenet of a variant"}
     assert rows["ours"].drop(alone).notna().all() and rows.loc[alone, "ours"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"recipes": [*list(VARIANTS.values())[:2], ("wrn28_2", {"start": "pretrained"})]}, "of a variant"),
+        ({"fpr": 1e-2}, "not comparable: 1 % FPR"),
+    ],
+)
+def test_what_the_papers_figure_has_no_counterpart_of_has_no_size(tmp_path, options, said):
+    sets = sets_of(tmp_path, random_sets(6), random_sets(3, seed=1), **options)
+    rows = {row["part"]: row for row in on_sets.agreement(sets, MARGINS)}
+    assert rows["size"]["verdict"] == "cannot tell" and rows["size"]["numbers"].endswith(said)
+    assert rows["direction"]["verdict"] == "does not hold"
+    assert ("not comparable" in rows["size, 2 runs"]["numbers"]) == ("fpr" in options)
 
 
 def test_other_variants_than_the_papers_are_compared_and_labelled(tmp_path):
