@@ -66,12 +66,9 @@ def summarise(
     for attack, stored in scores.items():
         values = np.asarray(stored)
         own = metrics[metrics["attack"] == attack]
-        given = {
-            fpr: rates.drop_duplicates("target").sort_values("target")["threshold"].to_numpy()
-            for fpr, rates in own[own["mode"] == "shadow"].groupby("fpr")
-        }
-        fprs = own["fpr"].unique()
-        resampled = dict(zip(("target", "shadow"), resample_rates(values, member, drawn, fprs, given), strict=True))
+        shadow = own.loc[own["mode"] == "shadow", "fpr"].unique()
+        resampled = resample_rates(values, member, drawn, own["fpr"].unique(), shadow)
+        resampled = dict(zip(("target", "shadow"), resampled, strict=True))
         for (mode, fpr), rates in own.groupby(["mode", "fpr"], sort=False):
             negatives = (rates["fp"] + rates["tn"]).mean()
             quality = dict(zip(("expected_fp", "resolution"), resolution(fpr, negatives), strict=True))

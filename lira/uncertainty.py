@@ -2,12 +2,12 @@
 
 One target's rate at a threshold that was not chosen on its own scores is a binomial proportion (Clopper-Pearson). The
 targets of a run share their samples and the samples their targets, so a mean over targets is resampled over both, each
-with replacement (pigeonhole bootstrap, Owen 2007), and its spread is that of two-way clusters. A threshold chosen on
-the same scores is chosen anew in every draw; those of the shadow models are kept.
+with replacement (pigeonhole bootstrap, Owen 2007), and its spread is that of two-way clusters. Thresholds are chosen
+anew in every draw, a target's own and those of its shadow models, which are scored on the same samples.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -79,41 +79,65 @@ def resample_rates(
     member: Bool[np.ndarray, "target sample"],
     draws: Draws,
     fprs: Sequence[float],
-    thresholds: Mapping[float, Float[np.ndarray, " target"]],
+    shadow: Sequence[float] = (),
 ) -> tuple[dict[float, Rates], dict[float, Rates]]:
-    """Rates at each target's own threshold, chosen anew in each draw, and at given thresholds.
+    """Rates at each target's own threshold and at that of its shadow models, both chosen anew in each draw.
+
+    Shadow models are scored on the same samples as their target: what their thresholds owe to these is part of how
+    sure a rate is. So in each draw a target takes the median of the thresholds that the others choose on the drawn
+    samples.
 
     Args:
         scores: one attack's scores, none NaN.
         member: True where the sample trained the target.
         draws: of samples.
         fprs: false positive rates for the targets' own thresholds.
-        thresholds: given ones per FPR, as from the shadow models.
+        shadow: those of them for which rates at shadow thresholds are wanted too.
 
     Returns:
-        Rates per FPR at own thresholds, and per FPR at the given ones.
+        Rates per FPR at own thresholds, and per FPR at shadow thresholds.
     """
     shape = (len(scores), draws.samples.shape[1])
-    own = {fpr: Rates(np.empty(shape), np.empty(shape)) for fpr in fprs}
-    given = {fpr: Rates(np.empty(shape), np.empty(shape)) for fpr in thresholds}
+    own, above = ({fpr: Rates(np.empty(shape), np.empty(shape)) for fpr in of} for of in (fprs, shadow))
+    chosen = {fpr: np.empty(shape) for fpr in fprs}
 
     members = member.astype(np.float32) @ draws.samples.astype(np.float32)  # whole numbers, exact below 2^24
+    inside = members.astype(np.int64)
+    totals = inside, draws.samples.sum(axis=0, dtype=np.int64) - inside
+    clipped = [np.clip(of_target, -LARGEST, LARGEST) for of_target in scores]
 
-    def task(target: int) -> None:
-        values, held = np.clip(scores[target], -LARGEST, LARGEST), member[target]
-        inside = members[target].astype(np.int64)
-        outside = draws.samples.shape[0] - inside
-        for fpr, counts in zip(fprs, _own_counts(values, held, draws.samples, fprs, outside), strict=True):
-            _fill(own[fpr], target, counts, (inside, outside))
-        for fpr, rates in given.items():
-            threshold = thresholds[fpr][target]
-            above = (values >= threshold) & np.isfinite(threshold)
-            counts = [_total(draws.samples, np.flatnonzero(above & side)) for side in (held, ~held)]
-            _fill(rates, target, counts, (inside, outside))
+    def choose(target: int) -> None:
+        found = _own_counts(clipped[target], member[target], draws.samples, fprs, totals[1][target])
+        for fpr, (true_above, false_above, threshold) in zip(fprs, found, strict=True):
+            _fill(own[fpr], target, (true_above, false_above), totals)
+            chosen[fpr][target] = threshold
+
+    def judge(target: int) -> None:
+        for fpr, rates in above.items():
+            counts = _counts_above(clipped[target], member[target], draws.samples, thresholds[fpr][target])
+            _fill(rates, target, counts, totals)
 
     with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(task, range(len(scores))))
-    return own, given
+        list(pool.map(choose, range(len(scores))))
+        thresholds = {fpr: medians_of_others(chosen[fpr]) for fpr in shadow}
+        list(pool.map(judge, range(len(scores))))
+    return own, above
+
+
+def medians_of_others(thresholds: Float[np.ndarray, "target draw"]) -> Float[np.ndarray, "target draw"]:
+    """In each draw, for each target, the median of the other targets' finite thresholds; inf where there is none."""
+    order = np.argsort(thresholds, axis=0)
+    values, place = np.take_along_axis(thresholds, order, axis=0), np.arange(len(thresholds))[:, np.newaxis]
+    finite = np.isfinite(values)
+    others = finite.sum(axis=0) - finite
+    found = np.zeros_like(values)
+    for middle in ((others - 1) // 2, others // 2):  # of the others in ascending order
+        row = middle + (finite & (middle >= place))
+        found += np.take_along_axis(values, np.clip(row, 0, len(values) - 1), axis=0) / 2
+    found[others == 0] = np.inf
+    medians = np.empty_like(found)
+    np.put_along_axis(medians, order, found, axis=0)
+    return medians
 
 
 def resample_auc(
@@ -148,15 +172,30 @@ def resample_auc(
 def _fill(rates: Rates, target: int, counts, totals) -> None:
     with np.errstate(invalid="ignore", divide="ignore"):
         for values, count, total in zip(rates, counts, totals, strict=True):
-            values[target] = count / total
+            values[target] = count / total[target]
 
 
-def _total(times: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    return times[chosen].sum(axis=0, dtype=np.int64)
+def _counts_above(scores, held, times, thresholds):
+    """True and false positives per draw at a threshold per draw."""
+    finite = np.isfinite(thresholds)
+    least, most = (end(thresholds[finite], initial=np.inf * sign) for end, sign in ((np.min, 1), (np.max, -1)))
+    counts = []
+    for side in (held, ~held):
+        surely = times[(scores >= most) & side].sum(axis=0, dtype=np.int64)
+        between = np.flatnonzero((scores >= least) & (scores < most) & side)
+        between = between[np.argsort(-scores[between])]
+        passed = np.zeros((len(between) + 1, len(thresholds)), dtype=np.int32)
+        np.cumsum(times[between], axis=0, dtype=np.int32, out=passed[1:])
+        reached = np.searchsorted(-scores[between], -thresholds, side="right")
+        counts.append(np.where(finite, surely + passed[reached, np.arange(len(thresholds))], 0))
+    return counts
 
 
 def _own_counts(scores, held, times, fprs, outside):
-    """True and false positives per draw at the last threshold whose FPR in that draw is at most each of ``fprs``."""
+    """True and false positives per draw at the last threshold whose FPR in that draw is at most each of ``fprs``.
+
+    And that threshold: the lowest score of a drawn sample that lies above the first non-member too many; inf if none.
+    """
     negatives = np.flatnonzero(~held)
     negatives = negatives[np.argsort(-scores[negatives], kind="stable")]
     allowed = max(fprs) * len(negatives)
@@ -170,25 +209,40 @@ def _own_counts(scores, held, times, fprs, outside):
         if depth == len(negatives) or max(found.max(initial=0) for found in first) < depth:
             break
         depth = min(len(negatives), 2 * depth)
-    true_above = _members_above(scores, held, times, top, max(found.max(initial=0) for found in first))
+    members = np.flatnonzero(held)
+    members = members[np.argsort(-scores[members], kind="stable")]
+    before = np.searchsorted(-scores[members], -top, side="left")  # members above each of the top non-members
+    before = np.append(before, len(members))
     false_above = np.concatenate([np.zeros((1, times.shape[1]), dtype=np.int64), passed])
     ties = np.append(np.searchsorted(-top, -top, side="left"), depth)
-    column = np.arange(times.shape[1])
-    return [(true_above[found, column], false_above[ties[found], column]) for found in first]
+    column, counts = np.arange(times.shape[1]), []
+    true_above = _members_above(members, before, times, max(found.max(initial=0) for found in first))
+    for found in first:
+        lowest = [
+            _last_drawn(order, times, end[found], scores) for order, end in ((members, before), (negatives, ties))
+        ]
+        counts.append((true_above[found, column], false_above[ties[found], column], np.minimum(*lowest)))
+    return counts
 
 
-def _members_above(scores, held, times, top, last):
-    """For k = 0 ... last the drawn members above the top non-member k; all of them where there is none."""
-    members = np.flatnonzero(held)
-    rank = np.searchsorted(-top, -scores[members], side="right")
-    members, rank = members[rank <= last], rank[rank <= last]
+def _members_above(members, before, times, last):
+    """For k = 0 ... last the drawn members above the top non-member k, from their number; all where there is none."""
     counts = np.zeros((last + 1, times.shape[1]), dtype=np.int64)
-    order = np.argsort(rank, kind="stable")
-    rank, members = rank[order], members[order]
-    if rank.size:
-        starts = np.flatnonzero(np.diff(rank, prepend=-1))
-        counts[rank[starts]] = np.add.reduceat(times[members], starts, axis=0, dtype=np.int64)
+    ends = before[: last + 1]
+    starts = np.concatenate([[0], ends[:-1]])
+    for k in np.flatnonzero(ends > starts):
+        counts[k] = times[members[starts[k] : ends[k]]].sum(axis=0, dtype=np.int64)
     return np.cumsum(counts, axis=0)
+
+
+def _last_drawn(order, times, end, scores):
+    """Per draw the score of the last sample before ``end``, in this order, that was drawn; inf if none was."""
+    if not len(order):
+        return np.full(times.shape[1], np.inf)
+    column, place = np.arange(times.shape[1]), np.asarray(end) - 1
+    while len(waiting := np.flatnonzero((place >= 0) & (times[order[place], column] == 0))):
+        place[waiting] -= 1
+    return np.where(place >= 0, scores[order[place]], np.inf)
 
 
 def two_way_variance(values: Float[np.ndarray, " target"], resampled: Float[np.ndarray, "target draw"]) -> float:

@@ -4,8 +4,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from lira.calibration import shadow_thresholds
 from lira.roc import summary, threshold_at_fpr
-from lira.uncertainty import Draws, clopper_pearson, interval, resample_auc, resample_rates, two_way_variance
+from lira.uncertainty import (
+    Draws,
+    clopper_pearson,
+    interval,
+    medians_of_others,
+    resample_auc,
+    resample_rates,
+    two_way_variance,
+)
 
 
 @given(trials=st.integers(1, 3000), share=st.floats(0, 1))
@@ -39,26 +48,34 @@ def test_mean_of_draws_leaves_out_what_is_undefined():
 
 @pytest.mark.parametrize("decimals", [1, 8])
 def test_resampling_is_doing_it_again_on_the_drawn_samples(decimals):
-    """Thresholds are chosen anew in every draw, ties and all."""
+    """Thresholds are chosen anew in every draw, those of the shadow models too, ties and all."""
     rng = np.random.default_rng(0)
     member = rng.random((5, 120)) < 0.5
     scores = np.round(rng.normal(size=(5, 120)) + member, decimals)
     scores[0, 3], scores[1, 4] = np.inf, -np.inf
     drawn = Draws.of(120, 5, draws=40, seed=1)
     fprs = [0.0, 1e-5, 0.01, 0.05, 0.3, 1.0]
-    given_thresholds = np.array([1.0, 2.0, np.inf, 0.0, -1.0])
-    own, given = resample_rates(scores, member, drawn, fprs, {0.01: given_thresholds})
-    for target in range(5):
-        for draw in range(40):
-            again = np.repeat(np.arange(120), drawn.samples[:, draw])
-            values, held = scores[target, again], member[target, again]
-            for fpr in fprs:
-                expected = threshold_at_fpr(values, held, fpr)
-                assert own[fpr].tpr[target, draw] == pytest.approx(expected.tpr, abs=1e-12)
-                assert own[fpr].fpr[target, draw] == pytest.approx(expected.fpr, abs=1e-12)
-            above = (values >= given_thresholds[target]) & np.isfinite(given_thresholds[target])
-            assert given[0.01].tpr[target, draw] == pytest.approx(above[held].mean(), abs=1e-12)
-            assert given[0.01].fpr[target, draw] == pytest.approx(above[~held].mean(), abs=1e-12)
+    own, shadow = resample_rates(scores, member, drawn, fprs, fprs)
+    for draw in range(40):
+        again = np.repeat(np.arange(120), drawn.samples[:, draw])
+        values, held = scores[:, again], member[:, again]
+        for fpr in fprs:
+            chosen = [threshold_at_fpr(values[target], held[target], fpr) for target in range(5)]
+            thresholds = shadow_thresholds([each.threshold for each in chosen])
+            for target in range(5):
+                assert own[fpr].tpr[target, draw] == pytest.approx(chosen[target].tpr, abs=1e-12)
+                assert own[fpr].fpr[target, draw] == pytest.approx(chosen[target].fpr, abs=1e-12)
+                above = (values[target] >= thresholds[target]) & np.isfinite(thresholds[target])
+                assert shadow[fpr].tpr[target, draw] == pytest.approx(above[held[target]].mean(), abs=1e-12)
+                assert shadow[fpr].fpr[target, draw] == pytest.approx(above[~held[target]].mean(), abs=1e-12)
+
+
+@pytest.mark.parametrize("targets", [1, 2, 5, 6])
+def test_the_medians_of_the_others_are_the_shadow_thresholds(targets):
+    thresholds = np.random.default_rng(0).integers(6, size=(targets, 50)).astype(float)
+    thresholds[thresholds == 0] = np.inf
+    expected = np.transpose([shadow_thresholds(draw) for draw in thresholds.T])
+    np.testing.assert_array_equal(medians_of_others(thresholds), expected)
 
 
 def test_resampled_auc_is_right_to_first_order():
@@ -81,7 +98,7 @@ def test_resampled_auc_is_right_to_first_order():
 def test_a_draw_without_members_has_no_rate():
     member = np.array([[True, False, False]])
     drawn = Draws(np.array([[0], [2], [1]], dtype=np.uint8), np.ones((1, 1), dtype=np.uint8))
-    own, _ = resample_rates(np.array([[3.0, 2.0, 1.0]]), member, drawn, [0.5], {})
+    own, _ = resample_rates(np.array([[3.0, 2.0, 1.0]]), member, drawn, [0.5])
     assert np.isnan(own[0.5].tpr).all()
     assert own[0.5].fpr.item() == pytest.approx(0)
 
