@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from lira import store
-from lira.config import Architecture, Dataset, Recipe
+from lira.config import RECIPE_VERSION, Architecture, Dataset, Recipe
 from lira.datasets import prepare_data
 from lira.membership import balanced_membership
 
@@ -118,7 +118,12 @@ def settings_of_data() -> str:
 def training(models: int, architecture: dict | None = None) -> list[str]:
     """Settings and run of the shards."""
     recipe = Recipe(epochs=1, test_set="nonmembers").model_dump()
-    settings = {"architecture": architecture or {}, "recipe": recipe, "recipe_version": 1, "shadow_models": models}
+    settings = {
+        "architecture": architecture or {},
+        "recipe": recipe,
+        "recipe_version": RECIPE_VERSION,
+        "shadow_models": models,
+    }
     settings |= {"member_fraction": 0.5, "membership_draws": "default_rng", "store_logits": False}
     settings |= {"store_weights": False}
     return ["--settings", json.dumps(settings), "--run", json.dumps(RUN | {"seed": 0})]

@@ -17,9 +17,9 @@ from jaxtyping import Bool, Int
 from torch import nn
 
 from lira import preemption, store
-from lira.config import Architecture, Recipe
+from lira.config import RECIPE_VERSION, Architecture, Recipe
 from lira.datasets import Part, read_part
-from lira.errors import StoreError
+from lira.errors import ConfigError, StoreError
 from lira.membership import balanced_membership
 from lira.models import build, initialise
 from lira.query import query, scaled_logit
@@ -28,7 +28,7 @@ from lira.training.cohort import Samples, evaluate, train_cohort
 from lira.training.device import lease, memory_advice, name_of
 from lira.training.optimizers import Tensors
 from lira.training.precision import autocast
-from lira.training.progress import Checkpoint
+from lira.training.progress import Checkpoint, load_whole
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +66,10 @@ def train_shadows(
         checkpoint_seconds: Time between two checkpoints of the cohort in flight, each up to 0.4 GB for a large net.
 
     Raises:
+        ConfigError: the settings are of another recipe version.
         Preempted: the job was told to stop; what it has is stored.
     """
+    check_version(settings)
     cohort, parts = Recipe(**settings["recipe"]).cohort, output.with_name(f"{output.name}.parts")
     cohorts = [range(start, min(start + cohort, last + 1)) for start in range(first, last + 1, cohort)]
     output.unlink(missing_ok=True)
@@ -109,8 +111,8 @@ def _train_missing(
             log.info("models %d-%d: already trained", rows[0], rows[-1])
             continue
         checkpoint = Checkpoint(part.with_suffix(".pt"), fingerprint, checkpoint_seconds)
-        loaded = loaded or _Loaded.of(settings, data, run["seed"], device)
         with preemption.deferred(), memory_advice(len(rows), name_of(device)):
+            loaded = loaded or _Loaded.of(settings, data, run["seed"], device)
             _train_cohort(settings, run, loaded, pretrained, rows, part, checkpoint, device)
         checkpoint.path.unlink(missing_ok=True)
 
@@ -304,9 +306,11 @@ def pretrain_model(
         device: ``cpu`` or ``cuda``.
         jobs_per_gpu: Training jobs that may share one GPU.
     """
-    part, recipe = read_part(data, "public"), Recipe(**settings["recipe"])
-    network = _build(settings, part, models=1)
-    with lease(device, jobs_per_gpu) as leased:
+    check_version(settings)
+    recipe = Recipe(**settings["recipe"])
+    with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)):
+        part = read_part(data, "public")
+        network = _build(settings, part, models=1)
         public = Samples(part, leased)
         initial = _initial(network, [generator(0, 0, INITIAL)], None, leased)
         network.to(leased)
@@ -322,6 +326,19 @@ def pretrain_model(
     checkpoint.path.unlink()
 
 
+def check_version(settings: dict[str, Any]) -> None:
+    """Checks that the code of this environment is that of the study's.
+
+    Raises:
+        ConfigError: it is not: an environment that holds a copy of lira outlives a change of the code.
+    """
+    if settings["recipe_version"] != RECIPE_VERSION:
+        raise ConfigError(
+            f"recipe_version: the study was planned by lira of recipe version {settings['recipe_version']}, but this "
+            f"job's environment has {RECIPE_VERSION}: install the same lira there"
+        )
+
+
 def _build(settings: dict[str, Any], part, models: int) -> nn.Module:
     architecture, dropout = Architecture(**settings["architecture"]), settings["recipe"]["dropout"]
     pretrained = settings["recipe"]["start"] == "pretrained"
@@ -331,9 +348,14 @@ def _build(settings: dict[str, Any], part, models: int) -> nn.Module:
 def _initial(network: nn.Module, generators: list[torch.Generator], pretrained: Path | None, device: str) -> Tensors:
     if pretrained:
         try:
-            weights = torch.load(pretrained, weights_only=True)
+            weights = load_whole(pretrained)
+            fits = {name: value.shape for name, value in weights.items()} == {
+                name: value.shape[1:] for name, value in network.state_dict().items()
+            }
         except Exception as error:
-            raise StoreError(f"{pretrained} cannot be read ({error}): delete it and run snakemake again") from error
+            raise StoreError(f"{pretrained} is damaged ({error}): delete it and run snakemake again") from error
+        if not fits:
+            raise StoreError(f"{pretrained} is of another network than this run's: delete it and run snakemake again")
         return {name: value.expand(len(generators), *value.shape).to(device) for name, value in weights.items()}
     return {name: value.to(device) for name, value in initialise(network, generators).items()}
 

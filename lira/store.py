@@ -25,6 +25,7 @@ import platform
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -41,6 +42,7 @@ from lira.errors import StoreError
 ENCODING_VERSION = "1.1"
 FORMAT = "v110"  # the first in which HDF5 keeps checksums of all but the arrays by itself
 LIBRARIES = ("torch", "numpy", "h5py")
+LEFT_SECONDS = 86_400
 JSON = ("recipe", "versions", "network", "split", "definition")
 """Attributes that are objects."""
 
@@ -77,8 +79,7 @@ def atomic(path: Path | str, on_node: bool = False) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for left in path.parent.glob(f".{glob.escape(path.name)}.*{path.suffix}"):
-            if not _running(left.name.removesuffix(path.suffix).removeprefix(f".{path.name}.")):
-                left.unlink(missing_ok=True)
+            _remove_if_left(left, left.name.removesuffix(path.suffix).removeprefix(f".{path.name}."))
         beside = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}{path.suffix}")
         written = (scratch(path.parent) if on_node else path.parent) / beside.name
         try:
@@ -99,16 +100,25 @@ def atomic(path: Path | str, on_node: bool = False) -> Iterator[Path]:
         raise StoreError(f"{path} cannot be written ({reason}): {remedy}") from error
 
 
-def _running(job: str) -> bool:
-    """Whether a job on this very node is still writing; one that was killed left its file behind."""
+def _remove_if_left(file: Path, job: str) -> None:
+    """Removes what a killed job left behind: of another node, where one cannot look, what is older than a day."""
     node, _, process = job.rpartition("-")
+    with suppress(FileNotFoundError):
+        if node not in ("", platform.node()):
+            if time.time() - file.stat().st_mtime > LEFT_SECONDS:
+                file.unlink()
+        elif not node or not _is_running(process):
+            file.unlink()
+
+
+def _is_running(process: str) -> bool:
     try:
         os.kill(int(process), 0)
     except (ProcessLookupError, ValueError, OverflowError):
         return False
     except PermissionError:
         pass
-    return node == platform.node()
+    return True
 
 
 def _unwritable(error: BaseException, folder: Path) -> str:
@@ -250,14 +260,19 @@ def read_csv(path: Path | str, **options):
     """A DataFrame from a CSV file, floats exactly as written; ``options`` go to pandas.
 
     Raises:
-        StoreError: the file is missing.
+        StoreError: the file is missing or damaged.
     """
     import pandas as pd
 
     if not Path(path).is_file():
         raise StoreError(f"{path} does not exist: run the rule that makes it")
     exact = {"float_precision": "round_trip"} if int(pd.__version__.split(".")[0]) < 3 else {}
-    return pd.read_csv(path, **exact, **options)
+    try:
+        if not Path(path).read_bytes().endswith(b"\n"):
+            raise ValueError("its last line is cut")
+        return pd.read_csv(path, **exact, **options)
+    except ValueError as error:  # of pandas' parser too
+        raise StoreError(f"{path} is damaged ({error}): rm {path}, and run the same command again") from error
 
 
 RUN_KEYS = ("dataset", "architecture", "regime", "seed")

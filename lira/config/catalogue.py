@@ -69,7 +69,7 @@ batches and images, MixUp's Beta(1, 1), one-sided offline attacks), the text's v
 """
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
-LONGEST_NAME = 60
+LONGEST_NAME = 40
 """Characters: the name of a file holds three names and more, and file systems allow 255."""
 
 ACTIVE = "<>\"'`$;&|*?!\\{}"

@@ -134,15 +134,20 @@ class Checkpoint:
         )
 
 
+def load_whole(path: Path) -> Any:
+    """What ``torch.save`` wrote, on the CPU, after a look at its checksums, which torch itself does not compare."""
+    with ZipFile(path) as stored:
+        if (damaged := stored.testzip()) is not None:
+            raise BadZipFile(f"checksum of {damaged}")
+    return torch.load(path, weights_only=True, map_location="cpu")
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     """A stored state; nothing if there is none, or only a damaged one."""
     if not path.is_file():
         return None
     try:
-        with ZipFile(path) as stored:
-            if (damaged := stored.testzip()) is not None:  # torch itself does not compare checksums
-                raise BadZipFile(f"checksum of {damaged}")
-        return torch.load(path, weights_only=True, map_location="cpu")
+        return load_whole(path)
     except Exception as error:
         log.warning("%s is damaged (%s): these models are trained anew", path, error)
         return None

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import h5py
@@ -165,13 +166,23 @@ def test_what_a_killed_job_left_goes_with_the_next(tmp_path):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     here = platform.node()
-    left = [tmp_path / f".a.csv.{job}.csv" for job in (f"{here}-{ended.pid}", f"elsewhere-{os.getppid()}", "1")]
-    kept = [tmp_path / f".a.csv.{here}-{os.getppid()}.csv", tmp_path / f".b.csv.{here}-{ended.pid}.csv"]
+    left = [tmp_path / f".a.csv.{job}.csv" for job in (f"{here}-{ended.pid}", f"elsewhere-{ended.pid}", "1")]
+    kept = [tmp_path / f".a.csv.{job}.csv" for job in (f"{here}-{os.getppid()}", f"elsewhere-{os.getppid()}")]
+    kept += [tmp_path / f".b.csv.{here}-{ended.pid}.csv"]
     for path in left + kept:
         path.write_text("half")
+    os.utime(left[1], (time.time() - 2 * 86_400,) * 2)  # another node's processes cannot be seen from here
     with store.atomic(tmp_path / "a.csv") as beside:
         beside.write_text("whole")
     assert set(tmp_path.iterdir()) == {tmp_path / "a.csv", *kept}
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n3", 'a,b\n1,"2\n', "a\n1,2\n1,2,3\n"])
+def test_a_damaged_csv_is_named_with_its_remedy(tmp_path, content):
+    file = tmp_path / "a.csv"
+    file.write_text(content)
+    with pytest.raises(StoreError, match=rf"a.csv is damaged \(.*: rm {file}, and run the same command again"):
+        store.read_csv(file)
 
 
 def test_provenance_names_versions_and_revision():

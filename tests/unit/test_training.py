@@ -8,7 +8,7 @@ from torch import nn
 from torch.func import functional_call
 
 from lira import preemption
-from lira.config import Architecture, Dataset, Recipe
+from lira.config import RECIPE_VERSION, Architecture, Dataset, Recipe
 from lira.datasets import Part, prepare_data
 from lira.models import build, initialise
 from lira.shards import train_shadows
@@ -305,7 +305,7 @@ def shard_of_digits(folder, models=2, **settings):
     prepare_data(Dataset(test=100, public=1497, pool="train"), None, 0, data)
     output = folder / "shard.h5"
     recipe = Recipe(epochs=3, batch_size=16, schedule="constant", cohort=models, **settings)
-    settings = {"recipe_version": 1, "architecture": FCN.model_dump(), "recipe": recipe.model_dump()}
+    settings = {"recipe_version": RECIPE_VERSION, "architecture": FCN.model_dump(), "recipe": recipe.model_dump()}
     settings |= {"shadow_models": models, "member_fraction": 0.5, "membership_draws": "default_rng"}
     train_shadows(settings | {"store_logits": False, "store_weights": False}, RUN, data, 0, models - 1, output)
     found = {}
