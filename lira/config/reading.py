@@ -26,6 +26,10 @@ def checked_dataset(settings: Mapping[str, Any]) -> Dataset:
         raise ConfigError(sentence(error, Dataset, "datasets.")) from None
 
 
+UNREADABLE = (yaml.YAMLError, RecursionError, ValueError, LookupError, TypeError, AttributeError)
+"""What reading YAML may raise: PyYAML's own values, as of dates, tagged numbers and truth values, are not checked."""
+
+
 class _UniqueKeys(yaml.SafeLoader):
     """YAML in which a key given twice is an error instead of the last one winning."""
 
@@ -50,8 +54,10 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
             content = yaml.load(file, Loader=_UniqueKeys)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    except OSError as error:
         raise ConfigError(f"{path}: {error}") from None
+    except UNREADABLE as error:
+        raise ConfigError(f"{path}: {_said(error)}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: not a mapping of study settings")
     return content
@@ -77,8 +83,13 @@ def load_study(settings: Mapping[str, Any]) -> Study:
 def _parsed(key: str, value: Any) -> Any:
     try:
         return yaml.load(value, Loader=_UniqueKeys) if isinstance(value, str) else value
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{key}: {short(value)} is not YAML ({error})") from None
+    except UNREADABLE as error:
+        raise ConfigError(f"{key}: {short(value)} is not YAML ({_said(error)})") from None
+
+
+def _said(error: Exception) -> str:
+    own = isinstance(error, (yaml.YAMLError, RecursionError, UnicodeDecodeError))
+    return str(error) if own else f"a value is not what its form or tag says: {error!r}"
 
 
 def schema() -> str:

@@ -21,7 +21,9 @@ def _plain_path(path: str) -> str:
 Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 PlainPath = Annotated[str, AfterValidator(_plain_path)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
+MOST = 10**9
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -58,9 +60,7 @@ class Dataset(Settings):
         None,
         description="Samples set aside to choose the best epoch and measure utility; the dataset's own if not given.",
     )
-    public: Annotated[int, Field(ge=0)] = Field(
-        0, description="Samples set aside to pretrain on, disjoint from the others."
-    )
+    public: Count = Field(0, description="Samples set aside to pretrain on, disjoint from the others.")
     seed: Seed | Literal["run"] = Field(0, description="Seed of the split; run: each run's own, as for Purchase-100.")
     samples: Positive = Field(20_000, description="synthetic: number of samples.")
     features: Positive = Field(600, description="synthetic: number of binary features.")
@@ -197,7 +197,7 @@ class Recipe(Settings):
         "auto",
         description="Of training; auto: float32 on a CPU, bf16 on a GPU, fp16 on one without. The query is float32.",
     )
-    retries: Annotated[int, Field(ge=0)] = Field(
+    retries: Count = Field(
         0, description="Times a model whose training diverged is trained anew, from other random streams."
     )
     cohort: Positive = Field(1, description="Shadow models trained as one batched computation.")

@@ -9,6 +9,7 @@ from lira.config.checks import check_study
 from lira.config.messages import recipe
 from lira.config.sections import (
     Architecture,
+    Count,
     Dataset,
     Fraction,
     Margins,
@@ -71,7 +72,7 @@ class Study(Settings):
     ablation: list[str] = Field([], description="Runs of the ablation table, in order.")
     transfer: list[str] = Field([], description="Runs of the scratch-against-transfer table, in order.")
     margins: Margins = Field(Margins(), description="What still agrees with a published number.")
-    sample: Annotated[int, Field(ge=0)] = Field(21, description="Pool sample of the in/out figure.")
+    sample: Count = Field(21, description="Pool sample of the in/out figure.")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Study":

@@ -54,6 +54,15 @@ def test_minimal_study_resolves():
         (["member_fraction"], 0.8, ["member_fraction: 0.8", "3 models with", "1 without", "2 or more"]),
         (["shadw_models"], 4, ["shadw_models", "unknown key", "shadow_models"]),
         (["shard_size"], 0, ["shard_size", "0", "greater than or equal to 1"]),
+        (["regimes", "aof"], {"epochs": 10**400}, ["regimes.aof.epochs", "less than or equal to 1000000000"]),
+        (["regimes", "aof"], {"retries": 10**400}, ["regimes.aof.retries", "less than or equal to 1000000000"]),
+        (["regimes", "aof"], {"learning_rate": 10**400}, ["regimes.aof.learning_rate", "valid number"]),
+        (
+            ["architectures", "net"],
+            {"family": "fcn", "hidden": [10**400]},
+            ["architectures.net.hidden.0", "less than or equal to 1000000000"],
+        ),
+        (["sample"], 10**400, ["sample", "less than or equal to 1000000000"]),
         (["seeds"], [1, 2, 1], ["seeds", "1 is given more than once"]),
         (["runs", "digits/res/aof", "seeds"], [3, 3], ["runs.digits/res/aof.seeds", "3 is given more than once"]),
         (["fprs"], [0.1, 2], ["fprs", "2", "less than 1"]),
@@ -143,6 +152,12 @@ def test_nested_values_from_the_command_line_are_read_as_yaml():
     assert study.recipe_of("digits/res/aof").augment == []
 
 
+@pytest.mark.parametrize("text", ["2020-13-45", "!!int abc", "!!timestamp foo", "!!bool x", "[2020-13-45]"])
+def test_values_from_the_command_line_that_are_not_what_they_look_like_are_refused(text):
+    with pytest.raises(ConfigError, match="^sample: .* is not YAML .a value is not what its form or tag says"):
+        load_study(MINIMAL | {"sample": text})
+
+
 def test_numbers_that_yaml_reads_as_text_are_numbers():
     settings = changed(["regimes", "aof"], yaml.safe_load("{learning_rate: 1e-3}"))
     assert settings["regimes"]["aof"]["learning_rate"] == "1e-3"
@@ -155,6 +170,12 @@ def test_numbers_that_yaml_reads_as_text_are_numbers():
         ("a: 1\nb: {c: 1, c: 2}", "'c' is given more than once"),
         ("- a", "not a mapping"),
         ("a: [", "while parsing"),
+        ("study: 2020-13-45", "a value is not what its form or tag says: .*month"),
+        ("study: !!int abc", "a value is not what its form or tag says: .*abc"),
+        ("study: !!float abc", "a value is not what its form or tag says: .*abc"),
+        ("study: !!timestamp foo", "a value is not what its form or tag says"),
+        ("study: !!bool x", "a value is not what its form or tag says: .*x"),
+        ("{!!bool x: 1}", "a value is not what its form or tag says: .*x"),
     ],
 )
 def test_unusable_files_are_refused(tmp_path, text, said):
