@@ -133,7 +133,8 @@ def claims_table(rows: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
     text.insert(4, "90 % interval", [interval(low, high) for low, high in ends])
     note = (
         "Direction: holds if the 90 % interval lies on the claim's side, does not hold if on the other. Size: holds if "
-        "ours agrees with the stated number within the margin of the study file, does not hold if it differs by more."
+        "ours agrees with the stated number, with its error where the paper has one, within the margin of the study "
+        "file, does not hold if it differs by more; what is not comparable with the paper's tables and figures has none."
     )
     return Table(rows, text, 2, [note, *notes])
 
