@@ -134,7 +134,7 @@ def claims_table(rows: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
     note = (
         "Direction: holds if the 90 % interval lies on the claim's side, does not hold if on the other. Size: holds if "
         "ours agrees with the stated number, with its error where the paper has one, within the margin of the study "
-        "file, does not hold if it differs by more; what is not comparable with the paper's tables and figures has none."
+        "file, does not hold if it differs by more; what is not comparable with the paper's numbers has none."
     )
     return Table(rows, text, 2, [note, *notes])
 
