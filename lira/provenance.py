@@ -14,6 +14,7 @@ It is a comment in ``.md``, ``.tex`` and ``.html``, a text of ``.png``, the keyw
 and is known by its checksum in the ``.md`` beside it. No time of day is in it: the same results give the same bytes.
 """
 
+import glob
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -110,7 +111,8 @@ def trace(path: Path, results: Path = Path("results")) -> dict[str, Any]:
     found = _carried(path) or _beside(path)
     if found is None:
         size, checksum = path.stat().st_size, _checksum(path)
-        alike = (other for other in sorted(results.rglob(f"*{path.suffix}")) if other.stat().st_size == size)
+        named = sorted(results.rglob(f"*{glob.escape(path.suffix)}"))
+        alike = (other for other in named if other.is_file() and other.stat().st_size == size)
         twin = next((other for other in alike if _checksum(other) == checksum), None)
         found = twin and (_carried(twin) or _beside(twin))
     if found is None:
@@ -122,7 +124,7 @@ def _carried(path: Path) -> dict[str, Any] | None:
     try:
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
-                return store.attributes(file) if "encoding-type" in file.attrs else None
+                return _plain(store.attributes(file)) if "encoding-type" in file.attrs else None
         if path.suffix in (".md", ".tex", ".html"):
             lines = RECORD.findall(path.read_text(encoding="utf-8"))
         elif path.suffix == ".png":
@@ -135,8 +137,18 @@ def _carried(path: Path) -> dict[str, Any] | None:
         else:
             return None
         return json.loads(lines[-1]) if lines else None
-    except (OSError, ValueError, RuntimeError, SyntaxError) as error:
+    except (OSError, ValueError, RuntimeError, SyntaxError, TypeError) as error:
         raise StoreError(f"{path} is damaged ({error}): rm {path}, and run snakemake again to make it anew") from error
+
+
+def _plain(attributes: dict[str, Any]) -> dict[str, Any]:
+    """The same, if they are what the suite writes, which JSON can say.
+
+    Raises:
+        TypeError: they are not.
+    """
+    json.dumps(attributes)
+    return attributes
 
 
 def _beside(path: Path) -> dict[str, Any] | None:

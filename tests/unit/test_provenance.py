@@ -97,6 +97,33 @@ def test_hdf5_files_and_csv_of_a_run(table, tmp_path):
             trace(tmp_path / name, tmp_path / "results")
 
 
+def test_copies_with_any_name_are_looked_for(table, tmp_path):
+    results = tmp_path / "results"
+    for name in ("copy", "copy.**", "copy.[", "copy.md"):
+        copy = tmp_path / name
+        copy.write_bytes(b"x" * results.stat().st_size)  # as long as a folder
+        with pytest.raises(StoreError, match="does not say where it comes from, and no file of"):
+            trace(copy, results)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", h5py.Empty("f4")),
+        ("seed", np.array([b"a", b"b"])),
+        ("recipe", 3),
+        ("recipe", "{"),
+        ("versions", h5py.Empty("f4")),
+    ],
+)
+def test_attributes_that_the_suite_does_not_write_are_refused(tmp_path, name, value):
+    file = run(tmp_path / "0") / "shadows.h5"
+    with h5py.File(file, "r+") as opened:
+        opened.attrs[name] = value
+    with pytest.raises(StoreError, match="shadows.h5 is damaged"):
+        trace(file, tmp_path)
+
+
 def test_the_command_prints_it(table):
     done = subprocess.run(["lira", "provenance", table], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == trace(table)
