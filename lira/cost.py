@@ -1,8 +1,9 @@
 """What a study costs before it is started: models, jobs, disk, hours of training, less what is there already.
 
 Seconds per model come from the study's own measured jobs where there are any, else they are stated: a model's
-multiply-adds over the rate of a published run. That may be off by a factor of about three: the paper's ten benchmarks
-are stated at 142 hours on an RTX 4080, on which the released code takes 10 to 14 days for them by its authors.
+multiply-adds over the rate of a published run, and a job's start. That may be off by a factor of about three, and is
+rather too low: the paper's ten benchmarks are stated at 142 hours on an RTX 4080, on which the released code takes 10
+to 14 days for them by its authors.
 """
 
 from collections.abc import Sequence
@@ -50,6 +51,9 @@ ASSUMED = TIMM["resnet18", "small"]
 
 ATTACK_ARRAYS = 5
 """Arrays of float64 in a run's scores."""
+
+START_SECONDS = 5
+"""What a job takes before it trains, to import torch and load data; measured jobs have it in their times."""
 
 JOB_SECONDS = 3600
 """What a job should last: long against its start, and 20 minutes to 4 hours where the stated time is off by two."""
@@ -223,8 +227,9 @@ def costs(study: Study, results: Path | str) -> "pd.DataFrame":
 
     Returns:
         ``run seeds models``; ``models_left jobs_left hours_left`` (of one GPU, or one core); ``seconds source`` per
-        model, as :func:`seconds_per_model`; ``per_job``, models trained by one job (0 for imported scores); and
-        ``logits phi scores weights`` in bytes when the run is finished.
+        model, as :func:`seconds_per_model`; ``per_job``, models trained by one job (0 for imported scores), and
+        ``start``, seconds a job takes besides them; and ``logits phi scores weights`` in bytes when the run is
+        finished, of which ``disk_left`` are still to be written.
     """
     import pandas as pd
 
@@ -235,13 +240,7 @@ def costs(study: Study, results: Path | str) -> "pd.DataFrame":
 def _cost(study: Study, key: str, results: Path) -> dict:
     seeds, models = study.seeds_of(key), study.shadow_models
     time = seconds_per_model(study, key, results / "runtime")
-    left = jobs = 0
-    for seed in seeds:
-        folder = results / "runs" / key / f"seed{seed}"
-        unfinished = [] if study.runs[key].scores else _shards_left(study, key, folder)
-        left += sum(unfinished)
-        steps = [*STEPS, "summary.csv"] if seed == seeds[0] else STEPS
-        jobs += len(unfinished) + sum(not (folder / step).is_file() for step in steps)
+    start = START_SECONDS if time.source in ("stated", "assumed") else 0
     size, views = size_of(study, key), study.recipe_of(key).query_views
     values = len(seeds) * models * size.pool
     weights = _values(study, key) if study.store_weights and not study.runs[key].scores else 0
@@ -252,9 +251,20 @@ def _cost(study: Study, key: str, results: Path) -> dict:
         "weights": 4 * len(seeds) * models * weights,
     }
     row = {"run": key, "seeds": len(seeds), "models": 0 if study.runs[key].scores else len(seeds) * models}
-    row |= {"models_left": left, "jobs_left": jobs, "hours_left": left * time.seconds / 3600}
+    row |= {"models_left": 0, "jobs_left": 0, "hours_left": 0.0, "disk_left": 0.0}
+    for seed in seeds:
+        folder = results / "runs" / key / f"seed{seed}"
+        unfinished = [] if study.runs[key].scores else _shards_left(study, key, folder)
+        steps = [*STEPS, "summary.csv"] if seed == seeds[0] else STEPS
+        missing = [step for step in steps if not (folder / step).is_file()]
+        row["models_left"] += sum(unfinished)
+        row["jobs_left"] += len(unfinished) + len(missing)
+        row["hours_left"] += (sum(unfinished) * time.seconds + len(unfinished) * start) / 3600
+        in_shards = (stored["logits"] + stored["weights"] + stored["phi"] / 2) * sum(unfinished) / models
+        gathered = stored["phi"] / 2 * (STEPS[0] in missing) + stored["scores"] * (STEPS[1] in missing)
+        row["disk_left"] += (in_shards + gathered) / len(seeds)
     first, last = (0, -1) if study.runs[key].scores else shards(study, key)[0]
-    return row | {"per_job": last - first + 1} | time._asdict() | stored
+    return row | {"per_job": last - first + 1, "start": start} | time._asdict() | stored
 
 
 def _values(study: Study, key: str) -> float:
@@ -290,7 +300,7 @@ def _shards_left(study: Study, key: str, folder: Path) -> list[int]:
 
 def describe(study: Study, rows: "pd.DataFrame") -> str:
     """The rows of :func:`costs` and their total as text."""
-    rows = rows.assign(job_seconds=rows["per_job"] * rows["seconds"])
+    rows = rows.assign(job_seconds=rows["per_job"] * rows["seconds"] + rows["start"])
     shown = rows[["run", "seeds", "models", "models_left", "jobs_left", "hours_left", "source", *PER_JOB, *STORED]]
     total = shown.drop(columns=["run", "source", *PER_JOB]).sum().to_dict() | {"run": "total", "source": ""}
     shown = [*shown.to_dict("records"), total]
@@ -305,17 +315,22 @@ def describe(study: Study, rows: "pd.DataFrame") -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     sides = [str.ljust, *[str.rjust] * 5, str.ljust, *[str.rjust] * 6]
     text = ["  ".join(side(cell, w) for side, cell, w in zip(sides, line, widths, strict=True)) for line in lines]
-    whole = f"Disk when finished: {_gb(sum(total[name] for name in STORED))}, without prepared data and figures."
+    whole = f"Disk when finished: {_gb(sum(total[name] for name in STORED))}, without prepared data and figures"
+    whole = f"{whole}; still to be written: {_gb(rows['disk_left'].sum())}."
     sources = [SOURCES[name] for name in SOURCES if name in set(rows["source"])]
     return "\n".join([*text, "", whole, *sources, *_advice(study, rows)])
 
 
 def _advice(study: Study, rows: "pd.DataFrame") -> list[str]:
-    """A sentence for each run whose given ``shard_size`` makes jobs too short, though it has more work, or too long."""
+    """A sentence for each run whose given ``shard_size`` makes jobs too short, though it has more work, or too long.
+
+    A seed of a run that is trained sooner than the shortest job advised is short in jobs of any size.
+    """
     shortest, longest = JOB_WINDOW
     lines = []
     for row in rows[rows["per_job"] > 0].to_dict("records") if study.shard_size else []:
-        short = row["job_seconds"] < shortest and row["per_job"] < study.shadow_models
+        enough = row["per_job"] < study.shadow_models and study.shadow_models * row["seconds"] >= shortest
+        short = row["job_seconds"] < shortest and enough
         if short or row["job_seconds"] > longest:
             made = f"{row['run']}: jobs of {_time(row['job_seconds'])} by shard_size: {study.shard_size}"
             advice = _shard_size(study, row["run"])
@@ -329,7 +344,7 @@ PER_JOB = ("per_job", "job_seconds")
 SOURCES = {
     "measured": "measured: median over the run's own finished jobs.",
     "architecture": "architecture: from finished jobs of runs of the same architecture, by work.",
-    "stated": "stated: nothing is measured yet; from published times, right within a factor of about three.",
+    "stated": "stated: from published times, as nothing is measured; within a factor of about three, rather too low.",
     "assumed": "assumed: size of network or dataset unknown, taken for ResNet-18 or CIFAR-10.",
 }
 """What is said of each source of a time."""

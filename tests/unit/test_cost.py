@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lira.config import load_study, read_yaml
-from lira.cost import costs, describe, seconds_per_model, shards, size_of, work
+from lira.cost import START_SECONDS, costs, describe, seconds_per_model, shards, size_of, work
 from lira.models import build
 from lira.models.layers import Conv2d, Linear
 
@@ -121,6 +121,7 @@ def test_what_is_there_is_taken_off(smoke, tmp_path):
     whole = costs(smoke, tmp_path).set_index("run")
     assert list(whole["models"]) == list(whole["models_left"]) == [16, 8, 8]
     assert list(whole["jobs_left"]) == [2 * (2 + 4) + 1, 2 + 4 + 1, 2 + 4 + 1]
+    assert list(whole["disk_left"]) == pytest.approx(list(whole[["logits", "phi", "scores", "weights"]].sum(axis=1)))
     run = tmp_path / "runs" / "digits" / "resnet" / "aof" / "seed0"
     (run / "shards" / "4-7.h5.parts").mkdir(parents=True)
     (run / "shards" / "0-3.h5").touch()
@@ -128,12 +129,14 @@ def test_what_is_there_is_taken_off(smoke, tmp_path):
     left = costs(smoke, tmp_path).set_index("run")
     row = left.loc["digits/resnet/aof"]
     assert (row["models_left"], row["jobs_left"]) == (2, 1 + 4 + 1)
-    assert row["hours_left"] == pytest.approx(whole.loc["digits/resnet/aof", "hours_left"] / 4)
+    training = 2 * row["seconds"] + START_SECONDS  # of the one shard that is left
+    assert row["hours_left"] == pytest.approx(training / 3600)
+    assert row["disk_left"] == pytest.approx((row["logits"] + row["phi"] / 2) / 4 + row["phi"] / 2 + row["scores"])
     assert list(left["models_left"].drop("digits/resnet/aof")) == [16, 8]
     (run / "shadows.h5").touch()
     (run / "scores.h5").touch()
     row = costs(smoke, tmp_path).set_index("run").loc["digits/resnet/aof"]
-    assert (row["models_left"], row["jobs_left"]) == (0, 3)
+    assert (row["models_left"], row["jobs_left"], row["hours_left"], row["disk_left"]) == (0, 3, 0, 0)
     assert list(whole["phi"]) == list(left["phi"])
 
 
@@ -197,8 +200,27 @@ def test_the_text_has_every_run_and_the_total(smoke, tmp_path):
     assert [line.split()[0] for line in lines[1:5]] == [*smoke.runs, "total"]
     assert lines[1].split()[:7] == ["digits/fcn/baseline", "2", "16", "16", "13", "8", "measured"]
     assert lines[2].split()[6] == "architecture" and lines[3].split()[6] == "stated"
-    assert "Disk when finished: 1.9 MB" in lines[6]
-    assert [line.split(":")[0] for line in lines[7:]] == ["measured", "architecture", "stated", "digits/resnet/aof"]
+    assert lines[6].startswith("Disk when finished: 1.9 MB,") and lines[6].endswith("still to be written: 1.9 MB.")
+    assert [line.split(":")[0] for line in lines[7:]] == ["measured", "architecture", "stated"]
+    assert "rather too low" in lines[9]
+
+
+def test_a_job_takes_its_start_where_that_is_not_measured(smoke, tmp_path):
+    rows = costs(smoke, tmp_path).set_index("run")
+    assert set(rows["start"]) == {START_SECONDS}
+    hours = rows["models"] * rows["seconds"] + [4 * START_SECONDS, 2 * START_SECONDS, 2 * START_SECONDS]
+    assert list(rows["hours_left"]) == pytest.approx(list(hours / 3600))
+    measure(tmp_path / "runtime", "digits/fcn/baseline", 8, "0-3", seed=0)
+    rows = costs(smoke, tmp_path).set_index("run")
+    assert list(rows["start"]) == [0, 0, START_SECONDS]  # the second is scaled from measured jobs
+    assert rows.loc["digits/fcn/baseline", "hours_left"] == pytest.approx(16 * 2 / 3600)
+
+
+def test_runs_shorter_than_a_job_should_be_get_no_advice(smoke, tmp_path):
+    text = describe(smoke, costs(smoke, tmp_path))
+    assert smoke.shard_size == 4 and "are advised" not in text
+    measure(tmp_path / "runtime", "digits/fcn/tl", 4 * 160, "0-3", seed=0)  # 8 models in 21 minutes
+    assert "digits/fcn/tl: jobs of 11 min by shard_size: 4" in describe(smoke, costs(smoke, tmp_path))
 
 
 def test_the_command(request, tmp_path):
@@ -224,7 +246,7 @@ def test_jobs_are_described_and_a_shard_size_that_makes_them_too_short_or_long_i
     lines = describe(paper, costs(paper, tmp_path)).splitlines()
     key = "cifar10/resnet18/baseline"
     first, last = shards(paper, key)[0]
-    minutes = (last - first + 1) * seconds_per_model(paper, key).seconds / 60
+    minutes = ((last - first + 1) * seconds_per_model(paper, key).seconds + START_SECONDS) / 60
     row = next(line.split() for line in lines if line.startswith(f"{key} "))
     assert row[7:10] in ([str(last + 1), f"{minutes:.0f}", "min"], [str(last + 1), f"{minutes / 60:.1f}", "h"])
     assert not any("shard_size" in line for line in lines)
