@@ -14,6 +14,12 @@ from lira.tables import Table
 COUNT = 3
 """Records where none is named."""
 
+CHOSEN = (
+    "The records were picked as the most exposed of the whole pool, and the bounds do not allow for that choice: each "
+    "holds for a record named beforehand, and for the most extreme of many with less than 95 % confidence."
+)
+"""What is said of records that were not named."""
+
 
 def table(folders: Sequence[Path], sample: int | None = None, fpr: float | None = None, count: int = COUNT) -> Table:
     """A row per record and run: φ in and out, detections, false alarms, PPV and the least it can be.
@@ -40,7 +46,7 @@ def table(folders: Sequence[Path], sample: int | None = None, fpr: float | None 
         "Detected: of the models that hold the record; false alarms: of those that do not. "
         "PPV: of this record's own rates; ≥: the least it can be with 95 % confidence."
     )
-    return Table(data, text, 2, [note])
+    return Table(data, text, 2, [note] if sample is not None else [note, CHOSEN])
 
 
 def cards(folders: Sequence[Path], sample: int | None, fpr: float | None, count: int) -> pd.DataFrame:

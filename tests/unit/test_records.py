@@ -65,7 +65,10 @@ def test_the_most_exposed_are_found_by_most_runs_then_most_often(folders):
         for j in range(240)
     }
     assert chosen == sorted(key, key=lambda j: (*key[j], j))[:5]
-    assert list(dict.fromkeys(table(folders, count=5).data["record"])) == chosen
+    shown = table(folders, count=5)
+    assert list(dict.fromkeys(shown.data["record"])) == chosen
+    assert "most exposed of the whole pool" in shown.notes[-1]
+    assert not any("most exposed" in note for note in table(folders, sample=chosen[0]).notes)
 
 
 def test_a_record_is_followed_in_the_runs_of_the_first_comparison(study):
