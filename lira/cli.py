@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -324,10 +325,19 @@ def _json(text: str) -> dict[str, Any]:
 
 
 def _named(attacks: list[str] | None) -> dict[str, str]:
-    pairs = [text.partition("=") for text in attacks or []]
-    if unnamed := [name for name, sign, _ in pairs if not sign]:
-        raise ConfigError(f"attack: {unnamed[0]!r} is not of the form NAME=package.module:function")
-    return {name: function for name, _, function in pairs}
+    from lira.config.catalogue import FUNCTION, NAME
+    from lira.config.checks import TAKEN
+
+    named = {}
+    for text in attacks or []:
+        name, _, function = text.partition("=")
+        if not re.fullmatch(NAME, name) or not re.fullmatch(FUNCTION, function):
+            raise ConfigError(f"attack: {text!r} is not of the form NAME=package.module:function")
+        if name in (*TAKEN, *named):
+            taken = ", ".join((*TAKEN, *named))
+            raise ConfigError(f"attack: {name!r} is not allowed, it is there already: {taken}")
+        named[name] = function
+    return named
 
 
 def _folders(files: list[Path]) -> list[Path]:

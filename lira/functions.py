@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
+from typing import Any
 
-from lira.errors import ConfigError
+from lira.errors import ConfigError, LiraError
 
 
 def load_function(name: str) -> Callable:
@@ -14,7 +16,7 @@ def load_function(name: str) -> Callable:
         name: ``package.module:function``.
 
     Raises:
-        ConfigError: the module cannot be imported or has no such function.
+        ConfigError: the module cannot be imported or has no such function; the function raises it where it fails.
     """
     module, function = name.split(":")
     if "" not in sys.path:
@@ -27,4 +29,14 @@ def load_function(name: str) -> Callable:
         ) from error
     if not callable(found):
         raise ConfigError(f"{name}: module {module} has no function {function}")
-    return found
+
+    @wraps(found, updated=())
+    def call(*arguments: Any) -> Any:
+        try:
+            return found(*arguments)
+        except (LiraError, MemoryError):
+            raise
+        except Exception as error:  # so may the function
+            raise ConfigError(f"{name} failed: {error!r}") from error
+
+    return call

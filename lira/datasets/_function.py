@@ -1,11 +1,11 @@
 """The user's own loader: ``package.module:function``."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from lira.config import Dataset
 from lira.datasets._arrays import Arrays, from_user
-from lira.errors import DataError, LiraError
+from lira.errors import DataError
 from lira.functions import load_function
 
 
@@ -16,18 +16,20 @@ def load(settings: Dataset, seed: int) -> Arrays:
     ``classes``.
 
     Raises:
-        ConfigError: there is no such function.
-        DataError: it fails, or returns something else.
+        ConfigError: there is no such function, or it fails.
+        DataError: it returns something else.
     """
     function = load_function(settings.source)
-    try:
-        given = function(settings) if inspect.signature(function).parameters else function()
-    except LiraError:
-        raise
-    except Exception as error:  # whatever the user's code makes of it
-        raise DataError(f"{settings.source} failed: {error!r}") from error
+    given = function(settings) if _takes_settings(function) else function()
     if isinstance(given, Arrays):
         return given
     if not isinstance(given, Mapping):
         raise DataError(f"{settings.source} returned {type(given).__name__}: a dictionary with x and y is needed")
     return from_user(given, settings.source, settings.holds)
+
+
+def _takes_settings(function: Callable) -> bool:
+    try:
+        return bool(inspect.signature(function).parameters)
+    except ValueError:  # what is written in C may not say
+        return False

@@ -63,10 +63,7 @@ def initialise(network: nn.Module, generators: list[torch.Generator]) -> dict[st
 
 
 def _module(family: str, function: Callable, shape: tuple[int, ...], classes: int, dropout: float) -> nn.Module:
-    try:
-        module = function(shape, classes, dropout)
-    except Exception as error:
-        raise ConfigError(f"{family}({tuple(shape)}, {classes}, {dropout}) failed: {error!r}") from error
+    module = function(shape, classes, dropout)
     if not isinstance(module, nn.Module):
         raise ConfigError(f"{family} must return a torch.nn.Module, not {type(module).__name__}")
     return module

@@ -272,3 +272,10 @@ def test_a_file_with_a_diverged_model_leaves_no_scores(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["shadows.h5"]
     with pytest.raises(StoreError):
         score_file(tmp_path / "scores.h5", tmp_path / "again.h5")
+
+
+def test_an_own_attack_that_fails_is_named(tmp_path):
+    shadows = run_file(tmp_path / "shadows.h5", *world(8, 30, 2, dtype=np.float32))
+    with pytest.raises(ConfigError, match=r"^os:getcwd failed: TypeError\(.*arguments"):
+        score_file(shadows, tmp_path / "scores.h5", own={"mine": "os:getcwd"})
+    assert [path.name for path in tmp_path.iterdir()] == ["shadows.h5"]

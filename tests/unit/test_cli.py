@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+ATTACK = ["score-attacks", "shadows.h5", "--output", "scores.h5", "--attack"]
 HUGE = dict.fromkeys(("samples", "features", "classes"), 10**9)
 
 
@@ -73,6 +74,11 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
             "out of memory",
         ),
         (["import-scores", "none.npz", "--run", "{}", "--output", "s.h5"], "none.npz does not exist: an .npz or HDF5"),
+        ([*ATTACK, "bar"], "attack: 'bar' is not of the form NAME=package.module:function"),
+        ([*ATTACK, "foo=bar"], "attack: 'foo=bar' is not of the form NAME=package.module:function"),
+        ([*ATTACK, "=os:getcwd"], "attack: '=os:getcwd' is not of the form"),
+        ([*ATTACK, "online=os:getcwd"], "attack: 'online' is not allowed, it is there already: online, online_fixed"),
+        ([*ATTACK, "a=os:x", "--attack=a=os:y"], "attack: 'a' is not allowed, it is there already: online"),
         (["tabulate", "nothing", "runs/metrics.csv", "--output", "t.csv"], "unknown 'nothing'"),
     ],
 )

@@ -234,6 +234,10 @@ def test_own_functions(tmp_path, monkeypatch):
         assert prepared(Dataset(source="own_loaders:loaded", kind="tabular"), tmp_path).std.tolist() == [2]
         with pytest.raises(DataError, match="own_loaders:wrong returned list: a dictionary with x and y is needed"):
             prepared(Dataset(source="own_loaders:wrong", kind="tabular"), tmp_path)
+        with pytest.raises(ConfigError, match="os:stat failed: "):
+            prepared(Dataset(source="os:stat", kind="tabular"), tmp_path)
+        with pytest.raises(DataError, match="builtins:dict: has no 'x', it has: nothing"):
+            prepared(Dataset(source="builtins:dict", kind="tabular"), tmp_path)
         with pytest.raises(ConfigError, match="own_loaders:none"):
             prepared(Dataset(source="own_loaders:none", kind="tabular"), tmp_path)
         with pytest.raises(ConfigError, match="no_such_module:f cannot be imported"):

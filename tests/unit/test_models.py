@@ -159,7 +159,7 @@ def test_the_users_function_makes_a_network(tmp_path, monkeypatch):
     ]:
         with pytest.raises(ConfigError, match=said):
             build(Architecture(family=name), 1, (3, 8, 8), 4, 0.0)
-    with pytest.raises(ConfigError, match=r"torch.nn:Linear\(\(8,\), 4, 0.0\) failed"):
+    with pytest.raises(ConfigError, match="torch.nn:Linear failed: "):
         build(Architecture(family="torch.nn:Linear"), 1, (8,), 4, 0.0)
     with pytest.raises(ConfigError, match=r"cannot take samples of shape \(3, 9, 9\)"):
         build(Architecture(family="mine_for_test:fixed"), 1, (3, 9, 9), 4, 0.0)
