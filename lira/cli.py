@@ -23,7 +23,7 @@ Attack = Annotated[
     list[str] | None, typer.Option(help="Further attack, NAME=package.module:function; may be repeated.")
 ]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
-JobsPerGpu = Annotated[int, typer.Option(help="Training jobs that may share one GPU.")]
+JobsPerGpu = Annotated[int, typer.Option(min=1, help="Training jobs that may share one GPU.")]
 
 
 @app.callback()
@@ -43,8 +43,8 @@ def download_data(settings: Settings, output: Output) -> None:
 def prepare_data(
     settings: Settings,
     output: Output,
-    size: Annotated[int | None, typer.Option(help="Height and width to resize images to.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the split, where the settings say run.")] = 0,
+    size: Annotated[int | None, typer.Option(min=1, help="Height and width to resize images to.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the split, where the settings say run.")] = 0,
 ) -> None:
     """Load a dataset, divide it and write it as one file."""
     from lira import datasets
@@ -77,7 +77,11 @@ def train_shadows(
     """Train and query a shard of shadow models; goes on where a killed job stopped."""
     from lira import shards
 
-    shards.train_shadows(_json(settings), _json(run), data, first, last, output, pretrained, device, jobs_per_gpu)
+    chosen = _json(settings)
+    models = chosen["shadow_models"]
+    if not 0 <= first <= last < models:
+        raise ConfigError(f"first {first} to last {last}: the models of this run are 0 to {models - 1}, in order")
+    shards.train_shadows(chosen, _json(run), data, first, last, output, pretrained, device, jobs_per_gpu)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 ATTACK = ["score-attacks", "shadows.h5", "--output", "scores.h5", "--attack"]
+SHADOWS = ["train-shadows", "--settings", '{"shadow_models": 64}', "--run={}", "--data=d.h5", "--output=s.h5"]
 HUGE = dict.fromkeys(("samples", "features", "classes"), 10**9)
 
 
@@ -58,7 +59,7 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
                 "--last=1",
                 "--output=s.h5",
             ],
-            "the JSON lacks 'recipe'",
+            "the JSON lacks 'shadow_models'",
         ),
         (["prepare-data", "--settings", '{"test": 5000}', "--output", "data.h5"], "test: cannot set 5000 of 1797"),
         (
@@ -74,6 +75,10 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
             "out of memory",
         ),
         (["import-scores", "none.npz", "--run", "{}", "--output", "s.h5"], "none.npz does not exist: an .npz or HDF5"),
+        ([*SHADOWS, "--first=5", "--last=2"], "first 5 to last 2: the models of this run are 0 to 63, in order"),
+        ([*SHADOWS, "--first=70", "--last=71"], "first 70 to last 71: the models of this run are 0 to 63"),
+        ([*SHADOWS, "--first=60", "--last=64"], "first 60 to last 64: the models of this run are 0 to 63"),
+        ([*SHADOWS, "--first=-1", "--last=2"], "first -1 to last 2: the models of this run are 0 to 63"),
         ([*ATTACK, "bar"], "attack: 'bar' is not of the form NAME=package.module:function"),
         ([*ATTACK, "foo=bar"], "attack: 'foo=bar' is not of the form NAME=package.module:function"),
         ([*ATTACK, "=os:getcwd"], "attack: '=os:getcwd' is not of the form"),
@@ -88,4 +93,13 @@ def test_a_mistake_ends_in_one_line_and_leaves_no_file(tmp_path, monkeypatch, ar
     assert done.returncode == 1
     assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
     assert said in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "option", ["--size=-1", "--size=0", "--seed=-1", "--seed=4294967296"], ids=lambda option: option.strip("-")
+)
+def test_numbers_out_of_range_are_wrong_usage(tmp_path, option):
+    done = lira("prepare-data", "--settings={}", f"--output={tmp_path / 'data.h5'}", option)
+    assert done.returncode == 2 and f"Invalid value for '{option.partition('=')[0]}'" in done.stderr
     assert not list(tmp_path.iterdir())
