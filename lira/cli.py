@@ -258,6 +258,7 @@ def cost(
     from lira import config, cost
 
     checked = config.load_study(config.read_yaml(study))
+    cost.check_sizes(checked)
     typer.echo(cost.describe(checked, cost.costs(checked, results / checked.study)))
 
 

@@ -162,8 +162,27 @@ def size_of(study: Study, key: str) -> Size:
     else:
         train, test, shape, classes = SIZES.get(dataset.source, SIZES["cifar10"])
     whole = train + test if dataset.pool == "train+test" else train
-    pool = max(1, whole - (dataset.test or 0) - dataset.public)
+    pool = whole - (dataset.test or 0) - dataset.public
     return Size(pool, dataset.test or test, shape, classes, dataset.source in {*SIZES, "synthetic"})
+
+
+def check_sizes(study: Study) -> None:
+    """Checks what the study asks of its pools against their sizes, as far as these are known before they are read.
+
+    Raises:
+        ConfigError: a pool lacks the sample of the in/out figure, or nothing is left of it.
+    """
+    for key in study.runs:
+        size = size_of(study, key)
+        if not size.known:
+            continue
+        if size.pool < 1:
+            raise ConfigError(f"datasets.{key.split('/')[0]}: test and public leave no sample for the pool")
+        if study.sample >= size.pool:
+            raise ConfigError(
+                f"sample: {study.sample} is not in the pool of {key}, which has {size.pool} samples, allowed: 0 to "
+                f"{size.pool - 1}"
+            )
 
 
 def _measured(runtime: Path, key: str) -> list[float]:

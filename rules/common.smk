@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from lira.config import RAW, load_study, read_yaml
-from lira.cost import shards
+from lira.cost import check_sizes, shards
 from lira.errors import LiraError
 from lira.presentation.labels import REGIMES, percent, show
 
@@ -16,6 +16,7 @@ try:
     for file in workflow.overwrite_configfiles or ["workflow_config.yaml"]:
         read_yaml(file)  # Snakemake's own reading lets the last of two equal keys win
     study = load_study(config)
+    check_sizes(study)
 except LiraError as error:
     raise WorkflowError(str(error)) from None
 

@@ -89,6 +89,14 @@ def test_values_on_the_command_line_replace_what_they_name(root, tmp_path):
         ("seeds=[1, 1]", "seeds: 1 is given more than once"),
         ("shadow_modls=3", "shadow_modls: unknown key"),
         ("runs={digits/fcn/none: {}}", "unknown 'none', allowed: baseline, aof, tl"),
+        (
+            "sample=200",
+            "sample: 200 is not in the pool of digits/fcn/baseline, which has 200 samples, allowed: 0 to 199",
+        ),
+        (
+            "datasets={digits: {test: 1300, public: 500}}",
+            "datasets.digits: test and public leave no sample for the pool",
+        ),
     ],
 )
 def test_mistakes_stop_the_run_at_parse_time_in_one_line(root, tmp_path, override, said):
