@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,16 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lira import store
+from lira.config.catalogue import NAME
+from lira.config.messages import short
 from lira.datasets._arrays import labels as whole_labels
 from lira.datasets.file import open_arrays, read_slice
-from lira.errors import DataError
+from lira.errors import ConfigError, DataError
 
 UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 MODEL = re.compile(r"(?:model_(\d+)|experiment-(\d+)_(\d+))")
 BLOCK_BYTES = 32 << 20
+SHOWN = 10  # models that a message lists
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,11 @@ def import_scores(scores: Path, run: dict[str, Any], recipe: dict[str, Any], dat
         output: ``shadows.h5``.
 
     Raises:
+        ConfigError: the run lacks a name or its seed.
         DataError: something is missing, damaged, or of a shape or value that cannot be.
     """
     with _opened(scores) as given:
+        _check_run(run)
         models, samples = given.member.shape
         views = _check_shapes(given)
         labels = _labels(scores, given, data)
@@ -90,6 +96,17 @@ def import_scores(scores: Path, run: dict[str, Any], recipe: dict[str, Any], dat
                 store.dataset(file, "labels", data=labels)
             for name in UTILITY:
                 store.dataset(file, f"utility/{name}", data=np.full(models, np.nan))
+
+
+def _check_run(run: dict[str, Any]) -> None:
+    for name in ("study", *store.RUN_KEYS):
+        value = run.get(name)
+        if name == "seed" and (type(value) is not int or not 0 <= value < 2**32):
+            raise ConfigError(f"run: seed is {short(value)}: a whole number from 0 to 2^32 - 1 is needed")
+        if name != "seed" and (not isinstance(value, str) or not re.fullmatch(NAME, value)):
+            raise ConfigError(f"run: {name} is {short(value)}: a name is needed")
+    if unknown := [name for name, value in run.items() if not isinstance(value, str | int)]:
+        raise ConfigError(f"run: {unknown[0]} is {short(run[unknown[0]])}: text or a whole number is needed")
 
 
 def _read_block(
@@ -207,9 +224,12 @@ def _read_folder(folder: Path) -> Given:
     kept = next((folder / name for name in ("keep_indices.npy", "keep.npy") if (folder / name).is_file()), None)
     member = _membership(_array(kept), str(kept)) if kept else None
     expected = stated or (len(member) if kept else max(found) + 1)
-    if sorted(found) != list(range(expected)):
-        lacking = sorted(set(range(expected)) - set(found))
-        said = f"lacks models {lacking}" if lacking else f"has models {sorted(found)}"
+    present = sum(model < expected for model in found)
+    if present < expected or len(found) > expected:
+        lacking = list(islice((model for model in range(expected) if model not in found), SHOWN))
+        more = f" and {expected - present - SHOWN} more" if expected - present > SHOWN else ""
+        beyond = sorted(model for model in found if model >= expected)[:SHOWN]
+        said = f"lacks models {lacking}{more}" if lacking else f"has models {beyond}"
         raise DataError(f"{folder} {said}: {expected} models are expected, 0 to {expected - 1}")
     paths = [found[model][0] for model in range(expected)]
     kind = "phi" if all((path / "scores").is_dir() for path in paths) else "logits"

@@ -22,6 +22,8 @@ Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 PlainPath = Annotated[str, AfterValidator(_plain_path)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 MOST = 10**9
+"""What any count may be."""
+
 Positive = Annotated[int, Field(ge=1, le=MOST)]
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]

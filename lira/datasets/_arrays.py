@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
+from lira.config.sections import MOST
 from lira.errors import DataError
 
 CHANNELS = (1, 3)
@@ -82,8 +83,8 @@ def from_user(given: Any, origin: str, kind: str) -> Arrays:
         x, y = np.concatenate([x, x_test]), np.concatenate([y, y_test])
     scale = _number(given.get("scale", 255 if kind == "image" else 1), f"{origin}: scale")
     classes = _number(given["classes"], f"{origin}: classes") if "classes" in given else None
-    if classes and classes != int(classes):
-        raise DataError(f"{origin}: classes is {classes:g}: a whole number is needed")
+    if classes and (classes != int(classes) or classes > MOST):
+        raise DataError(f"{origin}: classes is {classes:g}: a whole number of at most {MOST} is needed")
     return Arrays(x, y, origin, scale, classes and int(classes), test=test)
 
 

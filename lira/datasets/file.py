@@ -77,6 +77,8 @@ def _datasets(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
     found = {name: file.get(name) for name in file if not isinstance(file.get(name, getlink=True), h5py.ExternalLink)}
     found = {name: item for name, item in found.items() if isinstance(item, h5py.Dataset)}
     for name, item in found.items():
+        if item.shape is None:
+            raise DataError(f"{path}: {name} is empty: an array of numbers is needed")
         if item.is_virtual or item.external:
             raise DataError(f"{path}: {name} is kept in other files: it must be in this one")
     return found

@@ -164,6 +164,7 @@ NAN = np.where(np.arange(280).reshape(40, 7) == 52, np.nan, TABLE)
         ("tabular", {"x": TABLE, "y": Y + 1}, "own.npz: the pool has no sample of class 0 of 0 to 4"),
         ("tabular", {"x": TABLE, "y": Y, "classes": 3}, "own.npz: the label of sample 3 is 3, allowed: 0 to 2"),
         ("tabular", {"x": TABLE, "y": Y, "classes": 5}, "no sample of class 4"),
+        ("tabular", {"x": TABLE, "y": Y, "classes": 1e300}, r"classes is 1e\+300: a whole number of at most 10+ is"),
         ("tabular", {"x": TABLE, "y": Y + 0.5}, r"own.npz: y\[0\] is 0.5: labels are whole numbers"),
         ("tabular", {"x": TABLE, "y": np.where(Y == 3, np.nan, Y)}, r"own.npz: y\[3\] is nan: labels are whole"),
         ("tabular", {"x": TABLE, "y": Y[:-1]}, r"own.npz: y is \[39\]: one label for each of the 40 samples"),

@@ -192,7 +192,7 @@ def test_unusable_files_are_refused(tmp_path, arrays, said):
         (lambda f: without(f / "model_2"), r"lacks models \[2\]: 6 models are expected, 0 to 5"),
         (lambda f: without(f / "model_5"), r"lacks models \[5\]: 6 models are expected"),
         (lambda f: (f / "model_5").rename(f / "model_6"), r"lacks models \[5\]"),
-        (lambda f: (f / "model_6").mkdir(), r"has models \[0, 1, 2, 3, 4, 5, 6\]: 6 models are expected"),
+        (lambda f: (f / "model_6").mkdir(), r"has models \[6\]: 6 models are expected"),
         (lambda f: (f / "model_3/scores/scores.npy").unlink(), "model_3 has neither scores/.*npy nor logits"),
         (lambda f: (f / "model_3/scores/scores.npy").write_bytes(b"x"), "model_3/scores/scores.npy is no readable"),
         (lambda f: np.save(f / "model_3/scores/scores.npy", PHI[3, 1:]), "has 29 samples, the membership 30"),
@@ -211,6 +211,39 @@ def test_incomplete_and_damaged_folders_are_refused(tmp_path, change, said):
     with pytest.raises(DataError, match=said):
         imported(folder, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["scores"]
+
+
+@pytest.mark.parametrize("model", [20240101, 10**20 - 1])
+def test_of_many_missing_models_ten_are_listed(tmp_path, model):
+    folder = official(tmp_path / "scores", "scores", keep=False)
+    (folder / f"model_{model}").mkdir()
+    ten = r"\[6, 7, 8, 9, 10, 11, 12, 13, 14, 15\]"
+    with pytest.raises(DataError, match=rf"lacks models {ten} and {model - 16} more: {model + 1} models are expected"):
+        imported(folder, tmp_path)
+
+
+def test_an_empty_hdf5_dataset_is_refused(tmp_path):
+    scores = write(tmp_path / "scores.h5", phi=h5py.Empty("f4"), member=MEMBER)
+    with pytest.raises(DataError, match="scores.h5: phi is empty: an array of numbers is needed"):
+        imported(scores, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ({}, "run: study is None: a name is needed"),
+        (RUN | {"seed": None}, "run: seed is None: a whole number from 0"),
+        (RUN | {"seed": True}, "run: seed is True: a whole number from 0"),
+        (RUN | {"seed": 2**32}, "run: seed is 4294967296: a whole number from 0"),
+        (RUN | {"regime": "a/b"}, "run: regime is 'a/b': a name is needed"),
+        (RUN | {"protocol": None}, "run: protocol is None: text or a whole number"),
+    ],
+)
+def test_scores_of_no_run_are_refused(tmp_path, run, said):
+    scores = write(tmp_path / "scores.npz", phi=PHI, member=MEMBER)
+    with pytest.raises(ConfigError, match=said):
+        import_scores(scores, run, RECIPE, None, tmp_path / "shadows.h5")
+    assert [path.name for path in tmp_path.iterdir()] == ["scores.npz"]
 
 
 def test_an_incomplete_classic_folder_is_refused(tmp_path):
