@@ -77,11 +77,7 @@ def train_shadows(
     """Train and query a shard of shadow models; goes on where a killed job stopped."""
     from lira import shards
 
-    chosen = _json(settings)
-    models = chosen["shadow_models"]
-    if not 0 <= first <= last < models:
-        raise ConfigError(f"first {first} to last {last}: the models of this run are 0 to {models - 1}, in order")
-    shards.train_shadows(chosen, _json(run), data, first, last, output, pretrained, device, jobs_per_gpu)
+    shards.train_shadows(_json(settings), _json(run), data, first, last, output, pretrained, device, jobs_per_gpu)
 
 
 @app.command()
@@ -331,16 +327,14 @@ def _json(text: str) -> dict[str, Any]:
 
 def _named(attacks: list[str] | None) -> dict[str, str]:
     from lira.config.catalogue import FUNCTION, NAME
-    from lira.config.checks import TAKEN
+    from lira.config.checks import TAKEN, untaken
 
     named = {}
     for text in attacks or []:
         name, _, function = text.partition("=")
         if not re.fullmatch(NAME, name) or not re.fullmatch(FUNCTION, function):
             raise ConfigError(f"attack: {text!r} is not of the form NAME=package.module:function")
-        if name in (*TAKEN, *named):
-            taken = ", ".join((*TAKEN, *named))
-            raise ConfigError(f"attack: {name!r} is not allowed, it is there already: {taken}")
+        untaken("attack", name, (*TAKEN, *named))
         named[name] = function
     return named
 

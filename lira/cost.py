@@ -162,8 +162,8 @@ def size_of(study: Study, key: str) -> Size:
     else:
         train, test, shape, classes = SIZES.get(dataset.source, SIZES["cifar10"])
     whole = train + test if dataset.pool == "train+test" else train
-    pool = whole - (dataset.test or 0) - dataset.public
-    return Size(pool, dataset.test or test, shape, classes, dataset.source in {*SIZES, "synthetic"})
+    pool, known = whole - (dataset.test or 0) - dataset.public, dataset.source in {*SIZES, "synthetic"}
+    return Size(pool if known else max(1, pool), dataset.test or test, shape, classes, known)
 
 
 def check_sizes(study: Study) -> None:

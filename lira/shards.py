@@ -66,9 +66,12 @@ def train_shadows(
         checkpoint_seconds: Time between two checkpoints of the cohort in flight, each up to 0.4 GB for a large net.
 
     Raises:
-        ConfigError: the settings are of another recipe version.
+        ConfigError: the settings are of another recipe version, or the run has no such models.
         Preempted: the job was told to stop; what it has is stored.
     """
+    models = settings["shadow_models"]
+    if not 0 <= first <= last < models:
+        raise ConfigError(f"first {first} to last {last}: the models of this run are 0 to {models - 1}, in order")
     check_version(settings)
     cohort, parts = Recipe(**settings["recipe"]).cohort, output.with_name(f"{output.name}.parts")
     cohorts = [range(start, min(start + cohort, last + 1)) for start in range(first, last + 1, cohort)]

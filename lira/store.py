@@ -31,6 +31,7 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ ENCODING_VERSION = "1.1"
 FORMAT = "v110"  # the first in which HDF5 keeps checksums of all but the arrays by itself
 LIBRARIES = ("torch", "numpy", "h5py")
 LEFT_SECONDS = 86_400
+"""Age at which another node's unfinished file counts as left behind by a killed job."""
+
 JSON = ("recipe", "versions", "network", "split", "definition")
 """Attributes that are objects."""
 
@@ -268,9 +271,10 @@ def read_csv(path: Path | str, **options):
         raise StoreError(f"{path} does not exist: run the rule that makes it")
     exact = {"float_precision": "round_trip"} if int(pd.__version__.split(".")[0]) < 3 else {}
     try:
-        if not Path(path).read_bytes().endswith(b"\n"):
+        content = Path(path).read_bytes()
+        if not content.endswith(b"\n"):
             raise ValueError("its last line is cut")
-        return pd.read_csv(path, **exact, **options)
+        return pd.read_csv(BytesIO(content), **exact, **options)
     except ValueError as error:  # of pandas' parser too
         raise StoreError(f"{path} is damaged ({error}): rm {path}, and run the same command again") from error
 

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,7 @@ def check_study(study: "Study") -> None:
         if float(f"{fpr:g}") != fpr:
             raise ConfigError(f"fprs: {fpr!r} is not allowed: six digits are, as files are named by it")
     for name in study.attacks:
-        if name in TAKEN:
-            raise ConfigError(f"attacks: {name!r} is not allowed, it is there already: {', '.join(TAKEN)}")
+        untaken("attacks", name, TAKEN)
     for key, run in study.runs.items():
         _check_run(study, key, run)
     for reference, variants in study.agreement.items():
@@ -45,6 +45,12 @@ def check_study(study: "Study") -> None:
             known(table, key, study.runs)
     _check_membership(study)
     _check_file_names(study)
+
+
+def untaken(place: str, name: str, taken: Sequence[str]) -> None:
+    """Refuses a name that is there already."""
+    if name in taken:
+        raise ConfigError(f"{place}: {name!r} is not allowed, it is there already: {', '.join(taken)}")
 
 
 def _check_membership(study: "Study") -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lira.errors import ConfigError, StoreError
+from lira.errors import ConfigError
 from lira.presentation.labels import show
 from lira.presentation.runs import negatives, targets
 from lira.store import Run, compared_runs, read_csv
@@ -56,9 +56,9 @@ class Agreement:
         """One of the folder's ``.csv``.
 
         Raises:
-            StoreError: it is missing.
+            StoreError: it is missing or damaged.
         """
-        return read_csv(self._path(name), keep_default_na=False, na_values=["", "nan"])
+        return read_csv(self.folder / name, keep_default_na=False, na_values=["", "nan"])
 
     def runs(self, kind: str = "reference") -> dict[str, Run]:
         """Runs by label: the ``reference`` seeds or the ``variants``."""
@@ -76,9 +76,3 @@ class Agreement:
         """Number of samples of the first reference run."""
         with next(iter(self.runs().values())).shadows() as file:
             return file["member"].shape[1]
-
-    def _path(self, name: str) -> Path:
-        path = self.folder / name
-        if not path.is_file():
-            raise StoreError(f"{path} does not exist: run the rule that makes it")
-        return path

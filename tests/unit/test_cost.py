@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lira.config import load_study, read_yaml
-from lira.cost import START_SECONDS, costs, describe, seconds_per_model, shards, size_of, work
+from lira.cost import START_SECONDS, check_sizes, costs, describe, seconds_per_model, shards, size_of, work
 from lira.models import build
 from lira.models.layers import Conv2d, Linear
 
@@ -138,6 +138,14 @@ def test_what_is_there_is_taken_off(smoke, tmp_path):
     row = costs(smoke, tmp_path).set_index("run").loc["digits/resnet/aof"]
     assert (row["models_left"], row["jobs_left"], row["hours_left"], row["disk_left"]) == (0, 3, 0, 0)
     assert list(whole["phi"]) == list(left["phi"])
+
+
+def test_a_file_of_unknown_size_leaves_a_pool_however_much_is_set_aside(paper, tmp_path):
+    own = {"source": "file", "path": "own.npz", "kind": "image", "test": 60_000}
+    study = load_study(paper.model_dump() | {"datasets": paper.model_dump()["datasets"] | {"cifar10": own}})
+    key = "cifar10/resnet18/baseline"
+    assert size_of(study, key).pool == 1 and seconds_per_model(study, key, tmp_path).seconds > 0
+    check_sizes(study)
 
 
 @given(models=st.integers(4, 300), size=st.none() | st.integers(1, 100).map(lambda cohorts: 3 * cohorts))
