@@ -11,6 +11,7 @@ from conftest import stopwatch
 from lira import store
 from lira.agreement import measure_agreement
 from lira.ranks import TOP_PERCENTS, measure_ranks, vulnerability
+from lira.results import COLUMNS, RUN_KEYS, Run, read_csv, with_run, write_csv
 
 SEEDS, VARIANTS, SAMPLES, FPRS = 12, 4, 50_000, (1e-5, 1e-3)
 
@@ -26,9 +27,10 @@ def runs(tmp_path_factory):
         frames = [
             pd.DataFrame({"fpr": fpr, "sample": range(SAMPLES), "tp": tp, "fp": fp}) for fpr, (tp, fp) in counts.items()
         ]
-        store.write_csv(folder / "samples.csv", pd.concat(frames))
+        run = dict(zip(RUN_KEYS, ("cifar10", "resnet18", "aof", seed), strict=True))
+        write_csv(folder / "samples.csv", with_run(pd.concat(frames).reindex(columns=COLUMNS["samples"]), run))
         member = rng.permuted(np.arange(8)[:, None] < np.full((1, SAMPLES), 4), axis=0)
-        with store.create(folder / "scores.h5", "scores", {"seed": seed}) as file:
+        with store.create(folder / "scores.h5", "scores", run) as file:
             file["member"], file["online"] = member, rng.normal(size=member.shape) + 9 * ease * member
         folders.append(folder)
     return folders
@@ -38,8 +40,8 @@ def test_agreement(runs, timed, report):
     output = runs[0].parents[4] / "agreement/cifar10/resnet18/aof/agreement.csv"
     labels = list("abcd")
     _, ours = timed(measure_agreement, runs[:SEEDS], runs[SEEDS:], labels, FPRS, output)
-    found = store.read_csv(output)
-    tables = [store.read_csv(folder / "samples.csv").query("fpr == 0.001") for folder in runs]
+    found = read_csv(output)
+    tables = [read_csv(folder / "samples.csv").query("fpr == 0.001") for folder in runs]
     sets = [set(np.flatnonzero((table["tp"] >= 2) & (table["fp"] == 0))) for table in tables[:SEEDS]]
     expected, seconds = stopwatch(plain.set_agreement, sets, 3)
     row = found.query("fpr == 0.001 and scenario == 'identical' and support == 2 and zero_fp and k == 3")
@@ -56,10 +58,10 @@ def test_ranks(runs, timed, report):
     _, ours = timed(measure_ranks, runs[:SEEDS], output, rounds=1)
     values = []
     for folder in runs[:2]:
-        with store.Run(folder).scores() as file:
+        with Run(folder).scores() as file:
             values.append(vulnerability(file["online"][:], file["member"][:], "mean"))
     expected, seconds = stopwatch(lambda: [plain.top_agreement(np.stack(values), percent) for percent in TOP_PERCENTS])
-    rows = store.read_csv(output / "topq.csv").query("gap == 'mean' and run_a == 'seed0' and run_b == 'seed1'")
+    rows = read_csv(output / "topq.csv").query("gap == 'mean' and run_a == 'seed0' and run_b == 'seed1'")
     np.testing.assert_allclose(rows[["intersection", "union", "jaccard", "spearman"]], expected, rtol=1e-9)
     pairs = comb(SEEDS, 2)
     report("rank stability, 12 seeds", ours, 2 * pairs * seconds, f"plain from 1 of {2 * pairs} pairs")

@@ -19,10 +19,10 @@ from lira import store
 from lira.config.catalogue import MOST_RUNS
 from lira.errors import DataError, StoreError
 from lira.provenance import differences
+from lira.results import COLUMNS, Run, write_csv
 from lira.vulnerability import SUPPORTS, support_qualified
 
 MOST_DIFFERENT = 4
-COLUMNS = ["fpr", "scenario", "variants", "support", "zero_fp", "k", "subsets", "jaccard", "intersection", "union"]
 
 
 class Agreement(NamedTuple):
@@ -114,7 +114,7 @@ def measure_agreement(
     if len(labels) != len(variants):
         raise DataError(f"{len(variants)} variants have {len(labels)} labels: each variant needs one")
     folders = [*reference, *variants]
-    runs = [store.Run(folder) for folder in folders]
+    runs = [Run(folder) for folder in folders]
     differences([run for run in runs if run.is_stored], compared=True)
     tables = [run.table(samples) for run in runs]
     frames = []
@@ -129,7 +129,7 @@ def measure_agreement(
                 sets = np.stack([support_qualified(row, support, zero_fp=zero_fp) for row in rows])
                 part = scenarios(sets[: len(reference)], sets[len(reference) :], labels)
                 frames.append(part.assign(fpr=fpr, support=support, zero_fp=zero_fp))
-    store.write_csv(output, pd.concat(frames, ignore_index=True)[COLUMNS])
+    write_csv(output, pd.concat(frames, ignore_index=True)[COLUMNS["agreement"]])
     if samples != "samples.csv":
         return
     runs = {

@@ -180,10 +180,14 @@ def score_file(
 
 
 def _own_scores(function: str, phi: np.ndarray, member: np.ndarray) -> np.ndarray:
-    scores = np.asarray(load_function(function)(phi, member.copy()), dtype=np.float64)
-    if scores.shape != member.shape or np.isnan(scores).any():
+    given = load_function(function)(phi, member.copy())
+    try:
+        scores = np.asarray(given)
+    except (ValueError, TypeError, RuntimeError):  # ragged, or an array of another library
+        scores = np.empty(())
+    if scores.shape != member.shape or scores.dtype.kind not in "biuf" or np.isnan(scores).any():
         raise DataError(f"{function} must return a score, not NaN, of each of {member.shape} models and samples")
-    return scores
+    return scores.astype(np.float64)
 
 
 def _leave_one_out(phi: Any, member: np.ndarray, scores: Mapping, definition: Definition) -> None:

@@ -20,12 +20,11 @@ from lira import store
 from lira.attacks import ATTACKS
 from lira.cores import cores
 from lira.errors import ConfigError, DataError, StoreError
+from lira.results import COLUMNS, RATES, RUN_KEYS, with_run, write_csv
 from lira.roc import Nonfinite, Ordered, curve, flagged, summary
 from lira.uncertainty import clopper_pearson
 from lira.vulnerability import count_detections
 
-COLUMNS = ["attack", "mode", "fpr", "prior", "target", "threshold", "tp", "fp", "tn", "fn"]
-COLUMNS += ["tpr", "fpr_achieved", "ppv", "auc"]
 FEW_FALSE_POSITIVES = 5
 CENTRES = {"median": np.median, "mean": np.mean}
 
@@ -147,7 +146,7 @@ def calibrate(
                     attack=attack, mode=mode, fpr=fpr, auc=np.repeat(auc, len(priors))
                 )
                 frames.append(rates)
-    return pd.concat(frames, ignore_index=True)[COLUMNS]
+    return pd.concat(frames, ignore_index=True)[RATES]
 
 
 def sweep(
@@ -214,7 +213,7 @@ def calibrate_file(
         DataError: as :func:`calibrate`.
     """
     with store.read(scores, "scores") as file:
-        run = {key: file.attrs[key] for key in store.RUN_KEYS}
+        run = {key: file.attrs[key] for key in RUN_KEYS}
         member = file["member"][:]
         values = {attack: file[attack] for attack in sorted(file, key=_place) if attack != "member"}
         if "online" not in values:
@@ -226,12 +225,11 @@ def calibrate_file(
         except DataError as error:
             raise DataError(f"{scores}: {error}") from error
         online = values["online"][:]
-    store.write_csv(metrics, _with_run(with_resolution(with_intervals(rates)), run))
+    write_csv(metrics, with_run(with_resolution(with_intervals(rates)), run))
     counts = [
         count_detections(online, member, _thresholds(rates, "online", "shadow", fpr)).assign(fpr=fpr) for fpr in fprs
     ]
-    columns = ["fpr", "sample", "tp", "fp", "tn", "fn", "rank"]
-    store.write_csv(samples, _with_run(pd.concat(counts)[columns], run))
+    write_csv(samples, with_run(pd.concat(counts)[COLUMNS["samples"]], run))
 
 
 def with_intervals(rates: pd.DataFrame) -> pd.DataFrame:
@@ -272,10 +270,6 @@ def _place(attack: str) -> int:
 def _thresholds(rates: pd.DataFrame, attack: str, mode: str, fpr: float) -> np.ndarray:
     rows = rates[(rates["attack"] == attack) & (rates["mode"] == mode) & (rates["fpr"] == fpr)]
     return rows.drop_duplicates("target").sort_values("target")["threshold"].to_numpy()
-
-
-def _with_run(frame: pd.DataFrame, run: dict) -> pd.DataFrame:
-    return pd.concat([pd.DataFrame(run, index=frame.index), frame], axis=1)
 
 
 def _order_target(attack: str, scores: np.ndarray, member: np.ndarray, nonfinite: Nonfinite, target: int) -> Ordered:

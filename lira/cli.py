@@ -67,8 +67,8 @@ def train_shadows(
     settings: Settings,
     run: Run,
     data: Data,
-    first: Annotated[int, typer.Option(help="First model.")],
-    last: Annotated[int, typer.Option(help="Last model.")],
+    first: Annotated[int, typer.Option(help="First model, a multiple of the cohort.")],
+    last: Annotated[int, typer.Option(help="Last model: of its cohort or of the run.")],
     output: Output,
     pretrained: Annotated[Path | None, typer.Option(help="Model to fine-tune.")] = None,
     device: Device = "cpu",
@@ -213,7 +213,7 @@ def judge_study(
 
 
 FILES = typer.Argument(help="Files of the runs, or of the comparison, to show: their folders count.")
-FPR = typer.Option(help="Target false positive rate to show.")
+FPR = typer.Option(min=0, max=1, help="Target false positive rate to show.")
 
 
 @app.command()
@@ -236,7 +236,7 @@ def plot(
     files: Annotated[list[Path], FILES],
     output: Output,
     fpr: Annotated[float | None, FPR] = None,
-    sample: Annotated[int | None, typer.Option(help="Pool sample to show.")] = None,
+    sample: Annotated[int | None, typer.Option(min=0, help="Pool sample to show.")] = None,
     data: Annotated[Path | None, typer.Option(help="Prepared dataset, for pictures.")] = None,
 ) -> None:
     """Draw a figure of the paper as .pdf and .png."""
@@ -261,7 +261,7 @@ def cost(
 @app.command()
 def record(
     study: Annotated[Path, typer.Argument(help="Folder of a study's results, results/<study>.")],
-    sample: Annotated[int, typer.Argument(help="Index of the record in the pool.")],
+    sample: Annotated[int, typer.Argument(min=0, help="Index of the record in the pool.")],
     dataset: Annotated[str | None, typer.Option(help="Its dataset, if the study has several.")] = None,
     fpr: Annotated[float | None, FPR] = None,
     output: Annotated[Path | None, typer.Option(help="Figure to write; default: records/ in the study.")] = None,
@@ -305,19 +305,14 @@ def defaults() -> None:
 
 
 def _dataset(text: str):
-    from lira.config import checked_dataset
+    from lira.config import Dataset, checked
 
-    return checked_dataset(_json(text))
-
-
-class _Object(dict):
-    def __missing__(self, key: str) -> None:
-        raise ConfigError(f"the JSON lacks {key!r}: `snakemake -n -p` shows what each step is given")
+    return checked("datasets", Dataset, _json(text))
 
 
 def _json(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text, object_hook=_Object)
+        found = json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError(f"not JSON: {text!r} ({error})") from None
     if not isinstance(found, dict):

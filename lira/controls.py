@@ -19,6 +19,7 @@ from lira import store
 from lira.attacks import PUBLISHED, Definition, score_file
 from lira.calibration import calibrate_file
 from lira.ranks import GAPS, vulnerability
+from lira.results import RUN_KEYS, with_run, write_csv
 
 CONTROLS = ("oracle", "coin")
 
@@ -96,11 +97,11 @@ def control_file(
         StoreError: ``shadows`` is missing, damaged or of another kind.
         DataError: as :func:`lira.attacks.leave_one_out`.
     """
-    Path(controls).parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=store.scratch(Path(controls).parent)) as folder:
+    with tempfile.TemporaryDirectory(dir=store.scratch(store.folder_of(Path(controls)))) as folder:
         scores = Path(folder) / "scores.h5"
         with store.read(shadows, "shadows") as file:
-            stream = [seed, crc32("/".join(str(file.attrs[key]) for key in store.RUN_KEYS).encode())]
+            run = {key: file.attrs[key] for key in RUN_KEYS}
+            stream = [seed, crc32("/".join(map(str, run.values())).encode())]
             member = permuted_membership(file["member"][:], stream)
         score_file(shadows, scores, definition=definition, member=member, own=own)
         with h5py.File(scores, "r+", locking=False) as file:
@@ -108,4 +109,4 @@ def control_file(
             online = file["online"][:]
         calibrate_file(scores, fprs, priors, controls, samples)
     found = {gap: vulnerability(online, member, gap, nonfinite="official") for gap in GAPS}
-    store.write_csv(gaps, pd.DataFrame({"sample": np.arange(member.shape[1])} | found))
+    write_csv(gaps, with_run(pd.DataFrame({"sample": np.arange(member.shape[1])} | found), run))

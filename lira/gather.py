@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from lira import store
+from lira.config import RunDescription, TrainingSettings, checked
 from lira.errors import StoreError
 
 BLOCK_BYTES = 4 << 20
@@ -28,8 +29,11 @@ def gather_shadows(settings: dict[str, Any], run: dict[str, Any], shards: list[P
         output: ``shadows.h5``.
 
     Raises:
+        ConfigError: settings or a run that cannot be.
         StoreError: a shard that is damaged, or of another run, recipe or dataset; models missing or given twice.
     """
+    checked("settings", TrainingSettings, settings)
+    checked("run", RunDescription, run)
     with store.read(data, "data") as file:
         labels, checksum = file["pool/y"][:], file.attrs["sha256"]
     expected = store.origin(settings, run) | {"data_sha256": checksum}

@@ -20,11 +20,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lira import store
-from lira.config.catalogue import NAME
-from lira.config.messages import short
+from lira.config import RunDescription, checked
 from lira.datasets._arrays import labels as whole_labels
 from lira.datasets.file import open_arrays, read_slice
-from lira.errors import ConfigError, DataError
+from lira.errors import DataError
 
 UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 MODEL = re.compile(r"(?:model_(\d+)|experiment-(\d+)_(\d+))")
@@ -64,11 +63,11 @@ def import_scores(scores: Path, run: dict[str, Any], recipe: dict[str, Any], dat
         output: ``shadows.h5``.
 
     Raises:
-        ConfigError: the run lacks a name or its seed.
+        ConfigError: the run lacks a name or its seed, or has anything else.
         DataError: something is missing, damaged, or of a shape or value that cannot be.
     """
+    checked("run", RunDescription, run)
     with _opened(scores) as given:
-        _check_run(run)
         models, samples = given.member.shape
         views = _check_shapes(given)
         labels = _labels(scores, given, data)
@@ -96,17 +95,6 @@ def import_scores(scores: Path, run: dict[str, Any], recipe: dict[str, Any], dat
                 store.dataset(file, "labels", data=labels)
             for name in UTILITY:
                 store.dataset(file, f"utility/{name}", data=np.full(models, np.nan))
-
-
-def _check_run(run: dict[str, Any]) -> None:
-    for name in ("study", *store.RUN_KEYS):
-        value = run.get(name)
-        if name == "seed" and (type(value) is not int or not 0 <= value < 2**32):
-            raise ConfigError(f"run: seed is {short(value)}: a whole number from 0 to 2^32 - 1 is needed")
-        if name != "seed" and (not isinstance(value, str) or not re.fullmatch(NAME, value)):
-            raise ConfigError(f"run: {name} is {short(value)}: a name is needed")
-    if unknown := [name for name, value in run.items() if not isinstance(value, str | int)]:
-        raise ConfigError(f"run: {unknown[0]} is {short(run[unknown[0]])}: text or a whole number is needed")
 
 
 def _read_block(
@@ -217,7 +205,12 @@ class _Row:
 
 
 def _read_folder(folder: Path) -> Given:
-    found = {int(match[1] or match[2]): (path, match[3]) for path in folder.iterdir() if (match := _model(path))}
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if match := _model(path):
+            one = found.setdefault(int(match[1] or match[2]), (path, match[3]))[0]
+            if one != path:
+                raise DataError(f"{folder}: {one.name} and {path.name} are the same model: leave one of them there")
     if not found:
         raise DataError(f"{folder} has no folders model_<k> or experiment-<k>_<M>")
     stated = next((int(models) for _, models in found.values() if models), None)

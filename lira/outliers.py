@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from lira.results import Run
 from lira.statistics import influence
-from lira.store import Run
 
 
 def outlying_targets(run: Run, fpr: float, attack: str = "online") -> list[int]:

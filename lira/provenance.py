@@ -26,7 +26,7 @@ import h5py
 
 from lira import store
 from lira.errors import StoreError
-from lira.store import Run
+from lira.results import Run, compared_runs
 
 MUST_AGREE = ("recipe_version", "protocol")
 """In these no two runs of a study, and no two runs that are compared sample by sample, may differ."""
@@ -43,7 +43,7 @@ def runs_of(folders: Iterable[Path | str]) -> list[Run]:
     for folder in map(Path, folders):
         compared = (folder / "runs.json").is_file()
         kinds = ("reference", "variants") if compared else ()
-        runs = [run for kind in kinds for run in store.compared_runs(folder, kind).values()] or [Run(folder)]
+        runs = [run for kind in kinds for run in compared_runs(folder, kind).values()] or [Run(folder)]
         found |= {run.folder.resolve(): run for run in runs}
     return list(found.values())
 

@@ -15,15 +15,14 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from lira import store
 from lira.errors import ConfigError, DataError
 from lira.provenance import differences
+from lira.results import COLUMNS, Run, write_csv
 from lira.roc import Nonfinite
 
 GAPS = ("mean", "median")
 TOP_PERCENTS = (0.1, 0.25, 0.5, 0.75, 1, 2, 2.24, 3, 4, 5, 10, 10.38, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 DELTAS = (0.05, 0.1, 0.5, 1, 1.5, 2, 3, 5, 10)
-OVERLAP = ("intersection", "union", "jaccard", "spearman")
 BIN_EDGES = (1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100)
 
 
@@ -187,10 +186,10 @@ def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
         DataError: runs of different pools.
     """
     labels = [Path(folder).name for folder in reference]
-    differences([store.Run(folder) for folder in reference], compared=True)
+    differences([Run(folder) for folder in reference], compared=True)
     runs = {gap: [] for gap in GAPS}
     for folder in reference:
-        with store.Run(folder).scores() as file:
+        with Run(folder).scores() as file:
             scores, member = file["online"][:], file["member"][:]
         for gap in GAPS:
             runs[gap].append(vulnerability(scores, member, gap))
@@ -200,7 +199,7 @@ def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
     for name in tables[0]:
         parts = [table[name].assign(gap=gap) for gap, table in zip(runs, tables, strict=True)]
         frame = pd.concat(parts, ignore_index=True)
-        store.write_csv(Path(output) / f"{name}.csv", frame[["gap", *frame.columns.drop("gap")]])
+        write_csv(Path(output) / f"{name}.csv", frame[COLUMNS[name]])
 
 
 def _tables(values: np.ndarray, labels: list[str]) -> dict[str, pd.DataFrame]:
@@ -212,7 +211,7 @@ def _tables(values: np.ndarray, labels: list[str]) -> dict[str, pd.DataFrame]:
         "topq": _top_table(rankings, labels),
         "topq_all": _top_of_all_table(rankings),
         "displacement": _displacement_table(ranked, labels),
-        "rank_bins": pd.concat(bins)[["run", "bin", "count", "min", "max", "mean"]],
+        "rank_bins": pd.concat(bins),
         "top1": _top1_table(values, ranked, labels),
     }
 
@@ -221,7 +220,7 @@ def _spearman_table(rankings: Sequence["_Ranking"], labels: list[str]) -> pd.Dat
     everything = np.ones(rankings[0].order.size, dtype=bool)
     ranks = np.stack([ranking.ranks(everything.size, everything) for ranking in rankings])
     rows = [(labels[a], labels[b], _mean_correlation(ranks[[a, b]])) for a, b in combinations(range(len(labels)), 2)]
-    return pd.DataFrame(rows, columns=["run_a", "run_b", "spearman"])
+    return pd.DataFrame(rows, columns=COLUMNS["spearman"][1:])
 
 
 def _top_table(rankings: Sequence["_Ranking"], labels: list[str]) -> pd.DataFrame:
@@ -230,13 +229,13 @@ def _top_table(rankings: Sequence["_Ranking"], labels: list[str]) -> pd.DataFram
         for q in TOP_PERCENTS
         for a, b in combinations(range(len(labels)), 2)
     ]
-    return pd.DataFrame(rows, columns=["q", "k", "run_a", "run_b", *OVERLAP])
+    return pd.DataFrame(rows, columns=COLUMNS["topq"][1:])
 
 
 def _top_of_all_table(rankings: Sequence["_Ranking"]) -> pd.DataFrame:
     samples = rankings[0].order.size
     rows = [(q, top_count(samples, q), len(rankings), *_top_agreement(rankings, q)) for q in TOP_PERCENTS]
-    return pd.DataFrame(rows, columns=["q", "k", "runs", *OVERLAP])
+    return pd.DataFrame(rows, columns=COLUMNS["topq_all"][1:])
 
 
 def _displacement_table(ranked: np.ndarray, labels: list[str]) -> pd.DataFrame:
@@ -246,7 +245,7 @@ def _displacement_table(ranked: np.ndarray, labels: list[str]) -> pd.DataFrame:
         for delta, shares in zip(DELTAS, displacement(ranked, q).T, strict=True)
         for label, share in zip(labels, shares, strict=True)
     ]
-    return pd.DataFrame(rows, columns=["q", "delta", "run", "fraction"])
+    return pd.DataFrame(rows, columns=COLUMNS["displacement"][1:])
 
 
 def _top1_table(values: np.ndarray, ranked: np.ndarray, labels: list[str]) -> pd.DataFrame:
@@ -256,7 +255,7 @@ def _top1_table(values: np.ndarray, ranked: np.ndarray, labels: list[str]) -> pd
         for i, source in enumerate(labels)
         for run, label in enumerate(labels)
     ]
-    return pd.DataFrame(rows, columns=["source", "sample", "run", "vulnerability", "position"])
+    return pd.DataFrame(rows, columns=COLUMNS["top1"][1:])
 
 
 class _Ranking(NamedTuple):

@@ -16,7 +16,7 @@ from scipy.stats import beta
 
 from lira.calibration import positive_predictive_value
 from lira.errors import ConfigError, DataError
-from lira.store import Run
+from lira.results import Run
 from lira.vulnerability import highly_vulnerable
 
 TAIL = 0.025

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -17,7 +17,15 @@ from jaxtyping import Bool, Int
 from torch import nn
 
 from lira import preemption, store
-from lira.config import RECIPE_VERSION, Architecture, Recipe
+from lira.config import (
+    RECIPE_VERSION,
+    Architecture,
+    PretrainingSettings,
+    Recipe,
+    RunDescription,
+    TrainingSettings,
+    checked,
+)
 from lira.datasets import Part, read_part
 from lira.errors import ConfigError, StoreError
 from lira.membership import balanced_membership
@@ -32,6 +40,7 @@ from lira.training.progress import Checkpoint, load_whole
 
 log = logging.getLogger(__name__)
 
+Section = TypeVar("Section", bound=PretrainingSettings)
 UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
@@ -66,15 +75,19 @@ def train_shadows(
         checkpoint_seconds: Time between two checkpoints of the cohort in flight, each up to 0.4 GB for a large net.
 
     Raises:
-        ConfigError: the settings are of another recipe version, or the run has no such models.
+        ConfigError: settings or a run that cannot be, settings of another recipe version, or models that are no shard.
         Preempted: the job was told to stop; what it has is stored.
     """
-    models = settings["shadow_models"]
+    chosen = check_settings(settings, TrainingSettings)
+    checked("run", RunDescription, run)
+    models, cohort = chosen.shadow_models, chosen.recipe.cohort
     if not 0 <= first <= last < models:
         raise ConfigError(f"first {first} to last {last}: the models of this run are 0 to {models - 1}, in order")
-    check_version(settings)
-    cohort, parts = Recipe(**settings["recipe"]).cohort, output.with_name(f"{output.name}.parts")
+    if first % cohort or ((last + 1) % cohort and last + 1 < models):
+        raise ConfigError(f"first {first} to last {last}: a shard has whole cohorts, which are of {cohort} models here")
+    parts = output.with_name(f"{output.name}.parts")
     cohorts = [range(start, min(start + cohort, last + 1)) for start in range(first, last + 1, cohort)]
+    store.folder_of(output)
     output.unlink(missing_ok=True)
     try:
         with lease(device, jobs_per_gpu) as leased:
@@ -309,8 +322,7 @@ def pretrain_model(
         device: ``cpu`` or ``cuda``.
         jobs_per_gpu: Training jobs that may share one GPU.
     """
-    check_version(settings)
-    recipe = Recipe(**settings["recipe"])
+    recipe = check_settings(settings, PretrainingSettings).recipe
     with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)):
         part = read_part(data, "public")
         network = _build(settings, part, models=1)
@@ -329,17 +341,20 @@ def pretrain_model(
     checkpoint.path.unlink()
 
 
-def check_version(settings: dict[str, Any]) -> None:
-    """Checks that the code of this environment is that of the study's.
+def check_settings(settings: dict[str, Any], section: type[Section]) -> Section:
+    """The settings as a section, if the code of this environment is that of the study's.
 
     Raises:
-        ConfigError: it is not: an environment that holds a copy of lira outlives a change of the code.
+        ConfigError: it is not, as an environment that holds a copy of lira outlives a change of the code; or settings
+            that cannot be.
     """
-    if settings["recipe_version"] != RECIPE_VERSION:
+    planned = settings.get("recipe_version", RECIPE_VERSION)
+    if planned != RECIPE_VERSION:
         raise ConfigError(
-            f"recipe_version: the study was planned by lira of recipe version {settings['recipe_version']}, but this "
-            f"job's environment has {RECIPE_VERSION}: install the same lira there"
+            f"recipe_version: the study was planned by lira of recipe version {planned}, but this job's environment "
+            f"has {RECIPE_VERSION}: install the same lira there"
         )
+    return checked("settings", section, settings)
 
 
 def _build(settings: dict[str, Any], part, models: int) -> nn.Module:

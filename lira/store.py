@@ -12,8 +12,7 @@ shard      ``logits [m, N, A, C]`` (optional), ``phi [m, N, A]``, ``member [m, N
 shadows    ``phi [M, N, A]`` float32 (imported scores: maybe float64), ``member [M, N]``, ``labels [N]`` (imported:
            if known), ``utility/* [M]`` (imported: NaN)
 scores     one float64 ``[M, N]`` array per attack, and ``member [M, N]``
-=========  =====================================================================================
-"""
+=========  ====================================================================================="""
 
 import errno
 import glob
@@ -28,10 +27,8 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +76,8 @@ def atomic(path: Path | str, on_node: bool = False) -> Iterator[Path]:
         StoreError: there is no room to write, or no permission.
     """
     path = Path(path)
+    folder_of(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         for left in path.parent.glob(f".{glob.escape(path.name)}.*{path.suffix}"):
             _remove_if_left(left, left.name.removesuffix(path.suffix).removeprefix(f".{path.name}."))
         beside = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}{path.suffix}")
@@ -101,6 +98,22 @@ def atomic(path: Path | str, on_node: bool = False) -> Iterator[Path]:
             raise
         remedy = "make room or allow writing there, and run the same command again"
         raise StoreError(f"{path} cannot be written ({reason}): {remedy}") from error
+
+
+def folder_of(path: Path) -> Path:
+    """The folder of a file that is to be written, made if it is not there.
+
+    Raises:
+        StoreError: it cannot be made, or there is a folder in the file's place.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        reason = os.strerror(errno.EISDIR) if path.is_dir() else ""
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}"
+    if reason:
+        raise StoreError(f"{path} cannot be written ({reason}): give the place of a file in a folder that can be made")
+    return path.parent
 
 
 def _remove_if_left(file: Path, job: str) -> None:
@@ -129,7 +142,7 @@ def _unwritable(error: BaseException, folder: Path) -> str:
     stated = re.search(r"errno = (\d+)", str(error))
     code = getattr(error, "errno", None) or (int(stated[1]) if stated else None)
     denied = code in (errno.EACCES, errno.EPERM) and str(folder) in str(error)
-    if denied or code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+    if denied or code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENAMETOOLONG):
         return os.strerror(code)
     return _unwritable(error.__context__, folder) if error.__context__ else ""
 
@@ -251,102 +264,3 @@ def origin(settings: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
 def stored(value: Any) -> Any:
     """A value as it is stored in an attribute."""
     return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
-
-
-def write_csv(path: Path | str, frame) -> None:
-    """Writes a DataFrame whole or not at all: shortest round-trip floats, infinities as ``inf``, NaN empty."""
-    with atomic(path) as beside:
-        frame.to_csv(beside, index=False)
-
-
-def read_csv(path: Path | str, **options):
-    """A DataFrame from a CSV file, floats exactly as written; ``options`` go to pandas.
-
-    Raises:
-        StoreError: the file is missing or damaged.
-    """
-    import pandas as pd
-
-    if not Path(path).is_file():
-        raise StoreError(f"{path} does not exist: run the rule that makes it")
-    exact = {"float_precision": "round_trip"} if int(pd.__version__.split(".")[0]) < 3 else {}
-    try:
-        content = Path(path).read_bytes()
-        if not content.endswith(b"\n"):
-            raise ValueError("its last line is cut")
-        return pd.read_csv(BytesIO(content), **exact, **options)
-    except ValueError as error:  # of pandas' parser too
-        raise StoreError(f"{path} is damaged ({error}): rm {path}, and run the same command again") from error
-
-
-RUN_KEYS = ("dataset", "architecture", "regime", "seed")
-
-
-class Run:
-    """The results of one run: M shadow models of one dataset, architecture, regime and seed.
-
-    Args:
-        folder: ``results/<study>/runs/<dataset>/<architecture>/<regime>/seed<k>``.
-    """
-
-    def __init__(self, folder: Path | str):
-        self.folder = Path(folder)
-
-    @property
-    def is_stored(self) -> bool:
-        """Whether the folder has a file that says how the run was made."""
-        return any((self.folder / name).is_file() for name in ("shadows.h5", "scores.h5"))
-
-    @cached_property
-    def attributes(self) -> dict[str, Any]:
-        """:func:`attributes` of ``shadows.h5``, which ``scores.h5`` has too."""
-        scores = (self.folder / "scores.h5").is_file() and not (self.folder / "shadows.h5").is_file()
-        with self.scores() if scores else self.shadows() as file:
-            return attributes(file)
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """Dataset, architecture, regime and seed."""
-        return {name: self.attributes[name] for name in RUN_KEYS}
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """The resolved recipe, as :class:`lira.config.Recipe` dumps it."""
-        return self.attributes["recipe"]
-
-    def shadows(self):
-        """``shadows.h5``, open for reading."""
-        return read(self.folder / "shadows.h5", "shadows")
-
-    def scores(self):
-        """``scores.h5``, open for reading."""
-        return read(self.folder / "scores.h5", "scores")
-
-    def table(self, name: str, **options):
-        """One of the run's ``.csv`` as a DataFrame; ``options`` go to pandas."""
-        return read_csv(self.folder / name, **options)
-
-    @cached_property
-    def utility(self):
-        """DataFrame, a row per model: ``train_loss train_accuracy test_loss test_accuracy`` (fractions)."""
-        import pandas as pd
-
-        with self.shadows() as file:
-            return pd.DataFrame({name: values[:] for name, values in file["utility"].items()})
-
-
-def compared_runs(folder: Path | str, kind: str = "reference") -> dict[str, Run]:
-    """Runs of an agreement folder by label: the ``reference`` seeds or the ``variants``.
-
-    Raises:
-        StoreError: its ``runs.json`` is missing or damaged.
-    """
-    folder = Path(folder).resolve()
-    path = folder / "runs.json"
-    if not path.is_file():
-        raise StoreError(f"{path} does not exist: run the rule that makes it")
-    try:
-        listed = {run["label"]: run["folder"] for run in json.loads(path.read_text(encoding="utf-8"))[kind]}
-    except (ValueError, LookupError, TypeError) as error:
-        raise StoreError(f"{path} is damaged ({error}): rm {path}, and run the same command again") from error
-    return {label: Run(folder.parents[3] / place) for label, place in listed.items()}

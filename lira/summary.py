@@ -31,14 +31,12 @@ from jaxtyping import Bool, Float
 from lira import store
 from lira.calibration import positive_predictive_value, resolution
 from lira.cores import cores
+from lira.results import COLUMNS, RUN_KEYS, read_csv, with_run, write_csv
 from lira.roc import summary as roc_summary
 from lira.statistics import influence, trimmed_mean
 from lira.uncertainty import DRAWS, Draws, Rates, interval, resample_auc, resample_rates, two_way_variance
 
-COLUMNS = ["attack", "mode", "fpr", "prior", "metric", "mean", "std", "median", "trimmed_mean", "low", "high"]
-COLUMNS += ["standard_error", "targets", "undefined", "influence", "influence_target", "influential", "expected_fp"]
-COLUMNS += ["resolution"]
-KEYS = COLUMNS[:5]
+KEYS = ["attack", "mode", "fpr", "prior", "metric"]
 
 
 def summarise(
@@ -82,7 +80,7 @@ def summarise(
         name = {"attack": attack, "mode": "target"}
         rows.append(name | {"metric": "auc"} | sure._asdict() | _over_targets(auc))
         rows.append(name | {"metric": "balanced_accuracy"} | _over_targets(accuracy))
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+    return pd.DataFrame(rows).reindex(columns=COLUMNS["summary"])
 
 
 def summarise_file(
@@ -105,17 +103,17 @@ def summarise_file(
         seed: of the bootstrap.
 
     Raises:
-        StoreError: ``scores`` is missing, damaged or of another kind.
+        StoreError: a file is missing, damaged, of another kind or of another run.
     """
-    rates = store.read_csv(metrics)
     with store.read(scores, "scores") as file:
-        run = {key: file.attrs[key] for key in store.RUN_KEYS}
+        run = {key: file.attrs[key] for key in RUN_KEYS}
+        rates = read_csv(metrics, "metrics", run)
         member = file["member"][:]
         values = {attack: file[attack] for attack in rates["attack"].unique()}  # read one at a time
         frame = summarise(values, member, rates, draws=draws, seed=seed)
     if controls is not None:
-        frame = frame.merge(null_means(store.read_csv(controls)), on=KEYS, how="left")
-    store.write_csv(output, pd.concat([pd.DataFrame(run, index=frame.index), frame], axis=1))
+        frame = frame.merge(null_means(read_csv(controls, "controls", run)), on=KEYS, how="left")
+    write_csv(output, with_run(frame, run))
 
 
 def null_means(controls: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from lira.claims import comparison, on_rates, on_sets, overlap
 from lira.claims.equivalence import NOT_COMPARABLE, VERDICTS
 from lira.claims.overlap import Sets
 from lira.claims.results import Results
+from lira.config import Margins, checked
 from lira.presentation.agreement import Agreement
 from lira.presentation.labels import show
 from lira.presentation.numbers import MISSING
@@ -38,11 +39,14 @@ def judge_study(
         notes: What to add below the verdict and the claims.
 
     Raises:
+        ConfigError: margins that cannot be.
         StoreError: a result file is missing.
     """
+    margins = checked("margins", Margins, margins).model_dump()
     results, output = Results([Path(folder) for folder in runs]), Path(output)
     sets = [Sets(Agreement(folder)) for folder in agreements]
-    compared, origin = compare(results, sets, margins), ("claims", [*runs, *agreements])
+    compared, tested = compare(results, sets, margins), claims(results, sets, margins)
+    origin = "claims", [*runs, *agreements]
     for name, rows in compared.items():
         write(
             table_of(name, rows),
@@ -51,7 +55,6 @@ def judge_study(
             *origin,
         )
     write(verdict_table(compared, notes), "Published against reproduced", output / "verdict.csv", *origin)
-    tested = claims(results, sets, margins)
     write(claims_table(tested, notes), "The paper's claims", output / "claims.csv", *origin)
 
 

@@ -15,7 +15,7 @@ from lira.presentation.agreement import Agreement
 from lira.presentation.labels import percent
 from lira.presentation.resolution import describe
 from lira.published import POOLS, published
-from lira.store import Run
+from lira.results import Run
 from lira.vulnerability import support_qualified
 
 FPR = 1e-5

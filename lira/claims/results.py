@@ -7,7 +7,7 @@ from pathlib import Path
 from lira.claims.equivalence import Estimate
 from lira.presentation.runs import RATES, read_runs, summary
 from lira.published import MODELS, POOLS
-from lira.store import Run
+from lira.results import Run
 from lira.tables.utility import utility
 
 NETWORKS = {

@@ -5,8 +5,17 @@ A study names its datasets, architectures and regimes once and then lists its ru
 """
 
 from lira.config.catalogue import AUGMENTATIONS, DATASETS, FAMILIES, IN_COHORTS, PROTOCOLS, RAW, RECIPE_VERSION
-from lira.config.reading import checked_dataset, commented_defaults, load_study, read_yaml, schema
-from lira.config.sections import Architecture, Dataset, Recipe
+from lira.config.messages import checked
+from lira.config.reading import commented_defaults, load_study, read_yaml, schema
+from lira.config.sections import (
+    Architecture,
+    Dataset,
+    Margins,
+    PretrainingSettings,
+    Recipe,
+    RunDescription,
+    TrainingSettings,
+)
 from lira.config.study import Study
 
 __all__ = [
@@ -19,9 +28,13 @@ __all__ = [
     "RECIPE_VERSION",
     "Architecture",
     "Dataset",
+    "Margins",
+    "PretrainingSettings",
     "Recipe",
+    "RunDescription",
     "Study",
-    "checked_dataset",
+    "TrainingSettings",
+    "checked",
     "commented_defaults",
     "load_study",
     "read_yaml",

@@ -7,7 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, LONGEST_NAME, MOST_RUNS, NAME
-from lira.config.messages import distinct, known, recipe
+from lira.config.messages import checked, distinct, known
 from lira.config.sections import Dataset, Recipe, RunSettings
 from lira.errors import ConfigError
 
@@ -28,8 +28,8 @@ def check_study(study: "Study") -> None:
     for place in ("seeds", "fprs", "priors"):
         distinct(place, getattr(study, place))
     for name, settings in study.regimes.items():
-        recipe(f"regimes.{name}", settings)
-    recipe("pretraining", study.pretraining)
+        checked(f"regimes.{name}", Recipe, settings)
+    checked("pretraining", Recipe, study.pretraining)
     for fpr in study.fprs:
         if float(f"{fpr:g}") != fpr:
             raise ConfigError(f"fprs: {fpr!r} is not allowed: six digits are, as files are named by it")

@@ -1,27 +1,28 @@
 """What is wrong, as one line: the key, the value, what is allowed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from lira.config.sections import Architecture, Dataset, Margins, Recipe, Settings
 from lira.errors import ConfigError
 
+Section = TypeVar("Section", bound=Settings)
 LONGEST = 200
 """Characters of a value that a message quotes."""
 
 
-def recipe(place: str, settings: Mapping[str, Any]) -> Recipe:
-    """A recipe, checked.
+def checked(place: str, section: type[Section], values: Mapping[str, Any]) -> Section:
+    """A section of a study, or a whole one at the place ``""``.
 
     Raises:
-        ConfigError: a setting is unknown or not allowed.
+        ConfigError: one line: the key below ``place``, the value, what is allowed.
     """
     try:
-        return Recipe.model_validate(settings)
+        return section.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(sentence(error, Recipe, f"{place}.")) from None
+        raise ConfigError(sentence(error, section, f"{place}." if place else "")) from None
 
 
 def known(place: str, name: str, allowed: Iterable[str]) -> None:
@@ -37,7 +38,7 @@ def distinct(place: str, values: Sequence) -> None:
         raise ConfigError(f"{place}: {repeated[0]} is given more than once")
 
 
-def sentence(error: ValidationError, section: type[Settings], prefix: str = "") -> str:
+def sentence(error: ValidationError, section: type[Settings], prefix: str) -> str:
     """The first thing wrong with a section."""
     first = error.errors()[0]
     cause = first.get("ctx", {}).get("error")
@@ -59,5 +60,6 @@ def short(value: Any) -> str:
 
 def _siblings(location: tuple, section: type[Settings]) -> list[str]:
     parts = {"datasets": Dataset, "architectures": Architecture, "margins": Margins}
+    parts |= {"architecture": Architecture, "recipe": Recipe}
     model = parts.get(location[0], section) if len(location) > 1 else section
     return list(model.model_fields)

@@ -6,25 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from lira.config.messages import sentence, short
+from lira.config.messages import checked, short
 from lira.config.sections import Architecture, Dataset, Margins, Recipe, Settings
 from lira.config.study import Study
 from lira.errors import ConfigError
-
-
-def checked_dataset(settings: Mapping[str, Any]) -> Dataset:
-    """A dataset's settings, checked on their own.
-
-    Raises:
-        ConfigError: one line: the key, the value, what is allowed.
-    """
-    try:
-        return Dataset.model_validate(settings)
-    except ValidationError as error:
-        raise ConfigError(sentence(error, Dataset, "datasets.")) from None
-
 
 UNREADABLE = (yaml.YAMLError, RecursionError, ValueError, LookupError, TypeError, AttributeError)
 """What reading YAML may raise: PyYAML's own values, as of dates, tagged numbers and truth values, are not checked."""
@@ -74,10 +60,7 @@ def load_study(settings: Mapping[str, Any]) -> Study:
         ConfigError: one line: the key, the value, what is allowed.
     """
     parsed = {key: value if key == "study" else _parsed(key, value) for key, value in settings.items()}
-    try:
-        return Study.model_validate(parsed)
-    except ValidationError as error:
-        raise ConfigError(sentence(error, Study)) from None
+    return checked("", Study, parsed)
 
 
 def _parsed(key: str, value: Any) -> Any:

@@ -27,6 +27,9 @@ MOST = 10**9
 Positive = Annotated[int, Field(ge=1, le=MOST)]
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+ShadowModels = Annotated[int, Field(ge=2, le=100_000)]
+Protocol = Literal["artifact", "preprint"]
+MembershipDraws = Literal["default_rng", "legacy"]
 
 
 class Settings(BaseModel):
@@ -215,6 +218,35 @@ class RunSettings(Settings):
     scores: PlainPath | None = Field(
         None, description="Scores made elsewhere, to import instead of training; {seed} stands for the seed."
     )
+
+
+class RunDescription(Settings):
+    """Which run a step is of."""
+
+    study: Name
+    protocol: Protocol | None = None
+    dataset: Name
+    architecture: Name
+    regime: Name
+    seed: Seed
+
+
+class PretrainingSettings(Settings):
+    """All that a pretrained model depends on besides the data."""
+
+    recipe_version: int
+    architecture: Architecture
+    recipe: Recipe
+
+
+class TrainingSettings(PretrainingSettings):
+    """All that a run's shadow models depend on besides data, seed and model index."""
+
+    shadow_models: ShadowModels
+    member_fraction: Fraction
+    membership_draws: MembershipDraws
+    store_logits: bool
+    store_weights: bool
 
 
 Margin = Annotated[float, Field(gt=0)]

@@ -6,19 +6,22 @@ from pydantic import Field, model_validator
 
 from lira.config.catalogue import FUNCTION, PROTOCOLS, RECIPE_VERSION
 from lira.config.checks import check_study
-from lira.config.messages import recipe
+from lira.config.messages import checked
 from lira.config.sections import (
     Architecture,
     Count,
     Dataset,
     Fraction,
     Margins,
+    MembershipDraws,
     Name,
     Positive,
+    Protocol,
     Recipe,
     RunSettings,
     Seed,
     Settings,
+    ShadowModels,
 )
 
 
@@ -26,16 +29,14 @@ class Study(Settings):
     """A whole study."""
 
     study: Name = Field(description="Name of the study: results go to results/<study>/.")
-    protocol: Literal["artifact", "preprint"] = Field(
-        "artifact", description="Defaults that follow the released code or the preprint's."
-    )
-    membership_draws: Literal["default_rng", "legacy"] | None = Field(
+    protocol: Protocol = Field("artifact", description="Defaults that follow the released code or the preprint's.")
+    membership_draws: MembershipDraws | None = Field(
         None, description="Generator of the membership matrix; the protocol's if not given."
     )
     offline: Literal["two-sided", "one-sided"] | None = Field(
         None, description="Whether a score far below the OUT centre counts as a member's; the protocol's if not given."
     )
-    shadow_models: Annotated[int, Field(ge=2, le=100_000)] = Field(256, description="M: shadow models per run.")
+    shadow_models: ShadowModels = Field(256, description="M: shadow models per run.")
     member_fraction: Fraction = Field(0.5, description="Fraction of the models that hold each sample.")
     shard_size: Positive | None = Field(
         None,
@@ -85,7 +86,7 @@ class Study(Settings):
 
     def recipe_of(self, key: str) -> Recipe:
         """The run's recipe: the regime's settings with the run's own on top."""
-        return recipe(f"runs.{key}", PROTOCOLS[self.protocol]["recipe"] | self._given(key))
+        return checked(f"runs.{key}", Recipe, PROTOCOLS[self.protocol]["recipe"] | self._given(key))
 
     def _given(self, key: str) -> dict[str, Any]:
         return self.regimes.get(key.split("/")[2], {}) | (self.runs[key].model_extra or {})
@@ -159,4 +160,4 @@ class Study(Settings):
         }
 
     def _pretraining_recipe(self) -> Recipe:
-        return recipe("pretraining", PROTOCOLS[self.protocol]["recipe"] | self.pretraining)
+        return checked("pretraining", Recipe, PROTOCOLS[self.protocol]["recipe"] | self.pretraining)

@@ -13,7 +13,7 @@ from lira.figures._pictures import Pictures
 from lira.figures._style import DOUBLE, MEMBERSHIP, canvas, in_lines, legend_below
 from lira.presentation.labels import show
 from lira.presentation.runs import read_runs, run_labels
-from lira.store import Run
+from lira.results import Run
 
 BINS, TITLE = 16, 14
 """Bars of a histogram, and characters from which a run's name is broken."""

@@ -13,7 +13,7 @@ from lira.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, canvas,
 from lira.presentation.labels import percent, show
 from lira.presentation.resolution import describe
 from lira.presentation.runs import choose_fpr, over_targets, read_runs, require, same_fprs, summary
-from lira.store import Run
+from lira.results import Run
 from lira.tables.utility import utility
 
 MOST_OTHERS = 4

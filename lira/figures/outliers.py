@@ -16,8 +16,8 @@ from lira.presentation.agreement import Agreement
 from lira.presentation.labels import percent
 from lira.presentation.resolution import describe
 from lira.presentation.runs import choose_fprs
+from lira.results import Run
 from lira.statistics import influence
-from lira.store import Run
 
 ALL = {"color": BLACK, "marker": "o", "label": "all targets"}
 WITHOUT = {

@@ -13,7 +13,7 @@ from lira.figures._style import DOUBLE, MEMBERSHIP, canvas, legend_below
 from lira.presentation.labels import percent, show
 from lira.presentation.runs import read_runs
 from lira.records import logits_of
-from lira.store import Run
+from lira.results import Run
 from lira.tables.records import COUNT, cards, of, priors, show_ppv
 
 PAGE, LINE, HEAD = 9, 0.19, 0.75

@@ -22,8 +22,8 @@ from lira.figures._style import (
 )
 from lira.presentation.labels import show
 from lira.presentation.runs import SERIES, read_runs
+from lira.results import Run
 from lira.roc import Ordered
-from lira.store import Run
 
 POINTS = 400
 TITLES = 108

@@ -9,7 +9,7 @@ import pandas as pd
 from lira.errors import ConfigError
 from lira.presentation.labels import show
 from lira.presentation.runs import negatives, targets
-from lira.store import Run, compared_runs, read_csv
+from lira.results import Run, compared_runs, read_csv
 
 GAPS = {"median": "Median gap", "mean": "Mean gap"}
 
@@ -58,7 +58,7 @@ class Agreement:
         Raises:
             StoreError: it is missing or damaged.
         """
-        return read_csv(self.folder / name, keep_default_na=False, na_values=["", "nan"])
+        return read_csv(self.folder / name, Path(name).stem, keep_default_na=False, na_values=["", "nan"])
 
     def runs(self, kind: str = "reference") -> dict[str, Run]:
         """Runs by label: the ``reference`` seeds or the ``variants``."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lira.errors import ConfigError
 from lira.presentation.labels import percent, regime_order, show
-from lira.store import RUN_KEYS, Run
+from lira.results import RUN_KEYS, Run
 
 SERIES = ("dataset", "architecture", "regime")
 RATES = ("mean", "std", "median", "trimmed_mean", "low", "high", "standard_error", "influence", "null")

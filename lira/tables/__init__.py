@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from lira.errors import ConfigError
 from lira.provenance import as_text, differences, record, runs_of
-from lira.store import atomic, write_csv
+from lira.results import write_csv
+from lira.store import atomic
 
 if TYPE_CHECKING:
     import pandas as pd

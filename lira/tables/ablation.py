@@ -10,7 +10,7 @@ from lira.presentation.labels import augmentations, show
 from lira.presentation.numbers import number
 from lira.presentation.resolution import notes, resolution_of
 from lira.presentation.runs import at, choose_fpr, over_targets, require, same_fprs, show_keys, summary
-from lira.store import Run
+from lira.results import Run
 from lira.tables import Table
 from lira.tables.benchmarks import shown
 from lira.tables.optimistic import show_tpr

@@ -8,7 +8,7 @@ import pandas as pd
 from lira.presentation.labels import AUGMENTATIONS, augmentations, show
 from lira.presentation.numbers import MISSING
 from lira.presentation.runs import SERIES, read_runs, show_keys
-from lira.store import Run
+from lira.results import Run
 from lira.tables import Table
 
 COLUMNS = {

@@ -10,7 +10,7 @@ from lira.presentation.labels import percent, show
 from lira.presentation.numbers import mean_std
 from lira.presentation.resolution import mark, notes, resolution_of
 from lira.presentation.runs import choose_fpr, over_targets, read_runs, same_fprs, show_keys, summary
-from lira.store import Run
+from lira.results import Run
 from lira.tables import Table
 
 POOLED = ("low", "high", "influence", "influence_target", "null")

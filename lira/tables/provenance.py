@@ -9,7 +9,7 @@ import pandas as pd
 from lira.presentation.labels import show
 from lira.presentation.numbers import MISSING
 from lira.presentation.runs import SERIES, read_runs
-from lira.store import Run
+from lira.results import Run
 from lira.tables import Table
 
 STATED = {"protocol": "Protocol", "recipe_version": "Recipe version", "device": "Device", "revision": "Git revision"}

@@ -10,7 +10,7 @@ from lira.presentation.labels import percent, show
 from lira.presentation.numbers import MISSING, mean_std, number
 from lira.presentation.resolution import mark, notes
 from lira.presentation.runs import RATES, choose_fpr, read_runs, require, same_fprs, show_keys, summary
-from lira.store import RUN_KEYS, Run
+from lira.results import RUN_KEYS, Run
 from lira.tables import Table
 
 METRICS = {

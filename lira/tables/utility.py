@@ -7,7 +7,7 @@ import pandas as pd
 
 from lira.presentation.numbers import mean_std
 from lira.presentation.runs import moments, read_runs, show_keys
-from lira.store import Run
+from lira.results import Run
 from lira.tables import Table
 
 COLUMNS = {

@@ -8,6 +8,7 @@ from lira import store
 from lira.attacks import score_file
 from lira.calibration import calibrate_file
 from lira.controls import gaussian_tpr, gaussian_world
+from lira.results import read_csv
 
 FPRS = (0.01, 0.1)
 RUN = {"study": "test", "dataset": "gaussian", "architecture": "none", "regime": "none", "seed": 0}
@@ -23,7 +24,7 @@ def world(request, tmp_path_factory):
         file["phi"], file["member"] = phi.astype(np.float32), member
     score_file(folder / "shadows.h5", folder / "scores.h5")
     calibrate_file(folder / "scores.h5", FPRS, [0.1], folder / "metrics.csv", folder / "samples.csv")
-    return store.read_csv(folder / "metrics.csv"), options
+    return read_csv(folder / "metrics.csv"), options
 
 
 def mean(metrics, column, **keys):

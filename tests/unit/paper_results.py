@@ -8,6 +8,7 @@ import pandas as pd
 from lira import store
 from lira.agreement import measure_agreement
 from lira.claims.results import NETWORKS
+from lira.results import COLUMNS, Run, with_run, write_csv
 
 RECIPE = {"augment": ["flip", "crop", "cutout"], "dropout": 0.0, "weight_decay": 5e-4, "batch_size": 256}
 RECIPE |= {"start": "scratch", "crop_padding": "reflect"}
@@ -35,8 +36,14 @@ def write_run(
                 models
             )
     rows = [summary_row(*rate, models=models) for rate in rates or [("none", "target", 0.5, "tpr", np.nan, 1, 1)]]
-    pd.DataFrame(rows).to_csv(place / "summary.csv", index=False)
+    write_rows(place / "summary.csv", rows)
     return place
+
+
+def write_rows(path: Path, rows) -> None:
+    """A CSV file of a stored run with the given columns and all others empty."""
+    columns = [*COLUMNS[path.stem], *(["null"] if path.stem == "summary" else [])]
+    write_csv(path, with_run(pd.DataFrame(rows).reindex(columns=columns), Run(path.parent).key))
 
 
 def summary_row(attack, mode, fpr, metric, prior, mean, error, resolution="", models=256, influence=0.0, target=0):
@@ -69,9 +76,9 @@ def write_sets(folder: Path, reference, variants=(), fpr=1e-5, recipes=(), recip
     ]
     for place, flagged in zip([*places, *others], [*reference, *variants], strict=True):
         counts = {"fpr": fpr, "sample": np.arange(len(flagged)), "tp": np.asarray(flagged, int), "fp": 0}
-        pd.DataFrame(counts).to_csv(place / "samples.csv", index=False)
+        write_rows(place / "samples.csv", counts)
         metrics = {"attack": "online", "mode": "target", "fpr": fpr, "prior": 0.5, "target": [0], "fp": 0, "tn": 30_000}
-        pd.DataFrame(metrics).to_csv(place / "metrics.csv", index=False)
+        write_rows(place / "metrics.csv", metrics)
     output = folder / "agreement" / "cifar10" / "resnet18" / "aof"
     measure_agreement(places, others, [f"variant {k}" for k in range(len(others))], [fpr], output / "agreement.csv")
     return output

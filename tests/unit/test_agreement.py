@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lira import store
-from lira.agreement import COLUMNS, measure_agreement, scenarios, set_agreement
+from lira.agreement import measure_agreement, scenarios, set_agreement
 from lira.errors import DataError, StoreError
+from lira.results import COLUMNS, read_csv, write_csv
 from lira.vulnerability import SUPPORTS
 
 
@@ -98,7 +98,7 @@ def run_folder(study, seed, *, samples=50, fprs=(0.001, 0.01), regime="aof", nam
         )
         for fpr in fprs
     ]
-    store.write_csv(folder / name, pd.concat(frames))
+    write_csv(folder / name, pd.concat(frames).reindex(columns=COLUMNS["samples"]))
     return folder
 
 
@@ -108,11 +108,11 @@ def test_files(tmp_path):
     variants = [run_folder(study, 7, regime="tl"), run_folder(study, 8, regime="baseline")]
     output = study / "agreement/digits/fcn/aof/agreement.csv"
     measure_agreement(reference, variants, ["tl", "more decay"], [0.001, 0.01], output)
-    found = store.read_csv(output)
-    assert list(found) == COLUMNS
+    found = read_csv(output)
+    assert list(found) == COLUMNS["agreement"]
     assert sorted(found["support"].unique()) == list(SUPPORTS)
     assert len(found) == 2 * len(SUPPORTS) * 2 * (2 + 2 * 3 + 4)
-    tables = [store.read_csv(folder / "samples.csv").query("fpr == 0.01") for folder in reference]
+    tables = [read_csv(folder / "samples.csv").query("fpr == 0.01") for folder in reference]
     sets = np.stack([(table["tp"] >= 2) & (table["fp"] == 0) for table in tables])
     row = found.query("fpr == 0.01 and scenario == 'identical' and support == 2 and zero_fp and k == 3").iloc[0]
     np.testing.assert_allclose(row[["jaccard", "intersection", "union"]].astype(float), set_agreement(sets, 3))
@@ -126,7 +126,7 @@ def test_another_file_of_the_runs(tmp_path):
     reference = [run_folder(study, seed, name="null_samples.csv") for seed in range(2)]
     output = study / "agreement/digits/fcn/aof/null_agreement.csv"
     measure_agreement(reference, [], [], [0.001], output, samples="null_samples.csv")
-    assert len(store.read_csv(output)) == 2 * len(SUPPORTS)
+    assert len(read_csv(output)) == 2 * len(SUPPORTS)
 
 
 @pytest.mark.parametrize(

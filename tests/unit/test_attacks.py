@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import plain_attacks
@@ -279,3 +280,26 @@ def test_an_own_attack_that_fails_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"^os:getcwd failed: TypeError\(.*arguments"):
         score_file(shadows, tmp_path / "scores.h5", own={"mine": "os:getcwd"})
     assert [path.name for path in tmp_path.iterdir()] == ["shadows.h5"]
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        "member.astype(str)",
+        "[[0.0], [0.0, 1.0]]",
+        "None",
+        "member * 1j",
+        "phi",
+        "np.where(member, np.nan, 0)",
+        "torch.ones(member.shape, requires_grad=True)",
+    ],
+)
+def test_what_an_own_attack_returns_is_checked(tmp_path, monkeypatch, returned):
+    code = f"import numpy as np, torch\ndef attack(phi, member):\n    return {returned}\n"
+    (tmp_path / "returning.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "returning", raising=False)
+    shadows = run_file(tmp_path / "shadows.h5", *world(8, 30, 2, dtype=np.float32))
+    with pytest.raises(DataError, match=r"^returning:attack must return a score, not NaN, of each of \(8, 30\)"):
+        score_file(shadows, tmp_path / "scores.h5", own={"mine": "returning:attack"})
+    assert not (tmp_path / "scores.h5").exists()

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from lira import store
 from lira.attacks import ATTACKS
 from lira.calibration import (
-    COLUMNS,
     calibrate,
     calibrate_file,
     confusion,
@@ -18,6 +17,7 @@ from lira.calibration import (
     with_intervals,
 )
 from lira.errors import ConfigError, DataError, StoreError
+from lira.results import RATES, read_csv
 from lira.roc import threshold_at_fpr
 
 FPRS, PRIORS = (0.01, 0.1), (0.01, 0.5)
@@ -32,7 +32,7 @@ def world(models=6, samples=80, seed=0):
 def test_rows():
     scores, member = world()
     rates = calibrate(scores, member, FPRS, PRIORS)
-    assert list(rates) == COLUMNS
+    assert list(rates) == RATES
     assert len(rates) == 3 * len(FPRS) * 6 * len(PRIORS)
     assert rates[["attack", "mode"]].drop_duplicates().to_numpy().tolist() == [
         ["online", "target"],
@@ -220,16 +220,16 @@ def test_file_to_files(tmp_path):
         for attack in reversed(ATTACKS):
             file[attack] = scores.get(attack, scores["online"])
     calibrate_file(tmp_path / "scores.h5", FPRS, PRIORS, tmp_path / "metrics.csv", tmp_path / "samples.csv")
-    metrics, samples = store.read_csv(tmp_path / "metrics.csv"), store.read_csv(tmp_path / "samples.csv")
+    metrics, samples = read_csv(tmp_path / "metrics.csv"), read_csv(tmp_path / "samples.csv")
     assert metrics["attack"].unique().tolist() == list(ATTACKS)
     assert list(metrics)[:4] == list(samples)[:4] == ["dataset", "architecture", "regime", "seed"]
-    assert list(metrics)[4 : 4 + len(COLUMNS)] == COLUMNS
+    assert list(metrics)[4 : 4 + len(RATES)] == RATES
     assert metrics["resolution"].isin(["TPR at 0 FP", "few FP"]).all()
     assert list(samples)[4:] == ["fpr", "sample", "tp", "fp", "tn", "fn", "rank"]
     assert len(samples) == 2 * 80
     expected = calibrate({"online": scores["online"]}, member, FPRS, PRIORS)
     online = metrics[metrics["attack"] == "online"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(online[COLUMNS], expected, check_dtype=False, check_exact=True)
+    pd.testing.assert_frame_equal(online[RATES], expected, check_dtype=False, check_exact=True)
     for fpr, rows in samples.groupby("fpr"):
         at = expected[(expected["mode"] == "shadow") & (expected["fpr"] == fpr) & (expected["prior"] == 0.5)]
         assert rows["tp"].sum() == at["tp"].sum()

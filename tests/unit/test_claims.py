@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from paper_results import RATES, summary_row, write_run
+from paper_results import RATES, summary_row, write_rows, write_run
 from scipy.stats import linregress, pearsonr, spearmanr
 from synthetic_study import RUNS, agreement_folder, run_folder
 
@@ -185,7 +185,7 @@ def of_counts(run, counts, negatives=30_000):
     moved = shares.mean() - np.delete(shares, target).mean()
     row = summary_row("online", "shadow", 1e-5, "fpr_achieved", np.nan, shares.mean(), 0.01, influence=moved,
                       target=target, models=len(counts))  # fmt: skip
-    pd.DataFrame([row | {"expected_fp": 1e-5 * negatives}]).to_csv(run / "summary.csv", index=False)
+    write_rows(run / "summary.csv", [row | {"expected_fp": 1e-5 * negatives}])
     (line,) = on_rates.single_target(Results([run]))
     return line
 
@@ -215,7 +215,7 @@ def test_a_single_target_that_makes_a_mean_is_found(tmp_path):
     run = write_run(tmp_path, "cifar10/resnet18/aof", "resnet18", rates=RATES)
     for influence, verdict in ((0.030, "holds"), (0.002, "does not hold")):
         row = summary_row("online", "shadow", 1e-5, "fpr_achieved", np.nan, 0.033, 0.03, influence=influence, target=77)
-        pd.DataFrame([row]).to_csv(run / "summary.csv", index=False)
+        write_rows(run / "summary.csv", [row])
         (line,) = on_rates.single_target(Results([run]))
         assert line["verdict"] == verdict and "target 77 of cifar10/resnet18/aof, online" in line["numbers"]
         assert line["ours"] == pytest.approx(influence / 0.033)

@@ -6,8 +6,16 @@ import sys
 
 import pytest
 
+from lira.config import load_study
+
 ATTACK = ["score-attacks", "shadows.h5", "--output", "scores.h5", "--attack"]
-SHADOWS = ["train-shadows", "--settings", '{"shadow_models": 64}', "--run={}", "--data=d.h5", "--output=s.h5"]
+KEY = "digits/fcn/aof"
+STUDY = {"study": "s", "shadow_models": 64, "runs": {KEY: {"cohort": 3}}, "datasets": {"digits": {"test": 500}}}
+STUDY |= {"architectures": {"fcn": {"family": "fcn", "flatten": True}}, "regimes": {"aof": {}}}
+SETTINGS = load_study(STUDY).training_settings(KEY)
+RUN = json.dumps({"study": "s", "dataset": "digits", "architecture": "fcn", "regime": "aof", "seed": 0})
+SHADOWS = ["train-shadows", "--settings", json.dumps(SETTINGS), "--run", RUN, "--data=d.h5", "--output=s.h5"]
+OF_A_WORD = ["train-shadows", "--settings", json.dumps(SETTINGS | {"shadow_models": "two"}), *SHADOWS[3:]]
 HUGE = dict.fromkeys(("samples", "features", "classes"), 10**9)
 
 
@@ -48,7 +56,7 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
         (["score-attacks", "missing.h5", "--output", "scores.h5"], "missing.h5 does not exist"),
         (
             ["summarise-rates", "scores.h5", "--metrics", "metrics.csv", "--output", "summary.csv"],
-            "metrics.csv does not exist",
+            "scores.h5 does not exist",
         ),
         (["prepare-data", "--settings", "{", "--output", "data.h5"], "not JSON"),
         (["prepare-data", "--settings", "[]", "--output", "data.h5"], "not a JSON object"),
@@ -59,7 +67,7 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
                 "--last=1",
                 "--output=s.h5",
             ],
-            "the JSON lacks 'shadow_models'",
+            "settings.recipe_version: missing",
         ),
         (["prepare-data", "--settings", '{"test": 5000}', "--output", "data.h5"], "test: cannot set 5000 of 1797"),
         (
@@ -74,11 +82,16 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
             ["prepare-data", "--settings", json.dumps({"source": "synthetic"} | HUGE), "--output", "d.h5"],
             "out of memory",
         ),
-        (["import-scores", "none.npz", "--run", "{}", "--output", "s.h5"], "none.npz does not exist: an .npz or HDF5"),
+        (["import-scores", "none.npz", "--run", RUN, "--output", "s.h5"], "none.npz does not exist: an .npz or HDF5"),
         ([*SHADOWS, "--first=5", "--last=2"], "first 5 to last 2: the models of this run are 0 to 63, in order"),
         ([*SHADOWS, "--first=70", "--last=71"], "first 70 to last 71: the models of this run are 0 to 63"),
         ([*SHADOWS, "--first=60", "--last=64"], "first 60 to last 64: the models of this run are 0 to 63"),
         ([*SHADOWS, "--first=-1", "--last=2"], "first -1 to last 2: the models of this run are 0 to 63"),
+        ([*SHADOWS, "--first=2", "--last=5"], "first 2 to last 5: a shard has whole cohorts, which are of 3 models"),
+        ([*SHADOWS, "--first=3", "--last=6"], "first 3 to last 6: a shard has whole cohorts, which are of 3 models"),
+        ([*SHADOWS, "--first=60", "--last=63"], "d.h5 does not exist: run the rule that makes it"),
+        ([*OF_A_WORD, "--first=0", "--last=2"], "settings.shadow_models: 'two' is not allowed: input should be"),
+        (["import-scores", "none.npz", "--run", "{}", "--output", "s.h5"], "run.study: missing"),
         ([*ATTACK, "bar"], "attack: 'bar' is not of the form NAME=package.module:function"),
         ([*ATTACK, "foo=bar"], "attack: 'foo=bar' is not of the form NAME=package.module:function"),
         ([*ATTACK, "=os:getcwd"], "attack: '=os:getcwd' is not of the form"),

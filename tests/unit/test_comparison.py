@@ -11,7 +11,7 @@ from lira.claims.overlap import published_fit
 from lira.claims.results import BENCHMARKS, Benchmark, Results, estimate
 from lira.config.sections import Margins
 from lira.published import names, published
-from lira.store import Run
+from lira.results import Run
 
 MARGINS = Margins().model_dump()
 

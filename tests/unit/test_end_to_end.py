@@ -10,8 +10,8 @@ from lira.calibration import calibrate_file
 from lira.config import load_study
 from lira.datasets import prepare_data
 from lira.gather import gather_shadows
+from lira.results import read_csv
 from lira.shards import train_shadows
-from lira.store import read_csv
 
 KEY = "cifar10/resnet18/aof"
 

@@ -9,6 +9,7 @@ import pytest
 from lira import store
 from lira.errors import StoreError
 from lira.gather import gather_shadows
+from lira.results import Run
 
 M, N, A = 6, 50, 3
 PHI = np.random.default_rng(0).normal(size=(M, N, A)).astype(np.float32)
@@ -17,10 +18,12 @@ RUN = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed":
 SETTINGS = {
     "recipe": {"epochs": 3},
     "recipe_version": 1,
-    "architecture": {},
+    "architecture": {"family": "fcn"},
     "shadow_models": M,
     "member_fraction": 0.5,
     "membership_draws": "legacy",
+    "store_logits": False,
+    "store_weights": False,
 }
 
 
@@ -56,8 +59,8 @@ def test_shards_of_any_size_in_any_order_give_the_same(tmp_path, ranges, monkeyp
         np.testing.assert_array_equal(file["utility/train_loss"][:], np.arange(M))
         np.testing.assert_array_equal(file["labels"][:], np.arange(N))
         assert file["phi"].chunks == (M, 6, A)
-    assert store.Run(tmp_path).recipe == {"epochs": 3}
-    assert store.Run(tmp_path).key == {"dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
+    assert Run(tmp_path).recipe == {"epochs": 3}
+    assert Run(tmp_path).key == {"dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
 
 
 @pytest.mark.parametrize("ranges", [[(0, 3)], [(0, 3), (3, 5)], [(2, 5)]])

@@ -15,6 +15,7 @@ from lira.controls import control_file
 from lira.errors import ConfigError, DataError
 from lira.imports import import_scores
 from lira.query import scaled_logit
+from lira.results import Run
 from lira.summary import summarise_file
 from lira.tables import tabulate
 
@@ -192,6 +193,8 @@ def test_unusable_files_are_refused(tmp_path, arrays, said):
         (lambda f: without(f / "model_2"), r"lacks models \[2\]: 6 models are expected, 0 to 5"),
         (lambda f: without(f / "model_5"), r"lacks models \[5\]: 6 models are expected"),
         (lambda f: (f / "model_5").rename(f / "model_6"), r"lacks models \[5\]"),
+        (lambda f: (f / "model_05").mkdir(), "model_05 and model_5 are the same model: leave one of them there"),
+        (lambda f: (f / "experiment-3_6").mkdir(), "experiment-3_6 and model_3 are the same model"),
         (lambda f: (f / "model_6").mkdir(), r"has models \[6\]: 6 models are expected"),
         (lambda f: (f / "model_3/scores/scores.npy").unlink(), "model_3 has neither scores/.*npy nor logits"),
         (lambda f: (f / "model_3/scores/scores.npy").write_bytes(b"x"), "model_3/scores/scores.npy is no readable"),
@@ -231,12 +234,13 @@ def test_an_empty_hdf5_dataset_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("run", "said"),
     [
-        ({}, "run: study is None: a name is needed"),
-        (RUN | {"seed": None}, "run: seed is None: a whole number from 0"),
-        (RUN | {"seed": True}, "run: seed is True: a whole number from 0"),
-        (RUN | {"seed": 2**32}, "run: seed is 4294967296: a whole number from 0"),
-        (RUN | {"regime": "a/b"}, "run: regime is 'a/b': a name is needed"),
-        (RUN | {"protocol": None}, "run: protocol is None: text or a whole number"),
+        ({}, "run.study: missing"),
+        (RUN | {"seed": None}, "run.seed: None is not allowed: input should be a valid integer"),
+        (RUN | {"seed": True}, "run.seed: True is not allowed: true and false are no numbers"),
+        (RUN | {"seed": 2**32}, "run.seed: 4294967296 is not allowed: input should be less than 4294967296"),
+        (RUN | {"regime": "a/b"}, "run.regime: 'a/b' is not allowed: string should match"),
+        (RUN | {"protocol": "own"}, "run.protocol: 'own' is not allowed: input should be 'artifact' or 'preprint'"),
+        (RUN | {"sead": 1}, "run.sead: unknown key, allowed: study, protocol"),
     ],
 )
 def test_scores_of_no_run_are_refused(tmp_path, run, said):
@@ -283,7 +287,7 @@ def test_tables_show_a_dash_for_what_is_not_known(tmp_path, name):
         assert "–" in shown
     if name == "benchmarks":
         assert " 0.1 |" in shown
-    assert store.Run(folder).recipe["epochs"] is None
+    assert Run(folder).recipe["epochs"] is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from lira.agreement import measure_agreement
 from lira.calibration import calibrate_file
 from lira.figures import outliers as figure_module
 from lira.outliers import achieved, detections, outlying_targets
-from lira.store import Run
+from lira.results import Run
 from lira.vulnerability import count_detections
 
 BROKEN, FPR = 5, 0.01

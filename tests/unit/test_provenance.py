@@ -17,7 +17,7 @@ from lira.figures import plot
 from lira.gather import gather_shadows
 from lira.provenance import as_text, differences, record, runs_of, trace
 from lira.ranks import measure_ranks
-from lira.store import Run
+from lira.results import Run, write_csv
 from lira.tables import tabulate
 
 MADE = {"study": "s", "dataset": "d", "architecture": "a", "regime": "baseline", "recipe_version": 1}
@@ -86,7 +86,7 @@ def test_a_copy_is_known_by_its_content(table, tmp_path):
 def test_hdf5_files_and_csv_of_a_run(table, tmp_path):
     folder = tmp_path / "results" / "s" / "runs" / "1"
     assert trace(folder / "shadows.h5")["recipe"] == {"epochs": 3, "dropout": 0.1}
-    store.write_csv(folder / "metrics.csv", Run(folder).utility)
+    write_csv(folder / "metrics.csv", Run(folder).utility)
     found = trace(folder / "metrics.csv")
     assert list(found["runs"]) == ["results/s/runs/d/a/baseline/seed1/shadows.h5"] and "by" not in found
     with pytest.raises(StoreError, match="none.csv does not exist"):
@@ -209,8 +209,8 @@ def test_no_value_ends_the_comment(tmp_path):
     assert "-->" not in text and "\n" not in text and json.loads(text)["shared"]["imported"] == "-->\n%"
 
 
-SETTINGS = {"architecture": {}, "recipe": {}, "recipe_version": 1, "shadow_models": 2}
-SETTINGS |= {"member_fraction": 0.5, "membership_draws": "default_rng"}
+SETTINGS = {"architecture": {"family": "fcn"}, "recipe": {}, "recipe_version": 1, "shadow_models": 2}
+SETTINGS |= {"member_fraction": 0.5, "membership_draws": "default_rng", "store_logits": False, "store_weights": False}
 RUN = {name: MADE[name] for name in ("study", "protocol", "dataset", "architecture", "regime")} | {"seed": 0}
 
 

@@ -12,18 +12,22 @@ NETWORK = Architecture(family="fcn", hidden=[12], activation="relu", flatten=Tru
 RUN = {"study": "s", "dataset": "digits", "architecture": "fcn", "regime": "tl", "seed": 0}
 
 
-def settings(**changes):
+def pretraining(**changes):
     recipe = Recipe(epochs=1, batch_size=16, start="public").model_dump()
+    return {"recipe_version": RECIPE_VERSION, "architecture": NETWORK, "recipe": recipe} | changes
+
+
+def settings(**changes):
     drawn = {"shadow_models": 4, "member_fraction": 0.5, "membership_draws": "default_rng"}
     stored = {"store_logits": False, "store_weights": False}
-    return {"recipe_version": RECIPE_VERSION, "architecture": NETWORK, "recipe": recipe} | drawn | stored | changes
+    return pretraining() | drawn | stored | changes
 
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     folder = tmp_path_factory.mktemp("start")
     prepare_data(Dataset(test=100, public=1497, pool="train"), None, 0, folder / "data.h5")
-    pretrain_model(settings(), folder / "data.h5", folder / "start.pt")
+    pretrain_model(pretraining(), folder / "data.h5", folder / "start.pt")
     return folder
 
 
@@ -55,7 +59,7 @@ def test_a_foreign_file_in_its_place_is_named(start, tmp_path, stored, said):
 def test_an_environment_with_other_code_trains_nothing(start, tmp_path):
     for call in (
         lambda: train(start, tmp_path, start / "start.pt", recipe_version=999),
-        lambda: pretrain_model(settings(recipe_version=999), start / "data.h5", tmp_path / "start.pt"),
+        lambda: pretrain_model(pretraining(recipe_version=999), start / "data.h5", tmp_path / "start.pt"),
     ):
         with pytest.raises(ConfigError, match="recipe_version: the study was planned by lira of recipe version 999"):
             call()
@@ -68,5 +72,5 @@ def test_pretraining_without_enough_memory_ends_with_advice(start, tmp_path, mon
 
     monkeypatch.setattr("lira.shards.train_cohort", full)
     with pytest.raises(LiraError, match="do not fit into the memory of .*: give the job more memory"):
-        pretrain_model(settings(), start / "data.h5", tmp_path / "start.pt")
+        pretrain_model(pretraining(), start / "data.h5", tmp_path / "start.pt")
     assert not (tmp_path / "start.pt").exists()

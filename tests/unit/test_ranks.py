@@ -19,6 +19,7 @@ from lira.ranks import (
     top_count,
     vulnerability,
 )
+from lira.results import read_csv
 
 
 def world(models=8, samples=60, seed=0):
@@ -115,7 +116,7 @@ def test_files(tmp_path):
             file["online"], file["member"] = scores, member
         folders.append(folder)
     measure_ranks(folders, tmp_path / "ranks")
-    tables = {path.stem: store.read_csv(path) for path in (tmp_path / "ranks").iterdir()}
+    tables = {path.stem: read_csv(path) for path in (tmp_path / "ranks").iterdir()}
     assert {name: list(table) for name, table in tables.items()} == {
         "spearman": ["gap", "run_a", "run_b", "spearman"],
         "topq": ["gap", "q", "k", "run_a", "run_b", "intersection", "union", "jaccard", "spearman"],

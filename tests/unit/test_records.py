@@ -14,7 +14,7 @@ from lira.cli import app
 from lira.errors import ConfigError
 from lira.figures._pictures import Pictures
 from lira.records import comparable_runs, counts, data_of, most_exposed, worth
-from lira.store import Run
+from lira.results import Run
 from lira.tables.records import table
 
 SEEDS = [("fcn", "aof", seed) for seed in RUNS["fcn", "aof"]]

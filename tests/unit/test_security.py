@@ -17,6 +17,8 @@ from lira.models import build
 from lira.shards import _initial
 from lira.training.progress import Checkpoint
 
+RUN = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
+
 FORBIDDEN = {"eval", "exec", "compile", "os.system", "os.popen", "__import__"}
 NEEDED = {name: ("weights_only", True) for name in ("torch.load", "load_state_dict")}
 NEEDED |= {"np.load": ("allow_pickle", False)}
@@ -85,12 +87,12 @@ def test_pickles_among_data_and_scores_are_refused(tmp_path, payload):
         with pytest.raises(DataError, match=f"{name} cannot be read"):
             prepare_data(Dataset(source="file", path=str(tmp_path / name), kind="tabular"), None, 0, tmp_path / "d.h5")
     with pytest.raises(DataError, match=r"scores.npz cannot be read"):
-        import_scores(tmp_path / "scores.npz", {}, {}, None, tmp_path / "s.h5")
+        import_scores(tmp_path / "scores.npz", RUN, {}, None, tmp_path / "s.h5")
     (tmp_path / "folder" / "model_0" / "scores").mkdir(parents=True)
     np.save(tmp_path / "folder" / "keep_indices.npy", objects)
     np.save(tmp_path / "folder" / "model_0" / "scores" / "scores.npy", objects)
     with pytest.raises(DataError, match=r"keep_indices.npy is no readable .npy array"):
-        import_scores(tmp_path / "folder", {}, {}, None, tmp_path / "s.h5")
+        import_scores(tmp_path / "folder", RUN, {}, None, tmp_path / "s.h5")
 
 
 def test_pickles_among_weights_and_checkpoints_are_refused(tmp_path, payload):

@@ -135,7 +135,7 @@ WRITERS = {
     ' store.dataset(file, "phi", data=np.ones((4, 10**5, 1)), chunks=(4, 100, 1))',
     "a small file": 'filler.write_bytes(bytes(240 << 10))\nwith store.create(path, "shard", {}) as file:\n'
     ' store.dataset(file, "phi", data=np.ones((4, 2000)))',
-    "a table": "store.write_csv(path, pd.DataFrame(np.random.rand(10**5)))",
+    "a table": "write_csv(path, pd.DataFrame(np.random.rand(10**5)))",
     "a checkpoint": 'Checkpoint(path, "").save(Progress(State({"w": torch.ones(10**6)}, {}, {}, np.ones(1)), [0], {},'
     " np.ones(1), np.ones(1)), Streams(0, [0]))",
 }
@@ -146,6 +146,7 @@ def test_on_a_full_disk_one_sentence_and_no_file(small_disk, writer):
     code = f"""
 from pathlib import Path
 from lira import cli, store
+from lira.results import write_csv
 def write():
     import numpy as np, pandas as pd, torch
     from lira.streams import Streams
@@ -177,12 +178,18 @@ def test_what_a_killed_job_left_goes_with_the_next(tmp_path):
     assert set(tmp_path.iterdir()) == {tmp_path / "a.csv", *kept}
 
 
-@pytest.mark.parametrize("content", ["", "a,b\n1,2\n3", 'a,b\n1,"2\n', "a\n1,2\n1,2,3\n"])
-def test_a_damaged_csv_is_named_with_its_remedy(tmp_path, content):
-    file = tmp_path / "a.csv"
-    file.write_text(content)
-    with pytest.raises(StoreError, match=rf"a.csv is damaged \(.*: rm {file}, and run the same command again"):
-        store.read_csv(file)
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("file/a.csv", "Not a directory|File exists"), ("file/b/a.csv", "Not a directory"), ("folder", "Is a directory"),
+     ("", "Is a directory"), ("a" * 300 + ".csv", "File name too long"), ("a" * 250 + ".csv", "File name too long")],
+)  # fmt: skip
+def test_a_place_where_no_file_can_be_is_named(tmp_path, place, said):
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreError, match=f"cannot be written .*({said})"), store.atomic(tmp_path / place) as beside:
+        beside.write_text("new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+    assert (tmp_path / "file").read_text() == "kept" and not list((tmp_path / "folder").iterdir())
 
 
 def test_provenance_names_versions_and_revision():

@@ -6,8 +6,9 @@ from lira import store
 from lira.attacks import score_file
 from lira.calibration import calibrate, calibrate_file, positive_predictive_value
 from lira.controls import control_file, gaussian_world
+from lira.results import COLUMNS, RUN_KEYS, read_csv
 from lira.statistics import trimmed_mean
-from lira.summary import COLUMNS, KEYS, summarise, summarise_file
+from lira.summary import KEYS, summarise, summarise_file
 
 FPRS, PRIORS = (0.01, 0.1), (0.01, 0.5)
 RUN = {"study": "test", "dataset": "digits", "architecture": "fcn", "regime": "aof", "seed": 3}
@@ -29,7 +30,7 @@ def test_rows():
     scores, member = world()
     rates = calibrate(scores, member, FPRS, PRIORS)
     found = summarise(scores, member, rates, draws=50)
-    assert list(found) == COLUMNS
+    assert list(found) == COLUMNS["summary"]
     assert not found.duplicated(KEYS).any()
     assert len(found) == 3 * 2 * (2 + 2 * 2) + 2 * 2
     rows = rates.query("attack == 'online' and mode == 'shadow' and fpr == 0.1 and prior == 0.5")
@@ -108,13 +109,13 @@ def test_file_with_null_line(tmp_path):
     )
     arguments = [tmp_path / name for name in ("scores.h5", "metrics.csv", "summary.csv")]
     summarise_file(*arguments, draws=30)
-    plain = store.read_csv(tmp_path / "summary.csv")
-    assert list(plain) == [*store.RUN_KEYS, *COLUMNS]
+    plain = read_csv(tmp_path / "summary.csv")
+    assert list(plain) == [*RUN_KEYS, *COLUMNS["summary"]]
     summarise_file(*arguments, tmp_path / "controls.csv", draws=30)
-    found = store.read_csv(tmp_path / "summary.csv")
-    assert list(found) == [*store.RUN_KEYS, *COLUMNS, "null"]
+    found = read_csv(tmp_path / "summary.csv")
+    assert list(found) == [*RUN_KEYS, *COLUMNS["summary"], "null"]
     assert len(found) == len(plain)
-    controls = store.read_csv(tmp_path / "controls.csv")
+    controls = read_csv(tmp_path / "controls.csv")
     rows = controls.query("attack == 'online' and mode == 'shadow' and fpr == 0.1 and prior == 0.5")
     assert at(found, attack="online", mode="shadow", fpr=0.1, metric="tpr")["null"] == pytest.approx(rows["tpr"].mean())
     assert at(found, attack="online", mode="target", fpr=None, metric="auc")["null"] == pytest.approx(0.5, abs=0.1)
