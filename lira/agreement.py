@@ -17,9 +17,9 @@ from jaxtyping import Bool, Float, Int
 
 from lira import store
 from lira.config.catalogue import MOST_RUNS
-from lira.errors import DataError, StoreError
+from lira.errors import DataError
 from lira.provenance import differences
-from lira.results import COLUMNS, Run, write_csv
+from lira.results import COLUMNS, Run, rows_at, write_csv
 from lira.vulnerability import SUPPORTS, support_qualified
 
 MOST_DIFFERENT = 4
@@ -119,7 +119,7 @@ def measure_agreement(
     tables = [run.table(samples) for run in runs]
     frames = []
     for fpr in fprs:
-        rows = [_at(table, fpr, Path(folder) / samples) for table, folder in zip(tables, folders, strict=True)]
+        rows = [rows_at(table, fpr, Path(folder) / samples) for table, folder in zip(tables, folders, strict=True)]
         if len({len(row) for row in rows}) > 1:
             raise DataError(
                 f"the runs {', '.join(map(str, folders))} have pools of different sizes: compare runs of one pool"
@@ -202,13 +202,6 @@ def _configurations(same: int, labels: Sequence[str]) -> Iterator[tuple[str, str
         yield "+1 different", label, [(variant,)]
     for different in range(2, min(len(labels), MOST_DIFFERENT) + 1):
         yield f"+{different} different", "", list(combinations(range(len(labels)), different))
-
-
-def _at(table: pd.DataFrame, fpr: float, path: Path) -> pd.DataFrame:
-    rows = table[table["fpr"] == fpr].sort_values("sample")
-    if rows.empty:
-        raise StoreError(f"{path} has no rows at FPR {fpr}: calibrate the run at it")
-    return rows
 
 
 def _entries(labels: Sequence[str], folders: Sequence[Path | str], output: Path) -> list[dict[str, str]]:

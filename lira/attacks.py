@@ -30,10 +30,10 @@ from lira.cores import cores
 from lira.errors import ConfigError, DataError
 from lira.exclusion import SMALLEST_SPREAD
 from lira.functions import load_function
+from lira.roc import Nonfinite
 
 ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
 NEEDS_IN = ("online", "online_fixed")
-Nonfinite = Literal["error", "official"]
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,6 @@ def held_out(
 def score_file(
     shadows: Path | str,
     output: Path | str,
-    attacks: Sequence[str] = ATTACKS,
     *,
     definition: Definition = PUBLISHED,
     member: Bool[np.ndarray, "model sample"] | None = None,
@@ -151,7 +150,6 @@ def score_file(
     Args:
         shadows: file of encoding ``shadows``, with ``phi`` and ``member``.
         output: file of encoding ``scores``; it gets the attributes of ``shadows``.
-        attacks: names from :data:`ATTACKS`.
         definition: which reading of the attacks.
         member: membership in place of the file's own, as in a null world.
         own: further attacks by name, ``package.module:function``; it is given ``phi [model, sample, view]`` and
@@ -168,9 +166,7 @@ def score_file(
         with store.create(output, "scores", attributes | {"definition": asdict(definition)}) as file:
             store.dataset(file, "member", data=member)
             chunks = (len(member), min(SAMPLES_PER_TASK, member.shape[1])) if member.size else True  # one per task
-            scores = {
-                attack: store.dataset(file, attack, member.shape, np.float64, chunks=chunks) for attack in attacks
-            }
+            scores = {name: store.dataset(file, name, member.shape, np.float64, chunks=chunks) for name in ATTACKS}
             try:
                 _leave_one_out(source["phi"], member, scores, definition)
             except DataError as error:

@@ -22,11 +22,10 @@ from lira.cores import cores
 from lira.errors import ConfigError, DataError, StoreError
 from lira.results import COLUMNS, RATES, RUN_KEYS, with_run, write_csv
 from lira.roc import Nonfinite, Ordered, curve, flagged, summary
-from lira.uncertainty import clopper_pearson
+from lira.uncertainty import clopper_pearson, medians_of_others
 from lira.vulnerability import count_detections
 
 FEW_FALSE_POSITIVES = 5
-CENTRES = {"median": np.median, "mean": np.mean}
 
 
 class Resolution(NamedTuple):
@@ -54,13 +53,15 @@ def shadow_thresholds(
     thresholds: Float[np.ndarray, " model"], centre: Literal["median", "mean"] = "median"
 ) -> Float[np.ndarray, " model"]:
     """For each model the median (or mean) of the *other* models' finite thresholds; inf where there is none."""
-    if centre not in CENTRES:
-        raise ConfigError(f"centre is {centre!r}: allowed are {' and '.join(map(repr, CENTRES))}")
+    if centre not in ("median", "mean"):
+        raise ConfigError(f"centre is {centre!r}: allowed are 'median' and 'mean'")
     thresholds = np.asarray(thresholds, dtype=np.float64)
+    if centre == "median":
+        return medians_of_others(np.where(np.isfinite(thresholds), thresholds, np.inf)[:, np.newaxis])[:, 0]
     others = np.broadcast_to(thresholds, (thresholds.size, thresholds.size))[~np.eye(thresholds.size, dtype=bool)]
     others = others.reshape(thresholds.size, -1)
     finite = [row[np.isfinite(row)] for row in others]
-    return np.array([CENTRES[centre](row) if row.size else np.inf for row in finite])
+    return np.array([row.mean() if row.size else np.inf for row in finite])
 
 
 def positive_predictive_value(tpr, fpr, prior):
@@ -131,6 +132,8 @@ def calibrate(
             raise DataError(
                 f"scores of {attack} {values.shape} and member {member.shape} must both be [models, samples]"
             )
+        if values.dtype.kind not in "biuf":
+            raise DataError(f"scores of {attack} are an array of {values.dtype}: numbers are needed")
         with ThreadPoolExecutor(cores()) as pool:
             targets = list(pool.map(partial(_order_target, attack, values, member, nonfinite), range(len(member))))
             auc = list(pool.map(partial(_auc, nonfinite=nonfinite), targets, values))

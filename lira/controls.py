@@ -5,7 +5,6 @@ membership is permuted per sample, so every attack is a coin and what it still f
 Gaussian world the TPR at any FPR has a closed form.
 """
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from zlib import crc32
@@ -20,8 +19,6 @@ from lira.attacks import PUBLISHED, Definition, score_file
 from lira.calibration import calibrate_file
 from lira.ranks import GAPS, vulnerability
 from lira.results import RUN_KEYS, with_run, write_csv
-
-CONTROLS = ("oracle", "coin")
 
 
 def oracle(member: Bool[np.ndarray, "model sample"]) -> Float[np.ndarray, "model sample"]:
@@ -75,7 +72,6 @@ def control_file(
     *,
     definition: Definition = PUBLISHED,
     own: Mapping[str, str] | None = None,
-    seed: int = 0,
 ) -> None:
     """Writes rates, per-sample counts and vulnerabilities of a run in its null world, and oracle's and coin's rates.
 
@@ -91,17 +87,18 @@ def control_file(
         gaps: ``null_gaps.csv``: each sample's :func:`lira.ranks.vulnerability` by ``mean`` and by ``median``.
         definition: which reading of the attacks.
         own: further attacks, as :func:`lira.attacks.score_file` takes them.
-        seed: of the permutation and the coin.
 
     Raises:
         StoreError: ``shadows`` is missing, damaged or of another kind.
         DataError: as :func:`lira.attacks.leave_one_out`.
     """
-    with tempfile.TemporaryDirectory(dir=store.scratch(store.folder_of(Path(controls)))) as folder:
-        scores = Path(folder) / "scores.h5"
+    place = store.scratch(store.folder_of(Path(controls)))
+    with store.temporary(Path(controls).with_suffix(".h5"), place) as folder:
+        folder.mkdir(exist_ok=True)
+        scores = folder / "scores.h5"
         with store.read(shadows, "shadows") as file:
             run = {key: file.attrs[key] for key in RUN_KEYS}
-            stream = [seed, crc32("/".join(map(str, run.values())).encode())]
+            stream = [0, crc32("/".join(map(str, run.values())).encode())]
             member = permuted_membership(file["member"][:], stream)
         score_file(shadows, scores, definition=definition, member=member, own=own)
         with h5py.File(scores, "r+", locking=False) as file:

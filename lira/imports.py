@@ -25,7 +25,6 @@ from lira.datasets._arrays import labels as whole_labels
 from lira.datasets.file import open_arrays, read_slice
 from lira.errors import DataError
 
-UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 MODEL = re.compile(r"(?:model_(\d+)|experiment-(\d+)_(\d+))")
 BLOCK_BYTES = 32 << 20
 SHOWN = 10  # models that a message lists
@@ -93,7 +92,7 @@ def import_scores(scores: Path, run: dict[str, Any], recipe: dict[str, Any], dat
             file.attrs["sha256"] = checksum.hexdigest()
             if labels is not None:
                 store.dataset(file, "labels", data=labels)
-            for name in UTILITY:
+            for name in store.UTILITY:
                 store.dataset(file, f"utility/{name}", data=np.full(models, np.nan))
 
 

@@ -9,23 +9,22 @@ from lira.results import Run
 from lira.statistics import influence
 
 
-def outlying_targets(run: Run, fpr: float, attack: str = "online") -> list[int]:
+def outlying_targets(run: Run, fpr: float) -> list[int]:
     """Targets whose achieved FPR raises the mean over targets by more than its standard error without them.
 
     Args:
         run: The run.
         fpr: Target FPR, thresholds from the shadow models.
-        attack: Attack.
     """
-    rates = achieved(run, fpr, attack)
+    rates = achieved(run, fpr)
     moved = influence(rates["fpr_achieved"].to_numpy())
     return [int(target) for target in rates["target"][moved.flagged & (moved.shift > 0)]]
 
 
-def achieved(run: Run, fpr: float, attack: str = "online") -> pd.DataFrame:
-    """Rows of ``metrics.csv`` at shadow thresholds, one per target."""
+def achieved(run: Run, fpr: float) -> pd.DataFrame:
+    """Rows of ``metrics.csv`` of the online attack at shadow thresholds, one per target."""
     rows = run.table("metrics.csv")
-    rows = rows[(rows["mode"] == "shadow") & (rows["attack"] == attack) & (rows["fpr"] == fpr)]
+    rows = rows[(rows["mode"] == "shadow") & (rows["attack"] == "online") & (rows["fpr"] == fpr)]
     return rows.drop_duplicates("target").sort_values("target").reset_index(drop=True)
 
 
@@ -37,8 +36,7 @@ def detections(run: Run, fpr: float, without: Sequence[int] = ()) -> pd.DataFram
         fpr: Target FPR.
         without: Targets to leave out.
     """
-    counts = run.table("samples.csv")
-    counts = counts[counts["fpr"] == fpr].sort_values("sample")
+    counts = run.counts(fpr)
     tp, fp = counts["tp"].to_numpy().copy(), counts["fp"].to_numpy().copy()
     if without:
         thresholds = achieved(run, fpr).set_index("target")["threshold"]

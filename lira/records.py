@@ -5,22 +5,20 @@ targets, so a PPV comes with the least it can be: the PPV of a true positive rat
 high as the counts allow, each at 97.5 % by Clopper and Pearson, so that both hold with 95 % confidence at least.
 """
 
-import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
-from scipy.stats import beta
 
 from lira.calibration import positive_predictive_value
+from lira.config.sections import VIEW
 from lira.errors import ConfigError, DataError
-from lira.results import Run
+from lira.results import COUNTS, Run, compared_runs
+from lira.uncertainty import clopper_pearson
 from lira.vulnerability import highly_vulnerable
-
-TAIL = 0.025
-COUNTS = ["tp", "fp", "tn", "fn"]
 
 
 def logits_of(run: Run, sample: int) -> tuple[Float[np.ndarray, " model"], Bool[np.ndarray, " model"]]:
@@ -48,8 +46,7 @@ def counts(runs: Sequence[Run], fpr: float) -> list[pd.DataFrame]:
     Raises:
         DataError: runs of different pools, whose samples cannot be compared.
     """
-    found = [run.table("samples.csv") for run in runs]
-    found = [rows[rows["fpr"] == fpr].sort_values("sample", ignore_index=True)[["sample", *COUNTS]] for rows in found]
+    found = [run.counts(fpr)[["sample", *COUNTS]] for run in runs]
     if len({len(rows) for rows in found}) > 1:
         raise DataError(f"{', '.join(str(run.folder) for run in runs)} have pools of different sizes")
     return found
@@ -90,8 +87,7 @@ def worth(rows: pd.DataFrame, priors: Sequence[float]) -> pd.DataFrame:
     """
     tp, fp, tn, fn = (rows[name].to_numpy(dtype=float) for name in COUNTS)
     never = tp + fp == 0
-    lowest = np.where(tp > 0, beta.ppf(TAIL, np.maximum(tp, 1), fn + 1), 0)
-    highest = np.where(tn > 0, beta.ppf(1 - TAIL, fp + 1, np.maximum(tn, 1)), 1)
+    (lowest, _), (_, highest) = clopper_pearson(tp, tp + fn), clopper_pearson(fp, fp + tn)
     found = rows[COUNTS].reset_index(drop=True)
     for prior in priors:
         found[f"ppv_{prior:g}"] = positive_predictive_value(tp / (tp + fn), fp / (fp + tn), prior)
@@ -119,8 +115,7 @@ def comparable_runs(study: Path | str, dataset: str | None = None) -> list[Run]:
         raise ConfigError(f"dataset: {dataset or 'none'} is not allowed: {study} has {', '.join(datasets)}")
     chosen = dataset or datasets[0]
     for listed in sorted(study.glob(f"agreement/{chosen}/*/*/runs.json")):
-        compared = json.loads(listed.read_text(encoding="utf-8"))
-        return [Run(study / run["folder"]) for kind in ("reference", "variants") for run in compared[kind]]
+        return [run for kind in ("reference", "variants") for run in compared_runs(listed.parent, kind).values()]
     finished = sorted(path.parent for path in study.glob(f"runs/{chosen}/*/*/*/samples.csv"))
     if not finished:
         raise ConfigError(f"{study} has no calibrated run of {chosen} yet: finish it with snakemake")
@@ -131,6 +126,7 @@ def comparable_runs(study: Path | str, dataset: str | None = None) -> list[Run]:
 def data_of(study: Path | str, run: Run) -> Path | None:
     """The preparation of its dataset that a run's records are in, in the smallest size; None if the study has none."""
     dataset, seed = run.key["dataset"], run.key["seed"]
-    prepared = Path(study, "data")
-    own = list(prepared.glob(f"{dataset}-*split{seed}.h5")) or list(prepared.glob(f"{dataset}-*.h5"))
+    views = re.compile(rf"{re.escape(dataset)}-{VIEW}")
+    splits = {path: int(view[1]) for path in Path(study, "data").glob("*.h5") if (view := views.fullmatch(path.stem))}
+    own = [path for path, split in splits.items() if split == seed] or list(splits)
     return min(own, key=lambda path: (path.stat().st_size, path), default=None)

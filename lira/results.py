@@ -71,13 +71,12 @@ def read_csv(
     """
     if not Path(path).is_file():
         raise StoreError(f"{path} does not exist: run the rule that makes it")
-    exact = {"float_precision": "round_trip"} if int(pd.__version__.split(".")[0]) < 3 else {}
     remedy = f"rm {path}, and run the same command again"
     try:
         content = Path(path).read_bytes()
         if not content.endswith(b"\n"):
             raise ValueError("its last line is cut")
-        frame = pd.read_csv(BytesIO(content), **exact, **options)
+        frame = pd.read_csv(BytesIO(content), **options)
         first = pd.read_csv(BytesIO(content), nrows=1, dtype=str, keep_default_na=False)
     except ValueError as error:  # of pandas' parser too
         raise StoreError(f"{path} is damaged ({error}): {remedy}") from error
@@ -89,6 +88,18 @@ def read_csv(
             said = "/".join(map(str, found[0].values())) if found else "nothing"
             raise StoreError(f"{path} is of {said}, not of {'/'.join(map(str, run.values()))}: {remedy}")
     return frame
+
+
+def rows_at(samples: pd.DataFrame, fpr: float, path: Path) -> pd.DataFrame:
+    """The rows of a ``samples.csv`` at one FPR, in sample order.
+
+    Raises:
+        StoreError: there are none; ``path`` is named.
+    """
+    rows = samples[samples["fpr"] == fpr].sort_values("sample", ignore_index=True)
+    if rows.empty:
+        raise StoreError(f"{path} has no rows at FPR {fpr}: calibrate the run at it")
+    return rows
 
 
 class Run:
@@ -138,6 +149,14 @@ class Run:
             StoreError: as :func:`read_csv`.
         """
         return read_csv(self.folder / name, Path(name).stem, self.key if self.is_stored else None, **options)
+
+    def counts(self, fpr: float) -> pd.DataFrame:
+        """The rows of ``samples.csv`` at one FPR, in sample order.
+
+        Raises:
+            StoreError: as :func:`read_csv` and :func:`rows_at`.
+        """
+        return rows_at(self.table("samples.csv"), fpr, self.folder / "samples.csv")
 
     @cached_property
     def utility(self) -> pd.DataFrame:

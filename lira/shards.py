@@ -41,7 +41,6 @@ from lira.training.progress import Checkpoint, load_whole
 log = logging.getLogger(__name__)
 
 Section = TypeVar("Section", bound=PretrainingSettings)
-UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
 def train_shadows(
@@ -243,7 +242,7 @@ def _train(
     diverged = _diverged(*utility[:2], loaded.part.classes, member.sum(axis=1))
     if diverged.any():
         log.warning("models %s: training diverged (NaN, or accuracy at chance)", np.array(models)[diverged].tolist())
-    values = {f"utility/{name}": value for name, value in zip(UTILITY, utility, strict=True)}
+    values = {f"utility/{name}": value for name, value in zip(store.UTILITY, utility, strict=True)}
     values |= {"utility/diverged": diverged.astype(float), "utility/retries": np.full(len(models), float(attempt))}
     values |= {f"history/{name}": value for name, value in progress.history.items()}
     return _Trained(progress.best, values | {"history/best_epoch": progress.best_epoch})

@@ -50,10 +50,10 @@ def median_rmad(values: Float[np.ndarray, " value"]) -> tuple[float, float]:
     return median, 100 * 1.4826 * deviation / median if median else math.nan
 
 
-def trimmed_mean(values: Float[np.ndarray, " value"], share: float = TRIMMED) -> float:
-    """Mean without the ``share`` lowest and the ``share`` highest of the values that are not NaN (rounded down)."""
+def trimmed_mean(values: Float[np.ndarray, " value"]) -> float:
+    """Mean without the lowest and the highest tenth of the values that are not NaN (rounded down)."""
     kept = np.sort(_defined(values))
-    cut = int(share * kept.size)
+    cut = int(TRIMMED * kept.size)
     return float(kept[cut : kept.size - cut].mean()) if kept.size else math.nan
 
 

@@ -49,6 +49,9 @@ JSON = ("recipe", "versions", "network", "split", "definition")
 SEVERAL = ", "
 """Between the versions, devices or revisions of a run whose models were made with several."""
 
+UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+"""Utility of each model that every run has, if only as NaN."""
+
 CHECKSUM = "attributes-sha256"
 PROMISED: dict[str, int] = {}
 """Bytes of the arrays in each file that is being written: HDF5 takes their room when they are filled."""
@@ -77,27 +80,44 @@ def atomic(path: Path | str, on_node: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     folder_of(path)
+    place = scratch(path.parent) if on_node else path.parent
     try:
-        for left in path.parent.glob(f".{glob.escape(path.name)}.*{path.suffix}"):
-            _remove_if_left(left, left.name.removesuffix(path.suffix).removeprefix(f".{path.name}."))
-        beside = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}{path.suffix}")
-        written = (scratch(path.parent) if on_node else path.parent) / beside.name
-        try:
+        with temporary(path, path.parent) as beside, temporary(path, place) as written:
             yield written
             if written != beside:
                 shutil.copyfile(written, beside)
             with beside.open("rb") as whole:
                 os.fsync(whole.fileno())
             beside.replace(path)
-        finally:
-            written.unlink(missing_ok=True)
-            beside.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
         reason = _unwritable(error, path.parent)
         if not reason:
             raise
         remedy = "make room or allow writing there, and run the same command again"
         raise StoreError(f"{path} cannot be written ({reason}): {remedy}") from error
+
+
+@contextmanager
+def temporary(path: Path, folder: Path) -> Iterator[Path]:
+    """Yields a name in the folder, this job's own, for a file or a folder that is to become ``path`` or serves to.
+
+    It is removed when the block ends, and before that what killed jobs left under such names.
+    """
+    for left in folder.glob(f".{glob.escape(path.name)}.*{path.suffix}"):
+        if _is_left(left, left.name.removesuffix(path.suffix).removeprefix(f".{path.name}.")):
+            _remove(left)
+    own = folder / f".{path.name}.{platform.node()}-{os.getpid()}{path.suffix}"
+    try:
+        yield own
+    finally:
+        _remove(own)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def folder_of(path: Path) -> Path:
@@ -116,15 +136,14 @@ def folder_of(path: Path) -> Path:
     return path.parent
 
 
-def _remove_if_left(file: Path, job: str) -> None:
-    """Removes what a killed job left behind: of another node, where one cannot look, what is older than a day."""
+def _is_left(path: Path, job: str) -> bool:
+    """Whether a killed job left it behind: on another node, where one cannot look, whether it is older than a day."""
     node, _, process = job.rpartition("-")
+    if node in ("", platform.node()):
+        return not node or not _is_running(process)
     with suppress(FileNotFoundError):
-        if node not in ("", platform.node()):
-            if time.time() - file.stat().st_mtime > LEFT_SECONDS:
-                file.unlink()
-        elif not node or not _is_running(process):
-            file.unlink()
+        return time.time() - path.stat().st_mtime > LEFT_SECONDS
+    return False
 
 
 def _is_running(process: str) -> bool:

@@ -15,27 +15,32 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from lira.cores import cores
+from lira.errors import DataError
 from lira.roc import LARGEST
 
 LEVEL = 0.95
 DRAWS = 1000
 
 
-def clopper_pearson(successes, trials, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-    """Exact binomial confidence interval of a proportion.
+def clopper_pearson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
+    """Exact 95 % confidence interval of a binomial proportion.
 
     Args:
         successes: counts, any shape.
         trials: counts, of the same shape.
-        level: coverage, as a fraction.
 
     Returns:
         Lower and upper ends, as fractions; (0, 1) without a trial.
+
+    Raises:
+        DataError: successes that are no numbers from 0 to the trials.
     """
     from scipy.special import betaincinv
 
     successes, trials = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
-    failures, tail = trials - successes, (1 - level) / 2
+    if not ((successes >= 0) & (successes <= trials) & np.isfinite(trials)).all():
+        raise DataError("successes are counts from 0 to the number of trials")
+    failures, tail = trials - successes, (1 - LEVEL) / 2
     low = np.where(successes > 0, betaincinv(np.maximum(successes, 1), failures + 1, tail), 0.0)
     high = np.where(failures > 0, betaincinv(successes + 1, np.maximum(failures, 1), 1 - tail), 1.0)
     return low, high
@@ -273,10 +278,8 @@ class Interval(NamedTuple):
     standard_error: float
 
 
-def interval(
-    estimate: float, replicates: Float[np.ndarray, " draw"], variance: float, level: float = LEVEL
-) -> Interval:
-    """Confidence interval of a fraction from bootstrap draws.
+def interval(estimate: float, replicates: Float[np.ndarray, " draw"], variance: float) -> Interval:
+    """95 % confidence interval of a fraction from bootstrap draws.
 
     The draws give its shape, not its place and not its size: a threshold at a handful of false positives is an extreme
     order statistic, where a bootstrap is off centre, and drawing targets and samples counts the noise of a single pair
@@ -286,7 +289,6 @@ def interval(
         estimate: the fraction.
         replicates: the same in each draw of targets and samples.
         variance: of the estimate, from :func:`two_way_variance`.
-        level: coverage, as a fraction.
 
     Returns:
         Lower and upper end, within 0 and 1, and the standard error, which does not know these bounds; NaN without an
@@ -297,5 +299,5 @@ def interval(
     if np.isnan(estimate) or np.isnan(variance) or not replicates.size or np.ptp(replicates) == 0:
         return Interval(np.nan, np.nan, np.nan)
     deviations = (replicates - replicates.mean()) * np.sqrt(variance / replicates.var())
-    low, high = np.clip(estimate + np.quantile(deviations, [(1 - level) / 2, (1 + level) / 2]), 0, 1)
+    low, high = np.clip(estimate + np.quantile(deviations, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]), 0, 1)
     return Interval(float(low), float(high), float(np.sqrt(variance)))

@@ -56,7 +56,7 @@ class Sets:
     def _flagged(self, fpr: float, support: int = 1, variants: bool = True) -> Flagged:
         """Sets of samples detected at least ``support`` times at an FPR, whatever their false alarms."""
         others = list(self.variants.values()) if variants else []
-        sets = [support_qualified(_at(run, fpr), support, zero_fp=False) for run in (*self.reference, *others)]
+        sets = [support_qualified(run.counts(fpr), support, zero_fp=False) for run in (*self.reference, *others)]
         return Flagged(np.array(sets[: len(self.reference)]), np.array(sets[len(self.reference) :]))
 
     def obstacles(self) -> str:
@@ -81,11 +81,6 @@ def _is_aof(run: Run) -> bool:
     if not given:
         return run.key["regime"] in ("aof", "aof_seeds")
     return given | {"augment": set(given.get("augment", ()))} == AOF
-
-
-def _at(run: Run, fpr: float):
-    table = run.table("samples.csv")
-    return table[table["fpr"] == fpr].sort_values("sample")
 
 
 class Scenario(NamedTuple):

@@ -47,6 +47,10 @@ class Settings(BaseModel):
         return value
 
 
+VIEW = r"(?:\d+px-)?train(?:-test)?(?:-test\d+)?(?:-public\d+)?-split(\d+)"
+"""What :meth:`Dataset.view` gives, with the seed of the split."""
+
+
 class Dataset(Settings):
     """Where samples come from and how they are divided into pool, test set and public part."""
 

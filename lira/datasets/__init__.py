@@ -75,7 +75,7 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
         ConfigError: the dataset is too small for the split.
         DataError: values that cannot be used: what, in which file, where.
     """
-    seed = seed if settings.seed == "run" else settings.seed
+    seed = settings.split_seed(seed)
     arrays = load(settings, seed)
     parts = split(arrays, settings, seed)
     classes = check_labels(arrays, parts["pool"])

@@ -56,7 +56,7 @@ def canvas(width: float, height: float) -> Figure:
 
 def regime_colours(regimes: Sequence[str]) -> dict[str, str]:
     """A colour per regime: the paper's own, the others take what is left."""
-    left = [colour for colour in (PURPLE, SKY, BLACK, GREY, ORANGE) if colour not in regimes]
+    left = (PURPLE, SKY, BLACK, GREY)
     others = [regime for regime in dict.fromkeys(regimes) if regime not in REGIMES]
     return REGIMES | {regime: left[i % len(left)] for i, regime in enumerate(others)}
 

@@ -24,12 +24,11 @@ from lira.figures._style import (
     canvas,
     legend_below,
 )
-from lira.presentation.agreement import Agreement
+from lira.presentation.agreement import MEASURES, Agreement
 from lira.presentation.labels import percent, show
 from lira.presentation.resolution import describe
-from lira.presentation.runs import choose_fprs
+from lira.presentation.runs import choose_fprs, require
 
-MEASURES = {"jaccard": "Jaccard (%)", "intersection": "Intersection (samples)", "union": "Union (samples)"}
 VARIANTS = (VERMILION, ORANGE, GREEN, PURPLE, SKY, BLUE)
 MIXED = ("#4d4d4d", GREY, "#b3b3b3")
 
@@ -45,7 +44,9 @@ def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, 
     """
     agreement = Agreement.only(folders)
     negatives = agreement.negatives()
-    sets, null = (chosen(agreement.table(name), support, zero_fp) for name in ("agreement.csv", "null_agreement.csv"))
+    tables = agreement.table("agreement.csv"), agreement.table("null_agreement.csv")
+    require("support", support, tables[0]["support"])
+    sets, null = (chosen(table, support, zero_fp) for table in tables)
     rates = choose_fprs(sets["fpr"], fpr)
     drawn = canvas(DOUBLE, 0.6 + 2.1 * len(rates))
     rows = drawn.subfigures(len(rates), 1, squeeze=False)[:, 0]

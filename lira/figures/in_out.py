@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lira.errors import ConfigError
 from lira.figures._pictures import Pictures
 from lira.figures._style import DOUBLE, MEMBERSHIP, canvas, in_lines, legend_below
 from lira.presentation.labels import show
 from lira.presentation.runs import read_runs, run_labels
+from lira.records import logits_of
 from lira.results import Run
 
 BINS, TITLE = 16, 14
@@ -28,7 +28,7 @@ def figure(folders: Sequence[Path], sample: int = 21, data: Path | None = None) 
         data: The dataset's file, to show the sample's picture.
     """
     runs = read_runs(folders)
-    labels = run_labels(runs)
+    labels, models = run_labels(runs), [models_of(run, sample) for run in runs]
     drawn = canvas(DOUBLE, 3.5)
     body = drawn
     if data is not None:
@@ -38,8 +38,7 @@ def figure(folders: Sequence[Path], sample: int = 21, data: Path | None = None) 
         axes.axis("off")
     drawn.suptitle(f"{in_common(runs)}sample {sample} of the pool; φ: mean over views", fontsize=8)
     panels = body.subplots(2, len(runs), squeeze=False)
-    for column, run, label in zip(panels.T, runs, labels, strict=True):
-        member, phi, online = models_of(run, sample)
+    for column, (member, phi, online), label in zip(panels.T, models, labels, strict=True):
         histogram(column[0], phi, member)
         histogram(column[1], online, member)
         column[0].set(xlabel="φ", title=in_lines(label, TITLE))
@@ -62,11 +61,9 @@ def models_of(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
     Raises:
         ConfigError: the pool has no such sample.
     """
-    with run.shadows() as shadows, run.scores() as scores:
-        pool = shadows["member"].shape[1]
-        if not 0 <= sample < pool:
-            raise ConfigError(f"sample: {sample} is not in the pool of {pool}, allowed: 0 to {pool - 1}")
-        return shadows["member"][:, sample], shadows["phi"][:, sample].mean(axis=1), scores["online"][:, sample]
+    phi, member = logits_of(run, sample)
+    with run.scores() as scores:
+        return member, phi, scores["online"][:, sample]
 
 
 def histogram(axes: Axes, values: np.ndarray, member: np.ndarray) -> None:

@@ -9,13 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lira.figures._style import BLACK, DOUBLE, canvas
-from lira.presentation.agreement import Agreement
+from lira.presentation.agreement import MEASURES, Agreement
 from lira.presentation.labels import percent
 from lira.presentation.numbers import number
 from lira.presentation.resolution import describe
 from lira.presentation.runs import choose_fpr
 
-MEASURES = {"jaccard": "Jaccard (%)", "intersection": "Intersection (samples)", "union": "Union (samples)"}
 ROWS = {True: "fp = 0", False: "any fp"}
 LIGHT = 0.5
 """From this share of the scale on the cells are light."""

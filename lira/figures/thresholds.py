@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lira.figures._style import ATTACKS, BLACK, DOUBLE, GREY, canvas
+from lira.figures._style import BLACK, DOUBLE, GREY, attack_colours, canvas
 from lira.presentation.labels import percent, show
 from lira.presentation.resolution import describe
 from lira.presentation.runs import choose_fprs, negatives, read_runs, require, run_labels, targets, title
@@ -38,7 +38,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
         labels = run_labels(runs)
         if len(runs) > 1:
             boxes, labels = [*boxes, np.concatenate(boxes)], [*labels, "all runs"]
-        panel(axes, boxes, labels, ATTACKS[attack])
+        panel(axes, boxes, labels, attack_colours([attack])[attack])
         axes.set_ylabel(f"Threshold τ, {show(attack)}")
         axes.set_title(f"τ at {percent(rate)} FPR{describe(rate, negatives(found[0]))}", pad=24)
     if len({title(run) for run in runs}) == 1:

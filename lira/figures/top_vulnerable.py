@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from lira.errors import ConfigError
 from lira.figures._pictures import Pictures
 from lira.figures._style import BLUE, DOUBLE, ORANGE, canvas, fewest_gaps, in_lines
 from lira.presentation.agreement import Agreement
@@ -35,7 +36,12 @@ def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count:
         data: The dataset's file.
         fpr: Target FPR; the largest of the results if not given.
         count: Samples per run; the paper shows 9, 16 and 20.
+
+    Raises:
+        ConfigError: a count below one.
     """
+    if count < 1:
+        raise ConfigError(f"count: {count} is not allowed: one sample or more is")
     agreement, pictures = Agreement.only(folders), Pictures(data)
     runs = [*agreement.runs().values(), *agreement.runs("variants").values()]
     tables = [run.table("samples.csv") for run in runs]

@@ -25,6 +25,9 @@ def check_gap(gap: str) -> str:
     return gap
 
 
+MEASURES = {"jaccard": "Jaccard (%)", "intersection": "Intersection (samples)", "union": "Union (samples)"}
+
+
 class Agreement:
     """Agreement of the runs of one dataset, architecture and regime, over seeds and variants.
 

@@ -9,7 +9,7 @@ from lira.presentation.agreement import GAPS, Agreement, check_gap
 from lira.presentation.labels import percent
 from lira.presentation.numbers import mean_std, number
 from lira.presentation.resolution import mark, notes, resolved
-from lira.presentation.runs import moments
+from lira.presentation.runs import moments, require
 from lira.ranks import top_by_chance
 from lira.tables import Table
 
@@ -29,7 +29,7 @@ def table(folders: Sequence[Path], gap: str | None = None, support: int = 1) -> 
         support: Least number of detections of a flagged sample.
 
     Raises:
-        ConfigError: an unknown gap.
+        ConfigError: an unknown gap, or a support that was not counted.
     """
     gaps, rows = [check_gap(gap)] if gap else list(GAPS), []
     for agreement in map(Agreement, folders):
@@ -80,7 +80,9 @@ def ranked(agreement: Agreement, gaps: Sequence[str]) -> Iterator[dict]:
 
 def flagged(agreement: Agreement, support: int) -> Iterator[dict]:
     """A row per FPR, with and without fp = 0."""
-    sets, negatives = pairs_and_all(agreement.table("agreement.csv"), support), agreement.negatives()
+    table, negatives = agreement.table("agreement.csv"), agreement.negatives()
+    require("support", support, table["support"])
+    sets = pairs_and_all(table, support)
     null = pairs_and_all(agreement.table("null_agreement.csv"), support)
     for (fpr, zero_fp), (pair, together) in sets.items():
         row = {"reference": agreement.title, "selection": f"Flagged at {percent(fpr)} FPR"}

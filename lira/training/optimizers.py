@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lira.config import Recipe
-from lira.training.precision import SCALE, adapt_scale, not_finite
+from lira.training.precision import SCALE, TAKEN, adapt_scale, not_finite
 
 Tensors = dict[str, Tensor]
 
@@ -47,7 +47,7 @@ def update(
 ) -> None:
     """One optimiser step in place, all parameters of a weight-decay group in one kernel.
 
-    A model whose scaled gradients are not all finite is left as it is.
+    A model whose scaled gradients are not all finite is left as it is, and AdamW does not count the step.
 
     Args:
         parameters: Each ``[m, ...]``.
@@ -73,7 +73,8 @@ def update(
             if recipe.optimizer == "sgd":
                 _sgd(rows, float(momentum[model]), common | scaling)
             else:
-                _adamw(rows, float(momentum[model]), int(step[model]) + 1, common | scaling)
+                taken = int(step[model]) if overflow is None else state[TAKEN][model]
+                _adamw(rows, float(momentum[model]), taken + 1, common | scaling)
     if overflow is not None:
         adapt_scale(state, overflow)
 
@@ -100,8 +101,10 @@ def _sgd(tensors: list[list[Tensor]], momentum: float, common: dict[str, Any]) -
     torch._fused_sgd_(*tensors, momentum=momentum, dampening=0.0, nesterov=True, is_first_step=False, **common)
 
 
-def _adamw(tensors: list[list[Tensor]], beta1: float, step: int, common: dict[str, Any]) -> None:
+def _adamw(tensors: list[list[Tensor]], beta1: float, step: int | Float[Tensor, ""], common: dict[str, Any]) -> None:
     parameters, gradients, means, squares = tensors
-    steps = [torch.full((), step, dtype=torch.float32, device=parameters[0].device)] * len(parameters)
+    if isinstance(step, int):
+        step = torch.full((), step, dtype=torch.float32, device=parameters[0].device)
+    steps = [step] * len(parameters)
     moments = {"beta1": beta1, "beta2": ADAM_BETA2, "eps": ADAM_EPSILON, "amsgrad": False}
     torch._fused_adamw_(parameters, gradients, means, squares, [], steps, **moments, **common)

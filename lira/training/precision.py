@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lira.config import Recipe
 
-SCALE, STREAK = "loss_scale", "steps_without_overflow"
+SCALE, STREAK, TAKEN = "loss_scale", "steps_without_overflow", "steps_taken"
 FIRST_SCALE, PATIENT_STEPS = 2.0**16, 2000
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "float32": torch.float32}
 
@@ -44,6 +44,7 @@ def loss_scales(recipe: Recipe, models: int, device: str | torch.device) -> dict
     return {
         SCALE: torch.full((models,), FIRST_SCALE, device=device),
         STREAK: torch.zeros(models, device=device),
+        TAKEN: torch.zeros(models, device=device),
     }
 
 
@@ -57,7 +58,8 @@ def not_finite(gradients: Iterable[Float[Tensor, "m ..."]]) -> Float[Tensor, " m
 
 
 def adapt_scale(state: dict[str, Tensor], overflow: Float[Tensor, " m"]) -> None:
-    """Sets the next step's loss scales."""
+    """Sets the next step's loss scales, and counts this one where it was taken."""
+    state[TAKEN] = state[TAKEN] + (1 - overflow)
     streak = torch.where(overflow > 0, 0, state[STREAK] + 1)
     full = streak >= PATIENT_STEPS
     grown = torch.where(full, 2 * state[SCALE], state[SCALE])

@@ -61,7 +61,7 @@ def agreement_folder(folder: Path) -> Path:
 
 
 def data_file(folder: Path) -> Path:
-    return folder / "data" / "digits-test300-public0-split0.h5"
+    return folder / "data" / "digits-train-test300-split0.h5"
 
 
 def write_data(folder: Path, samples: int) -> None:

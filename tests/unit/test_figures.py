@@ -343,6 +343,12 @@ def test_errors_name_what_is_wrong_and_what_is_allowed(study, tmp_path):
         plot("agreement", [agreement_folder(study)] * 2, tmp_path / "x.pdf")
     with pytest.raises(ConfigError, match=r"fpr: no results at 0.5"):
         plot("support", folders_of(study, "support"), tmp_path / "support.pdf", fpr=0.5)
+    with pytest.raises(ConfigError, match="support: no results for 6, there are: 1, 2, 3, 4, 5, 10"):
+        plot("agreement", [agreement_folder(study)], tmp_path / "x.pdf", support=6)
+    with pytest.raises(ConfigError, match="count: 0 is not allowed"):
+        plot("top_vulnerable", [agreement_folder(study)], tmp_path / "x.pdf", data=data_file(study), count=0)
+    with pytest.raises(ConfigError, match="sample: 9999 is not in the pool of 240, allowed: 0 to 239"):
+        plot("in_out", folders_of(study, "in_out"), tmp_path / "x.pdf", sample=9999, data=data_file(study))
     with pytest.raises(ConfigError, match="at least one result folder"):
         plot("roc", [], tmp_path / "roc.pdf")
     with pytest.raises(StoreError, match=r"scores.h5 does not exist|shadows.h5 does not exist"):

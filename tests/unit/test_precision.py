@@ -101,8 +101,6 @@ def test_an_overflow_leaves_its_model_as_it_is_and_halves_its_scale_alone(name):
             scaler.update()
         update(ours, scaled, state, recipe, made, np.full(2, 0.1), np.full(2, 0.9))
         made += 1
-        if name == "adamw" and step == 1:
-            made[1] -= 1  # torch does not count the step that is left out
         for model in range(2):
             assert state[SCALE][model].item() == scalers[model].get_scale()
             for key, parameter in theirs[model].items():

@@ -1,6 +1,7 @@
 """Cards of records: counts and PPV against numbers computed another way, whose records are shown, and in which runs."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from lira import store
 from lira.cli import app
-from lira.errors import ConfigError
+from lira.errors import ConfigError, StoreError
 from lira.figures._pictures import Pictures
 from lira.records import comparable_runs, counts, data_of, most_exposed, worth
 from lira.results import Run
@@ -76,10 +77,21 @@ def test_a_record_is_followed_in_the_runs_of_the_first_comparison(study):
     compared = [run["folder"] for kind in listed.values() for run in kind]
     assert [run.folder for run in comparable_runs(study)] == [study / folder for folder in compared]
     assert data_of(study, Run(study / compared[0])) == data_file(study)
+    other = data_file(study).with_name("digits-b-train-split0.h5")
+    other.touch()  # smaller, of the dataset digits-b
+    assert data_of(study, Run(study / compared[0])) == data_file(study)
+    other.unlink()
     with pytest.raises(ConfigError, match="dataset: cifar10 is not allowed: .* has digits"):
         comparable_runs(study, "cifar10")
     with pytest.raises(ConfigError, match="has no runs"):
         comparable_runs(study / "data")
+
+
+def test_a_damaged_list_of_compared_runs_is_named(study, tmp_path):
+    other = shutil.copytree(study, tmp_path / "study")
+    (agreement_folder(other) / "runs.json").write_text("{")
+    with pytest.raises(StoreError, match=r"runs.json is damaged .*: rm"):
+        comparable_runs(other)
 
 
 def test_the_command_prints_the_card_and_draws_it(study, tmp_path):

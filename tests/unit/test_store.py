@@ -178,6 +178,28 @@ def test_what_a_killed_job_left_goes_with_the_next(tmp_path):
     assert set(tmp_path.iterdir()) == {tmp_path / "a.csv", *kept}
 
 
+def test_what_a_killed_job_left_on_its_node_goes_with_the_next(tmp_path, monkeypatch):
+    node, results = tmp_path / "node", tmp_path / "results"
+    node.mkdir()
+    monkeypatch.setattr("lira.store.scratch", lambda folder: node)
+    killed = """
+import os, sys
+from pathlib import Path
+from lira import store
+store.scratch = lambda folder: Path(sys.argv[1])
+with store.temporary(Path("b.h5"), Path(sys.argv[1])) as folder:
+    folder.mkdir()
+    (folder / "scores.h5").touch()
+    with store.create(sys.argv[2], "shard", {}):
+        os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", killed, node, results / "a.h5"], check=False)
+    assert len(list(node.iterdir())) == 2 and not list(results.iterdir())
+    with store.create(results / "a.h5", "shard", {}), store.temporary(Path("b.h5"), node) as folder:
+        folder.mkdir()
+    assert not list(node.iterdir()) and [path.name for path in results.iterdir()] == ["a.h5"]
+
+
 @pytest.mark.parametrize(
     ("place", "said"),
     [("file/a.csv", "Not a directory|File exists"), ("file/b/a.csv", "Not a directory"), ("folder", "Is a directory"),

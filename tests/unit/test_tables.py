@@ -390,6 +390,8 @@ def test_errors_name_what_is_wrong_and_what_is_allowed(make, study, tmp_path):
         make("robustness", prior=0.3)
     with pytest.raises(ConfigError, match="gap: 'max' is not allowed, allowed: median, mean"):
         make("rank_agreement", gap="max")
+    with pytest.raises(ConfigError, match="support: no results for 6, there are: 1, 2, 3, 4, 5, 10"):
+        make("rank_agreement", support=6)
     with pytest.raises(ConfigError, match="at least one result folder"):
         make("utility", [])
     with pytest.raises(StoreError, match=r"shadows.h5 does not exist"):
