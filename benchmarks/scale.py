@@ -19,7 +19,7 @@ import re
 import tempfile
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -248,14 +248,15 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("study", type=Path)
     arguments.add_argument("--gpus", type=int, nargs="+", default=[1, 4, 16, 64])
-    for name in ("queue_seconds", "failures_per_hour"):
+    for name in ("queue_seconds", "failures_per_hour", "checkpoint_seconds"):
         arguments.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(Cluster, name))
     arguments.add_argument("--repeats", type=int, default=20, help="Plays of which the mean is shown.")
     given = arguments.parse_args()
+    assumed = Cluster(1, given.queue_seconds, given.failures_per_hour, checkpoint_seconds=given.checkpoint_seconds)
     study, plan = load_study(read_yaml(given.study)), planned(given.study)
     jobs = submissions(plan, study, *profile())
     hours = sum(job.seconds for job in jobs.values() if job.gpu) / 3600
-    size = written(study, Cluster(1))
+    size = written(study, assumed)
     sent = sum(not job.local for job in jobs.values())
     print(f"{sent} jobs, {files(plan):,} files; {hours:.0f} GPU-hours of training and query by the stated time.")
     print(
@@ -265,7 +266,7 @@ def main() -> None:
     print("| GPUs | days to finish | GPU time in use | GPU-hours lost | jobs sent | jobs that died | MB/s written |")
     print("|---|---|---|---|---|---|---|")
     for gpus in given.gpus:
-        cluster = Cluster(gpus, given.queue_seconds, given.failures_per_hour)
+        cluster = replace(assumed, gpus=gpus)
         plays = [simulate(jobs, cluster, seed) for seed in range(given.repeats)]
         seconds, lost, sent, deaths = (
             np.mean([getattr(play, name) for play in plays]) for name in ("seconds", "lost", "sent", "deaths")

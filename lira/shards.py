@@ -53,7 +53,7 @@ def train_shadows(
     pretrained: Path | None = None,
     device: str = "cpu",
     jobs_per_gpu: int = 1,
-    checkpoint_seconds: float = 300.0,
+    checkpoint_seconds: float = Checkpoint.seconds,
 ) -> None:
     """Trains and queries shadow models ``first`` to ``last`` of a run and writes them as one shard.
 

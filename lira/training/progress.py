@@ -88,7 +88,7 @@ class Checkpoint:
 
     path: Path
     fingerprint: str
-    seconds: float = 60.0
+    seconds: float = 300.0
 
     def save(self, progress: Progress, streams: Streams) -> None:
         """Stores everything a resumed run needs to continue bit for bit."""
