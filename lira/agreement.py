@@ -1,4 +1,4 @@
-"""How much the sets of samples flagged by different runs agree (paper, section 6).
+"""How much the sets of samples flagged by different runs agree (paper, Figures 2, 3 and 6).
 
 Runs are combined k at a time, over all choices of k. Which runs flag a sample is a bit pattern; counting the patterns
 once gives the intersection and the union of every choice.

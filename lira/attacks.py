@@ -1,4 +1,4 @@
-"""The five attacks: likelihood ratios under the shadow models (paper, section 4; Carlini et al. 2022).
+"""The five attacks: likelihood ratios under the shadow models (Carlini et al. 2022, as released with the paper).
 
 For sample j and view a, IN and OUT are the scores of the shadow models that do and do not hold j, in model order and
 cut to the smallest such count over all samples. Their centre is the median and their spread the population standard

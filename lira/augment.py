@@ -1,6 +1,6 @@
 """Augmentations on the batch and on the device, each image with its own draw.
 
-Images are ``[m, batch, channels, height, width]`` with values in 0..1 before normalisation (paper, section 2).
+Images are ``[m, batch, channels, height, width]`` with values in 0..1 before normalisation.
 """
 
 from collections.abc import Sequence

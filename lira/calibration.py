@@ -1,4 +1,4 @@
-"""From scores to rates at thresholds that an attacker could have chosen (paper, section 5).
+"""From scores to rates at thresholds that an attacker could have chosen (paper, Tables 7–10 and 12).
 
 ``target`` mode takes each target's threshold from its own ROC (optimistic); ``shadow`` mode takes the median of the
 other models' finite thresholds (realistic). The global attack has no shadow models, hence no shadow mode.

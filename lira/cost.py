@@ -27,7 +27,7 @@ SIZES = {
     "gtsrb": (26_640, 25_199, (3, 32, 32), 43),
     "purchase100": (138_126, 59_198, (600,), 100),
 }
-"""Training samples, test samples, shape and classes of the datasets (paper, section 2)."""
+"""Training samples, test samples, shape and classes of the datasets."""
 
 RATES = {"cuda": 5.2e15 / (29 * 3600 / 256), "cpu": 4.5e9}
 """Multiply-adds per second of training and query together.

@@ -1,4 +1,4 @@
-"""Which pool samples train which shadow model (paper, section 4; balanced design of Carlini et al. 2022)."""
+"""Which pool samples train which shadow model (balanced design of Carlini et al. 2022)."""
 
 import numpy as np
 from jaxtyping import Bool

@@ -1,4 +1,4 @@
-"""What single targets and single runs do to a result: the same counted without them (paper, section 6)."""
+"""What single targets and single runs do to a result: the same counted without them."""
 
 from collections.abc import Sequence
 

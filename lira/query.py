@@ -24,7 +24,7 @@ SHIFTS = {1: 0, 2: 0, 18: 1, 50: 2}
 def scaled_logit(
     logits: Float[np.ndarray, "sample view class"], labels: Int[np.ndarray, " sample"]
 ) -> Float[np.ndarray, "sample view"]:
-    """log(p_y) − log(sum of the other probabilities), in float64 (paper, section 1).
+    """log(p_y) − log(sum of the other probabilities), in float64 (Carlini et al. 2022).
 
     Args:
         logits: Finite or not; a non-finite row gives NaN.

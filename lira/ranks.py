@@ -1,4 +1,4 @@
-"""How stable the ranking of samples by vulnerability is over runs (paper, section 6 and appendix).
+"""How stable the ranking of samples by vulnerability is over runs (paper, Tables 11 and 13, Figure 5).
 
 The vulnerability of a sample is the mean (or median) of its leave-one-out attack scores over the targets that hold it,
 minus the same over those that do not. Samples are ranked by it, descending, ties in sample order.

@@ -160,7 +160,10 @@ class Run:
 
     @cached_property
     def utility(self) -> pd.DataFrame:
-        """A row per model: ``train_loss train_accuracy test_loss test_accuracy`` (fractions)."""
+        """A row per model: ``train_loss train_accuracy test_loss test_accuracy`` (accuracies are fractions).
+
+        Models trained here also have ``diverged`` (0 or 1) and ``retries`` (trainings from other random streams).
+        """
         with self.shadows() as file:
             return pd.DataFrame({name: values[:] for name, values in file["utility"].items()})
 

@@ -1,4 +1,4 @@
-"""ROC of one target: operating points, AUC and balanced accuracy (paper, section 4).
+"""ROC of one target: operating points, AUC and balanced accuracy (paper, Tables 3–6).
 
 A sample is flagged when its score reaches the threshold. Infinite scores are ordered like the largest finite numbers,
 so the threshold ``inf`` always means that no threshold meets the FPR and nothing is flagged.

@@ -28,7 +28,7 @@ FIT_FPR = 1e-3
 """FPR of the published fit."""
 
 AOF = {"augment": {"flip", "crop", "rotate", "jitter", "cutmix"}, "dropout": 0.1, "weight_decay": 1e-3}
-"""Recipe of the published reference runs (paper, section 2)."""
+"""Recipe of the published reference runs, aof (paper, Table 1)."""
 
 VARIANTS = {"BS=512, DRP=20%": "resnet18", "DRP=25%, WD=3e-3": "resnet18", "TL": "efficientnetv2_s", "Arch": "wrn28_2"}
 """Network of each published variant, by its name in the figure."""

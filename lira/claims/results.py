@@ -17,7 +17,7 @@ NETWORKS = {
     "fcn": {"family": "fcn", "hidden": [1024, 512]},
     "efficientnetv2_s": {"family": "timm", "name": "efficientnetv2_rw_s"},
 }
-"""The paper's networks, by what a study file must say of them (paper, section 2)."""
+"""The paper's networks, by what a study file must say of them (paper, Table 1)."""
 
 BENCHMARKS = {
     ("cifar10", "baseline"): "resnet18",

@@ -62,8 +62,8 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
 
     ``source`` records each sample's index in the original dataset: its training samples first, then its test samples
     (Purchase-100: its rows). Images are resized from the original ones, bilinear and antialiased, as torchvision does
-    on pictures. Mean and standard deviation are the dataset's published constants where it has them (paper,
-    section 2), else those of the pool, per channel or feature, after division by ``scale``.
+    on pictures. Mean and standard deviation are the released code's constants where it has them, else those of the
+    pool, per channel or feature, after division by ``scale``.
 
     Args:
         settings: The dataset.

@@ -1,4 +1,4 @@
-"""The paper's two suspicions: do agreement and FPR′ rest on single runs, or on single targets? (paper, section 5)"""
+"""Two suspicions about the paper's means: do agreement and FPR′ rest on single runs, or on single targets?"""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -13,7 +13,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 class FCN(nn.Module):
-    """Dropout after each activation and again before the classifier (paper, section 2).
+    """Dropout after each activation and again before the classifier (the released code).
 
     Args:
         architecture: ``hidden``, ``activation``.

@@ -114,7 +114,7 @@ class Dropout(nn.Module):
 
 
 def set_query_mode(network: nn.Module, batch_statistics: bool, stochastic: bool) -> None:
-    """Sets what is random or batch-dependent in a query (paper, section 3).
+    """Sets what is random or batch-dependent in a query, where the protocols differ (docs/protocol.md).
 
     Args:
         network: Any network of :func:`lira.models.build`.

@@ -17,7 +17,7 @@ from lira.models.single import Single
 
 
 class Timm(Single):
-    """A model of timm; drop rate and drop-path rate are the recipe's dropout (paper, section 2).
+    """A model of timm; drop rate and drop-path rate are the recipe's dropout (the released code).
 
     Args:
         architecture: ``name``, ``stem``, ``weights``.

@@ -1,4 +1,4 @@
-"""Small residual network with the stem for small images: a 3x3 convolution, no max-pool (paper, section 2)."""
+"""Small residual network with the stem for small images: a 3x3 convolution, no max-pool (the released code)."""
 
 from torch import Tensor, nn
 from torch.nn import functional

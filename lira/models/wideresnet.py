@@ -34,7 +34,7 @@ class Block(nn.Module):
 
 
 class WideResNet(nn.Module):
-    """Stem, three stages, global average, dropout, classifier (paper, section 2).
+    """Stem, three stages, global average, dropout, classifier (the released code).
 
     Args:
         architecture: ``depth`` and ``width``.

@@ -66,7 +66,7 @@ def train_cohort(
     checkpoint: Checkpoint | None = None,
     tested: Bool[np.ndarray, "m test"] | None = None,
 ) -> Progress:
-    """Trains m models and keeps each at its best epoch by test accuracy (paper, section 2).
+    """Trains m models and keeps each at its best epoch by test accuracy (the released code).
 
     Args:
         network: Built for any number of models; its own parameters are not used.

@@ -22,7 +22,7 @@ MOMENTS = {"sgd": ("momentum",), "adamw": ("mean", "square")}
 
 
 def decays(name: str, optimizer: str) -> bool:
-    """Whether weight decay applies to a parameter of this name (paper, section 2)."""
+    """Whether weight decay applies to a parameter of this name (the released code)."""
     return "bias" not in name and not (optimizer == "adamw" and "bn" in name)
 
 

@@ -1,4 +1,4 @@
-"""The studies that come with the suite: the paper's grid (paper, section 2), and what their first lines say."""
+"""The studies that come with the suite: the paper's grid (paper, Table 1), and what their first lines say."""
 
 import json
 import re
