@@ -19,7 +19,7 @@ from lira import store
 from lira.config.catalogue import MOST_RUNS
 from lira.errors import DataError
 from lira.provenance import differences
-from lira.results import COLUMNS, Run, rows_at, write_csv
+from lira.results import COLUMNS, Run, check_comparable, rows_at, write_csv
 from lira.vulnerability import SUPPORTS, support_qualified
 
 MOST_DIFFERENT = 4
@@ -111,14 +111,17 @@ def measure_agreement(
         DataError: runs of different pools, or as :func:`set_agreement`.
     """
     output = Path(output)
-    if len(labels) != len(variants):
-        raise DataError(f"{len(variants)} variants have {len(labels)} labels: each variant needs one")
+    if len(set(labels)) != len(variants):
+        raise DataError(f"{len(variants)} variants have the labels {list(labels)}: each variant needs one of its own")
+    if samples not in ("samples.csv", "null_samples.csv"):
+        raise DataError(f"{samples} does not say which samples a run flags: give samples.csv or null_samples.csv")
     folders = [*reference, *variants]
     runs = [Run(folder) for folder in folders]
     differences([run for run in runs if run.is_stored], compared=True)
+    check_comparable(runs)
     tables = [run.table(samples) for run in runs]
     frames = []
-    for fpr in fprs:
+    for fpr in dict.fromkeys(fprs):
         rows = [rows_at(table, fpr, Path(folder) / samples) for table, folder in zip(tables, folders, strict=True)]
         if len({len(row) for row in rows}) > 1:
             raise DataError(

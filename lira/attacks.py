@@ -162,6 +162,11 @@ def score_file(
     """
     with store.read(shadows, "shadows") as source:
         member = source["member"][:] if member is None else member
+        if source["phi"].ndim != 3 or source["phi"].shape[:2] != member.shape or member.dtype != bool:
+            raise DataError(
+                f"{shadows}: phi {source['phi'].shape} must be [models, samples, views] and member {member.shape}, "
+                f"{member.dtype}, [models, samples] of truth values"
+            )
         attributes = {key: value for key, value in source.attrs.items() if not key.startswith("encoding-")}
         with store.create(output, "scores", attributes | {"definition": asdict(definition)}) as file:
             store.dataset(file, "member", data=member)
@@ -178,7 +183,7 @@ def score_file(
 def _own_scores(function: str, phi: np.ndarray, member: np.ndarray) -> np.ndarray:
     given = load_function(function)(phi, member.copy())
     try:
-        scores = np.asarray(given)
+        scores = np.empty(()) if np.ma.isMaskedArray(given) else np.asarray(given)
     except (ValueError, TypeError, RuntimeError):  # ragged, or an array of another library
         scores = np.empty(())
     if scores.shape != member.shape or scores.dtype.kind not in "biuf" or np.isnan(scores).any():

@@ -5,7 +5,7 @@ import logging
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -22,7 +22,7 @@ Offline = Annotated[str, typer.Option(help="Offline attacks: two-sided or one-si
 Attack = Annotated[
     list[str] | None, typer.Option(help="Further attack, NAME=package.module:function; may be repeated.")
 ]
-Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")]
 JobsPerGpu = Annotated[int, typer.Option(min=1, help="Training jobs that may share one GPU.")]
 
 
@@ -91,6 +91,7 @@ def gather_shadows(
     """Gather the shards of a run."""
     from lira import gather
 
+    _apart([output], [*shards, data])
     gather.gather_shadows(_json(settings), _json(run), shards, data, output)
 
 
@@ -105,6 +106,7 @@ def import_scores(
     """Import scores that were made elsewhere as the shadow models of a run."""
     from lira import imports
 
+    _apart([output], [scores, data])
     imports.import_scores(scores, _json(run), _json(recipe), data, output)
 
 
@@ -118,6 +120,7 @@ def score_attacks(
     """Score every sample by all attacks, each model the target once."""
     from lira import attacks
 
+    _apart([output], [shadows])
     attacks.score_file(shadows, output, definition=attacks.Definition(offline=offline), own=_named(attack))
 
 
@@ -132,6 +135,7 @@ def calibrate_thresholds(
     """Choose thresholds and measure the rates they give."""
     from lira import calibration
 
+    _apart([metrics, samples], [scores])
     calibration.calibrate_file(scores, fpr, prior, metrics, samples)
 
 
@@ -150,6 +154,7 @@ def run_controls(
     from lira.attacks import Definition
     from lira.controls import control_file
 
+    _apart([controls, samples, gaps], [shadows])
     chosen = Definition(offline=offline)
     control_file(shadows, fpr, prior, controls, samples, gaps, definition=chosen, own=_named(attack))
 
@@ -164,6 +169,7 @@ def summarise_rates(
     """Summarise the rates over targets: intervals, robust centres, influence of single targets."""
     from lira import summary
 
+    _apart([output], [scores, metrics, controls])
     summary.summarise_file(scores, metrics, output, controls)
 
 
@@ -178,8 +184,12 @@ def measure_agreement(
     """Compare the samples that runs flag."""
     from lira import agreement
 
-    reference, variants = _folders(samples), _folders(variant or [])
-    agreement.measure_agreement(reference, variants, label or [], fpr, output, samples[0].name)
+    _apart([output], [*samples, *(variant or [])])
+    names = {file.name for file in [*samples, *(variant or [])]}
+    if len(names) > 1:
+        raise ConfigError(f"samples: files of one name are compared, given are {', '.join(sorted(names))}")
+    reference, variants = [file.parent for file in samples], [file.parent for file in variant or []]
+    agreement.measure_agreement(reference, variants, label or [], fpr, output, names.pop())
 
 
 @app.command()
@@ -227,6 +237,7 @@ def tabulate(
     """Write a table of the paper as .csv, .tex, .md and .html."""
     from lira import tables
 
+    _apart([output], [*files])
     tables.tabulate(name, _folders(files), output, note or [], **_given(fpr=fpr))
 
 
@@ -311,12 +322,14 @@ def _dataset(text: str):
 
 
 def _json(text: str) -> dict[str, Any]:
+    from lira.config.messages import short
+
     try:
         found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"not JSON: {text!r} ({error})") from None
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ConfigError(f"not JSON: {short(text)} ({error})") from None
     if not isinstance(found, dict):
-        raise ConfigError(f"not a JSON object: {text!r}")
+        raise ConfigError(f"not a JSON object: {short(text)}")
     return found
 
 
@@ -332,6 +345,15 @@ def _named(attacks: list[str] | None) -> dict[str, str]:
         untaken("attack", name, (*TAKEN, *named))
         named[name] = function
     return named
+
+
+def _apart(outputs: list[Path], inputs: list[Path | None]) -> None:
+    """Refuses to write over what is read, or two outputs to one place."""
+    taken = {path.resolve() for path in inputs if path is not None}
+    for output in outputs:
+        if output.resolve() in taken:
+            raise ConfigError(f"output: {output} is read, or another output already: give a place of its own")
+        taken.add(output.resolve())
 
 
 def _folders(files: list[Path]) -> list[Path]:

@@ -45,8 +45,13 @@ def gather_shadows(settings: dict[str, Any], run: dict[str, Any], shards: list[P
     if covered != list(range(models)):
         raise StoreError(f"{output}: the shards hold models {covered}, expected each of 0 to {models - 1} once")
     with store.read(ranges[0][2], "shard") as file:
-        _, samples, views = file["phi"].shape
+        samples, views = len(labels), file["phi"].shape[2]
         utility = list(file["utility"])
+    for first, last, path in ranges:
+        with store.read(path, "shard") as file:
+            shape = (last - first + 1, samples, views)
+            if file["phi"].shape != shape or file["member"].shape != shape[:2] or list(file["utility"]) != utility:
+                raise StoreError(f"{path} has not the arrays of this run: rm {path}, and run the same command again")
     block = max(1, min(samples, BLOCK_BYTES // (models * views * 4)))
     with store.create(output, "shadows", expected | _carried([path for _, _, path in ranges])) as file:
         phi = store.dataset(file, "phi", (models, samples, views), np.float32, chunks=(models, block, views))

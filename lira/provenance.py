@@ -26,7 +26,7 @@ import h5py
 
 from lira import store
 from lira.errors import StoreError
-from lira.results import Run, compared_runs
+from lira.results import COLUMNS, Run, compared_runs, read_csv
 
 MUST_AGREE = ("recipe_version", "protocol")
 """In these no two runs of a study, and no two runs that are compared sample by sample, may differ."""
@@ -124,7 +124,10 @@ def _carried(path: Path) -> dict[str, Any] | None:
     try:
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
-                return _plain(store.attributes(file)) if "encoding-type" in file.attrs else None
+                if "encoding-type" not in file.attrs:
+                    return None
+                store.check_attributes(file)
+                return _plain(store.attributes(file))
         if path.suffix in (".md", ".tex", ".html"):
             lines = RECORD.findall(path.read_text(encoding="utf-8"))
         elif path.suffix == ".png":
@@ -136,7 +139,10 @@ def _carried(path: Path) -> dict[str, Any] | None:
             lines = [re.sub(r"\\(.)", r"\1", found.decode()) for found in KEYWORDS.findall(path.read_bytes())]
         else:
             return None
-        return json.loads(lines[-1]) if lines else None
+        found = json.loads(lines[-1]) if lines else None
+        if found is not None and (not isinstance(found, dict) or "made" not in found):
+            raise ValueError("what it carries is no record")
+        return found
     except (OSError, ValueError, RuntimeError, SyntaxError, TypeError) as error:
         raise StoreError(f"{path} is damaged ({error}): rm {path}, and run snakemake again to make it anew") from error
 
@@ -158,7 +164,8 @@ def _beside(path: Path) -> dict[str, Any] | None:
         return None
     if text.is_file() and (found := _carried(text)) and found.get("csv") == _checksum(path):
         return found
-    if any((path.parent / name).is_file() for name in ("shadows.h5", "runs.json")):
+    if any((path.parent / name).is_file() for name in ("shadows.h5", "runs.json")) and path.stem in COLUMNS:
+        read_csv(path, path.stem, Run(path.parent).key if (path.parent / "shadows.h5").is_file() else None)
         found = record(path.name, {}, runs_of([path.parent]))
         return {name: found[name] for name in ("made", "shared", "runs")}
     return None

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from lira.errors import ConfigError, DataError
 from lira.provenance import differences
-from lira.results import COLUMNS, Run, write_csv
+from lira.results import COLUMNS, Run, check_comparable, write_csv
 from lira.roc import Nonfinite
 
 GAPS = ("mean", "median")
@@ -186,7 +186,9 @@ def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
         DataError: runs of different pools.
     """
     labels = [Path(folder).name for folder in reference]
-    differences([Run(folder) for folder in reference], compared=True)
+    found = [Run(folder) for folder in reference]
+    differences(found, compared=True)
+    check_comparable(found)
     runs = {gap: [] for gap in GAPS}
     for folder in reference:
         with Run(folder).scores() as file:

@@ -1,22 +1,29 @@
 """The results of a run: its HDF5 files and, a row per target, sample or choice of runs, its CSV files.
 
 :data:`COLUMNS` has the columns of each CSV file. Those of a run have its dataset, architecture, regime and seed before
-them; ``summary.csv`` has ``null`` after them where the run has controls.
+them. Beside each lies its checksum, ``<name>.csv.sha256``, as ``sha256sum -c`` reads it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import h5py
+import numpy as np
 import pandas as pd
 
 from lira import store
-from lira.errors import StoreError
+from lira.errors import DataError, StoreError
 
 RUN_KEYS = ("dataset", "architecture", "regime", "seed")
+IDENTITY = ("study", "protocol", *RUN_KEYS, "recipe_version", "sha256")
+"""What ``shadows.h5`` and ``scores.h5`` of a run say alike, the last of φ and membership."""
+
 
 COUNTS = ["tp", "fp", "tn", "fn"]
 RATES = ["attack", "mode", "fpr", "prior", "target", "threshold", *COUNTS, "tpr", "fpr_achieved", "ppv", "auc"]
@@ -28,7 +35,7 @@ COLUMNS = {
     "summary": [
         *("attack", "mode", "fpr", "prior", "metric", "mean", "std", "median", "trimmed_mean", "low", "high"),
         *("standard_error", "targets", "undefined", "influence", "influence_target", "influential"),
-        *("expected_fp", "resolution"),
+        *("expected_fp", "resolution", "null"),
     ],
     "agreement": [
         *("fpr", "scenario", "variants", "support", "zero_fp"),
@@ -50,9 +57,16 @@ def with_run(frame: pd.DataFrame, run: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def write_csv(path: Path | str, frame: pd.DataFrame) -> None:
-    """Writes a DataFrame whole or not at all: shortest round-trip floats, infinities as ``inf``, NaN empty."""
+    """Writes a DataFrame whole or not at all, and its checksum: shortest round-trip floats, NaN empty."""
+    content, checksum = frame.to_csv(index=False).encode(), _checksum_of(path)
     with store.atomic(path) as beside:
-        frame.to_csv(beside, index=False)
+        beside.write_bytes(content)
+        with store.atomic(checksum) as line:
+            line.write_text(f"{sha256(content).hexdigest()}  {Path(path).name}\n")
+
+
+def _checksum_of(path: Path | str) -> Path:
+    return Path(f"{path}.sha256")
 
 
 def read_csv(
@@ -67,7 +81,7 @@ def read_csv(
         options: go to pandas.
 
     Raises:
-        StoreError: the file is missing or damaged, of another kind or of another run.
+        StoreError: the file is missing, damaged or changed, of another kind or of another run.
     """
     if not Path(path).is_file():
         raise StoreError(f"{path} does not exist: run the rule that makes it")
@@ -76,6 +90,8 @@ def read_csv(
         content = Path(path).read_bytes()
         if not content.endswith(b"\n"):
             raise ValueError("its last line is cut")
+        if (known := _checksum_of(path)).is_file() and known.read_text().split()[:1] != [sha256(content).hexdigest()]:
+            raise ValueError(f"its checksum is not that of {known.name}")
         frame = pd.read_csv(BytesIO(content), **options)
         first = pd.read_csv(BytesIO(content), nrows=1, dtype=str, keep_default_na=False)
     except ValueError as error:  # of pandas' parser too
@@ -119,10 +135,24 @@ class Run:
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
-        """:func:`attributes` of ``shadows.h5``, which ``scores.h5`` has too."""
+        """:func:`lira.store.attributes` of ``shadows.h5``, which ``scores.h5`` has too.
+
+        Raises:
+            StoreError: there is none, it is damaged, or it is of another run than the folder's.
+        """
         scores = (self.folder / "scores.h5").is_file() and not (self.folder / "shadows.h5").is_file()
-        with self.scores() if scores else self.shadows() as file:
-            return store.attributes(file)
+        kind = "scores" if scores else "shadows"
+        with store.read(self.folder / f"{kind}.h5", kind) as file:
+            found = store.attributes(file)
+        *_, runs, dataset, architecture, regime, seed = (*[""] * 5, *self.folder.absolute().parts)
+        own = [dataset, architecture, regime, seed]
+        if runs == "runs" and own != [*map(str, (found[name] for name in RUN_KEYS[:3])), f"seed{found['seed']}"]:
+            self._refuse(kind, "/".join(str(found[name]) for name in RUN_KEYS))
+        return found
+
+    def _refuse(self, kind: str, found: str) -> NoReturn:
+        path = self.folder / f"{kind}.h5"
+        raise StoreError(f"{path} is of another run ({found}): rm {path}, and run the same command again")
 
     @property
     def key(self) -> dict[str, Any]:
@@ -134,13 +164,21 @@ class Run:
         """The resolved recipe, as :class:`lira.config.Recipe` dumps it."""
         return self.attributes["recipe"]
 
-    def shadows(self):
+    def shadows(self) -> AbstractContextManager[h5py.File]:
         """``shadows.h5``, open for reading."""
-        return store.read(self.folder / "shadows.h5", "shadows")
+        return self._open("shadows")
 
-    def scores(self):
-        """``scores.h5``, open for reading."""
-        return store.read(self.folder / "scores.h5", "scores")
+    def scores(self) -> AbstractContextManager[h5py.File]:
+        """``scores.h5``, open for reading: those of ``shadows.h5``."""
+        return self._open("scores")
+
+    @contextmanager
+    def _open(self, kind: str) -> Iterator[h5py.File]:
+        with store.read(self.folder / f"{kind}.h5", kind) as file:
+            found = store.attributes(file)
+            if any(found.get(name) != self.attributes.get(name) for name in IDENTITY):
+                self._refuse(kind, ", ".join(str(found.get(name)) for name in IDENTITY))
+            yield file
 
     def table(self, name: str, **options: Any) -> pd.DataFrame:
         """One of the run's ``.csv``; ``options`` go to pandas.
@@ -168,6 +206,27 @@ class Run:
             return pd.DataFrame({name: values[:] for name, values in file["utility"].items()})
 
 
+def check_comparable(runs: Sequence[Run]) -> None:
+    """Checks that runs can be compared sample by sample.
+
+    Raises:
+        DataError: one is given twice, or the labels of their pools differ where they are known.
+    """
+    folders = [run.folder.resolve() for run in runs]
+    if repeated := next((folder for folder in folders if folders.count(folder) > 1), None):
+        raise DataError(f"the run {repeated} is given more than once")
+    first = None
+    for run in runs:
+        if not (run.folder / "shadows.h5").is_file():
+            continue
+        with run.shadows() as file:
+            labels = file["labels"][:] if "labels" in file else None
+        if labels is not None and first is None:
+            first = run, labels
+        elif labels is not None and not np.array_equal(labels, first[1]):
+            raise DataError(f"{run.folder} and {first[0].folder} have different pools: compare runs of one pool")
+
+
 def compared_runs(folder: Path | str, kind: str = "reference") -> dict[str, Run]:
     """Runs of an agreement folder by label: the ``reference`` seeds or the ``variants``.
 
@@ -179,7 +238,9 @@ def compared_runs(folder: Path | str, kind: str = "reference") -> dict[str, Run]
     if not path.is_file():
         raise StoreError(f"{path} does not exist: run the rule that makes it")
     try:
-        listed = {run["label"]: run["folder"] for run in json.loads(path.read_text(encoding="utf-8"))[kind]}
+        listed = {str(run["label"]): Path(run["folder"]) for run in json.loads(path.read_text(encoding="utf-8"))[kind]}
+        if kind == "reference" and not listed:
+            raise ValueError("no reference run")
     except (ValueError, LookupError, TypeError) as error:
         raise StoreError(f"{path} is damaged ({error}): rm {path}, and run the same command again") from error
     return {label: Run(folder.parents[3] / place) for label, place in listed.items()}

@@ -84,6 +84,9 @@ def train_shadows(
         raise ConfigError(f"first {first} to last {last}: the models of this run are 0 to {models - 1}, in order")
     if first % cohort or ((last + 1) % cohort and last + 1 < models):
         raise ConfigError(f"first {first} to last {last}: a shard has whole cohorts, which are of {cohort} models here")
+    if (chosen.recipe.start == "public") != (pretrained is not None):
+        needs = "a model to start from" if pretrained is None else "no model to start from"
+        raise ConfigError(f"pretrained: models of start {chosen.recipe.start!r} need {needs}")
     parts = output.with_name(f"{output.name}.parts")
     cohorts = [range(start, min(start + cohort, last + 1)) for start in range(first, last + 1, cohort)]
     store.folder_of(output)
@@ -366,8 +369,8 @@ def _initial(network: nn.Module, generators: list[torch.Generator], pretrained: 
     if pretrained:
         try:
             weights = load_whole(pretrained)
-            fits = {name: value.shape for name, value in weights.items()} == {
-                name: value.shape[1:] for name, value in network.state_dict().items()
+            fits = {name: (value.shape, value.dtype) for name, value in weights.items()} == {
+                name: (value.shape[1:], value.dtype) for name, value in network.state_dict().items()
             }
         except Exception as error:
             raise StoreError(f"{pretrained} is damaged ({error}): delete it and run snakemake again") from error

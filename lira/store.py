@@ -216,11 +216,22 @@ def read(path: Path | str, encoding: str) -> Iterator[h5py.File]:
     with sound(path), h5py.File(path, "r", locking=False) as file:
         found = (file.attrs.get("encoding-type"), file.attrs.get("encoding-version"))
         if found != (encoding, ENCODING_VERSION):
-            expected = f"expected {encoding} {ENCODING_VERSION}: rm it, and run the same command again"
-            raise StoreError(f"{path} holds {found[0]} {found[1]}, {expected}")
-        if file.attrs.get(CHECKSUM) != _checksum(file.attrs):
-            raise OSError("Can't trust the attributes (wrong checksum)")
+            raise StoreError(
+                f"{path} holds {found[0]} {found[1]}, expected {encoding} {ENCODING_VERSION}: give another file, or rm "
+                "it where it lies in another's place, and run the same command again"
+            )
+        check_attributes(file)
         yield file
+
+
+def check_attributes(file: h5py.File) -> None:
+    """Compares a file's attributes with their checksum.
+
+    Raises:
+        OSError: they are not as they were written.
+    """
+    if file.attrs.get(CHECKSUM) != _checksum(file.attrs):
+        raise OSError("Can't trust the attributes (wrong checksum)")
 
 
 def _checksum(attributes: Mapping[str, Any]) -> str:

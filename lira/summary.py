@@ -31,6 +31,7 @@ from jaxtyping import Bool, Float
 from lira import store
 from lira.calibration import positive_predictive_value, resolution
 from lira.cores import cores
+from lira.errors import StoreError
 from lira.results import COLUMNS, RUN_KEYS, read_csv, with_run, write_csv
 from lira.roc import summary as roc_summary
 from lira.statistics import influence, trimmed_mean
@@ -57,7 +58,7 @@ def summarise(
         seed: of the bootstrap.
 
     Returns:
-        The columns of ``summary.csv`` but ``null``, see the module.
+        The columns of ``summary.csv``, see the module; ``null`` is NaN.
     """
     drawn = Draws.of(member.shape[1], len(member), draws, seed)
     rows = []
@@ -98,7 +99,7 @@ def summarise_file(
         scores: file of encoding ``scores``.
         metrics: the run's ``metrics.csv``.
         output: ``summary.csv``.
-        controls: the run's ``controls.csv``, for the column ``null``.
+        controls: the run's ``controls.csv``, for the column ``null``, which is NaN without.
         draws: of the bootstrap.
         seed: of the bootstrap.
 
@@ -109,10 +110,13 @@ def summarise_file(
         run = {key: file.attrs[key] for key in RUN_KEYS}
         rates = read_csv(metrics, "metrics", run)
         member = file["member"][:]
+        if foreign := sorted({*rates["attack"]} - {*file}):
+            raise StoreError(f"{metrics} has rates of {foreign[0]}, {scores} no such scores: give those of one run")
         values = {attack: file[attack] for attack in rates["attack"].unique()}  # read one at a time
         frame = summarise(values, member, rates, draws=draws, seed=seed)
     if controls is not None:
-        frame = frame.merge(null_means(read_csv(controls, "controls", run)), on=KEYS, how="left")
+        null = null_means(read_csv(controls, "controls", run))
+        frame = frame.drop(columns="null").merge(null, on=KEYS, how="left")
     write_csv(output, with_run(frame, run))
 
 

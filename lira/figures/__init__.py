@@ -11,7 +11,7 @@ from typing import Any
 
 from lira import provenance
 from lira.errors import ConfigError
-from lira.store import atomic
+from lira.store import atomic, folder_of
 from lira.tables import choose
 
 
@@ -42,6 +42,7 @@ def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table of every font
     with rc_context(STYLE):
         made, output = make([Path(folder) for folder in folders], **options), Path(output)
+        folder_of(output)
         runs = provenance.runs_of(folders)
         box = _write_below(made, provenance.differences(runs))
         record = provenance.as_text(provenance.record(f"figures.{name}", options, runs))

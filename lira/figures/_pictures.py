@@ -1,5 +1,6 @@
 """Pictures of pool samples."""
 
+from collections.abc import Iterable
 from math import ceil, sqrt
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 
 from lira import store
 from lira.errors import ConfigError
+from lira.results import Run
 
 
 class Pictures:
@@ -16,20 +18,25 @@ class Pictures:
 
     Args:
         data: The file.
+        runs: Runs whose pool it must hold.
         tabular: Whether features may be shown as a grid, row by row.
 
     Raises:
-        ConfigError: its samples are no images.
+        ConfigError: its samples are no images, or another pool's than a run's.
         StoreError: the file is missing.
     """
 
-    def __init__(self, data: Path | str, tabular: bool = False):
+    def __init__(self, data: Path | str, runs: Iterable[Run] = (), tabular: bool = False):
         self.data = data
         with store.read(data, "data") as file:
             self.images = file["pool"]["x"].ndim == 4
-            self.scale = float(file.attrs["scale"])
+            self.scale, labels = float(file.attrs["scale"]), file["pool/y"][:]
         if not self.images and not tabular:
             raise ConfigError(f"data: {data} holds no images to show")
+        for run in runs:
+            with run.shadows() as file:
+                if "labels" in file and not np.array_equal(file["labels"], labels):
+                    raise ConfigError(f"data: {data} holds another pool than that of {run.folder}")
 
     def draw(self, axes: Axes, sample: int, **where) -> None:
         """Draws one sample, dark on light if it is grey; ``where`` goes to ``imshow``."""

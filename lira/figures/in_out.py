@@ -34,7 +34,7 @@ def figure(folders: Sequence[Path], sample: int = 21, data: Path | None = None) 
     if data is not None:
         aside, body = drawn.subfigures(1, 2, width_ratios=[1, 1.8 + 2 * len(runs)])
         axes = aside.subplots()
-        Pictures(data).draw(axes, sample)
+        Pictures(data, runs).draw(axes, sample)
         axes.axis("off")
     drawn.suptitle(f"{in_common(runs)}sample {sample} of the pool; φ: mean over views", fontsize=8)
     panels = body.subplots(2, len(runs), squeeze=False)

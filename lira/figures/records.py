@@ -42,7 +42,7 @@ def figure(
     runs = read_runs(folders)
     height = HEAD + LINE * len(runs)
     rows = cards(folders, sample, fpr, max(1, min(count, int(PAGE / height))))
-    pictures = Pictures(data, tabular=True) if data is not None else None
+    pictures = Pictures(data, runs, tabular=True) if data is not None else None
     records = [of_record for _, of_record in rows.groupby("record", sort=False)]
     drawn = canvas(DOUBLE, 0.5 + len(records) * height)
     first = rows.iloc[0]

@@ -52,7 +52,7 @@ def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median
     spread_scale(axes, [*top["vulnerability"], chance])
     axes.margins(y=0.08)
     if data is not None:
-        pictures = Pictures(data)
+        pictures = Pictures(data, agreement.runs().values())
         for place, sample in enumerate(sources["sample"]):
             inset = axes.inset_axes((place - 0.3, 1.03, 0.6, 0.25), transform=axes.get_xaxis_transform())
             pictures.draw(inset, sample)

@@ -42,8 +42,9 @@ def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count:
     """
     if count < 1:
         raise ConfigError(f"count: {count} is not allowed: one sample or more is")
-    agreement, pictures = Agreement.only(folders), Pictures(data)
+    agreement = Agreement.only(folders)
     runs = [*agreement.runs().values(), *agreement.runs("variants").values()]
+    pictures = Pictures(data, runs)
     tables = [run.table("samples.csv") for run in runs]
     rate = choose_fpr(tables[0]["fpr"], fpr)
     tops = [table[table["fpr"] == rate].nsmallest(count, "rank") for table in tables]

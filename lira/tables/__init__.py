@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lira.errors import ConfigError
 from lira.provenance import as_text, differences, record, runs_of
-from lira.results import write_csv
-from lira.store import atomic
+from lira.store import atomic, folder_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,10 +105,12 @@ def write(
     from lira.tables._html import html
     from lira.tables._text import latex, markdown
 
+    folder_of(output)
     runs = runs_of(folders)
     made.notes = [*made.notes, *differences(runs)]
     csv = output.with_suffix(".csv")
-    write_csv(csv, made.data)
+    with atomic(csv) as beside:
+        made.data.to_csv(beside, index=False)
     origin = as_text(record(made_from, options or {}, runs) | {"csv": sha256(csv.read_bytes()).hexdigest()})
     page = html(made, title, csv.name, csv.read_bytes())
     for suffix, text in ((".md", markdown(made)), (".tex", latex(made)), (".html", page)):

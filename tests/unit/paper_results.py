@@ -42,8 +42,7 @@ def write_run(
 
 def write_rows(path: Path, rows) -> None:
     """A CSV file of a stored run with the given columns and all others empty."""
-    columns = [*COLUMNS[path.stem], *(["null"] if path.stem == "summary" else [])]
-    write_csv(path, with_run(pd.DataFrame(rows).reindex(columns=columns), Run(path.parent).key))
+    write_csv(path, with_run(pd.DataFrame(rows).reindex(columns=COLUMNS[path.stem]), Run(path.parent).key))
 
 
 def summary_row(attack, mode, fpr, metric, prior, mean, error, resolution="", models=256, influence=0.0, target=0):

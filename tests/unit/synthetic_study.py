@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from sklearn.datasets import load_digits
 
 from lira import store
 from lira.agreement import measure_agreement
@@ -65,8 +66,6 @@ def data_file(folder: Path) -> Path:
 
 
 def write_data(folder: Path, samples: int) -> None:
-    from sklearn.datasets import load_digits
-
     digits = load_digits()
     with store.create(data_file(folder), "data", {"classes": 10, "scale": 16.0, "mean": [0.3], "std": [0.3]}) as file:
         for name, part in (("pool", slice(samples)), ("test", slice(samples, samples + 300))):
@@ -99,7 +98,7 @@ def write_run(folder: Path, architecture: str, regime: str, seed: int, models: i
     }
     with store.create(place / "shadows.h5", "shadows", attributes) as file:
         file["phi"], file["member"] = phi.astype(np.float32), member
-        file["labels"] = np.arange(samples) % 10
+        file["labels"] = load_digits().target[:samples]
         for name, values in utility.items():
             file[f"utility/{name}"] = values
     score_file(place / "shadows.h5", place / "scores.h5")

@@ -133,8 +133,8 @@ def test_another_file_of_the_runs(tmp_path):
     ("change", "error", "message"),
     [
         ({"fprs": [0.5]}, StoreError, "seed0/samples.csv has no rows at FPR 0.5"),
-        ({"labels": []}, DataError, "1 variants have 0 labels"),
-        ({"samples": "other.csv"}, StoreError, "other.csv does not exist"),
+        ({"labels": []}, DataError, r"1 variants have the labels \[\]: each variant needs one of its own"),
+        ({"samples": "other.csv"}, DataError, "other.csv does not say which samples a run flags: give samples.csv or"),
     ],
 )
 def test_errors(tmp_path, change, error, message):

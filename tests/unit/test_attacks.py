@@ -245,7 +245,7 @@ def test_wrong_targets(targets):
 
 def run_file(path, phi, member):
     with store.create(path, "shadows", {"study": "test", "seed": 3, "recipe": {"lr": 0.1}}) as file:
-        file.create_dataset("phi", data=phi, chunks=(len(phi), 7, phi.shape[2]))
+        file.create_dataset("phi", data=phi, chunks=(len(phi), 7, *phi.shape[2:]))
         file["member"] = member
     return path
 
@@ -273,6 +273,9 @@ def test_a_file_with_a_diverged_model_leaves_no_scores(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["shadows.h5"]
     with pytest.raises(StoreError):
         score_file(tmp_path / "scores.h5", tmp_path / "again.h5")
+    for given in ((phi[..., 0], member), (phi, member[:, 1:]), (phi, member.astype(int))):
+        with pytest.raises(DataError, match=r"shadows.h5: phi \(.*\) must be \[models, samples, views\] and member"):
+            score_file(run_file(shadows, *given), tmp_path / "scores.h5")
 
 
 def test_an_own_attack_that_fails_is_named(tmp_path):
@@ -292,6 +295,7 @@ def test_an_own_attack_that_fails_is_named(tmp_path):
         "phi",
         "np.where(member, np.nan, 0)",
         "torch.ones(member.shape, requires_grad=True)",
+        "np.ma.masked_array(phi[:, :, 0], member)",
     ],
 )
 def test_what_an_own_attack_returns_is_checked(tmp_path, monkeypatch, returned):

@@ -9,6 +9,7 @@ import pytest
 from lira.config import load_study
 
 ATTACK = ["score-attacks", "shadows.h5", "--output", "scores.h5", "--attack"]
+CALIBRATE = ["calibrate-thresholds", "s.h5", "--fpr=0.1", "--prior=0.5"]
 KEY = "digits/fcn/aof"
 STUDY = {"study": "s", "shadow_models": 64, "runs": {KEY: {"cohort": 3}}, "datasets": {"digits": {"test": 500}}}
 STUDY |= {"architectures": {"fcn": {"family": "fcn", "flatten": True}}, "regimes": {"aof": {}}}
@@ -92,6 +93,18 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
         ([*SHADOWS, "--first=60", "--last=63"], "d.h5 does not exist: run the rule that makes it"),
         ([*OF_A_WORD, "--first=0", "--last=2"], "settings.shadow_models: 'two' is not allowed: input should be"),
         (["import-scores", "none.npz", "--run", "{}", "--output", "s.h5"], "run.study: missing"),
+        (["score-attacks", "a.h5", "--output", "./a.h5"], "output: a.h5 is read, or another output already"),
+        ([*CALIBRATE, "--metrics=m.csv", "--samples=./m.csv"], "output: m.csv is read, or another output already"),
+        (
+            ["measure-agreement", "samples.csv", "0/null_samples.csv", "--fpr=0.1", "--output=a.csv"],
+            "samples: files of one name are compared, given are null_samples.csv, samples.csv",
+        ),
+        (
+            ["measure-agreement", "0/metrics.csv", "1/metrics.csv", "--fpr=0.1", "--output=a.csv"],
+            "metrics.csv does not say which samples a run flags",
+        ),
+        (["judge-study", "x.csv", "--margins", "[" * 100_000, "--output", "o"], "not JSON: "),
+        (["judge-study", "x.csv", "--margins", '{"auc": -3}', "--output", "o"], "margins.auc: -3 is not allowed"),
         ([*ATTACK, "bar"], "attack: 'bar' is not of the form NAME=package.module:function"),
         ([*ATTACK, "foo=bar"], "attack: 'foo=bar' is not of the form NAME=package.module:function"),
         ([*ATTACK, "=os:getcwd"], "attack: '=os:getcwd' is not of the form"),
@@ -107,6 +120,11 @@ def test_a_mistake_ends_in_one_line_and_leaves_no_file(tmp_path, monkeypatch, ar
     assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
     assert said in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_device_that_is_none_is_wrong_usage():
+    done = lira("pretrain-model", "--settings={}", "--data=d.h5", "--output=p.pt", "--device=tpu")
+    assert done.returncode == 2 and all(name in done.stderr for name in ("--device", "tpu", "cpu", "cuda"))
 
 
 @pytest.mark.parametrize(

@@ -299,7 +299,7 @@ def test_a_name_breaks_between_words_and_not_before_its_seed():
 
 def test_pictures_need_images(draw, tmp_path):
     with store.create(tmp_path / "table.h5", "data", {"scale": 1.0}) as file:
-        file["pool/x"] = np.zeros((5, 3))
+        file["pool/x"], file["pool/y"] = np.zeros((5, 3)), np.zeros(5)
     with pytest.raises(ConfigError, match="holds no images to show"):
         draw("top1", data=tmp_path / "table.h5")
 

@@ -81,6 +81,23 @@ def test_a_shard_of_another_run_recipe_or_dataset_is_named(tmp_path, change):
         assert not (tmp_path / "shadows.h5").exists()
 
 
+@pytest.mark.parametrize("name", ["phi", "member", "utility"])
+def test_a_shard_with_other_arrays_is_named(tmp_path, name):
+    whole, foreign = shard(tmp_path, 0, 3), shard(tmp_path, 4, 5)
+    with store.read(foreign, "shard") as file:
+        arrays = {"phi": file["phi"][:], "member": file["member"][:], "utility/train_loss": np.zeros(2)}
+        attributes = {key: value for key, value in file.attrs.items() if not key.startswith("encoding")}
+    arrays |= {"phi": arrays["phi"][:, :, :1]} if name == "phi" else {}
+    arrays |= {"member": arrays["member"][:, 1:]} if name == "member" else {}
+    arrays |= {"utility/test_loss": np.zeros(2)} if name == "utility" else {}
+    with store.create(foreign, "shard", attributes) as file:
+        for place, values in arrays.items():
+            store.dataset(file, place, data=values)
+    with pytest.raises(StoreError, match=f"{foreign} has not the arrays of this run: rm"):
+        gather(tmp_path, [whole, foreign])
+    assert not (tmp_path / "shadows.h5").exists()
+
+
 def flipped(content, place):
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 

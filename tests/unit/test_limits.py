@@ -59,5 +59,6 @@ def test_scores_of_one_attack_are_held_at_a_time(tmp_path):
 def test_figures_read_the_pictures_they_show(tmp_path):
     with store.create(tmp_path / "data.h5", "data", {"scale": 255.0}) as file:
         store.dataset(file, "pool/x", data=np.zeros((20_000, 3, 16, 16), np.uint8), chunks=(64, 3, 16, 16))
+        file["pool/y"] = np.zeros(20_000, np.int64)
     axes = Figure().subplots()
     assert peak(lambda: Pictures(tmp_path / "data.h5").draw(axes, 7)) < 1e6

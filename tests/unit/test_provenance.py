@@ -1,8 +1,10 @@
 """Every result says where it comes from, even as a copy; results that do not belong together are not mixed silently."""
 
+import contextlib
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -17,7 +19,7 @@ from lira.figures import plot
 from lira.gather import gather_shadows
 from lira.provenance import as_text, differences, record, runs_of, trace
 from lira.ranks import measure_ranks
-from lira.results import Run, write_csv
+from lira.results import COLUMNS, RUN_KEYS, Run, write_csv
 from lira.tables import tabulate
 
 MADE = {"study": "s", "dataset": "d", "architecture": "a", "regime": "baseline", "recipe_version": 1}
@@ -86,7 +88,8 @@ def test_a_copy_is_known_by_its_content(table, tmp_path):
 def test_hdf5_files_and_csv_of_a_run(table, tmp_path):
     folder = tmp_path / "results" / "s" / "runs" / "1"
     assert trace(folder / "shadows.h5")["recipe"] == {"epochs": 3, "dropout": 0.1}
-    write_csv(folder / "metrics.csv", Run(folder).utility)
+    rows = pd.DataFrame([Run(folder).key]).reindex(columns=[*RUN_KEYS, *COLUMNS["metrics"]])
+    write_csv(folder / "metrics.csv", rows)
     found = trace(folder / "metrics.csv")
     assert list(found["runs"]) == ["results/s/runs/d/a/baseline/seed1/shadows.h5"] and "by" not in found
     with pytest.raises(StoreError, match="none.csv does not exist"):
@@ -95,6 +98,22 @@ def test_hdf5_files_and_csv_of_a_run(table, tmp_path):
         (tmp_path / name).write_bytes(b"\x89HDF\r\n\x1a\n" if name == "a.h5" else b"<!-- lira: {1} -->\n")
         with pytest.raises(StoreError, match=r"a\.\w+ (is damaged|does not say)"):
             trace(tmp_path / name, tmp_path / "results")
+
+
+def test_what_was_changed_by_hand_is_not_believed(table, tmp_path):
+    with h5py.File(tmp_path / "results" / "s" / "runs" / "1" / "shadows.h5", "r+") as file:
+        file.attrs["seed"] = 77
+        path = Path(file.filename)
+    with pytest.raises(StoreError, match=r"shadows.h5 is damaged \(Can't trust the attributes"):
+        trace(path)
+    for carried in ("[1]", '{"csv": 3}'):
+        (tmp_path / "a.md").write_text(f"<!-- lira: {carried} -->\n")
+        with pytest.raises(StoreError, match=r"a.md (is damaged \(what it carries is no record|does not say)"):
+            trace(tmp_path / "a.md", tmp_path / "none")
+    foreign = path.with_name("foreign.csv")
+    foreign.write_text("a\n1\n")
+    with pytest.raises(StoreError, match=r"foreign.csv does not say where it comes from"):
+        trace(foreign, tmp_path / "none")
 
 
 def test_copies_with_any_name_are_looked_for(table, tmp_path):
@@ -120,6 +139,8 @@ def test_attributes_that_the_suite_does_not_write_are_refused(tmp_path, name, va
     file = run(tmp_path / "0") / "shadows.h5"
     with h5py.File(file, "r+") as opened:
         opened.attrs[name] = value
+        with contextlib.suppress(TypeError):
+            opened.attrs[store.CHECKSUM] = store._checksum(opened.attrs)
     with pytest.raises(StoreError, match="shadows.h5 is damaged"):
         trace(file, tmp_path)
 

@@ -56,6 +56,22 @@ def test_a_foreign_file_in_its_place_is_named(start, tmp_path, stored, said):
         train(start, tmp_path, tmp_path / "start.pt")
 
 
+def test_a_model_to_start_from_is_given_where_the_recipe_starts_from_it_alone(start, tmp_path):
+    with pytest.raises(ConfigError, match="pretrained: models of start 'public' need a model to start from"):
+        train(start, tmp_path, None)
+    scratch = settings()["recipe"] | {"start": "scratch"}
+    with pytest.raises(ConfigError, match="pretrained: models of start 'scratch' need no model to start from"):
+        train(start, tmp_path, start / "start.pt", recipe=scratch)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_start_in_another_precision_is_refused(start, tmp_path):
+    weights = torch.load(start / "start.pt", weights_only=True)
+    torch.save({name: value.half() for name, value in weights.items()}, tmp_path / "half.pt")
+    with pytest.raises(StoreError, match="half.pt is of another network"):
+        train(start, tmp_path, tmp_path / "half.pt")
+
+
 def test_an_environment_with_other_code_trains_nothing(start, tmp_path):
     for call in (
         lambda: train(start, tmp_path, start / "start.pt", recipe_version=999),

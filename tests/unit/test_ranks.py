@@ -107,16 +107,19 @@ def test_rank_bins():
     assert few["count"].iloc[0] == 1
 
 
+RUN = {"dataset": "digits", "architecture": "fcn", "regime": "aof"}
+
+
 def test_files(tmp_path):
     folders = []
     for seed in range(3):
         folder = tmp_path / f"runs/digits/fcn/aof/seed{seed}"
         scores, member = world(seed=seed)
-        with store.create(folder / "scores.h5", "scores", {"seed": seed}) as file:
+        with store.create(folder / "scores.h5", "scores", RUN | {"seed": seed}) as file:
             file["online"], file["member"] = scores, member
         folders.append(folder)
     measure_ranks(folders, tmp_path / "ranks")
-    tables = {path.stem: read_csv(path) for path in (tmp_path / "ranks").iterdir()}
+    tables = {path.stem: read_csv(path) for path in (tmp_path / "ranks").glob("*.csv")}
     assert {name: list(table) for name, table in tables.items()} == {
         "spearman": ["gap", "run_a", "run_b", "spearman"],
         "topq": ["gap", "q", "k", "run_a", "run_b", "intersection", "union", "jaccard", "spearman"],
@@ -139,7 +142,7 @@ def test_runs_of_different_pools(tmp_path):
     for seed, samples in enumerate((50, 60)):
         folder = tmp_path / f"seed{seed}"
         scores, member = world(samples=samples)
-        with store.create(folder / "scores.h5", "scores", {"seed": seed}) as file:
+        with store.create(folder / "scores.h5", "scores", RUN | {"seed": seed}) as file:
             file["online"], file["member"] = scores, member
         folders.append(folder)
     with pytest.raises(DataError, match="pools of different sizes"):

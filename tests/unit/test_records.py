@@ -109,7 +109,7 @@ def test_features_are_shown_as_a_grid(tmp_path):
     from matplotlib.figure import Figure
 
     with store.create(tmp_path / "table.h5", "data", {"scale": 1.0}) as file:
-        file["pool/x"] = np.arange(10.0).reshape(2, 5)
+        file["pool/x"], file["pool/y"] = np.arange(10.0).reshape(2, 5), [0, 1]
     axes = Figure().subplots()
     Pictures(tmp_path / "table.h5", tabular=True).draw(axes, 1)
     shown = axes.images[0].get_array()

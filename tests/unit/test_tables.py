@@ -18,6 +18,7 @@ from lira.attacks import score_file
 from lira.controls import gaussian_world
 from lira.errors import ConfigError, StoreError
 from lira.presentation.labels import percent
+from lira.results import write_csv
 from lira.tables import Table, names, tabulate
 from lira.tables._text import latex, to_tex
 
@@ -409,6 +410,6 @@ def test_options_that_are_none_are_not_given(make):
 def test_runs_of_different_fprs_do_not_stand_side_by_side(make, study, tmp_path, name):
     one, other = (shutil.copytree(run_folder(study, *key), tmp_path / str(i)) for i, key in enumerate(MAIN[:2]))
     rows = pd.read_csv(other / "summary.csv", keep_default_na=False)
-    rows[rows["fpr"] != str(max(FPRS))].to_csv(other / "summary.csv", index=False)
+    write_csv(other / "summary.csv", rows[rows["fpr"] != str(max(FPRS))])
     with pytest.raises(ConfigError, match=r"fpr: runs of different FPRs \(.*\) cannot stand side by side"):
         make(name, [one, other])
