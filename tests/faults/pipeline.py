@@ -63,10 +63,10 @@ class Pipeline:
         self.folder.mkdir(exist_ok=True)
         (self.folder / "study.yaml").write_text(yaml.safe_dump(STUDY | changes))
 
-    def copy(self, folder, without=()):
+    def copy(self, folder, without=(), **changes):
         """The same study in another folder, less some of its results."""
         shutil.copytree(self.folder, folder)
-        other = Pipeline(self.root, folder)
+        other = Pipeline(self.root, folder, **changes)
         for name in without:
             for path in list(other.path().glob(name)):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -129,4 +129,6 @@ class Pipeline:
 
     def leftovers(self):
         """Files that should not be there when all is done."""
-        return [path for path in self.path().rglob("*") if path.name.startswith(".") or path.suffix == ".parts"]
+        return [
+            path for path in self.path().rglob("*") if path.name.startswith(".") or path.suffix in (".part", ".parts")
+        ]

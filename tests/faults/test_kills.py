@@ -11,11 +11,12 @@ from itertools import cycle
 
 import psutil
 import pytest
-from pipeline import RUN, SHARD, STUDY, TABLE, assert_same, wait_for
+import torch
+from pipeline import RUN, SHARD, STUDY, TABLE, Pipeline, assert_same, wait_for
 
 from lira import preemption
 from lira.config import load_study
-from lira.shards import train_shadows
+from lira.shards import pretrain_model, train_shadows
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["lira.shards"])
@@ -23,12 +24,12 @@ AGAIN = "goes on, bit for bit"
 SAME = "the next run completes it"
 
 
-def _train(arguments, checkpoint_seconds, log):
-    """What ``lira train-shadows`` does, in a process that has imported its libraries already."""
+def _train(step, log, *arguments, **options):
+    """What the command line does for a step, in a process that has imported its libraries already."""
     with log.open("a") as file:
         os.dup2(file.fileno(), 2)
     with preemption.listening():
-        train_shadows(*arguments, checkpoint_seconds=checkpoint_seconds)
+        step(*arguments, **options)
 
 
 class Job:
@@ -44,7 +45,8 @@ class Job:
         self.arguments = json.loads(json.dumps(settings)), run, data, 0, 3, self.output
 
     def start(self, checkpoint_seconds):
-        process = FORKS.Process(target=_train, args=(self.arguments, checkpoint_seconds, self.log))
+        options = {"checkpoint_seconds": checkpoint_seconds}
+        process = FORKS.Process(target=_train, args=(train_shadows, self.log, *self.arguments), kwargs=options)
         process.start()
         return process
 
@@ -109,6 +111,66 @@ def test_a_training_job_at_random_moments(undisturbed, tmp_path, rng, found, num
     lost = max(0.0, busy - finished * whole) / kills
     outcome = f"ends after {slowest:.1f} s at most; goes on, bit for bit" if number == signal.SIGTERM else AGAIN
     found(f"{number.name} of a training job", outcome, [lost] * kills)
+
+
+PUBLIC = {
+    "regimes": {"tl": STUDY["regimes"]["baseline"] | {"start": "public", "epochs": 5, "patience": 5}},
+    "runs": {"digits/fcn/tl": {"seeds": [0]}},
+    "pretraining": {"epochs": 30, "patience": 30, "batch_size": 16},
+}
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.campaign)], ids=lambda number: number.name
+)
+@pytest.mark.parametrize("tries", [3, pytest.param(20, marks=pytest.mark.campaign)])
+def test_pretraining_at_random_moments(request, tmp_path, rng, found, number, tries):
+    """The campaign lets the study run to its end too, as the models that start from it do."""
+    whole = Pipeline(request.config.rootpath, tmp_path / "whole", **PUBLIC)
+    done, said = whole.run("results/faults/pretrained/digits/fcn.pt")
+    assert done, said
+    pipeline = whole.copy(tmp_path / "study", without=["pretrained"], **PUBLIC)
+    output, log = pipeline.path("pretrained", "digits", "fcn.pt"), pipeline.folder / "log"
+    settings = json.loads(json.dumps(load_study(STUDY | PUBLIC).pretraining_settings("fcn")))
+    arguments = settings, next(pipeline.path("data").glob("*.h5")), output
+
+    def start():
+        process = FORKS.Process(target=_train, args=(pretrain_model, log, *arguments))
+        process.start()
+        return process, time.monotonic()
+
+    process, begun = start()
+    process.join()
+    assert process.exitcode == 0, log.read_text()
+    seconds, busy, kills = time.monotonic() - begun, 0.0, 0
+    output.unlink()
+    while kills < tries:
+        process, begun = start()
+        process.join(rng.uniform(0, seconds))
+        if process.exitcode is None:
+            os.kill(process.pid, number)
+        process.join()
+        busy += time.monotonic() - begun
+        if process.exitcode == 0:
+            busy -= seconds
+            output.unlink()
+            continue
+        kills += 1
+        assert process.exitcode in (-number, preemption.AGAIN if number == signal.SIGTERM else -number), log.read_text()
+        assert not output.exists()
+    process, begun = start()
+    process.join()
+    assert process.exitcode == 0, log.read_text()
+    expected = torch.load(whole.path("pretrained", "digits", "fcn.pt"), weights_only=True)
+    got = torch.load(output, weights_only=True)
+    assert got.keys() == expected.keys() and all(torch.equal(got[name], expected[name]) for name in got)
+    assert not pipeline.leftovers()
+    if tries > 3:
+        whole.finish()
+        pipeline.finish()
+        assert pipeline.tables() == whole.tables()
+    lost = max(0.0, busy + time.monotonic() - begun - seconds) / kills
+    found(f"{number.name} of pretraining", AGAIN, [lost] * kills)
 
 
 def test_two_jobs_on_one_shard(undisturbed, tmp_path):

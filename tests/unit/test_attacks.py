@@ -273,9 +273,9 @@ def test_a_file_with_a_diverged_model_leaves_no_scores(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["shadows.h5"]
     with pytest.raises(StoreError):
         score_file(tmp_path / "scores.h5", tmp_path / "again.h5")
-    for given in ((phi[..., 0], member), (phi, member[:, 1:]), (phi, member.astype(int))):
+    for arrays in ((phi[..., 0], member), (phi, member[:, 1:]), (phi, member.astype(int))):
         with pytest.raises(DataError, match=r"shadows.h5: phi \(.*\) must be \[models, samples, views\] and member"):
-            score_file(run_file(shadows, *given), tmp_path / "scores.h5")
+            score_file(run_file(shadows, *arrays), tmp_path / "scores.h5")
 
 
 def test_an_own_attack_that_fails_is_named(tmp_path):
