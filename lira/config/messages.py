@@ -28,7 +28,7 @@ def checked(place: str, section: type[Section], values: Mapping[str, Any]) -> Se
 def known(place: str, name: str, allowed: Iterable[str]) -> None:
     """Refuses a name that is not among the allowed ones."""
     if name not in allowed:
-        raise ConfigError(f"{place}: unknown {name!r}, allowed: {', '.join(allowed)}")
+        raise ConfigError(f"{place}: unknown {name!r}, allowed: {', '.join(allowed) or 'none'}")
 
 
 def distinct(place: str, values: Sequence) -> None:

@@ -1,9 +1,11 @@
 """A table as one HTML page that needs nothing beside it: columns sort by a click, the ``.csv`` is inside."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from html import escape
 
+from lira.presentation.numbers import MISSING
 from lira.tables import Table
 
 STYLE = """
@@ -20,9 +22,8 @@ th[aria-sort=ascending] button::after { content: " \\25b2"; }
 th[aria-sort=descending] button::after { content: " \\25bc"; }
 th { text-align: right; vertical-align: bottom; }
 td { padding: .2rem .6rem; text-align: right; vertical-align: top; white-space: nowrap; }
-td.key, th.key { text-align: left; }
+td.words, th.words { text-align: left; }
 td.long { white-space: normal; min-width: 18rem; }
-td.key.long { min-width: 13rem; }
 tbody tr:nth-child(even) { background: #f8fafc; }
 tbody tr:hover { background: #e2e8f0; }
 """
@@ -69,8 +70,9 @@ def html(table: Table, title: str, name: str, csv: bytes) -> str:
     hashed = b64encode(sha256(SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'"
     columns = list(table.text.columns)
-    head = "".join(_cell("th", f"<button>{escape(name)}</button>", i < table.keys) for i, name in enumerate(columns))
-    rows = "".join(f"<tr>{_row(row, table.keys)}</tr>\n" for row in table.text.itertuples(index=False))
+    words = [i < table.keys or _of_words(table.text.iloc[:, i]) for i in range(len(columns))]
+    head = "".join(_cell("th", f"<button>{escape(name)}</button>", words[i]) for i, name in enumerate(columns))
+    rows = "".join(f"<tr>{_row(row, words)}</tr>\n" for row in table.text.itertuples(index=False))
     notes = "".join(f"<p>{escape(note)}</p>\n" for note in table.notes)
     return f"""<!doctype html>
 <html lang="en">
@@ -88,10 +90,16 @@ def html(table: Table, title: str, name: str, csv: bytes) -> str:
 """
 
 
-def _row(cells: tuple[str, ...], keys: int) -> str:
-    return "".join(_cell("td", escape(text), i < keys, len(text) > LONG) for i, text in enumerate(cells))
+def _of_words(cells: Sequence[str]) -> bool:
+    """Whether a column is read as text: it has sentences, or no digit anywhere."""
+    filled = [cell for cell in cells if cell != MISSING]
+    return any(len(cell) > LONG for cell in filled) or (bool(filled) and not any(map(str.isdigit, "".join(filled))))
 
 
-def _cell(tag: str, content: str, key: bool, long: bool = False) -> str:
-    kind = " ".join(["key"] * key + ["long"] * long)
+def _row(cells: tuple[str, ...], words: Sequence[bool]) -> str:
+    return "".join(_cell("td", escape(text), words[i], len(text) > LONG) for i, text in enumerate(cells))
+
+
+def _cell(tag: str, content: str, words: bool, long: bool = False) -> str:
+    kind = " ".join(["words"] * words + ["long"] * long)
     return f'<{tag} class="{kind}">{content}</{tag}>' if kind else f"<{tag}>{content}</{tag}>"

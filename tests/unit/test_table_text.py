@@ -25,6 +25,19 @@ def test_a_page_shows_what_cells_hold_and_runs_no_script_of_theirs():
     assert b64decode(allowed) == sha256(script.encode()).digest()
 
 
+def test_words_stand_left_and_numbers_right():
+    columns = {
+        "Run": "1",
+        "Verdict": "holds",
+        "TPR": "1.0",
+        "None": "–",
+        "Because": "0 runs of the paper's data and its models",
+    }
+    table = Table(pd.DataFrame(), pd.DataFrame({name: [cell] for name, cell in columns.items()}), 1)
+    left = re.findall(r'<td class="words(?: long)?">(.*?)</td>', html(table, "", "a.csv", b""))
+    assert left == ["1", "holds", "0 runs of the paper&#x27;s data and its models"]
+
+
 def test_numbers_as_text():
     assert mean_std(1.2345, 0.5, 2) == "1.23 ± 0.50"
     assert mean_std(1.2345, float("nan"), 2) == "1.23"
