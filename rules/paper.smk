@@ -88,11 +88,7 @@ use rule tabulate_benchmarks as tabulate_calibrated with:
         "<benchmarks>/tabulate/calibrated-fpr{fpr}.tsv"
     params:
         name="calibrated",
-        options=lambda wildcards: [
-            "--fpr",
-            wildcards.fpr,
-            *note_of(BENCHMARKS)(wildcards),
-        ],
+        options=fpr_and_note,
 
 
 use rule tabulate_benchmarks as tabulate_robustness with:
@@ -107,11 +103,7 @@ use rule tabulate_benchmarks as tabulate_robustness with:
         "<benchmarks>/tabulate/robustness-fpr{fpr}.tsv"
     params:
         name="robustness",
-        options=lambda wildcards: [
-            "--fpr",
-            wildcards.fpr,
-            *note_of(BENCHMARKS)(wildcards),
-        ],
+        options=fpr_and_note,
 
 
 use rule tabulate_benchmarks as tabulate_ablation with:

@@ -1,7 +1,10 @@
 """What tables and figures there are, of the whole study or, of a study half done, of the runs that are finished."""
 
 import os
+import sys
 from functools import cache
+
+from snakemake.cli import get_argument_parser
 
 COMPARED = {*study.agreement, *study.transfer}.union(*study.agreement.values())
 BENCHMARKS = [
@@ -22,7 +25,14 @@ def finished_only():
     """Whether to train nothing and show what is finished: ``snakemake tables figures --keep-going``."""
     execution, targets = workflow.execution_settings, workflow.dag_settings.targets
     keep_going = execution is not None and execution.keep_going
-    return keep_going and bool(targets) and set(targets) <= {"tables", "figures"}
+    shown = bool(targets) and set(targets) <= {"tables", "figures"}
+    return keep_going and shown and keep_going_is_typed()
+
+
+@cache
+def keep_going_is_typed():
+    """Whether ``--keep-going`` is on the command line, and not a profile's alone, as it is the cluster's."""
+    return get_argument_parser().parse_known_args(sys.argv[1:])[0].keep_going
 
 
 @cache
@@ -104,6 +114,11 @@ COMMAND = " ".join(
 def note_of(keys=None, every_seed=False):
     """What a table says of the runs that it lacks, as options of its command."""
     return lambda wildcards: option("note", unfinished_runs(keys, every_seed))
+
+
+def fpr_and_note(wildcards):
+    """Options of a table of all runs at one FPR."""
+    return [*option("fpr", wildcards.fpr), *note_of(BENCHMARKS)(wildcards)]
 
 
 def table_pages(wildcards):

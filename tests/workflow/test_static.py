@@ -45,6 +45,18 @@ def test_dry_run_of_every_study(root, tmp_path, name):
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.parametrize(
+    ("typed", "profile", "planned"), [("-n", "slurm", True), ("-nk", "slurm", False), ("-nk", "none", False)]
+)
+def test_only_a_keep_going_that_is_typed_leaves_out_what_is_not_trained(root, tmp_path, typed, profile, planned):
+    """The cluster's profile has one of its own."""
+    profile = root / profile if profile == "slurm" else profile
+    place = ["--configfile", root / "studies" / "smoke.yaml", "--profile", profile]
+    done = snakemake(root, typed, "tables", "figures", *place, directory=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert ("train_shadows" in done.stdout) == planned
+
+
 def test_every_rule_has_log_benchmark_resources_and_message(root, tmp_path):
     """All but the helper targets, and the report, whose time is Snakemake's own."""
     from snakemake.api import ConfigSettings, ResourceSettings, SnakemakeApi, StorageSettings, WorkflowSettings
