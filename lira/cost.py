@@ -2,7 +2,7 @@
 
 Seconds per model come from the study's own measured jobs where there are any, else they are stated: a model's
 multiply-adds over the rate of a published run, and a job's start. That may be off by a factor of about three, and is
-rather too low: the paper's ten benchmarks are stated at 142 hours on an RTX 4080, on which the released code takes 10
+rather too low: the paper's ten benchmarks are stated at 138 hours on an RTX 4080, on which the released code takes 10
 to 14 days for them by its authors.
 """
 
@@ -24,10 +24,10 @@ SIZES = {
     "digits": (1797, 0, (1, 8, 8), 10),
     "cifar10": (50_000, 10_000, (3, 32, 32), 10),
     "cifar100": (50_000, 10_000, (3, 32, 32), 100),
-    "gtsrb": (26_640, 25_199, (3, 32, 32), 43),
+    "gtsrb": (26_640, 12_630, (3, 32, 32), 43),
     "purchase100": (138_126, 59_198, (600,), 100),
 }
-"""Training samples, test samples, shape and classes of the datasets."""
+"""Training samples, test samples, shape and classes of the datasets as they are loaded."""
 
 RATES = {"cuda": 5.2e15 / (29 * 3600 / 256), "cpu": 4.5e9}
 """Multiply-adds per second of training and query together.
@@ -234,7 +234,7 @@ STEPS = ("shadows.h5", "scores.h5", "metrics.csv", "controls.csv")
 """Files of the jobs that follow the training of a run; its first seed is also summarised."""
 
 STORED = ("logits", "phi", "scores", "weights")
-"""What takes the disk; phi lies in the shards and, gathered, once more."""
+"""What takes the disk; phi lies in the shards, where there are any, and, gathered, once more."""
 
 
 def costs(study: Study, results: Path | str) -> "pd.DataFrame":
@@ -262,27 +262,29 @@ def _cost(study: Study, key: str, results: Path) -> dict:
     start = START_SECONDS if time.source in ("stated", "assumed") else 0
     size, views = size_of(study, key), study.recipe_of(key).query_views
     values = len(seeds) * models * size.pool
-    weights = _values(study, key) if study.store_weights and not study.runs[key].scores else 0
+    imported = study.runs[key].scores is not None
+    weights = _values(study, key) if study.store_weights and not imported else 0
     stored = {
-        "logits": 4 * values * views * size.classes * study.store_logits,
-        "phi": 2 * (4 * views + 1) * values,
+        "logits": 4 * values * views * size.classes * (study.store_logits and not imported),
+        "phi": (4 * views + 1) * values * (1 if imported else 2),
         "scores": (8 * ATTACK_ARRAYS + 1) * values,
         "weights": 4 * len(seeds) * models * weights,
     }
-    row = {"run": key, "seeds": len(seeds), "models": 0 if study.runs[key].scores else len(seeds) * models}
+    row = {"run": key, "seeds": len(seeds), "models": 0 if imported else len(seeds) * models}
     row |= {"models_left": 0, "jobs_left": 0, "hours_left": 0.0, "disk_left": 0.0}
     for seed in seeds:
         folder = results / "runs" / key / f"seed{seed}"
-        unfinished = [] if study.runs[key].scores else _shards_left(study, key, folder)
+        unfinished = [] if imported else _shards_left(study, key, folder)
         steps = [*STEPS, "summary.csv"] if seed == seeds[0] else STEPS
         missing = [step for step in steps if not (folder / step).is_file()]
         row["models_left"] += sum(unfinished)
         row["jobs_left"] += len(unfinished) + len(missing)
         row["hours_left"] += (sum(unfinished) * time.seconds + len(unfinished) * start) / 3600
-        in_shards = (stored["logits"] + stored["weights"] + stored["phi"] / 2) * sum(unfinished) / models
-        gathered = stored["phi"] / 2 * (STEPS[0] in missing) + stored["scores"] * (STEPS[1] in missing)
+        phi = stored["phi"] if imported else stored["phi"] / 2
+        in_shards = (stored["logits"] + stored["weights"] + phi) * sum(unfinished) / models
+        gathered = phi * (STEPS[0] in missing) + stored["scores"] * (STEPS[1] in missing)
         row["disk_left"] += (in_shards + gathered) / len(seeds)
-    first, last = (0, -1) if study.runs[key].scores else shards(study, key)[0]
+    first, last = (0, -1) if imported else shards(study, key)[0]
     return row | {"per_job": last - first + 1, "start": start} | time._asdict() | stored
 
 
