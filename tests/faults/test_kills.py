@@ -32,6 +32,12 @@ def _train(step, log, *arguments, **options):
         step(*arguments, **options)
 
 
+def _import_once():
+    """The first process waits for the imports, which are no part of what a kill costs."""
+    (process := FORKS.Process(target=os.getpid)).start()
+    process.join()
+
+
 class Job:
     """A training job of the pipeline's first shard, started again as often as one likes."""
 
@@ -64,8 +70,7 @@ def test_a_training_job_at_random_moments(undisturbed, tmp_path, rng, found, num
     """In turn: at a random time, between two cohorts, while writing HDF5, and at a random time again."""
     pipeline = undisturbed.copy(tmp_path / "study", without=[f"{'/'.join(RUN)}/*", "paper"])
     job = Job(pipeline)
-    (process := FORKS.Process(target=os.getpid)).start()  # the first one waits for the imports
-    process.join()
+    _import_once()
     start = time.monotonic()
     (process := job.start(60)).join()
     assert process.exitcode == 0
@@ -139,6 +144,7 @@ def test_pretraining_at_random_moments(request, tmp_path, rng, found, number, tr
         process.start()
         return process, time.monotonic()
 
+    _import_once()
     process, begun = start()
     process.join()
     assert process.exitcode == 0, log.read_text()
