@@ -29,7 +29,7 @@ def check_study(study: "Study") -> None:
         distinct(place, getattr(study, place))
     for name, settings in study.regimes.items():
         checked(f"regimes.{name}", Recipe, settings)
-    checked("pretraining", Recipe, study.pretraining)
+    _check_pretraining(study)
     for fpr in study.fprs:
         if float(f"{fpr:g}") != fpr:
             raise ConfigError(f"fprs: {fpr!r} is not allowed: six digits are, as files are named by it")
@@ -45,6 +45,12 @@ def check_study(study: "Study") -> None:
             known(table, key, study.runs)
     _check_membership(study)
     _check_file_names(study)
+
+
+def _check_pretraining(study: "Study") -> None:
+    chosen = study.pretraining_recipe()
+    if chosen.start != "scratch":
+        raise ConfigError(f"pretraining.start: {chosen.start} is not allowed: fine-tuning starts from it, use scratch")
 
 
 def untaken(place: str, name: str, taken: Sequence[str]) -> None:
@@ -120,6 +126,8 @@ def _check_run(study: "Study", key: str, run: RunSettings) -> None:
     chosen, prepared = study.recipe_of(key), study.dataset_of(key)
     _check_samples(study, place, architecture, dataset, chosen)
     _check_start(place, dataset, prepared, study.architectures[architecture].family, chosen)
+    if chosen.start == "public":
+        _check_public_start(study, key, chosen)
     _check_test_set(place, dataset, prepared, chosen)
     _check_cohort(study, place, study.architectures[architecture].family, chosen)
 
@@ -153,6 +161,18 @@ def _check_start(place: str, dataset: str, prepared: Dataset, family: str, chose
         )
     if chosen.start == "pretrained" and family != "timm":
         raise ConfigError(f"{place}.start: pretrained needs an architecture of family timm, not {family}")
+
+
+def _check_public_start(study: "Study", key: str, chosen: Recipe) -> None:
+    """Whether what a run is fine-tuned from can be trained on its data, and fits."""
+    dataset, architecture, _ = key.split("/")
+    pretraining, family = study.pretraining_recipe(), study.architectures[architecture].family
+    _check_samples(study, "pretraining", architecture, dataset, pretraining)
+    if family == "fcn" and pretraining.image_size != chosen.image_size:
+        raise ConfigError(
+            f"pretraining.image_size: {pretraining.image_size} is not that of runs.{key}, {chosen.image_size}, and "
+            f"{architecture} (fcn) fits one size alone"
+        )
 
 
 def _check_test_set(place: str, dataset: str, prepared: Dataset, chosen: Recipe) -> None:

@@ -88,6 +88,10 @@ class Study(Settings):
         """The run's recipe: the regime's settings with the run's own on top."""
         return checked(f"runs.{key}", Recipe, PROTOCOLS[self.protocol]["recipe"] | self._given(key))
 
+    def pretraining_recipe(self) -> Recipe:
+        """The recipe of every model that fine-tuning starts from."""
+        return checked("pretraining", Recipe, PROTOCOLS[self.protocol]["recipe"] | self.pretraining)
+
     def _given(self, key: str) -> dict[str, Any]:
         return self.regimes.get(key.split("/")[2], {}) | (self.runs[key].model_extra or {})
 
@@ -107,7 +111,7 @@ class Study(Settings):
 
     def pretraining_view(self, dataset: str) -> str:
         """Pretraining's preparation of a dataset."""
-        return self.dataset_of(dataset).view(self._pretraining_recipe().image_size, 0)
+        return self.dataset_of(dataset).view(self.pretraining_recipe().image_size, 0)
 
     def views(self) -> dict[tuple[str, str], tuple[int | None, int]]:
         """Image size and seed of each preparation that some run, or pretraining, needs, by dataset and view."""
@@ -118,7 +122,7 @@ class Study(Settings):
                 continue
             sizes_seeds = [(self.recipe_of(key).image_size, seed) for seed in self.seeds_of(key)]
             if self.datasets[dataset].public:
-                sizes_seeds.append((self._pretraining_recipe().image_size, 0))
+                sizes_seeds.append((self.pretraining_recipe().image_size, 0))
             prepared = self.dataset_of(key)
             for size, seed in sizes_seeds:
                 needed[dataset, prepared.view(size, seed)] = (size, prepared.split_seed(seed))
@@ -156,8 +160,5 @@ class Study(Settings):
         return {
             "recipe_version": RECIPE_VERSION,
             "architecture": self.architectures[architecture].model_dump(),
-            "recipe": self._pretraining_recipe().model_dump(),
+            "recipe": self.pretraining_recipe().model_dump(),
         }
-
-    def _pretraining_recipe(self) -> Recipe:
-        return checked("pretraining", Recipe, PROTOCOLS[self.protocol]["recipe"] | self.pretraining)

@@ -126,6 +126,31 @@ def test_pretraining_needs_a_public_part():
         load_study(settings)
 
 
+@pytest.mark.parametrize(
+    ("holds", "pretraining", "said"),
+    [
+        ("tabular", {"augment": ["flip"]}, r"pretraining\.augment: flip needs images, digits is tabular"),
+        ("tabular", {"image_size": 16}, r"pretraining\.image_size: 16 needs images, digits is tabular"),
+        ("tabular", {"query_views": 18}, r"pretraining\.query_views: 18 views need images"),
+        ("image", {"augment": ["flip", "flip"]}, r"pretraining\.augment: flip is given more than once"),
+        ("image", {"image_size": 16}, r"pretraining\.image_size: 16 is not that of runs\.digits/net/tl, None, and net"),
+        ("image", {"start": "public"}, r"pretraining\.start: public is not allowed: .* use scratch"),
+        ("image", {"start": "pretrained"}, r"pretraining\.start: pretrained is not allowed: .* use scratch"),
+    ],
+)
+def test_pretraining_is_refused_where_its_data_or_network_do_not_take_it(monkeypatch, holds, pretraining, said):
+    monkeypatch.setitem(DATASETS, "digits", holds)
+    runs = {"digits/net/tl": {"start": "public"}}
+    settings = MINIMAL | {"regimes": {"tl": {}}, "runs": runs, "pretraining": pretraining}
+    with pytest.raises(ConfigError, match=f"^{said}"):
+        load_study(settings)
+
+
+def test_images_may_be_pretrained_on_in_another_size_where_the_network_takes_any():
+    runs = {"digits/res/aof": {"start": "public"}}
+    load_study(MINIMAL | {"runs": runs, "pretraining": {"image_size": 16, "augment": ["flip", "crop"]}})
+
+
 def test_images_only_settings_are_refused_for_tabular_data(monkeypatch):
     monkeypatch.setitem(DATASETS, "digits", "tabular")
     settings = changed(["runs"], {"digits/tabular/baseline": {"augment": ["cutmix"]}})
