@@ -25,7 +25,7 @@ def load_function(name: str) -> Callable:
         found = getattr(import_module(module), function, None)
     except Exception as error:  # the module may do anything
         raise ConfigError(
-            f"{name} cannot be imported from the working directory or the environment: {error!r}"
+            f"{name} cannot be imported from the working directory or the environment: {_said(error)}"
         ) from error
     if not callable(found):
         raise ConfigError(f"{name}: module {module} has no function {function}")
@@ -37,6 +37,13 @@ def load_function(name: str) -> Callable:
         except (LiraError, MemoryError):
             raise
         except Exception as error:  # so may the function
-            raise ConfigError(f"{name} failed: {error!r}") from error
+            raise ConfigError(f"{name} failed: {_said(error)}") from error
 
     return call
+
+
+def _said(error: Exception) -> str:
+    try:
+        return repr(error)
+    except Exception:  # its text is the user's code too
+        return type(error).__name__

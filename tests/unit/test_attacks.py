@@ -1,5 +1,6 @@
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import plain_attacks
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from lira import blocks, store
 from lira.attacks import ATTACKS, Definition, held_out, leave_one_out, score_file
 from lira.errors import ConfigError, DataError, StoreError
+from lira.functions import load_function
 from lira.membership import balanced_membership
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}
@@ -283,6 +285,19 @@ def test_an_own_attack_that_fails_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"^os:getcwd failed: TypeError\(.*arguments"):
         score_file(shadows, tmp_path / "scores.h5", own={"mine": "os:getcwd"})
     assert [path.name for path in tmp_path.iterdir()] == ["shadows.h5"]
+
+
+def test_an_own_attack_whose_error_has_no_text_is_named(monkeypatch):
+    class MuteError(Exception):
+        def __repr__(self):
+            raise ValueError("no text")
+
+    def fail():
+        raise MuteError
+
+    monkeypatch.setitem(sys.modules, "mute", SimpleNamespace(fail=fail))
+    with pytest.raises(ConfigError, match="^mute:fail failed: MuteError$"):
+        load_function("mute:fail")()
 
 
 @pytest.mark.parametrize(
