@@ -16,6 +16,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from lira import store
+from lira.arguments import booleans, whole
 from lira.config.catalogue import MOST_RUNS
 from lira.errors import DataError
 from lira.provenance import differences
@@ -44,10 +45,13 @@ def set_agreement(sets: Bool[np.ndarray, "run sample"], k: int) -> Agreement:
         Mean Jaccard |∩|/|∪|, |∩| and |∪|; NaN where there is no choice, or none flags a sample.
 
     Raises:
-        DataError: not a [runs, samples] array, or too many runs to combine.
+        DataError: not a [runs, samples] array of truth values, or too many runs to combine.
+        ConfigError: ``k`` is no whole number of at least 1.
     """
+    whole("k", k, 1)
+    sets = booleans(sets, "sets", "runs", "samples")
     table = _overlaps(sets)
-    return _averages(table, np.arange(len(table.union)), [k]).at(0)
+    return _averages(table, np.arange(len(table.union)), [min(k, len(sets) + 1)]).at(0)
 
 
 def scenarios(
@@ -69,9 +73,15 @@ def scenarios(
         ``scenario variants k subsets jaccard intersection union``; ``subsets`` counts the choices that flag any sample.
 
     Raises:
-        DataError: as :func:`set_agreement`.
+        DataError: sets of different pools, not a label for each variant, or as :func:`set_agreement`.
     """
-    same = len(reference)
+    reference, same = booleans(reference, "reference", "runs", "samples"), len(reference)
+    if len(labels) != len(variants):
+        raise DataError(f"{len(variants)} variants have {len(labels)} labels: each variant needs one")
+    if len(variants):
+        variants = booleans(variants, "variants", "runs", "samples")
+        if variants.shape[1] != reference.shape[1]:
+            raise DataError(f"reference {reference.shape} and variants {variants.shape} must be of the same samples")
     table = _overlaps(np.concatenate([reference, variants]) if len(variants) else reference)
     masks = np.arange(len(table.union))
     frames = []
@@ -161,9 +171,6 @@ class _Averages(NamedTuple):
 
 
 def _overlaps(sets: np.ndarray) -> Overlaps:
-    sets = np.asarray(sets, dtype=bool)
-    if sets.ndim != 2:
-        raise DataError(f"sets {sets.shape} must be [runs, samples]")
     runs = len(sets)
     if runs > MOST_RUNS:
         raise DataError(f"{runs} runs have too many choices to compare: at most {MOST_RUNS} at once")

@@ -25,12 +25,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from lira import store
+from lira.arguments import booleans, choice, numbers
 from lira.blocks import SAMPLES_PER_TASK, cut_sizes, score_all, usable
 from lira.cores import cores
 from lira.errors import ConfigError, DataError
 from lira.exclusion import SMALLEST_SPREAD
 from lira.functions import load_function
-from lira.roc import Nonfinite
+from lira.roc import NONFINITE, Nonfinite
 
 ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
 NEEDS_IN = ("online", "online_fixed")
@@ -55,9 +56,10 @@ class Definition:
 
     def __post_init__(self):
         """Refuses values that mean nothing."""
-        for name, allowed in (("fixed_spread", ("in", "own")), ("offline", ("two-sided", "one-sided"))):
-            if (value := getattr(self, name)) not in allowed:
-                raise ConfigError(f"{name} is {value!r}: allowed are {' and '.join(map(repr, allowed))}")
+        if not isinstance(self.cut, bool):
+            raise ConfigError(f"cut is {self.cut!r}: allowed are True and False")
+        choice("fixed_spread", self.fixed_spread, ("in", "own"))
+        choice("offline", self.offline, ("two-sided", "one-sided"))
 
 
 PUBLISHED = Definition()
@@ -85,10 +87,11 @@ def leave_one_out(
         Scores of each attack, a row per target, float64.
 
     Raises:
-        DataError: shapes that do not match, non-finite phi, or a sample without an IN or OUT score.
-        ConfigError: an unknown attack.
+        DataError: shapes that do not match, phi that is no finite number, membership that is neither 0 nor 1, or a
+            sample without an IN or OUT score.
+        ConfigError: an unknown attack, definition or ``nonfinite``.
     """
-    phi, member = _checked(phi, member, attacks, nonfinite)
+    phi, member = _checked(phi, member, attacks, definition, nonfinite)
     scores = {attack: np.empty(member.shape) for attack in attacks}
     if nonfinite == "official" and (_lacking(member, attacks) or not usable(phi).all()):
         _each_held_out(phi, member, scores, definition, nonfinite)
@@ -122,7 +125,7 @@ def held_out(
     Raises:
         DataError, ConfigError: as :func:`leave_one_out`, or targets that are not model indices.
     """
-    phi, member = _checked(phi, member, attacks, nonfinite)
+    phi, member = _checked(phi, member, attacks, definition, nonfinite)
     if nonfinite == "error":
         _refuse_unusable(usable(phi))
     targets = np.asarray(targets)
@@ -282,12 +285,15 @@ def _log_density(x: np.ndarray, centre: np.ndarray, spread: np.ndarray | float) 
     return -(((x - centre) / spread) ** 2) / 2 - np.log(spread) - np.log(2 * np.pi) / 2
 
 
-def _checked(phi, member, attacks: Sequence[str], nonfinite: Nonfinite) -> tuple[np.ndarray, np.ndarray]:
+def _checked(
+    phi, member, attacks: Sequence[str], definition: Definition, nonfinite: Nonfinite
+) -> tuple[np.ndarray, np.ndarray]:
     if unknown := [attack for attack in attacks if attack not in ATTACKS]:
         raise ConfigError(f"attack {unknown[0]!r} is unknown: allowed are {', '.join(ATTACKS)}")
-    if nonfinite not in ("error", "official"):
-        raise ConfigError(f"nonfinite is {nonfinite!r}: allowed are 'error' and 'official'")
-    phi, member = np.asarray(phi), np.asarray(member, dtype=bool)
+    if not isinstance(definition, Definition):
+        raise ConfigError(f"definition is {definition!r}: a Definition is needed")
+    choice("nonfinite", nonfinite, NONFINITE)
+    phi, member = numbers(phi, "phi"), booleans(member, "member")
     if phi.ndim != 3 or member.shape != phi.shape[:2]:
         raise DataError(f"phi {phi.shape} must be [models, samples, views] and member {member.shape} [models, samples]")
     for size, of in zip(phi.shape[::2], ("models", "views"), strict=True):

@@ -4,11 +4,9 @@
 other models' finite thresholds (realistic). The global attack has no shadow models, hence no shadow mode.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from numbers import Real
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -17,6 +15,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from lira import store
+from lira.arguments import choice, fraction, fractions, numbers, scored, scored_by_attack
 from lira.attacks import ATTACKS
 from lira.cores import cores
 from lira.errors import ConfigError, DataError, StoreError
@@ -41,7 +40,12 @@ class Resolution(NamedTuple):
 
 
 def resolution(fpr: float, negatives: float) -> Resolution:
-    """False positives that ``fpr`` allows among ``negatives`` non-members of a target, and what to call the cell."""
+    """False positives that ``fpr`` allows among ``negatives`` non-members of a target, and what to call the cell.
+
+    Raises:
+        ConfigError: an FPR that is not a fraction.
+    """
+    fraction("fpr", fpr, "a false positive rate")
     if negatives <= 0 or 1 / negatives > fpr:
         label = "TPR at 0 FP"
     else:
@@ -53,20 +57,28 @@ def shadow_thresholds(
     thresholds: Float[np.ndarray, " model"], centre: Literal["median", "mean"] = "median"
 ) -> Float[np.ndarray, " model"]:
     """For each model the median (or mean) of the *other* models' finite thresholds; inf where there is none."""
-    if centre not in ("median", "mean"):
-        raise ConfigError(f"centre is {centre!r}: allowed are 'median' and 'mean'")
-    thresholds = np.asarray(thresholds, dtype=np.float64)
+    choice("centre", centre, ("median", "mean"))
+    thresholds = numbers(thresholds, "thresholds", "models").astype(np.float64)
     if centre == "median":
         return medians_of_others(np.where(np.isfinite(thresholds), thresholds, np.inf)[:, np.newaxis])[:, 0]
     others = np.broadcast_to(thresholds, (thresholds.size, thresholds.size))[~np.eye(thresholds.size, dtype=bool)]
-    others = others.reshape(thresholds.size, -1)
+    others = others.reshape(thresholds.size, max(thresholds.size - 1, 0))
     finite = [row[np.isfinite(row)] for row in others]
     return np.array([row.mean() if row.size else np.inf for row in finite])
 
 
 def positive_predictive_value(tpr, fpr, prior):
-    """PPV at a prior: prior·TPR / (prior·TPR + (1 - prior)·FPR), NaN where nothing is flagged. Arrays broadcast."""
-    tpr, fpr, prior = (np.asarray(part, dtype=np.float64) for part in (tpr, fpr, prior))
+    """PPV at a prior: prior·TPR / (prior·TPR + (1 - prior)·FPR), NaN where nothing is flagged. Arrays broadcast.
+
+    Raises:
+        ConfigError: what is neither a fraction nor NaN.
+        DataError: other values than numbers.
+    """
+    given = {"tpr": tpr, "fpr": fpr, "prior": prior}
+    tpr, fpr, prior = (numbers(part, name).astype(np.float64) for name, part in given.items())
+    for name, part in zip(given, (tpr, fpr, prior), strict=True):
+        if (wrong := (part < 0) | (part > 1)).any():
+            raise ConfigError(f"{name} is {part[wrong][0]}: it is a fraction from 0 to 1")
     hits = prior * tpr
     flagged = hits + (1 - prior) * fpr
     return np.divide(hits, flagged, out=np.full(np.shape(flagged), np.nan), where=flagged != 0)[()]
@@ -83,8 +95,11 @@ def confusion(
 
     Returns:
         ``target threshold tp fp tn fn``, a row per target.
+
+    Raises:
+        DataError: shapes that do not match, or other values than numbers.
     """
-    scores, member, thresholds = np.asarray(scores), np.asarray(member, dtype=bool), np.asarray(thresholds)
+    scores, member = scored(scores, member)
     verdicts = flagged(scores, thresholds)
     positives, inside = verdicts.sum(axis=1), member.sum(axis=1)
     tp = (verdicts & member).sum(axis=1)
@@ -120,20 +135,14 @@ def calibrate(
         DataError: no scores, shapes that do not match, NaN scores, or a target without members or non-members.
         ConfigError: FPRs or priors that are not a list of fractions, each once.
     """
-    _check_fractions("fpr", fprs, "a false positive rate")
-    _check_fractions("prior", priors, "the share of members")
-    member = np.asarray(member, dtype=bool)
+    fractions("fpr", fprs, "a false positive rate")
+    fractions("prior", priors, "the share of members")
+    member = scored_by_attack(scores, member)
     if not scores or not member.size:
         raise DataError(f"scores of {len(scores)} attacks and member {member.shape}: one or more of each are needed")
     frames = []
     for attack, values in scores.items():
-        values = np.asarray(values)
-        if values.shape != member.shape or member.ndim != 2:
-            raise DataError(
-                f"scores of {attack} {values.shape} and member {member.shape} must both be [models, samples]"
-            )
-        if values.dtype.kind not in "biuf":
-            raise DataError(f"scores of {attack} are an array of {values.dtype}: numbers are needed")
+        values, _ = scored(values, member, of=f" of {attack}")
         with ThreadPoolExecutor(cores()) as pool:
             targets = list(pool.map(partial(_order_target, attack, values, member, nonfinite), range(len(member))))
             auc = list(pool.map(partial(_auc, nonfinite=nonfinite), targets, values))
@@ -177,10 +186,13 @@ def sweep(
         A row per target, attack and FPR: ``attack target fpr fpr_achieved threshold tpr ppv auc balanced_accuracy``.
 
     Raises:
-        DataError: as :func:`lira.roc.curve`.
-        ConfigError: FPRs that are not a list of fractions, each once.
+        DataError: as :func:`calibrate`.
+        ConfigError: FPRs that are not a list of fractions, each once, or a prior that is none.
     """
-    _check_fractions("fpr", fprs, "a false positive rate")
+    fractions("fpr", fprs, "a false positive rate")
+    fraction("prior", prior, "the share of members")
+    member = scored_by_attack(scores, member)
+    scores = {attack: scored(values, member, of=f" of {attack}")[0] for attack, values in scores.items()}
     rows = []
     for target, holds in enumerate(member):
         for attack, values in scores.items():
@@ -253,17 +265,6 @@ def with_resolution(rates: pd.DataFrame) -> pd.DataFrame:
     found = [resolution(row.fpr, row.fp + row.tn) for row in rates[["fpr", "fp", "tn"]].itertuples()]
     expected, label = zip(*found, strict=True) if found else ((), ())
     return rates.assign(expected_fp=expected, resolution=label)
-
-
-def _check_fractions(name: str, given: Sequence[float], what: str) -> None:
-    listed = np.asarray(given, dtype=object)
-    if listed.ndim != 1 or not listed.size or not all(isinstance(value, Real) for value in listed):
-        raise ConfigError(f"{name}s are {given!r}: a list of one number or more is needed")
-    for value, times in Counter(listed).items():
-        if not 0 <= value <= 1:
-            raise ConfigError(f"{name} is {value}: {what} is a fraction from 0 to 1")
-        if times > 1:
-            raise ConfigError(f"{name} {value} is given more than once")
 
 
 def _place(attack: str) -> int:

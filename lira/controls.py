@@ -15,6 +15,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from lira import store
+from lira.arguments import booleans, whole
 from lira.attacks import PUBLISHED, Definition, score_file
 from lira.calibration import calibrate_file
 from lira.ranks import GAPS, vulnerability
@@ -23,19 +24,19 @@ from lira.results import RUN_KEYS, with_run, write_csv
 
 def oracle(member: Bool[np.ndarray, "model sample"]) -> Float[np.ndarray, "model sample"]:
     """Scores that are membership itself."""
-    return np.asarray(member, dtype=np.float64)
+    return booleans(member, "member").astype(np.float64)
 
 
 def coin(member: Bool[np.ndarray, "model sample"], seed: int | Sequence[int] = 0) -> Float[np.ndarray, "model sample"]:
     """Scores that do not depend on membership: uniform draws."""
-    return np.random.default_rng(seed).random(np.shape(member))
+    return np.random.default_rng(seed).random(booleans(member, "member").shape)
 
 
 def permuted_membership(
     member: Bool[np.ndarray, "model sample"], seed: int | Sequence[int] = 0
 ) -> Bool[np.ndarray, "model sample"]:
     """Membership with the models of each sample permuted, so that each stays a member of as many."""
-    return np.random.default_rng(seed).permuted(member, axis=0)
+    return np.random.default_rng(seed).permuted(booleans(member, "member", "models", "samples"), axis=0)
 
 
 def gaussian_world(
@@ -44,7 +45,12 @@ def gaussian_world(
     """Scaled logits N(mu, 1) of non-members and N(mu + separation, 1) of members.
 
     They are independent over models, samples and views; mu ~ N(0, spread**2), one per sample.
+
+    Raises:
+        ConfigError: models, samples, views or a seed that are no counts.
     """
+    for name, value, least in (("models", models, 1), ("samples", samples, 1), ("views", views, 1), ("seed", seed, 0)):
+        whole(name, value, least)
     generator = np.random.default_rng(seed)
     member = generator.permuted(np.arange(models)[:, None] < np.full((1, samples), models // 2), axis=0)
     mean = spread * generator.normal(size=samples)[:, None] + separation * member[:, :, None]

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lira import store
+from lira.arguments import booleans
 from lira.config import RunDescription, checked
 from lira.datasets._arrays import labels as whole_labels
 from lira.datasets.file import open_arrays, read_slice
@@ -263,9 +264,7 @@ def _membership_of_each(files: list[Path]) -> Bool[np.ndarray, "model sample"]:
 
 
 def _membership(member: Any, place: str) -> Bool[np.ndarray, "model sample"]:
-    member = np.asarray(member)
+    member = booleans(member, place)
     if member.ndim != 2 or not member.size:
         raise DataError(f"{place} is {list(member.shape)}: membership is [models, samples]")
-    if member.dtype.kind not in "buif" or not np.isin(member, (0, 1)).all():
-        raise DataError(f"{place} has other values than 0 and 1: it says which sample trained which model")
-    return member.astype(bool)
+    return member

@@ -1,8 +1,12 @@
 """Which pool samples train which shadow model (balanced design of Carlini et al. 2022)."""
 
+import math
+from numbers import Real
+
 import numpy as np
 from jaxtyping import Bool
 
+from lira.arguments import choice, whole
 from lira.errors import ConfigError
 
 
@@ -25,7 +29,7 @@ def balanced_membership(
     Args:
         samples: N, the size of the pool.
         models: M, the number of shadow models.
-        fraction: expected share of members (``pkeep``).
+        fraction: expected share of members (``pkeep``); above 1 all are members, as in the published code.
         seed: seed of the run.
         by_rank: compare the ranks instead of the sorting permutation.
         generator: ``"default_rng"`` (released code) or ``"legacy"`` (``numpy.random.seed``, as in the preprint).
@@ -34,12 +38,15 @@ def balanced_membership(
         True where the sample was in the training set of the model.
 
     Raises:
-        ConfigError: fewer than one model, a negative pool, or an unknown generator.
+        ConfigError: fewer than one model, a negative pool or seed, a share that is negative or no number, or
+            an unknown generator.
     """
-    if models < 1:
-        raise ConfigError(f"models is {models}: at least 1 shadow model is needed")
-    if samples < 0:
-        raise ConfigError(f"samples is {samples}: the pool size cannot be negative")
+    choice("generator", generator, ("default_rng", "legacy"))
+    whole("models", models, 1, unit=" shadow model")
+    whole("samples", samples, 0)
+    whole("seed", seed, 0, 2**32 - 1 if generator == "legacy" else None)
+    if not isinstance(fraction, Real) or not 0 <= fraction < math.inf:
+        raise ConfigError(f"fraction is {fraction!r:.60}: the share of members is a number from 0 to 1")
     draws = _uniform(generator, seed, (models, samples))
     if models == 1:
         return draws <= fraction
@@ -51,6 +58,4 @@ def balanced_membership(
 def _uniform(generator: str, seed: int, shape: tuple[int, int]) -> np.ndarray:
     if generator == "default_rng":
         return np.random.default_rng(seed).uniform(size=shape)
-    if generator == "legacy":
-        return np.random.RandomState(seed).uniform(size=shape)
-    raise ConfigError(f"generator is {generator!r}: allowed are 'default_rng' and 'legacy'")
+    return np.random.RandomState(seed).uniform(size=shape)

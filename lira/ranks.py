@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import combinations, pairwise
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +16,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from lira.arguments import choice, numbers, scored, whole
 from lira.errors import ConfigError, DataError
 from lira.provenance import differences
 from lira.results import COLUMNS, Run, check_comparable, write_csv
-from lira.roc import Nonfinite
+from lira.roc import NONFINITE, Nonfinite
 
 GAPS = ("mean", "median")
 TOP_PERCENTS = (0.1, 0.25, 0.5, 0.75, 1, 2, 2.24, 3, 4, 5, 10, 10.38, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -46,14 +48,14 @@ def vulnerability(
         One value per sample, in units of the score.
 
     Raises:
-        ConfigError: an unknown gap.
-        DataError: shapes that do not match, NaN scores, or a sample held by all targets or by none.
+        ConfigError: an unknown gap or ``nonfinite``.
+        DataError: shapes that do not match, NaN scores, other values than numbers, or a sample held by all targets or
+            by none.
     """
-    scores, member = np.asarray(scores, dtype=np.float64), np.asarray(member, dtype=bool)
-    if scores.ndim != 2 or scores.shape != member.shape:
-        raise DataError(f"scores {scores.shape} and member {member.shape} must both be [models, samples]")
-    if gap not in (*GAPS, "all"):
-        raise ConfigError(f"gap is {gap!r}: allowed are 'mean', 'median' and 'all'")
+    choice("gap", gap, (*GAPS, "all"))
+    choice("nonfinite", nonfinite, NONFINITE)
+    scores, member = scored(scores, member)
+    scores = scores.astype(np.float64, copy=False)
     missing = np.isnan(scores)
     if nonfinite == "error":
         _refuse(missing, member)
@@ -65,12 +67,12 @@ def vulnerability(
 
 def order(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
     """Samples from the most to the least vulnerable, ties in sample order, NaN last."""
-    return np.argsort(-np.asarray(values, dtype=np.float64), kind="stable")
+    return np.argsort(-numbers(values, "values", "samples").astype(np.float64), kind="stable")
 
 
 def positions(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
     """Position of each sample in :func:`order`, from 0."""
-    return _Ranking.of(np.asarray(values, dtype=np.float64)).positions
+    return _Ranking.of(numbers(values, "values", "samples")).positions
 
 
 def top_count(samples: int, percent: float, *, exact: bool = False) -> int:
@@ -78,7 +80,13 @@ def top_count(samples: int, percent: float, *, exact: bool = False) -> int:
 
     The published code rounds q / 100 first, which can push the ceiling up by one (7 % of 50,000 are 3,501), and so do
     we unless ``exact``.
+
+    Raises:
+        ConfigError: no samples, or a percentage that is not from 0 to 100.
     """
+    whole("samples", samples, 1)
+    if not isinstance(percent, Real) or not 0 <= percent <= 100:
+        raise ConfigError(f"percent is {percent!r:.60}: a share of samples is a number from 0 to 100")
     share = Fraction(str(percent)) / 100 if exact else percent / 100
     return max(1, math.ceil(samples * share))
 
@@ -87,6 +95,9 @@ def spearman(a: Float[np.ndarray, " sample"], b: Float[np.ndarray, " sample"]) -
     """Spearman's rank correlation, ties sharing their mean rank; NaN below two samples or for a constant side."""
     from scipy.stats import rankdata
 
+    a, b = numbers(a, "a", "samples"), numbers(b, "b", "samples")
+    if a.shape != b.shape:
+        raise DataError(f"a {a.shape} and b {b.shape} must be of the same samples")
     if len(a) < 2:
         return math.nan
     x, y = (ranks - ranks.mean() for ranks in (rankdata(a), rankdata(b)))
@@ -103,12 +114,23 @@ def top_agreement(
         values: vulnerabilities, a row per run.
         percent: share of samples that make the top, in percent.
         chosen: rows to compare.
+
+    Raises:
+        DataError: other values than numbers, or NaN in a chosen row.
+        ConfigError: no rows, a row that is not there, or as :func:`top_count`.
     """
+    values = numbers(values, "values", "runs", "samples")
+    whole("number of chosen runs", len(chosen), 1)
+    for run in chosen:
+        whole("chosen run", run, 0, len(values) - 1)
+        if np.isnan(values[run]).any():
+            raise DataError(f"values of run {run} have NaN: a sample without a value has no rank")
     return _top_agreement([_Ranking.of(values[run]) for run in chosen], percent)
 
 
 def displaced(ranked: Int[np.ndarray, "run sample"], percent: float) -> Bool[np.ndarray, "run sample"]:
     """Samples in another run's top ``percent`` % but not in this run's, from the positions of each run."""
+    ranked = numbers(ranked, "ranked", "runs", "samples")
     top = ranked < top_count(ranked.shape[1], percent)
     return top.any(axis=0) & ~top
 
@@ -126,6 +148,7 @@ def displacement(
     Returns:
         Share whose 100 * position / N is at most q + delta; NaN where no sample is displaced.
     """
+    ranked = numbers(ranked, "ranked", "runs", "samples")
     moved = displaced(ranked, percent)
     near = (100 * ranked / ranked.shape[1])[:, None, :] <= (percent + np.asarray(deltas))[None, :, None]
     with np.errstate(invalid="ignore"):
@@ -136,7 +159,13 @@ def top_by_chance(samples: int, size: int, runs: int = 2) -> tuple[float, float,
     """Expected intersection and union of ``runs`` independent random tops of ``size`` samples, and their quotient.
 
     The quotient of two tops is q / (2 - q) for a share q = size / samples.
+
+    Raises:
+        ConfigError: no samples, a size that is not from 1 to these, or no runs.
     """
+    whole("samples", samples, 1)
+    whole("size", size, 1, samples)
+    whole("runs", runs, 1)
     share = size / samples
     intersection, union = samples * share**runs, samples * (1 - (1 - share) ** runs)
     return intersection, union, intersection / union
@@ -164,7 +193,8 @@ def rank_bins(values: Float[np.ndarray, " sample"], edges: Sequence[float] = BIN
     Returns:
         ``bin count min max mean``, from the most vulnerable bin on.
     """
-    ranked = np.asarray(values)[order(values)]
+    values = numbers(values, "values", "samples")
+    ranked = values[order(values)]
     rows = []
     for low, high in pairwise(edges):
         start = 0 if low == edges[0] else math.floor(ranked.size * low / 100)

@@ -9,14 +9,16 @@ without members or without non-members is put at chance.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lira.errors import ConfigError, DataError
+from lira.arguments import choice, fraction, numbers, scored
+from lira.errors import DataError
 
 Nonfinite = Literal["error", "official"]
+NONFINITE = get_args(Nonfinite)
 LARGEST = np.finfo(np.float64).max
 
 
@@ -54,8 +56,8 @@ def threshold_at_fpr(
         Threshold, achieved FPR and TPR; the threshold is ``inf`` where nothing can be flagged.
 
     Raises:
-        DataError: NaN scores, or no members or no non-members.
-        ConfigError: an FPR that is not a fraction.
+        DataError: NaN scores, other values than numbers, or no members or no non-members.
+        ConfigError: an FPR that is not a fraction, or an unknown ``nonfinite``.
     """
     ordered = Ordered.of(scores, member, nonfinite=nonfinite)
     if ordered.one_class:
@@ -116,7 +118,14 @@ def curve(
 def flagged(
     scores: Float[np.ndarray, "model sample"], thresholds: Float[np.ndarray, " model"]
 ) -> Bool[np.ndarray, "model sample"]:
-    """Samples whose score reaches their target's threshold; none where that is infinite, nor where the score is NaN."""
+    """Samples whose score reaches their target's threshold; none where that is infinite, nor where the score is NaN.
+
+    Raises:
+        DataError: shapes that do not match, or other values than numbers.
+    """
+    scores, thresholds = numbers(scores, "scores"), numbers(thresholds, "thresholds")
+    if scores.ndim != 2 or thresholds.shape != scores.shape[:1]:
+        raise DataError(f"scores {scores.shape} must be [models, samples] and thresholds {thresholds.shape} [models]")
     return (np.clip(scores, -LARGEST, LARGEST) >= thresholds[:, None]) & np.isfinite(thresholds)[:, None]
 
 
@@ -132,9 +141,9 @@ class Ordered:
         cls, scores: np.ndarray, member: np.ndarray, *, nonfinite: Nonfinite = "error", name: str = "the target"
     ) -> "Ordered":
         """Checks and sorts the scores of one target, which errors call ``name``."""
-        scores, member = np.asarray(scores, dtype=np.float64), np.asarray(member, dtype=bool)
-        if scores.ndim != 1 or scores.shape != member.shape:
-            raise DataError(f"scores {scores.shape} and member {member.shape} of {name} must both be [samples]")
+        choice("nonfinite", nonfinite, NONFINITE)
+        scores, member = scored(scores, member, "samples", of=f" of {name}")
+        scores = scores.astype(np.float64, copy=False)
         ordered = cls(np.sort(scores[member]), np.sort(scores[~member]))
         if nonfinite == "official":
             return cls(ordered.inside[np.isfinite(ordered.inside)], ordered.outside[np.isfinite(ordered.outside)])
@@ -155,8 +164,7 @@ class Ordered:
 
     def threshold(self, fpr: float) -> float:
         """The lowest score that flags at most the share ``fpr`` of the non-members; inf if there is none."""
-        if not 0 <= fpr <= 1:
-            raise ConfigError(f"fpr is {fpr}: a false positive rate is a fraction from 0 to 1")
+        fraction("fpr", fpr, "a false positive rate")
         allowed = np.searchsorted(np.arange(1, self.outside.size + 1) / self.outside.size, fpr, side="right")
         if allowed == self.outside.size:
             return float(min(self.inside[0], self.outside[0]))

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from lira.arguments import numbers
+
 TRIMMED = 0.1
 
 
@@ -72,7 +74,7 @@ class Influence(NamedTuple):
 
 def influence(values: Float[np.ndarray, " value"]) -> Influence:
     """Leave-one-out influence of each value on the mean of those that are not NaN."""
-    values = np.asarray(values, dtype=np.float64)
+    values = numbers(values, "values", "targets").astype(np.float64)
     shift, flagged = np.full(values.size, np.nan), np.zeros(values.size, dtype=bool)
     defined = np.flatnonzero(~np.isnan(values))
     if defined.size > 1:
@@ -87,10 +89,10 @@ def influence(values: Float[np.ndarray, " value"]) -> Influence:
 
 
 def _defined(values) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float64)
+    values = numbers(values, "values").astype(np.float64)
     return values[~np.isnan(values)]
 
 
 def _finite(values) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float64)
+    values = numbers(values, "values").astype(np.float64)
     return values[np.isfinite(values)]

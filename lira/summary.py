@@ -29,10 +29,11 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from lira import store
+from lira.arguments import scored, scored_by_attack
 from lira.calibration import positive_predictive_value, resolution
 from lira.cores import cores
-from lira.errors import StoreError
-from lira.results import COLUMNS, RUN_KEYS, read_csv, with_run, write_csv
+from lira.errors import DataError, StoreError
+from lira.results import COLUMNS, RATES, RUN_KEYS, read_csv, with_run, write_csv
 from lira.roc import summary as roc_summary
 from lira.statistics import influence, trimmed_mean
 from lira.uncertainty import DRAWS, Draws, Rates, interval, resample_auc, resample_rates, two_way_variance
@@ -59,12 +60,17 @@ def summarise(
 
     Returns:
         The columns of ``summary.csv``, see the module; ``null`` is NaN.
+
+    Raises:
+        DataError: as :func:`lira.calibration.calibrate`, or metrics of other attacks or targets than the scores.
+        ConfigError: draws or a seed that are no counts.
     """
+    member = scored_by_attack(scores, member)
     drawn = Draws.of(member.shape[1], len(member), draws, seed)
     rows = []
     for attack, stored in scores.items():
-        values = np.asarray(stored)
-        own = metrics[metrics["attack"] == attack]
+        values, _ = scored(stored, member, of=f" of {attack}")
+        own = _rates_of(attack, metrics, len(member))
         shadow = own.loc[own["mode"] == "shadow", "fpr"].unique()
         resampled = resample_rates(values, member, drawn, own["fpr"].unique(), shadow)
         resampled = dict(zip(("target", "shadow"), resampled, strict=True))
@@ -129,6 +135,18 @@ def null_means(controls: pd.DataFrame) -> pd.DataFrame:
     for attack, rates in controls.groupby("attack", sort=False):
         rows.append((attack, "target", np.nan, np.nan, "auc", rates.drop_duplicates("target")["auc"].mean()))
     return pd.DataFrame(rows, columns=[*KEYS, "null"])
+
+
+def _rates_of(attack: str, metrics: pd.DataFrame, targets: int) -> pd.DataFrame:
+    if lacking := [name for name in RATES if name not in metrics]:
+        raise DataError(f"metrics have no column {lacking[0]!r}: they are what calibrate returns")
+    rates = metrics[metrics["attack"] == attack]
+    if rates.empty:
+        raise DataError(f"metrics have no rows of {attack}, of which there are scores")
+    for (mode, fpr), found in rates.groupby(["mode", "fpr"])["target"]:
+        if set(found) != set(range(targets)):
+            raise DataError(f"metrics of {attack}, {mode}, FPR {fpr} are not of the {targets} targets of the scores")
+    return rates
 
 
 def _rate_rows(rates: pd.DataFrame, resampled: Rates, drawn: Draws) -> Iterator[dict]:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from lira.arguments import fractions, numbers, scored, whole
 from lira.cores import cores
-from lira.errors import DataError
+from lira.errors import ConfigError, DataError
 from lira.roc import LARGEST
 
 LEVEL = 0.95
@@ -37,7 +38,10 @@ def clopper_pearson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
     """
     from scipy.special import betaincinv
 
-    successes, trials = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    given = {"successes": successes, "trials": trials}
+    successes, trials = (numbers(counts, name).astype(np.float64) for name, counts in given.items())
+    if successes.shape != trials.shape:
+        raise DataError(f"successes {successes.shape} and trials {trials.shape} must be of one shape")
     if not ((successes >= 0) & (successes <= trials) & np.isfinite(trials)).all():
         raise DataError("successes are counts from 0 to the number of trials")
     failures, tail = trials - successes, (1 - LEVEL) / 2
@@ -54,7 +58,13 @@ class Draws(NamedTuple):
 
     @classmethod
     def of(cls, samples: int, targets: int, draws: int = DRAWS, seed: int = 0) -> "Draws":
-        """Draws as many samples and as many targets as there are, with replacement."""
+        """Draws as many samples and as many targets as there are, with replacement.
+
+        Raises:
+            ConfigError: what is no count.
+        """
+        for name, value in (("samples", samples), ("targets", targets), ("draws", draws), ("seed", seed)):
+            whole(name, value, 0)
         generator = np.random.default_rng(seed)
         return cls(_resample(samples, draws, generator), _resample(targets, draws, generator))
 
@@ -101,7 +111,15 @@ def resample_rates(
 
     Returns:
         Rates per FPR at own thresholds, and per FPR at shadow thresholds.
+
+    Raises:
+        DataError: shapes that do not match, NaN scores, or membership that is neither 0 nor 1.
+        ConfigError: FPRs that are not a list of fractions, each once, or ``shadow`` that are none of them.
     """
+    scores, member = _checked(scores, member, draws)
+    fractions("fpr", fprs, "a false positive rate")
+    if others := set(shadow) - set(fprs):
+        raise ConfigError(f"shadow has {min(others)}: it is none of the fprs")
     shape = (len(scores), draws.samples.shape[1])
     own, above = ({fpr: Rates(np.empty(shape), np.empty(shape)) for fpr in of} for of in (fprs, shadow))
     chosen = {fpr: np.empty(shape) for fpr in fprs}
@@ -152,7 +170,14 @@ def resample_auc(
 
     The AUC is the mean over members of the share of non-members below them, and the mean over non-members of the share
     of members above; a draw weighs the samples of both anew.
+
+    Raises:
+        DataError: shapes that do not match, NaN scores, membership that is neither 0 nor 1, or a target without
+            members or non-members.
     """
+    scores, member = _checked(scores, member, draws)
+    if (lone := member.all(axis=1) | ~member.any(axis=1)).any():
+        raise DataError(f"target {lone.argmax()} has only members or only non-members, so it has no ROC: leave it out")
     times = draws.samples.astype(np.float32)
     shares, members = np.empty(scores.shape, dtype=np.float32), member.astype(np.float32)
 
@@ -172,6 +197,15 @@ def resample_auc(
         inside = ((shares * members) @ times) / (members @ times)
         outside = ((shares * (1 - members)) @ times) / ((1 - members) @ times)
     return inside + outside - auc[:, None]
+
+
+def _checked(scores, member, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+    scores, member = scored(scores, member)
+    if len(draws.samples) != scores.shape[1]:
+        raise DataError(f"draws are of {len(draws.samples)} samples, scores of {scores.shape[1]}")
+    if (missing := np.isnan(scores).any(axis=1)).any():
+        raise DataError(f"scores of target {missing.argmax()} are NaN: retrain or remove that model")
+    return scores, member
 
 
 def _fill(rates: Rates, target: int, counts, totals) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lira.agreement import measure_agreement, scenarios, set_agreement
-from lira.errors import DataError, StoreError
+from lira.errors import ConfigError, DataError, StoreError
 from lira.results import COLUMNS, read_csv, write_csv
 from lira.vulnerability import SUPPORTS
 
@@ -87,6 +87,30 @@ def test_too_many_runs():
         set_agreement(np.zeros((25, 3), dtype=bool), 2)
     with pytest.raises(DataError, match=r"must be \[runs, samples\]"):
         set_agreement(np.zeros(3, dtype=bool), 1)
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, "2", None, True])
+def test_a_choice_is_of_a_whole_number_of_runs(k):
+    with pytest.raises(ConfigError, match=f"k is {k!r}: a whole number is needed, at least 1"):
+        set_agreement(np.ones((3, 5), dtype=bool), k)
+    assert np.isnan(set_agreement(np.ones((3, 5), dtype=bool), 10**9)).all()
+
+
+@pytest.mark.parametrize("sets", [np.full((3, 5), np.nan), np.full((3, 5), "1"), np.full((3, 5), 2), [[1], [1, 0]]])
+def test_what_are_no_sets(sets):
+    with pytest.raises(DataError, match="sets (has other values|is an array of <U1|is no array)"):
+        set_agreement(sets, 2)
+    with pytest.raises(DataError, match="variants (has other values|is an array of <U1|is no array)"):
+        scenarios(np.ones((2, 5), dtype=bool), sets, list("abc")[: len(sets)])
+
+
+def test_each_variant_has_a_label_and_the_same_samples():
+    sets = np.ones((3, 5), dtype=bool)
+    for labels in (["a"], ["a", "b", "c", "d"]):
+        with pytest.raises(DataError, match=f"3 variants have {len(labels)} labels: each variant needs one"):
+            scenarios(sets, sets, labels)
+    with pytest.raises(DataError, match=r"reference \(3, 5\) and variants \(3, 4\) must be of the same samples"):
+        scenarios(sets, sets[:, 1:], ["a", "b", "c"])
 
 
 def run_folder(study, seed, *, samples=50, fprs=(0.001, 0.01), regime="aof", name="samples.csv"):

@@ -40,7 +40,14 @@ def test_one_model_is_a_plain_draw():
     ("arguments", "message"),
     [
         ({"models": 0}, "at least 1 shadow model"),
-        ({"samples": -1}, "cannot be negative"),
+        ({"models": 8.5}, "models is 8.5: a whole number"),
+        ({"samples": -1}, "samples is -1: a whole number is needed, at least 0"),
+        ({"fraction": -1}, "fraction is -1: the share of members"),
+        ({"fraction": np.nan}, "fraction is nan"),
+        ({"fraction": "0.5"}, "fraction is '0.5'"),
+        ({"seed": None}, "seed is None: a whole number"),
+        ({"seed": -1}, "seed is -1: a whole number"),
+        ({"seed": 2**32, "generator": "legacy"}, "from 0 to 4294967295"),
         ({"generator": "mt"}, "allowed are 'default_rng' and 'legacy'"),
     ],
 )

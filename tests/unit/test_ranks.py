@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from lira import store
-from lira.errors import ConfigError, DataError
+from lira.errors import ConfigError, DataError, LiraError
 from lira.ranks import (
     displacement,
     displacement_by_chance,
@@ -84,6 +84,31 @@ def test_top_count():
     assert top_count(50_000, 7) == 3501  # the rounding of the published code
     assert top_count(50_000, 7, exact=True) == 3500
     assert top_count(50_000, 10.38, exact=True) == 5190
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: top_count(10, 200), "percent is 200: a share of samples is a number from 0 to 100"),
+        (lambda: top_count(10, -5, exact=True), "percent is -5"),
+        (lambda: top_count(10, np.nan), "percent is nan"),
+        (lambda: top_count(0, 5), "samples is 0: a whole number is needed, at least 1"),
+        (lambda: top_by_chance(10, -1), "size is -1: a whole number is needed, from 1 to 10"),
+        (lambda: top_by_chance(10, 20), "size is 20: a whole number is needed, from 1 to 10"),
+        (lambda: top_by_chance(10, 5, 0), "runs is 0: a whole number is needed, at least 1"),
+        (lambda: top_agreement(np.full((2, 9), np.nan), 50, [0, 1]), "values of run 0 have NaN"),
+        (lambda: top_agreement(np.ones((2, 9)), 50, [0, 2]), "chosen run is 2: a whole number is needed, from 0 to 1"),
+        (lambda: top_agreement(np.ones((2, 9)), 50, []), "number of chosen runs is 0"),
+        (lambda: top_agreement(np.ones(9), 50, [0]), r"values \(9,\) must be \[runs, samples\]"),
+        (lambda: displacement(np.ones(9), 50), r"ranked \(9,\) must be \[runs, samples\]"),
+        (lambda: spearman([1, 2], [1, 2, 3]), r"a \(2,\) and b \(3,\) must be of the same samples"),
+        (lambda: order(["a"]), "values is an array of <U1"),
+        (lambda: positions([1j]), "values is an array of complex128"),
+    ],
+)
+def test_wrong_arguments(call, said):
+    with pytest.raises(LiraError, match=said):
+        call()
 
 
 def test_top_agreement_of_the_same_run():
