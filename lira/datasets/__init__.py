@@ -80,6 +80,8 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
     parts = split(arrays, settings, seed)
     classes = check_labels(arrays, parts["pool"])
     size = size or arrays.size
+    if not size and not isinstance(arrays.x, np.ndarray):
+        raise DataError(f"{arrays.origin}: its images are in no one array: set image_size")
     known = arrays.mean is not None
     statistics, checksum = None if known else _statistics(), hashlib.sha256()
     attributes = {

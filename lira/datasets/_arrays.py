@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
+from lira.arguments import numbers
 from lira.config.sections import MOST
 from lira.errors import DataError
 
@@ -81,11 +82,79 @@ def from_user(given: Any, origin: str, kind: str) -> Arrays:
         y_test = labels(given["y_test"], f"{origin}: y_test", x_test)
         test = np.arange(len(x), len(x) + len(x_test))
         x, y = np.concatenate([x, x_test]), np.concatenate([y, y_test])
-    scale = _number(given.get("scale", 255 if kind == "image" else 1), f"{origin}: scale")
-    classes = _number(given["classes"], f"{origin}: classes") if "classes" in given else None
-    if classes and (classes != int(classes) or classes > MOST):
-        raise DataError(f"{origin}: classes is {classes:g}: a whole number of at most {MOST} is needed")
-    return Arrays(x, y, origin, scale, classes and int(classes), test=test)
+    scale = given.get("scale", 255 if kind == "image" else 1)
+    return checked(Arrays(x, y, origin, scale, given.get("classes"), test=test), origin, kind)
+
+
+def checked(given: Arrays, source: str, kind: str) -> Arrays:
+    """The user's own dataset as arrays, where all that is stated of it can be so.
+
+    Args:
+        given: What the user's code returned.
+        source: Where it comes from, for messages.
+        kind: ``image`` or ``tabular``.
+
+    Raises:
+        DataError: something is of another kind, of another length or out of range.
+    """
+    x = _pictures(given.x, f"{source}: x") if kind == "image" else table(given.x, f"{source}: x")
+    y = labels(given.y, f"{source}: y", x)
+    train, test = (_indices(getattr(given, name), f"{source}: {name}", len(y)) for name in ("train", "test"))
+    if train is not None and test is not None and len(both := np.intersect1d(train, test)):
+        raise DataError(f"{source}: sample {both[0]} is in both train and test")
+    if not isinstance(given.origin, str):
+        raise DataError(f"{source}: origin is {given.origin!r:.60}: text is needed")
+    width = len(x[0]) if len(x) else 0
+    mean, std = (_per_channel(getattr(given, name), f"{source}: {name}", width) for name in ("mean", "std"))
+    if (mean is None) != (std is None):
+        raise DataError(f"{source}: mean and std are needed together or not at all")
+    if std is not None and not (std > 0).all():
+        raise DataError(f"{source}: std is {std.min():g} somewhere: numbers above 0 are needed")
+    scale = _number(given.scale, f"{source}: scale")
+    classes, size = (_count(getattr(given, name), f"{source}: {name}") for name in ("classes", "size"))
+    return Arrays(x, y, given.origin, scale, classes, train, test, mean, std, size)
+
+
+def _pictures(x: Any, place: str) -> np.ndarray | Sequence[np.ndarray]:
+    """Images in one array, or of different sizes; a sequence that may read them one by one is not read to the end."""
+    if isinstance(x, Sequence) and not isinstance(x, list | tuple | str):
+        images([x[0]], f"{place}[0]")
+        return x
+    if not isinstance(x, list | tuple) or len({np.shape(image) for image in x}) < 2:
+        return images(x, place)
+    found = [images([image], f"{place}[{index}]")[0] for index, image in enumerate(x)]
+    if len({len(image) for image in found}) > 1:
+        raise DataError(f"{place} has images of different numbers of channels")
+    return found
+
+
+def _indices(given: Any, place: str, samples: int) -> Int[np.ndarray, " index"] | None:
+    if given is None:
+        return None
+    found = numbers(given, place)
+    if found.size and (found.ndim != 1 or found.dtype.kind not in "iu" or found.min() < 0 or found.max() >= samples):
+        raise DataError(f"{place} has other values than indices of samples, from 0 to {samples - 1}")
+    if len(np.unique(found)) < found.size:
+        raise DataError(f"{place} has a sample more than once")
+    return found.reshape(-1).astype(np.int64)
+
+
+def _per_channel(given: Any, place: str, width: int) -> Float[np.ndarray, " channel"] | None:
+    if given is None:
+        return None
+    found = numbers(given, place)
+    if found.shape != (width,) or not np.isfinite(found).all():
+        raise DataError(f"{place} is {found.tolist()!r:.60}: {width} finite numbers are needed, as x has {width}")
+    return found.astype(np.float64)
+
+
+def _count(given: Any, place: str) -> int | None:
+    if given is None:
+        return None
+    found = _number(given, place)
+    if found != int(found) or found > MOST:
+        raise DataError(f"{place} is {found:g}: a whole number of at most {MOST} is needed")
+    return int(found)
 
 
 def images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height width"]:
@@ -94,7 +163,7 @@ def images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height width
     Raises:
         DataError: no images of uint8.
     """
-    x = _numbers(x, place)
+    x = numbers(x, place)
     if x.dtype != np.uint8:
         raise DataError(f"{place} is {x.dtype}: images are uint8, from 0 to 255")
     if x.ndim in (3, 4) and 0 in x.shape[1:]:
@@ -114,7 +183,7 @@ def table(x: Any, place: str) -> Shaped[np.ndarray, "sample feature"]:
     Raises:
         DataError: no such table.
     """
-    x = _numbers(x, place)
+    x = numbers(x, place)
     if x.ndim != 2 or not x.shape[1]:
         raise DataError(f"{place} is {list(x.shape)}: tabular data is [N, features]")
     return x
@@ -126,7 +195,7 @@ def labels(y: Any, place: str, x: Sequence) -> Int[np.ndarray, " sample"]:
     Raises:
         DataError: of another length, or not whole numbers.
     """
-    y = _numbers(y, place)
+    y = numbers(y, place)
     if y.ndim != 1 or len(y) != len(x):
         raise DataError(f"{place} is {list(y.shape)}: one label for each of the {len(x)} samples is needed")
     whole = np.asarray(y, np.float64)
@@ -136,17 +205,10 @@ def labels(y: Any, place: str, x: Sequence) -> Int[np.ndarray, " sample"]:
 
 
 def _number(value: Any, place: str) -> float:
-    value = _numbers(value, place)
+    value = numbers(value, place)
     if value.size != 1 or not 0 < value.item() < np.inf:
         raise DataError(f"{place} is {value.tolist()!r:.50}: one number above 0 is needed")
     return float(value.item())
-
-
-def _numbers(values: Any, place: str) -> np.ndarray:
-    values = np.asarray(values)
-    if values.dtype.kind not in "buif":
-        raise DataError(f"{place} is an array of {values.dtype}: numbers are needed")
-    return values
 
 
 def check_labels(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> int:

@@ -1,6 +1,7 @@
 """Prepared datasets: a written-down split, statistics of the pool, a checksum, and errors that name file and place."""
 
 import sys
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from lira import datasets
 from lira.config import Dataset, load_study
-from lira.datasets import prepare_data, read_part
+from lira.datasets import Arrays, prepare_data, read_part
 from lira.errors import ConfigError, DataError
 
 RNG = np.random.default_rng(0)
@@ -181,6 +182,7 @@ NAN = np.where(np.arange(280).reshape(40, 7) == 52, np.nan, TABLE)
         ("image", {"x": X[..., :0], "y": Y}, r"own.npz: x is \[40, 3, 6, 0\]: its images have no pixels"),
         ("image", {"x": X[:, 0, :0], "y": Y}, r"own.npz: x is \[40, 0, 5\]: its images have no pixels"),
         ("tabular", {"x": TABLE.astype(str), "y": Y}, "own.npz: x is an array of <U.*: numbers are needed"),
+        ("tabular", {"x": TABLE, "y": Y, "scale": np.nan}, "own.npz: scale is nan: one number above 0"),
         ("tabular", {"x": TABLE.astype(object), "y": Y}, "own.npz cannot be read .*allow_pickle=False"),
     ],
 )
@@ -245,6 +247,54 @@ def test_own_functions(tmp_path, monkeypatch):
             prepared(Dataset(source="no_such_module:f", kind="tabular"), tmp_path)
     finally:
         sys.modules.pop("own_loaders", None)
+
+
+PICTURES = [image[:, : 5 + index % 2] for index, image in enumerate(X)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "said"),
+    [
+        ("tabular", {"train": np.arange(30), "test": np.arange(20, 40)}, "sample 20 is in both train and test"),
+        ("tabular", {"test": [-1, 3]}, "test has other values than indices of samples, from 0 to 39"),
+        ("tabular", {"train": [3, 40]}, "train has other values than indices"),
+        ("tabular", {"train": [0.5]}, "train has other values than indices"),
+        ("tabular", {"test": [3, 3]}, "test has a sample more than once"),
+        ("tabular", {"scale": 0}, "scale is 0: one number above 0"),
+        ("tabular", {"scale": None}, "scale is an array of object"),
+        ("tabular", {"mean": [0] * 7}, "mean and std are needed together"),
+        ("tabular", {"mean": [0] * 6, "std": [1] * 7}, r"mean is \[0.*: 7 finite numbers are needed, as x has 7"),
+        ("tabular", {"mean": [0] * 7, "std": [1] * 6 + [0]}, "std is 0 somewhere: numbers above 0"),
+        ("tabular", {"mean": [0] * 7, "std": [np.nan] * 7}, "std is .*: 7 finite numbers"),
+        ("tabular", {"y": np.stack([Y, Y], 1)}, r"y is \[40, 2\]: one label for each"),
+        ("tabular", {"y": Y + 0.5}, r"y\[0\] is 0.5: labels are whole numbers"),
+        ("tabular", {"y": Y.astype(str)}, "y is an array of <U"),
+        ("tabular", {"x": None}, "x is an array of object: numbers are needed"),
+        ("tabular", {"x": [[1.0], [1.0, 2.0]]}, "x is no array of numbers"),
+        ("tabular", {"classes": "4"}, "classes is an array of <U1"),
+        ("tabular", {"classes": 4.5}, "classes is 4.5: a whole number"),
+        ("tabular", {"origin": None}, "origin is None: text is needed"),
+        ("image", {"x": X, "size": -3}, "size is -3: one number above 0"),
+        ("image", {"x": X / 255}, "x is float64: images are uint8"),
+        ("image", {"x": [*PICTURES[1:], X[0] / 255]}, r"x\[39\] is float64: images are uint8"),
+        ("image", {"x": [*PICTURES[1:], X[0, :1]]}, "x has images of different numbers of channels"),
+        ("image", {"x": PICTURES}, "mine: its images are in no one array: set image_size"),
+    ],
+)
+def test_what_is_wrong_with_the_arrays_of_an_own_function_is_named(tmp_path, monkeypatch, kind, changes, said):
+    given = {"x": TABLE, "y": Y, "origin": "mine", **changes}
+    monkeypatch.setitem(sys.modules, "own_arrays", SimpleNamespace(load=lambda: Arrays(**given)))
+    with pytest.raises(DataError, match=said) as error:
+        prepared(Dataset(source="own_arrays:load", kind=kind), tmp_path)
+    assert str(error.value).startswith("mine:" if "mine:" in said else "own_arrays:load: ")
+    assert "\n" not in str(error.value)
+
+
+def test_arrays_of_an_own_function_may_be_lists(tmp_path, monkeypatch):
+    given = Arrays(PICTURES, Y.tolist(), "mine", 255, test=[0, 1, 2, 3, 4], size=6)
+    monkeypatch.setitem(sys.modules, "own_arrays", SimpleNamespace(load=lambda: given))
+    found = prepared(Dataset(source="own_arrays:load", kind="image"), tmp_path)
+    assert found.x.shape == (35, 3, 6, 6) and found.y.tolist() == Y[5:].tolist()
 
 
 def test_synthetic_samples_are_purchase_like(tmp_path):
