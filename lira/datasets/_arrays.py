@@ -118,7 +118,8 @@ def checked(given: Arrays, source: str, kind: str) -> Arrays:
 def _pictures(x: Any, place: str) -> np.ndarray | Sequence[np.ndarray]:
     """Images in one array, or of different sizes; a sequence that may read them one by one is not read to the end."""
     if isinstance(x, Sequence) and not isinstance(x, list | tuple | str):
-        images([x[0]], f"{place}[0]")
+        if len(x):
+            images([x[0]], f"{place}[0]")
         return x
     if not isinstance(x, list | tuple) or len({np.shape(image) for image in x}) < 2:
         return images(x, place)

@@ -1,6 +1,8 @@
 """Prepared datasets: a written-down split, statistics of the pool, a checksum, and errors that name file and place."""
 
 import sys
+from collections import UserList
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import h5py
@@ -295,6 +297,21 @@ def test_arrays_of_an_own_function_may_be_lists(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "own_arrays", SimpleNamespace(load=lambda: given))
     found = prepared(Dataset(source="own_arrays:load", kind="image"), tmp_path)
     assert found.x.shape == (35, 3, 6, 6) and found.y.tolist() == Y[5:].tolist()
+
+
+class Album(UserList):
+    """Pictures that are read one by one."""
+
+
+@pytest.mark.parametrize(
+    ("pictures", "said"),
+    [(PICTURES, None), ([X[0] / 255, *PICTURES[1:]], r"own_arrays:load: x\[0\] is float64"), ([], "no samples")],
+)
+def test_pictures_of_an_own_function_may_be_read_one_by_one(tmp_path, monkeypatch, pictures, said):
+    given = Arrays(Album(pictures), Y[: len(pictures)], "mine", 255, size=6)
+    monkeypatch.setitem(sys.modules, "own_arrays", SimpleNamespace(load=lambda: given))
+    with pytest.raises(DataError, match=said) if said else nullcontext():
+        assert prepared(Dataset(source="own_arrays:load", kind="image"), tmp_path).x.shape == (40, 3, 6, 6)
 
 
 def test_synthetic_samples_are_purchase_like(tmp_path):
