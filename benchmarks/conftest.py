@@ -5,6 +5,7 @@ was read or sorted, and which share of this machine's own speed at that (all cor
 reached. No time is ever asserted.
 """
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -14,7 +15,7 @@ import pytest
 
 from lira import store
 from lira.attacks import score_file
-from lira.cores import cores
+from lira.cores import available, cores
 from lira.membership import balanced_membership
 
 LINES = pytest.StashKey[list[tuple]]()
@@ -33,6 +34,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.stash[LINES] = []
+    os.environ["OMP_NUM_THREADS"] = str(available())  # whatever a shell says that runs tests, too
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -20,6 +20,7 @@ import numpy as np
 
 from lira import store
 from lira.config import RECIPE_VERSION, Architecture, Dataset, Recipe
+from lira.cores import cores
 from lira.datasets import prepare_data
 from lira.membership import balanced_membership
 
@@ -172,10 +173,9 @@ def peak(arguments: Sequence[str], folder: Path) -> int:
 def measured(name: str, folder: Path, models: int, samples: int, views: int) -> tuple[float, float]:
     """Bytes a step takes beside its imports, and its bound."""
     step = STEPS[name]
-    cores = len(os.sched_getaffinity(0))
     imports = f"import {step.imports}, lira.cli"
     used = call([*name.split()[:1], *step.arguments(models)], folder) - peak(["-c", imports], folder)
-    return used, step.bound(models, samples, views, cores) + SLACK
+    return used, step.bound(models, samples, views, cores()) + SLACK
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import torch
 from plain_training import Loop, query_alone
 from training_speed import BENCHMARKS, Benchmark, Jobs, Ours, contest, matmul
 
-from lira.cores import cores
+from lira.cores import available
 from lira.models import build
 from lira.query import query
 from lira.streams import QUERY, Streams
@@ -26,7 +26,7 @@ CPU_COHORT = {"purchase100/fcn/baseline": 1}
 @pytest.fixture
 def all_cores():
     before = torch.get_num_threads()
-    torch.set_num_threads(cores())
+    torch.set_num_threads(available())
     yield
     torch.set_num_threads(before)
 

@@ -18,7 +18,7 @@ from plain_training import Loop
 from torch.utils.flop_counter import FlopCounterMode
 
 from lira.config import Architecture, Recipe, load_study, read_yaml
-from lira.cores import cores
+from lira.cores import available
 from lira.datasets import Part
 from lira.models import build, initialise
 from lira.streams import INITIAL, Streams, generator
@@ -113,7 +113,7 @@ class Jobs:
     def __init__(self, *arguments):
         context = multiprocessing.get_context("spawn")
         self.pipes, self.processes = [], []
-        for _ in range(cores()):
+        for _ in range(available()):
             mine, theirs = context.Pipe()
             self.processes.append(context.Process(target=_job, args=(theirs, *arguments), daemon=True))
             self.processes[-1].start()
