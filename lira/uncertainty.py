@@ -153,10 +153,13 @@ def medians_of_others(thresholds: Float[np.ndarray, "target draw"]) -> Float[np.
     values, place = np.take_along_axis(thresholds, order, axis=0), np.arange(len(thresholds))[:, np.newaxis]
     finite = np.isfinite(values)
     others = finite.sum(axis=0) - finite
-    found = np.zeros_like(values)
+    middles = []
     for middle in ((others - 1) // 2, others // 2):  # of the others in ascending order
         row = middle + (finite & (middle >= place))
-        found += np.take_along_axis(values, np.clip(row, 0, len(values) - 1), axis=0) / 2
+        middles.append(np.take_along_axis(values, np.clip(row, 0, len(values) - 1), axis=0))
+    low, high = middles
+    with np.errstate(over="ignore"):
+        found = np.where(np.isfinite(low + high), (low + high) / 2, low / 2 + high / 2)  # the largest have no sum
     found[others == 0] = np.inf
     medians = np.empty_like(found)
     np.put_along_axis(medians, order, found, axis=0)
