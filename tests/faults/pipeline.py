@@ -110,7 +110,9 @@ class Pipeline:
         return said
 
     def tables(self):
-        return {path.name: path.read_bytes() for path in sorted(self.path("paper", "tables").iterdir())}
+        """The table in all its forms, and every CSV file that it rests on."""
+        files = [*self.path("paper", "tables").iterdir(), *self.path("runs").rglob("*.csv")]
+        return {path.relative_to(self.path()): path.read_bytes() for path in sorted(files)}
 
     def job(self, process, step, known=()):
         """The process of a step, as soon as Snakemake has started it: one that is not ``known``. None at the end."""
