@@ -177,8 +177,15 @@ def planned(study_file: Path) -> list:
 
 
 def files(jobs: Iterable) -> int:
-    """Files a study leaves on the shared file system, with Snakemake's record of each output."""
-    return sum(2 * len(job.output) + len(job.log) + (job.benchmark is not None) for job, _ in jobs)
+    """Files a study leaves on the shared file system, with Snakemake's record of each output and checksums."""
+    from lira.results import COLUMNS
+
+    total = 0
+    for job, _ in jobs:
+        outputs = [Path(output) for output in job.output]
+        checksums = sum(path.suffix == ".csv" and path.stem in COLUMNS for path in outputs)
+        total += 2 * len(outputs) + checksums + len(job.log) + (job.benchmark is not None)
+    return total
 
 
 def submissions(plan: list, study, groups: dict[str, str], local: set[str]) -> dict[str, Job]:
