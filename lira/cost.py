@@ -263,10 +263,11 @@ def _cost(study: Study, key: str, results: Path) -> dict:
     size, views = size_of(study, key), study.recipe_of(key).query_views
     values = len(seeds) * models * size.pool
     imported = study.runs[key].scores is not None
+    phi = (4 * views + 1) * values
     weights = _values(study, key) if study.store_weights and not imported else 0
     stored = {
         "logits": 4 * values * views * size.classes * (study.store_logits and not imported),
-        "phi": (4 * views + 1) * values * (1 if imported else 2),
+        "phi": phi if imported else 2 * phi,
         "scores": (8 * ATTACK_ARRAYS + 1) * values,
         "weights": 4 * len(seeds) * models * weights,
     }
@@ -280,7 +281,6 @@ def _cost(study: Study, key: str, results: Path) -> dict:
         row["models_left"] += sum(unfinished)
         row["jobs_left"] += len(unfinished) + len(missing)
         row["hours_left"] += (sum(unfinished) * time.seconds + len(unfinished) * start) / 3600
-        phi = stored["phi"] if imported else stored["phi"] / 2
         in_shards = (stored["logits"] + stored["weights"] + phi) * sum(unfinished) / models
         gathered = phi * (STEPS[0] in missing) + stored["scores"] * (STEPS[1] in missing)
         row["disk_left"] += (in_shards + gathered) / len(seeds)

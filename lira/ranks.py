@@ -220,8 +220,8 @@ def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
     differences(found, compared=True)
     check_comparable(found)
     runs = {gap: [] for gap in GAPS}
-    for folder in reference:
-        with Run(folder).scores() as file:
+    for run in found:
+        with run.scores() as file:
             scores, member = file["online"][:], file["member"][:]
         for gap in GAPS:
             runs[gap].append(vulnerability(scores, member, gap))

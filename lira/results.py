@@ -24,7 +24,6 @@ RUN_KEYS = ("dataset", "architecture", "regime", "seed")
 IDENTITY = ("study", "protocol", *RUN_KEYS, "recipe_version", "sha256")
 """What ``shadows.h5`` and ``scores.h5`` of a run say alike, the last of φ and membership."""
 
-
 COUNTS = ["tp", "fp", "tn", "fn"]
 RATES = ["attack", "mode", "fpr", "prior", "target", "threshold", *COUNTS, "tpr", "fpr_achieved", "ppv", "auc"]
 OVERLAP = ["intersection", "union", "jaccard", "spearman"]

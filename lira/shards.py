@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import h5py
 import numpy as np
@@ -18,13 +18,13 @@ from torch import nn
 
 from lira import preemption, store
 from lira.config import (
-    RECIPE_VERSION,
     Architecture,
     PretrainingSettings,
     Recipe,
     RunDescription,
     TrainingSettings,
     checked,
+    planned,
 )
 from lira.datasets import Part, read_part
 from lira.errors import ConfigError, StoreError
@@ -39,8 +39,6 @@ from lira.training.precision import autocast
 from lira.training.progress import Checkpoint, load_whole
 
 log = logging.getLogger(__name__)
-
-Section = TypeVar("Section", bound=PretrainingSettings)
 
 
 def train_shadows(
@@ -77,7 +75,7 @@ def train_shadows(
         ConfigError: settings or a run that cannot be, settings of another recipe version, or models that are no shard.
         Preempted: the job was told to stop; what it has is stored.
     """
-    chosen = check_settings(settings, TrainingSettings)
+    chosen = planned(TrainingSettings, settings)
     checked("run", RunDescription, run)
     models, cohort = chosen.shadow_models, chosen.recipe.cohort
     if not 0 <= first <= last < models:
@@ -324,7 +322,7 @@ def pretrain_model(
         device: ``cpu`` or ``cuda``.
         jobs_per_gpu: Training jobs that may share one GPU.
     """
-    recipe = check_settings(settings, PretrainingSettings).recipe
+    recipe = planned(PretrainingSettings, settings).recipe
     with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)):
         part = read_part(data, "public")
         network = _build(settings, part, models=1)
@@ -341,22 +339,6 @@ def pretrain_model(
     with store.atomic(output) as beside, beside.open("wb") as file:
         torch.save({name: value[0].cpu() for name, value in progress.best.items()}, file)
     checkpoint.path.unlink()
-
-
-def check_settings(settings: dict[str, Any], section: type[Section]) -> Section:
-    """The settings as a section, if the code of this environment is that of the study's.
-
-    Raises:
-        ConfigError: it is not, as an environment that holds a copy of lira outlives a change of the code; or settings
-            that cannot be.
-    """
-    planned = settings.get("recipe_version", RECIPE_VERSION)
-    if planned != RECIPE_VERSION:
-        raise ConfigError(
-            f"recipe_version: the study was planned by lira of recipe version {planned}, but this job's environment "
-            f"has {RECIPE_VERSION}: install the same lira there"
-        )
-    return checked("settings", section, settings)
 
 
 def _build(settings: dict[str, Any], part, models: int) -> nn.Module:

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from lira.config.catalogue import RECIPE_VERSION
 from lira.config.sections import Architecture, Dataset, Margins, Recipe, Settings
 from lira.errors import ConfigError
 
@@ -23,6 +24,22 @@ def checked(place: str, section: type[Section], values: Mapping[str, Any]) -> Se
         return section.model_validate(values)
     except ValidationError as error:
         raise ConfigError(sentence(error, section, f"{place}." if place else "")) from None
+
+
+def planned(section: type[Section], settings: Mapping[str, Any]) -> Section:
+    """The settings that a job is given, if the code of its environment is that of the study's.
+
+    Raises:
+        ConfigError: it is not, as an environment that holds a copy of lira outlives a change of the code; or as
+            :func:`checked`.
+    """
+    version = settings.get("recipe_version", RECIPE_VERSION)
+    if version != RECIPE_VERSION:
+        raise ConfigError(
+            f"recipe_version: the study was planned by lira of recipe version {version}, but this job's environment "
+            f"has {RECIPE_VERSION}: install the same lira there"
+        )
+    return checked("settings", section, settings)
 
 
 def known(place: str, name: str, allowed: Iterable[str]) -> None:
