@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from lira import store
-from lira.attacks import score_file
-from lira.cores import available, cores
-from lira.membership import balanced_membership
+from lira.attacks.lira import score_file
+from lira.core.threads import available, cores
+from lira.shadows.membership import balanced_membership
+from lira.storage import hdf5
 
 LINES = pytest.StashKey[list[tuple]]()
 RUN = {"study": "benchmark", "dataset": "cifar10", "architecture": "resnet18", "regime": "aof", "seed": 0}
@@ -95,7 +95,7 @@ def write_run(path, size, seed=0):
     rng = np.random.default_rng(seed)
     member = balanced_membership(size.samples, size.models, 0.5, seed)
     mean, gap = rng.normal(2, 3, size.samples), np.minimum(np.abs(rng.standard_t(2, size.samples)), 40)
-    with store.create(path, "shadows", RUN) as file:
+    with hdf5.create(path, "shadows", RUN) as file:
         file["member"] = member
         phi = file.create_dataset("phi", tuple(size), np.float32, chunks=(size.models, 64, size.views))
         for start in range(0, size.samples, 1024):

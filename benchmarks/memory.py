@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lira import store
 from lira.config import RECIPE_VERSION, Architecture, Dataset, Recipe
-from lira.cores import cores
+from lira.core.threads import cores
 from lira.datasets import prepare_data
-from lira.membership import balanced_membership
+from lira.shadows.membership import balanced_membership
+from lira.storage import hdf5
 
 RUN = {"study": "memory", "protocol": "artifact", "dataset": "d", "architecture": "a", "regime": "baseline"}
 SHARDS = 4
@@ -66,47 +66,47 @@ STEPS = {
     "train-shadows": Step(
         lambda m: [*training(m, NETWORK), "--data", "data.h5", "--first", "0", "--last", "0", "--output", "0-0.h5"],
         lambda m, n, a, c: 1.5 * 4 * n * FEATURES + 24 * m * n,
-        "lira.shards, lira.models.fcn",
+        "lira.shadows.jobs, lira.shadows.models.fcn",
     ),
     "gather-shadows": Step(
         lambda m: [*shards(m), *training(m), "--data", "data.h5", "--output", "again.h5"],
         lambda m, n, a, c: 3 * max(BLOCK, 4 * m * a) + 3 * m * n,
-        "lira.gather",
+        "lira.shadows.gather",
     ),
     "score-attacks": Step(
         lambda m: ["shadows.h5", "--output", "again.h5"],
         lambda m, n, a, c: 12 * m * n + c * (m * TASK * (4 * a + 10 * 8) + 40 * 150_000 * 8),
-        "lira.attacks",
+        "lira.attacks.lira",
     ),
     "calibrate-thresholds": Step(
         lambda m: ["scores.h5", *RATES, "--metrics", "m.csv", "--samples", "s.csv"],
         lambda m, n, a, c: 4 * 8 * m * n,
-        "lira.calibration, scipy.special",
+        "lira.evaluation.calibration, scipy.special",
     ),
     "run-controls": Step(
         lambda m: ["shadows.h5", *RATES, "--controls", "c.csv", "--samples", "n.csv", "--gaps", "g.csv"],
         lambda m, n, a, c: 5 * 8 * m * n + c * (m * TASK * (4 * a + 10 * 8) + 40 * 150_000 * 8),
-        "lira.controls, scipy.special",
+        "lira.evaluation.controls, scipy.special",
     ),
     "summarise-rates": Step(
         lambda m: ["scores.h5", "--metrics", "metrics.csv", "--output", "summary.csv"],
         lambda m, n, a, c: 4 * 8 * m * n + (5 + 4) * n * DRAWS + c * n * DRAWS,
-        "lira.summary, scipy.special",
+        "lira.evaluation.summary, scipy.special",
     ),
     "measure-ranks": Step(
         lambda m: ["scores.h5", "scores.h5", "--output", "ranks"],
         lambda m, n, a, c: 6 * 8 * m * n,
-        "lira.ranks, scipy.stats",
+        "lira.evaluation.ranks, scipy.stats",
     ),
     "plot roc": Step(
         lambda m: ["roc", "scores.h5", "--output", "roc.pdf"],
         lambda m, n, a, c: 3 * 8 * m * n,
-        "lira.figures.roc, matplotlib.backends.backend_pdf",
+        "lira.report.figures.roc, matplotlib.backends.backend_pdf",
     ),
     "plot in_out": Step(
         lambda m: ["in_out", "scores.h5", "--sample", "1", "--output", "in_out.pdf"],
         lambda m, n, a, c: 2 * BLOCK + 8 * m * TASK,
-        "lira.figures.in_out, matplotlib.backends.backend_pdf",
+        "lira.report.figures.in_out, matplotlib.backends.backend_pdf",
     ),
 }
 
@@ -136,21 +136,21 @@ def make(folder: Path, models: int, samples: int, views: int) -> None:
     np.savez(folder / "own.npz", x=rng.normal(size=(samples, FEATURES)), y=np.arange(samples) % 2)
     os.chdir(folder)
     prepare_data(Dataset(**json.loads(settings_of_data())), None, 0, folder / "data.h5")
-    with store.read(folder / "data.h5", "data") as file:
+    with hdf5.read(folder / "data.h5", "data") as file:
         checksum = file.attrs["sha256"]
     member = balanced_membership(samples, models, 0.5, 0)
     settings, run = (json.loads(text) for text in training(models)[1::2])
-    origin = store.origin(settings, run) | {"data_sha256": checksum} | store.provenance()
+    origin = hdf5.origin(settings, run) | {"data_sha256": checksum} | hdf5.provenance()
     rows = np.array_split(np.arange(models), SHARDS)
     for part, own in zip(shards(models), rows, strict=True):
-        with store.create(folder / part, "shard", origin | {"first": int(own[0]), "last": int(own[-1])}) as file:
-            phi = store.dataset(file, "phi", (len(own), samples, views), np.float32)
+        with hdf5.create(folder / part, "shard", origin | {"first": int(own[0]), "last": int(own[-1])}) as file:
+            phi = hdf5.dataset(file, "phi", (len(own), samples, views), np.float32)
             for start in range(0, samples, TASK):
                 held = member[own, start : start + TASK, None]
                 phi[:, start : start + TASK] = rng.normal(2 * held, 1, (*held.shape[:2], views))
-            store.dataset(file, "member", data=member[own])
+            hdf5.dataset(file, "member", data=member[own])
             for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy"):
-                store.dataset(file, f"utility/{name}", data=np.full(len(own), 0.5))
+                hdf5.dataset(file, f"utility/{name}", data=np.full(len(own), 0.5))
     call(["gather-shadows", *shards(models), *training(models), "--data", "data.h5", "--output", "shadows.h5"], folder)
     call(["score-attacks", "shadows.h5", "--output", "scores.h5"], folder)
     call(["calibrate-thresholds", "scores.h5", *RATES, "--metrics", "metrics.csv", "--samples", "samples.csv"], folder)

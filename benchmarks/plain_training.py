@@ -12,9 +12,9 @@ from torchvision import transforms
 
 from lira.config import Architecture, Recipe
 from lira.datasets import Part
-from lira.models import build, initialise
-from lira.streams import INITIAL, generator
-from lira.training.optimizers import decays
+from lira.shadows.models import build, initialise
+from lira.shadows.rng import INITIAL, generator
+from lira.shadows.training.optimizers import decays
 
 
 class Images(Dataset):

@@ -178,7 +178,7 @@ def planned(study_file: Path) -> list:
 
 def files(jobs: Iterable) -> int:
     """Files a study leaves on the shared file system, with Snakemake's record of each output and checksums."""
-    from lira.results import COLUMNS
+    from lira.storage.run import COLUMNS
 
     total = 0
     for job, _ in jobs:
@@ -232,7 +232,7 @@ class Bytes:
 def written(study, cluster: Cluster) -> Bytes:
     """Bytes on the shared file system, from the sizes of the arrays and the networks' parameters."""
     from lira.cost import costs, seconds_per_model, size_of
-    from lira.models import build
+    from lira.shadows.models import build
 
     rows, checkpoints = costs(study, Path("nowhere")), 0.0
     for key in study.runs:

@@ -8,10 +8,10 @@ import plain
 import pytest
 from conftest import stopwatch
 
-from lira import store
-from lira.agreement import measure_agreement
-from lira.ranks import TOP_PERCENTS, measure_ranks, vulnerability
-from lira.results import COLUMNS, RUN_KEYS, Run, read_csv, with_run, write_csv
+from lira.evaluation.agreement import measure_agreement
+from lira.evaluation.ranks import TOP_PERCENTS, measure_ranks, vulnerability
+from lira.storage import hdf5
+from lira.storage.run import COLUMNS, RUN_KEYS, Run, read_csv, with_run, write_csv
 
 SEEDS, VARIANTS, SAMPLES, FPRS = 12, 4, 50_000, (1e-5, 1e-3)
 
@@ -30,7 +30,7 @@ def runs(tmp_path_factory):
         run = dict(zip(RUN_KEYS, ("cifar10", "resnet18", "aof", seed), strict=True))
         write_csv(folder / "samples.csv", with_run(pd.concat(frames).reindex(columns=COLUMNS["samples"]), run))
         member = rng.permuted(np.arange(8)[:, None] < np.full((1, SAMPLES), 4), axis=0)
-        with store.create(folder / "scores.h5", "scores", run) as file:
+        with hdf5.create(folder / "scores.h5", "scores", run) as file:
             file["member"], file["online"] = member, rng.normal(size=member.shape) + 9 * ease * member
         folders.append(folder)
     return folders

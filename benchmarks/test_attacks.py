@@ -8,13 +8,13 @@ import plain
 import pytest
 from conftest import Size, stopwatch, write_run
 
-from lira import store
-from lira.attacks import score_file
+from lira.attacks.lira import score_file
+from lira.storage import hdf5
 
 PLAIN_TARGETS = (0, 101)
 MEASURE = """
 import re, sys
-from lira.attacks import score_file
+from lira.attacks.lira import score_file
 score_file(*sys.argv[1:])
 print(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read()).group(1))
 """
@@ -23,10 +23,10 @@ print(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read()).group(1))
 def test_leave_one_out(size, shadows, timed, report, bandwidth, sorting, tmp_path):
     output = tmp_path / "scores.h5"
     _, ours = timed(score_file, shadows, output)
-    with store.read(shadows, "shadows") as file:
+    with hdf5.read(shadows, "shadows") as file:
         phi, member = file["phi"][:].astype(np.float64), file["member"][:]
     per_target = []
-    with store.read(output, "scores") as file:
+    with hdf5.read(output, "scores") as file:
         for target in PLAIN_TARGETS:
             expected, seconds = stopwatch(plain.attack_target, phi, member, target)
             per_target.append(seconds)

@@ -4,16 +4,16 @@ import numpy as np
 import plain
 from conftest import stopwatch
 
-from lira import store
-from lira.attacks import ATTACKS
-from lira.calibration import calibrate
-from lira.uncertainty import Draws, resample_rates
+from lira.attacks.lira import ATTACKS
+from lira.evaluation.bootstrap import Draws, resample_rates
+from lira.evaluation.calibration import calibrate
+from lira.storage import hdf5
 
 FPRS, PRIORS = (1e-5, 1e-3), (0.01, 0.1, 0.5)
 
 
 def read(scores):
-    with store.read(scores, "scores") as file:
+    with hdf5.read(scores, "scores") as file:
         return {attack: file[attack][:] for attack in ATTACKS}, file["member"][:]
 
 

@@ -8,10 +8,10 @@ import torch
 from plain_training import Loop, query_alone
 from training_speed import BENCHMARKS, Benchmark, Jobs, Ours, contest, matmul
 
-from lira.cores import available
-from lira.models import build
-from lira.query import query
-from lira.streams import QUERY, Streams
+from lira.core.threads import available
+from lira.shadows.models import build
+from lira.shadows.query import query
+from lira.shadows.rng import QUERY, Streams
 
 RUNS = {  # steps in a turn: of ours, of the plain loop
     "purchase100/fcn/baseline": (100, 100),

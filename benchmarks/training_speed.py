@@ -18,12 +18,12 @@ from plain_training import Loop
 from torch.utils.flop_counter import FlopCounterMode
 
 from lira.config import Architecture, Recipe, load_study, read_yaml
-from lira.cores import available
+from lira.core.threads import available
 from lira.datasets import Part
-from lira.models import build, initialise
-from lira.streams import INITIAL, Streams, generator
-from lira.training import cohort as engine
-from lira.training.progress import Pass
+from lira.shadows.models import build, initialise
+from lira.shadows.rng import INITIAL, Streams, generator
+from lira.shadows.training import cohort as engine
+from lira.shadows.training.progress import Pass
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = {  # shape, classes, members of a model

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from lira import preemption
-from lira.errors import ConfigError, LiraError
+from lira.core import preemption
+from lira.core.errors import ConfigError, LiraError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -57,9 +57,9 @@ def pretrain_model(
     settings: Settings, data: Data, output: Output, device: Device = "cpu", jobs_per_gpu: JobsPerGpu = 1
 ) -> None:
     """Train the model that fine-tuning starts from."""
-    from lira import shards
+    from lira.shadows import jobs
 
-    shards.pretrain_model(_json(settings), data, output, device, jobs_per_gpu)
+    jobs.pretrain_model(_json(settings), data, output, device, jobs_per_gpu)
 
 
 @app.command()
@@ -75,9 +75,9 @@ def train_shadows(
     jobs_per_gpu: JobsPerGpu = 1,
 ) -> None:
     """Train and query a shard of shadow models; goes on where a killed job stopped."""
-    from lira import shards
+    from lira.shadows import jobs
 
-    shards.train_shadows(_json(settings), _json(run), data, first, last, output, pretrained, device, jobs_per_gpu)
+    jobs.train_shadows(_json(settings), _json(run), data, first, last, output, pretrained, device, jobs_per_gpu)
 
 
 @app.command()
@@ -89,7 +89,7 @@ def gather_shadows(
     output: Output,
 ) -> None:
     """Gather the shards of a run."""
-    from lira import gather
+    from lira.shadows import gather
 
     _apart([output], [*shards, data])
     gather.gather_shadows(_json(settings), _json(run), shards, data, output)
@@ -104,10 +104,10 @@ def import_scores(
     data: Annotated[Path | None, typer.Option(help="Prepared dataset, for the labels.")] = None,
 ) -> None:
     """Import scores that were made elsewhere as the shadow models of a run."""
-    from lira import imports
+    from lira.shadows import imported
 
     _apart([output], [scores, data])
-    imports.import_scores(scores, _json(run), _json(recipe), data, output)
+    imported.import_scores(scores, _json(run), _json(recipe), data, output)
 
 
 @app.command()
@@ -118,10 +118,10 @@ def score_attacks(
     attack: Attack = None,
 ) -> None:
     """Score every sample by all attacks, each model the target once."""
-    from lira import attacks
+    from lira.attacks.lira import Definition, score_file
 
     _apart([output], [shadows])
-    attacks.score_file(shadows, output, definition=attacks.Definition(offline=offline), own=_named(attack))
+    score_file(shadows, output, definition=Definition(offline=offline), own=_named(attack))
 
 
 @app.command()
@@ -133,7 +133,7 @@ def calibrate_thresholds(
     samples: Annotated[Path, typer.Option(help="Counts per sample to write.")],
 ) -> None:
     """Choose thresholds and measure the rates they give."""
-    from lira import calibration
+    from lira.evaluation import calibration
 
     _apart([metrics, samples], [scores])
     calibration.calibrate_file(scores, fpr, prior, metrics, samples)
@@ -151,8 +151,8 @@ def run_controls(
     attack: Attack = None,
 ) -> None:
     """Attack and calibrate with membership permuted: what chance alone gives."""
-    from lira.attacks import Definition
-    from lira.controls import control_file
+    from lira.attacks.lira import Definition
+    from lira.evaluation.controls import control_file
 
     _apart([controls, samples, gaps], [shadows])
     chosen = Definition(offline=offline)
@@ -167,7 +167,7 @@ def summarise_rates(
     controls: Annotated[Path | None, typer.Option(help="Rates by chance alone.")] = None,
 ) -> None:
     """Summarise the rates over targets: intervals, robust centres, influence of single targets."""
-    from lira import summary
+    from lira.evaluation import summary
 
     _apart([output], [scores, metrics, controls])
     summary.summarise_file(scores, metrics, output, controls)
@@ -182,7 +182,7 @@ def measure_agreement(
     label: Annotated[list[str] | None, typer.Option(help="Name of each variant.")] = None,
 ) -> None:
     """Compare the samples that runs flag."""
-    from lira import agreement
+    from lira.evaluation import agreement
 
     _apart([output], [*samples, *(variant or [])])
     names = {file.name for file in [*samples, *(variant or [])]}
@@ -198,7 +198,7 @@ def measure_ranks(
     output: Annotated[Path, typer.Option(help="Folder to write to.")],
 ) -> None:
     """Compare how runs rank the samples."""
-    from lira import ranks
+    from lira.evaluation import ranks
 
     ranks.measure_ranks(_folders(scores), output)
 
@@ -217,7 +217,7 @@ def judge_study(
     note: Annotated[list[str] | None, NOTE] = None,
 ) -> None:
     """Compare with the published numbers and test the paper's claims."""
-    from lira import claims
+    from lira.paper import claims
 
     claims.judge_study(_folders(runs), _folders(agreement or []), _json(margins), output, note or [])
 
@@ -235,7 +235,7 @@ def tabulate(
     note: Annotated[list[str] | None, NOTE] = None,
 ) -> None:
     """Write a table of the paper as .csv, .tex, .md and .html."""
-    from lira import tables
+    from lira.report import tables
 
     _apart([output], [*files])
     tables.tabulate(name, _folders(files), output, note or [], **_given(fpr=fpr))
@@ -251,7 +251,7 @@ def plot(
     data: Annotated[Path | None, typer.Option(help="Prepared dataset, for pictures.")] = None,
 ) -> None:
     """Draw a figure of the paper as .pdf and .png."""
-    from lira import figures
+    from lira.report import figures
 
     figures.plot(name, _folders(files), output, **_given(fpr=fpr, sample=sample, data=data))
 
@@ -278,7 +278,7 @@ def record(
     output: Annotated[Path | None, typer.Option(help="Figure to write; default: records/ in the study.")] = None,
 ) -> None:
     """Tell what is known of one record in every run that is compared, and draw its card."""
-    from lira import figures, records, tables
+    from lira.report import figures, records, tables
 
     runs = records.comparable_runs(study, dataset)
     folders, data = [run.folder for run in runs], records.data_of(study, runs[0])
@@ -294,7 +294,7 @@ def provenance(
     results: Annotated[Path, typer.Option(help="Where the original of a copy is looked for.")] = Path("results"),
 ) -> None:
     """Print where a result comes from: runs, recipe, versions, device, seeds, git revision."""
-    from lira.provenance import trace
+    from lira.storage.provenance import trace
 
     typer.echo(json.dumps(trace(file, results), indent=1))
 
@@ -367,8 +367,8 @@ def _given(**options: Any) -> dict[str, Any]:
 def main() -> None:
     """Runs a command.
 
-    A :class:`~lira.errors.LiraError` ends it with one line instead of a traceback, and SIGTERM with one that says how
-    to go on and the exit code :data:`lira.preemption.AGAIN`.
+    A :class:`~lira.core.errors.LiraError` ends it with one line instead of a traceback, and SIGTERM with one that says
+    how to go on and the exit code :data:`lira.core.preemption.AGAIN`.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:

@@ -15,7 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from lira.config import Architecture, Study
-from lira.errors import ConfigError
+from lira.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -297,7 +297,7 @@ def _values(study: Study, key: str) -> float:
 
 @cache
 def _values_of(architecture: str, shape: tuple[int, ...], classes: int) -> float:
-    from lira.models import build
+    from lira.shadows.models import build
 
     try:
         network = build(Architecture.model_validate_json(architecture), 1, shape, classes, 0.0)

@@ -9,8 +9,8 @@ from snakemake.exceptions import WorkflowError
 
 from lira.config import RAW, load_study, read_yaml
 from lira.cost import check_sizes, shards
-from lira.errors import LiraError
-from lira.presentation.labels import REGIMES, percent, show
+from lira.core.errors import LiraError
+from lira.report.labels import REGIMES, percent, show
 
 try:
     for file in workflow.overwrite_configfiles or ["workflow_config.yaml"]:

@@ -1,4 +1,4 @@
-"""The paper's tables and figures: each one module of lira/tables or lira/figures, shown from the runs' results."""
+"""The paper's tables and figures: each one module of lira/report/tables or lira/report/figures, shown from the runs' results."""
 
 
 # Seconds on small tables, less than a cluster job costs. Figures that read the scores of many runs are not among them.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, LONGEST_NAME, MOST_RUNS, NAME
 from lira.config.messages import checked, distinct, known
 from lira.config.sections import Dataset, Recipe, RunSettings
-from lira.errors import ConfigError
+from lira.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from lira.config.study import Study

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from lira.config.catalogue import RECIPE_VERSION
 from lira.config.sections import Architecture, Dataset, Margins, Recipe, Settings
-from lira.errors import ConfigError
+from lira.core.errors import ConfigError
 
 Section = TypeVar("Section", bound=Settings)
 LONGEST = 200

@@ -10,7 +10,7 @@ import yaml
 from lira.config.messages import checked, short
 from lira.config.sections import Architecture, Dataset, Margins, Recipe, Settings
 from lira.config.study import Study
-from lira.errors import ConfigError
+from lira.core.errors import ConfigError
 
 UNREADABLE = (yaml.YAMLError, RecursionError, ValueError, LookupError, TypeError, AttributeError)
 """What reading YAML may raise: PyYAML's own values, as of dates, tagged numbers and truth values, are not checked."""

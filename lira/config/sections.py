@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from pydantic_core import PydanticCustomError
 
 from lira.config.catalogue import ACTIVE, AUGMENTATIONS, DATASETS, FAMILIES, FUNCTION, LONGEST_NAME, NAME
-from lira.errors import ConfigError
+from lira.core.errors import ConfigError
 
 
 def _plain_path(path: str) -> str:

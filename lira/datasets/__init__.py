@@ -15,10 +15,10 @@ import h5py
 import numpy as np
 from jaxtyping import Int, Shaped, UInt8
 
-from lira import store
 from lira.config import DATASETS, Dataset
+from lira.core.errors import ConfigError, DataError
 from lira.datasets._arrays import Arrays, check_finite, check_labels
-from lira.errors import ConfigError, DataError
+from lira.storage import hdf5
 
 __all__ = ["Arrays", "Part", "download_data", "load", "prepare_data", "read_part", "split"]
 
@@ -38,7 +38,7 @@ def download_data(settings: Dataset, output: Path) -> None:
     """
     folder = Path(settings.path or FOLDER)
     files = import_module(f"lira.datasets.{settings.source}").fetch(folder)
-    with store.atomic(output) as beside:
+    with hdf5.atomic(output) as beside:
         record = {"source": settings.source, "folder": str(folder), "files": files}
         beside.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
@@ -91,7 +91,7 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
         "classes": classes,
         "scale": arrays.scale,
     }
-    with store.create(output, "data", attributes | store.provenance()) as file:
+    with hdf5.create(output, "data", attributes | hdf5.provenance()) as file:
         for name, source in parts.items():
             fit = statistics if name == "pool" else None
             _write(file.create_group(name), arrays, source, size, fit, checksum)
@@ -110,14 +110,14 @@ def _write(group: h5py.Group, arrays: Arrays, source: np.ndarray, size: int | No
     written = 0
     for x in _blocks(arrays, source, size):
         if not written:
-            store.dataset(group, "x", (len(source), *x.shape[1:]), x.dtype)
+            hdf5.dataset(group, "x", (len(source), *x.shape[1:]), x.dtype)
         group["x"][written : written + len(x)] = x
         written += len(x)
         checksum.update(x.tobytes())
         if statistics is not None:
             statistics.partial_fit(np.moveaxis(x, 1, -1).reshape(-1, x.shape[1]) / arrays.scale)
-    store.dataset(group, "y", data=arrays.y[source])
-    store.dataset(group, "source", data=source)
+    hdf5.dataset(group, "y", data=arrays.y[source])
+    hdf5.dataset(group, "source", data=source)
     checksum.update(arrays.y[source].tobytes() + source.tobytes())
 
 
@@ -201,7 +201,7 @@ def read_part(path: Path | str, name: str, samples: slice = slice(None)) -> Part
     Raises:
         DataError: the file has no such part.
     """
-    with store.read(path, "data") as file:
+    with hdf5.read(path, "data") as file:
         if name not in file:
             raise DataError(f"{path} has no part {name!r}, it has: {', '.join(file)}")
         attributes = file.attrs

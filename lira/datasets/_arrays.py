@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
-from lira.arguments import numbers
 from lira.config.sections import MOST
-from lira.errors import DataError
+from lira.core.errors import DataError
+from lira.core.validation import numbers
 
 CHANNELS = (1, 3)
 

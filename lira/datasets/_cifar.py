@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from lira.core.errors import DataError
 from lira.datasets._arrays import Arrays, labels
-from lira.errors import DataError
 
 
 def fetch(name: str, folder: Path) -> dict[str, str]:

@@ -4,9 +4,9 @@ import inspect
 from collections.abc import Callable, Mapping
 
 from lira.config import Dataset
+from lira.core.errors import DataError
+from lira.core.plugins import load_function
 from lira.datasets._arrays import Arrays, checked, from_user
-from lira.errors import DataError
-from lira.functions import load_function
 
 
 def load(settings: Dataset, seed: int) -> Arrays:

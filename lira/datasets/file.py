@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 
 from lira.config import Dataset
+from lira.core.errors import DataError
 from lira.datasets._arrays import Arrays, from_user
-from lira.errors import DataError
 
 DAMAGE = (OSError, ValueError, EOFError, BadZipFile, zlib.error, LookupError, AttributeError, TypeError, RuntimeError)
 """What reading a damaged file may raise; MemoryError is none of it."""

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from lira.config import Dataset
+from lira.core.errors import DataError
 from lira.datasets import FOLDER
 from lira.datasets._arrays import Arrays
-from lira.errors import DataError
 
 MEAN, STD = (0.3403, 0.3121, 0.3214), (0.2724, 0.2608, 0.2669)
 CLASSES = 43

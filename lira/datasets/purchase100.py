@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from lira.config import Dataset
+from lira.core.errors import DataError
 from lira.datasets import FOLDER
 from lira.datasets._arrays import Arrays, labels
-from lira.errors import DataError
 
 FILE = Path("purchase", "features_labels.npy")
 SHAPE = (197_324, 601)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, settings
 
-from lira.errors import LiraError
+from lira.core.errors import LiraError
 
 
 def contents(folder: Path) -> dict[str, bytes]:

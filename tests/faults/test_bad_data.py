@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import campaign, contents, outcome
 
-from lira import store
-from lira.attacks import score_file
-from lira.calibration import calibrate_file
+from lira.attacks.lira import score_file
 from lira.config import Dataset
 from lira.datasets import prepare_data, read_part
-from lira.imports import import_scores
+from lira.evaluation.calibration import calibrate_file
+from lira.shadows.imported import import_scores
+from lira.storage import hdf5
 
 MANY = pytest.mark.parametrize("examples", [80, pytest.param(1000, marks=pytest.mark.campaign)])
 RUN = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
@@ -202,7 +202,7 @@ def test_broken_scores(tmp_path_factory, examples):
         output.write_bytes(b"an older import")
         data = None if pool is None else folder / "data.h5"
         if data:
-            with store.create(data, "data", {}) as file:
+            with hdf5.create(data, "data", {}) as file:
                 file["pool/y"] = pool
         if outcome(lambda: import_scores(source, RUN, {}, data, output), folder, ("given",)):
             return

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from outcomes import campaign, outcome
 
 from lira.config import Study, load_study, read_yaml
+from lira.core.errors import LiraError
 from lira.cost import shards
-from lira.errors import LiraError
 
 MANY = pytest.mark.parametrize("examples", [60, pytest.param(1000, marks=pytest.mark.campaign)])
 WRONG = [None, True, "", "x", " ", "; rm -rf x", "../x", "-x", -1, 0, 0.5, 10**12, math.nan, math.inf, [], [[]], {}]

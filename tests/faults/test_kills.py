@@ -14,12 +14,12 @@ import pytest
 import torch
 from pipeline import RUN, SHARD, STUDY, TABLE, Pipeline, assert_same, wait_for
 
-from lira import preemption
 from lira.config import load_study
-from lira.shards import pretrain_model, train_shadows
+from lira.core import preemption
+from lira.shadows.jobs import pretrain_model, train_shadows
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["lira.shards"])
+FORKS.set_forkserver_preload(["lira.shadows.jobs"])
 AGAIN = "goes on, bit for bit"
 SAME = "the next run completes it"
 

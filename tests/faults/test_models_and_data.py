@@ -9,7 +9,8 @@ from pipeline import RUN, SHARD, STUDY, TABLE, Pipeline, wait_for
 
 LIMITED = """#!/usr/bin/env python3
 import resource, sys
-from lira import cli, shards  # with all libraries
+from lira import cli  # with all libraries
+from lira.shadows import jobs  # with all libraries
 if sys.argv[1] == "train-shadows":
     pages = int(open("/proc/self/statm").read().split()[0])
     limit = pages * resource.getpagesize() + (64 << 20)

@@ -10,7 +10,7 @@ import h5py
 import pytest
 from pipeline import RUN, SHARD, Pipeline, assert_same
 
-from lira import store
+from lira.storage import hdf5
 
 STEM = "/".join(RUN)
 SHARD_NAME = "/".join(("results/faults", *SHARD))
@@ -107,9 +107,9 @@ FOREIGN = {
 def test_a_shard_from_elsewhere_in_its_place(undisturbed, tmp_path, found, key):
     """A whole and sound one, as a copy from another study's folder would be."""
     pipeline = undisturbed.copy(tmp_path / "study", without=[f"{STEM}/*.*", "paper"])
-    with store.read(undisturbed.path(*SHARD), "shard") as own:
+    with hdf5.read(undisturbed.path(*SHARD), "shard") as own:
         attributes = {name: value for name, value in own.attrs.items() if not name.startswith("encoding")}
-        with store.create(pipeline.path(*SHARD), "shard", attributes | FOREIGN[key]) as foreign:
+        with hdf5.create(pipeline.path(*SHARD), "shard", attributes | FOREIGN[key]) as foreign:
             for name in own:
                 own.copy(name, foreign)
     start = time.monotonic()

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from reference import ATTACK_NAMES, CASES, FPRS, PRIORS, SCORE, inputs, loo_scores, nonfinite, table
 
-from lira.calibration import calibrate
-from lira.vulnerability import count_detections, highly_vulnerable
+from lira.evaluation.calibration import calibrate
+from lira.evaluation.detections import count_detections, highly_vulnerable
 
 TAGS = {1e-5: "0p001pct", 1e-3: "0p1pct", 1e-2: "1p0pct"}
 ROWS = ["attack", "fpr", "mode", "target", "prior"]

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from reference import ATTACK_NAMES, CASES, FPRS, SCORE, arrays, inputs, loo_scores, nonfinite, table
 
-from lira.attacks import held_out, leave_one_out
-from lira.calibration import sweep
-from lira.roc import curve
+from lira.attacks.lira import held_out, leave_one_out
+from lira.evaluation.calibration import sweep
+from lira.evaluation.roc import curve
 
 SINGLE = [(case, ntest) for case in CASES for ntest in CASES[case]["ntests"]]
 REPORTED = {"drop_intermediate": True}

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from reference import CASES, FPRS, SCORE, arrays, inputs, loo_scores
 
-from lira.agreement import scenarios, set_agreement
-from lira.attacks import Definition, held_out, leave_one_out
-from lira.calibration import calibrate, shadow_thresholds, sweep
-from lira.errors import DataError
-from lira.membership import balanced_membership
-from lira.query import scaled_logit
-from lira.ranks import rank_bins, top_count, vulnerability
-from lira.statistics import median_rmad
-from lira.vulnerability import count_detections
+from lira.attacks.lira import Definition, held_out, leave_one_out
+from lira.core.errors import DataError
+from lira.evaluation.agreement import scenarios, set_agreement
+from lira.evaluation.calibration import calibrate, shadow_thresholds, sweep
+from lira.evaluation.detections import count_detections
+from lira.evaluation.ranks import rank_bins, top_count, vulnerability
+from lira.evaluation.robust import median_rmad
+from lira.shadows.membership import balanced_membership
+from lira.shadows.query import scaled_logit
 
 TESTS = Path(__file__).parents[1]
 DOCUMENT = TESTS.parent / "docs/fidelity.md"

@@ -8,10 +8,10 @@ from torch import nn
 
 from lira.config import Recipe
 from lira.datasets import Part
-from lira.models.single import Single
-from lira.query import query
-from lira.streams import Streams
-from lira.training.cohort import Samples
+from lira.shadows.models.single import Single
+from lira.shadows.query import query
+from lira.shadows.rng import Streams
+from lira.shadows.training.cohort import Samples
 
 STORED = arrays("inference/inference_cases.npz")
 

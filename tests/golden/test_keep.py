@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from reference import DATA, arrays
 
-from lira.membership import balanced_membership
+from lira.shadows.membership import balanced_membership
 
 STORED = json.loads((DATA / "keep/keep_cases.json").read_text())
 MATRICES = arrays("keep/keep_cases.npz")

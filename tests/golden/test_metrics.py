@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from reference import DATA, arrays, table
 
-from lira.calibration import confusion, positive_predictive_value, shadow_thresholds, sweep
-from lira.errors import DataError
-from lira.roc import curve, summary, threshold_at_fpr
-from lira.statistics import describe, median_rmad
+from lira.core.errors import DataError
+from lira.evaluation.calibration import confusion, positive_predictive_value, shadow_thresholds, sweep
+from lira.evaluation.robust import describe, median_rmad
+from lira.evaluation.roc import curve, summary, threshold_at_fpr
 
 ROC = json.loads((DATA / "metrics/roc_cases.json").read_text())
 ONE_CLASS = ["all_nan", "one_class_true", "one_class_false", "one_class_after_filter", "empty"]

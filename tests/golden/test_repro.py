@@ -7,12 +7,21 @@ import pandas as pd
 import pytest
 from reference import ATTACK_NAMES, DATA, FPRS, PRIORS, SCORE, arrays, table
 
-from lira.agreement import scenarios, set_agreement
-from lira.attacks import leave_one_out
-from lira.calibration import calibrate
-from lira.ranks import displaced, displacement, order, positions, rank_bins, spearman, top_agreement, top_count
-from lira.ranks import vulnerability as gap_vulnerability
-from lira.vulnerability import count_detections, support_qualified
+from lira.attacks.lira import leave_one_out
+from lira.evaluation.agreement import scenarios, set_agreement
+from lira.evaluation.calibration import calibrate
+from lira.evaluation.detections import count_detections, support_qualified
+from lira.evaluation.ranks import (
+    displaced,
+    displacement,
+    order,
+    positions,
+    rank_bins,
+    spearman,
+    top_agreement,
+    top_count,
+)
+from lira.evaluation.ranks import vulnerability as gap_vulnerability
 
 SEEDS = [f"seed{seed}" for seed in range(1, 6)]
 RUNS = [*SEEDS, "variant_a", "variant_b"]

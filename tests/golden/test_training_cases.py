@@ -9,11 +9,11 @@ import pytest
 from reference import DATA
 
 from lira.config import Architecture, Recipe, load_study
-from lira.errors import ConfigError
-from lira.models import build
-from lira.tables.utility import utility
-from lira.training.optimizers import decays
-from lira.training.schedules import rate_and_momentum
+from lira.core.errors import ConfigError
+from lira.report.tables.utility import utility
+from lira.shadows.models import build
+from lira.shadows.training.optimizers import decays
+from lira.shadows.training.schedules import rate_and_momentum
 
 TRACES = json.loads((DATA / "training/lr_traces.json").read_text())
 GROUPS = json.loads((DATA / "training/param_groups.json").read_text())

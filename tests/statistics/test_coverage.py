@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from lira.calibration import calibrate
-from lira.summary import summarise
+from lira.evaluation.calibration import calibrate
+from lira.evaluation.summary import summarise
 
 SEPARATION, SPREAD, FPR = 1.0, 1.0, 0.1
 TRUTH = norm.cdf(SEPARATION / np.sqrt(SPREAD**2 + 1) + norm.ppf(FPR))

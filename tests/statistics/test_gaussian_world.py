@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, ncx2
 
-from lira import store
-from lira.attacks import score_file
-from lira.calibration import calibrate_file
-from lira.controls import gaussian_tpr, gaussian_world
-from lira.results import read_csv
+from lira.attacks.lira import score_file
+from lira.evaluation.calibration import calibrate_file
+from lira.evaluation.controls import gaussian_tpr, gaussian_world
+from lira.storage import hdf5
+from lira.storage.run import read_csv
 
 FPRS = (0.01, 0.1)
 RUN = {"study": "test", "dataset": "gaussian", "architecture": "none", "regime": "none", "seed": 0}
@@ -20,7 +20,7 @@ def world(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("gaussian")
     options = {"separation": 1.5, **request.param}
     phi, member = gaussian_world(128, 2000, seed=1, **options)
-    with store.create(folder / "shadows.h5", "shadows", RUN) as file:
+    with hdf5.create(folder / "shadows.h5", "shadows", RUN) as file:
         file["phi"], file["member"] = phi.astype(np.float32), member
     score_file(folder / "shadows.h5", folder / "scores.h5")
     calibrate_file(folder / "scores.h5", FPRS, [0.1], folder / "metrics.csv", folder / "samples.csv")

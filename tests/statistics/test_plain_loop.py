@@ -11,10 +11,10 @@ from scipy.stats import t
 
 from lira.config import Architecture, Dataset, Recipe
 from lira.datasets import prepare_data, read_part
-from lira.membership import balanced_membership
-from lira.models import build, initialise
-from lira.streams import INITIAL, Streams, generator
-from lira.training.cohort import Samples, evaluate, train_cohort
+from lira.shadows.membership import balanced_membership
+from lira.shadows.models import build, initialise
+from lira.shadows.rng import INITIAL, Streams, generator
+from lira.shadows.training.cohort import Samples, evaluate, train_cohort
 
 MODELS = 8
 FCN = Architecture(family="fcn", hidden=[128, 64], activation="relu", flatten=True)

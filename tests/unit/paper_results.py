@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lira import store
-from lira.agreement import measure_agreement
-from lira.claims.results import NETWORKS
-from lira.results import COLUMNS, Run, with_run, write_csv
+from lira.evaluation.agreement import measure_agreement
+from lira.paper.results import NETWORKS
+from lira.storage import hdf5
+from lira.storage.run import COLUMNS, Run, with_run, write_csv
 
 RECIPE = {"augment": ["flip", "crop", "cutout"], "dropout": 0.0, "weight_decay": 5e-4, "batch_size": 256}
 RECIPE |= {"start": "scratch", "crop_padding": "reflect"}
@@ -29,7 +29,7 @@ def write_run(
     dataset, architecture, regime = key.split("/")
     attributes = {"study": "made-up", "dataset": dataset, "architecture": architecture, "regime": regime}
     attributes |= {"seed": seed, "recipe": RECIPE | (recipe or {}), "network": NETWORKS.get(network, {"family": "x"})}
-    with store.create(place / "shadows.h5", "shadows", attributes) as file:
+    with hdf5.create(place / "shadows.h5", "shadows", attributes) as file:
         file.create_dataset("member", (models, pool), bool, chunks=(1, pool))
         for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
             file[f"utility/{name}"] = np.full(models, (utility or {}).get(name, 0.5)) + 1e-4 * (-1.0) ** np.arange(

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
-from lira import store
-from lira.agreement import measure_agreement
-from lira.attacks import score_file
-from lira.calibration import calibrate_file
-from lira.controls import control_file
-from lira.membership import balanced_membership
-from lira.ranks import measure_ranks
-from lira.summary import summarise_file
+from lira.attacks.lira import score_file
+from lira.evaluation.agreement import measure_agreement
+from lira.evaluation.calibration import calibrate_file
+from lira.evaluation.controls import control_file
+from lira.evaluation.ranks import measure_ranks
+from lira.evaluation.summary import summarise_file
+from lira.shadows.membership import balanced_membership
+from lira.storage import hdf5
 
 FPRS = (0.001, 0.01)
 PRIORS = (0.01, 0.1, 0.5)
@@ -67,7 +67,7 @@ def data_file(folder: Path) -> Path:
 
 def write_data(folder: Path, samples: int) -> None:
     digits = load_digits()
-    with store.create(data_file(folder), "data", {"classes": 10, "scale": 16.0, "mean": [0.3], "std": [0.3]}) as file:
+    with hdf5.create(data_file(folder), "data", {"classes": 10, "scale": 16.0, "mean": [0.3], "std": [0.3]}) as file:
         for name, part in (("pool", slice(samples)), ("test", slice(samples, samples + 300))):
             group = file.create_group(name)
             group["x"] = digits.images[part].astype(np.uint8)[:, None]
@@ -96,7 +96,7 @@ def write_run(folder: Path, architecture: str, regime: str, seed: int, models: i
         "train_accuracy": own.uniform(0.98, 1, models),
         "test_accuracy": own.uniform(0.93, 0.96, models),
     }
-    with store.create(place / "shadows.h5", "shadows", attributes) as file:
+    with hdf5.create(place / "shadows.h5", "shadows", attributes) as file:
         file["phi"], file["member"] = phi.astype(np.float32), member
         file["labels"] = load_digits().target[:samples]
         for name, values in utility.items():

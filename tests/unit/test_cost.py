@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from lira.config import load_study, read_yaml
 from lira.cost import SIZES, START_SECONDS, check_sizes, costs, describe, seconds_per_model, shards, size_of, work
 from lira.datasets import gtsrb
-from lira.models import build
-from lira.models.layers import Conv2d, Linear
+from lira.shadows.models import build
+from lira.shadows.models.layers import Conv2d, Linear
 
 HOURS = 29
 

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from raw_files import Cifar
 
-from lira.attacks import score_file
-from lira.calibration import calibrate_file
+from lira.attacks.lira import score_file
 from lira.config import load_study
 from lira.datasets import prepare_data
-from lira.gather import gather_shadows
-from lira.results import read_csv
-from lira.shards import train_shadows
+from lira.evaluation.calibration import calibrate_file
+from lira.shadows.gather import gather_shadows
+from lira.shadows.jobs import train_shadows
+from lira.storage.run import read_csv
 
 KEY = "cifar10/resnet18/aof"
 

@@ -10,12 +10,12 @@ import torch
 from torchvision import datasets as vision
 
 from lira.config import Architecture, Dataset, load_study
+from lira.core.errors import ConfigError, DataError, LiraError, StoreError
 from lira.datasets import prepare_data
-from lira.errors import ConfigError, DataError, LiraError, StoreError
-from lira.imports import import_scores
-from lira.models import build
-from lira.shards import _initial
-from lira.training.progress import Checkpoint
+from lira.shadows.imported import import_scores
+from lira.shadows.jobs import _initial
+from lira.shadows.models import build
+from lira.shadows.training.progress import Checkpoint
 
 RUN = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from workspace import Workspace
 
-from lira import store
+from lira.storage import hdf5
 
 pytestmark = [
     pytest.mark.campaign,
@@ -90,7 +90,7 @@ def test_the_smoke_study_in_the_container(request, image, tmp_path, monkeypatch)
     study.run("--cores", "2", "--sdm", "apptainer", "--apptainer-args=--nv")
     assert {"utility.md", "optimistic.md"} <= set(study.tables())
     with h5py.File(study.path("runs", "digits", "fcn", "tl", "seed0", "shards", "0-3.h5")) as shard:
-        made = store.attributes(shard)
+        made = hdf5.attributes(shard)
     assert made["revision"] == "unknown"  # the image has no checkout, and no git
     pins = yaml.safe_load((request.config.rootpath / "envs" / "gpu.yaml").read_text())["dependencies"]
     for name, conda in {"torch": "pytorch", "numpy": "numpy", "h5py": "h5py"}.items():

@@ -11,8 +11,8 @@ import torch
 from workspace import Workspace
 
 from lira.datasets import read_part
-from lira.query import scaled_logit
-from lira.weights import load_model
+from lira.shadows.query import scaled_logit
+from lira.shadows.weights import load_model
 
 RUN = ("runs", "digits", "resnet", "aof", "seed0")
 

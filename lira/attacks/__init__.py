@@ -1,0 +1,1 @@
+"""The attacks: scores of every sample under every target."""

@@ -1,0 +1,263 @@
+"""Leave-one-out attacks on all models at once (math-equivalent to one held-out attack per target).
+
+With target t left out, the IN scores of a sample, cut to their first c in model order, are its first c + 1 IN scores
+without one of them: t itself, or the last where t is not among them; OUT likewise. So one pass over a sample serves
+every target (:mod:`lira.attacks.order_statistics`). Blocks of samples are independent: each is read, computed and
+written by itself, on one thread per core.
+"""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from lira.attacks.order_statistics import SMALLEST_SPREAD, Scratch, surprise, surprise_without_each
+from lira.core.threads import cores
+
+SAMPLES_PER_TASK = 256  # one read, and one write per attack
+VALUES_PER_STEP = 150_000  # 1.2 MB of float64, which stays in the cache
+LARGEST = 1e100
+
+
+def usable(phi: Float[np.ndarray, "model sample view"]) -> Bool[np.ndarray, " model"]:
+    """Models whose scores are neither NaN nor infinite nor too large to square."""
+    flat = phi.reshape(len(phi), -1)
+    largest, smallest = np.float64(flat.max(axis=1, initial=0)), np.float64(flat.min(axis=1, initial=0))
+    return (largest < LARGEST) & (smallest > -LARGEST)
+
+
+def cut_sizes(held: Bool[np.ndarray, "model sample"]) -> Int[np.ndarray, " model"]:
+    """For each model as the target, the smallest count of other models that hold a sample, over all samples."""
+    counts = held.sum(axis=0)
+    smallest = counts.min(initial=len(held))
+    return smallest - held[:, counts == smallest].any(axis=1)
+
+
+def score_all(
+    phi: Any, member: Bool[np.ndarray, "model sample"], scores: Mapping[str, Any], workers: int | None = None
+) -> Bool[np.ndarray, " model"]:
+    """Fills the leave-one-out scores of every model.
+
+    Args:
+        phi: scaled logits [M, N, A], an array or an HDF5 dataset.
+        member: True where the sample trained the model; no target may leave a side without a value that a score needs.
+        scores: where each attack's [M, N] scores go: arrays or HDF5 datasets.
+        workers: threads; one per core by default.
+
+    Returns:
+        True for the models whose phi is :func:`usable`. If one is not, the scores are undefined.
+    """
+    sides = _needed_sides(phi, member, set(scores))
+    scratch = Scratch()
+
+    def task(first: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        samples = slice(first, min(first + SAMPLES_PER_TASK, member.shape[1]))
+        block = _read(phi, samples, scratch)
+        clean = usable(block)
+        if not clean.all():
+            return clean, {}
+        sums, moments = _sum_sides(block, {name: side.at(samples) for name, side in sides.items()}, scratch)
+        for attack, into in scores.items():
+            into[:, samples] = _combine(attack, block, sums)
+        return clean, moments
+
+    with ThreadPoolExecutor(workers or cores()) as pool:
+        done = list(pool.map(task, range(0, member.shape[1], SAMPLES_PER_TASK)))
+    clean = np.all([part for part, _ in done], axis=0) if done else np.ones(len(member), dtype=bool)
+    if clean.all() and done:
+        samples_views = member.shape[1] * phi.shape[2]
+        for attack, name in {"online_fixed": "in", "offline_fixed": "out"}.items():
+            if attack in scores:
+                moments = sum(parts[name] for _, parts in done)
+                _scale(scores[attack], attack, _pooled_spread(moments, sides[name].cuts * samples_views))
+    return clean
+
+
+class _Side(NamedTuple):
+    """The models that hold a sample (IN), or those that do not (OUT)."""
+
+    held: Bool[np.ndarray, "model sample"]
+    cuts: Int[np.ndarray, " model"]
+    origin: float  # a score of this side, from which squares are counted without losing digits
+
+    @classmethod
+    def of(cls, phi: Any, held: np.ndarray) -> "_Side":
+        first = np.asarray(phi[:, :1])[held[:, 0], 0, 0] if held.size else np.empty(0)
+        return cls(held, cut_sizes(held), float(np.median(first)) if first.size else 0.0)
+
+    def at(self, samples: slice) -> "_Side":
+        return self._replace(held=self.held[:, samples])
+
+
+class _Window(NamedTuple):
+    """Where in the order of models a side's first ``cut + 1`` (or, where there are no more, ``cut``) stand."""
+
+    side: str
+    cut: int
+    start: int
+    stop: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a value to leave out."""
+        return self.stop - self.start > self.cut
+
+
+class _Job(NamedTuple):
+    """Samples of a block whose models are arranged in one way for some sides."""
+
+    samples: Int[np.ndarray, " sample"]
+    order: Int[np.ndarray, "sample model"]
+    windows: list[_Window]
+
+
+def _needed_sides(phi: Any, member: np.ndarray, attacks: set[str]) -> dict[str, _Side]:
+    sides = {}
+    if attacks & {"online", "online_fixed"}:
+        sides["in"] = _Side.of(phi, member)
+    if attacks - {"global"}:
+        sides["out"] = _Side.of(phi, ~member)
+    return sides
+
+
+def _read(phi: Any, samples: slice, scratch: Scratch) -> Float[np.ndarray, "model sample view"]:
+    block = scratch.array("block", (phi.shape[0], samples.stop - samples.start, phi.shape[2]), phi.dtype)
+    if isinstance(phi, np.ndarray):
+        np.copyto(block, phi[:, samples])
+    else:
+        phi.read_direct(block, source_sel=np.s_[:, samples])
+    return block
+
+
+def _sum_sides(block: np.ndarray, sides: dict[str, _Side], scratch: Scratch):
+    """Per side the sums [2, model, sample] of :func:`surprise_without_each`, and pooled moments."""
+    sums = {name: scratch.array(f"sums {name}", (2, *block.shape[:2])) for name in sides}
+    moments = {name: np.zeros((2, len(block))) for name in sides}
+    for job in _jobs(sides):
+        arranged = {window: scratch.array(f"arranged {window.side}", (2, *job.order.shape)) for window in job.windows}
+        totals = {window: np.empty((2, len(job.order), window.stop - window.start)) for window in job.windows}
+        samples_per_step = max(1, VALUES_PER_STEP // (len(block) * block.shape[2]))
+        for start in range(0, len(job.samples), samples_per_step):
+            step = slice(start, start + samples_per_step)
+            x = _arrange(block, job.samples[step], job.order[step], scratch)
+            for window in job.windows:
+                into = arranged[window][:, step], totals[window][:, step]
+                _sum_window(x, window, sides[window.side].origin, *into, scratch)
+        for window in job.windows:
+            targets = sides[window.side].cuts == window.cut
+            moments[window.side] += np.where(targets, _moments_left(totals[window], job.order, window), 0)
+            _put(sums[window.side], arranged[window], job, targets, scratch)
+    return sums, moments
+
+
+def _jobs(sides: dict[str, _Side]) -> Iterator[_Job]:
+    """All samples in one job for all sides if every model of theirs is used, as in a balanced design; else several."""
+    cuts = {name: np.unique(side.cuts) for name, side in sides.items()}
+    counts = {name: side.held.sum(axis=0) for name, side in sides.items()}
+    if not sides:
+        return
+    if all(len(cuts[name]) == 1 and (counts[name] == cuts[name] + 1).all() for name in sides):
+        held = sides["out"].held
+        order, middle, last = np.argsort(held, axis=0, kind="stable").T, len(held) - int(cuts["out"][0]) - 1, len(held)
+        windows = [_Window("in", int(cut), 0, middle) for cut in cuts.get("in", ())]
+        yield _Job(np.arange(len(order)), order, [*windows, _Window("out", int(cuts["out"][0]), middle, last)])
+        return
+    for name, side in sides.items():
+        for cut in cuts[name]:
+            for size, chosen in ((cut + 1, counts[name] > cut), (cut, counts[name] <= cut)):
+                if chosen.any():
+                    order = np.argsort(~side.held[:, chosen], axis=0, kind="stable").T
+                    yield _Job(np.flatnonzero(chosen), order, [_Window(name, int(cut), 0, int(size))])
+
+
+def _arrange(
+    block: np.ndarray, samples: np.ndarray, order: np.ndarray, scratch: Scratch
+) -> Float[np.ndarray, "sample view model"]:
+    """The scores of some samples, each sample's models in its own order."""
+    models, views = order.shape[1], block.shape[2]
+    near = scratch.array("near", (models, len(samples), views), block.dtype)  # gathering from it misses no cache
+    block.take(samples, axis=1, out=near, mode="clip")  # "raise" would copy
+    gathered = scratch.array("gathered", (*order.shape, views), block.dtype)
+    rows = order * len(samples) + np.arange(len(samples))[:, None]
+    near.reshape(-1, views).take(rows, axis=0, out=gathered, mode="clip")
+    arranged = scratch.array("arranged", (len(samples), views, models), block.dtype)
+    np.copyto(arranged, gathered.transpose(0, 2, 1))
+    return arranged
+
+
+def _sum_window(x, window: _Window, origin: float, sums: np.ndarray, totals: np.ndarray, scratch: Scratch) -> None:
+    within = x[..., window.start : window.stop]
+    if window.complete:
+        beyond = slice(window.stop, None) if window.start == 0 else slice(0, window.start)
+        own = sums[..., window.start : window.stop]
+        surprise_without_each(within, x[..., beyond], own, sums[..., beyond], scratch)
+    else:
+        surprise(within, x, sums, scratch)
+    distance = np.subtract(within, np.float64(origin), out=scratch.array("distance", within.shape))
+    distance.sum(axis=1, out=totals[0])
+    np.square(distance, out=distance).sum(axis=1, out=totals[1])
+
+
+def _moments_left(totals: np.ndarray, order: np.ndarray, window: _Window) -> Float[np.ndarray, "2 model"]:
+    """Sums [of scores, of squares] over samples of what stays on a side for each target.
+
+    Only added up, never subtracted, so that a model with huge scores leaves no rounding where it is left out.
+    """
+    models, holders = order.shape[1], order[:, window.start : window.stop]
+    if not window.complete:
+        return np.repeat(totals.sum(axis=(1, 2))[:, None], models, axis=1)
+    others, last = holders[:, :-1].ravel(), holders[:, -1]
+    by_model = (np.bincount(others, weights=total[:, :-1].ravel(), minlength=models) for total in totals)
+    left = np.stack([_sum_of_others(total) for total in by_model])
+    among = np.zeros(order.shape)
+    np.put_along_axis(among, holders, 1, axis=1)
+    for model in np.unique(last):  # kept by the targets among the holders, unless they are it
+        kept = totals[:, last == model, -1] @ among[last == model]
+        kept[:, model] = 0
+        left += kept
+    return left
+
+
+def _sum_of_others(values: Float[np.ndarray, " model"]) -> Float[np.ndarray, " model"]:
+    before, after = np.zeros_like(values), np.zeros_like(values)
+    np.cumsum(values[:-1], out=before[1:])
+    after[:-1] = np.cumsum(values[:0:-1])[::-1]
+    return before + after
+
+
+def _put(sums: np.ndarray, arranged: np.ndarray, job: _Job, targets: np.ndarray, scratch: Scratch) -> None:
+    """Sums in the order of models, for the samples of the job and the targets of its cut."""
+    samples = sums.shape[2]
+    places = job.order * samples + job.samples[:, None]
+    everything = targets.all() and len(job.samples) == samples
+    for into, part in zip(sums, arranged, strict=True):
+        ordered = into if everything else scratch.array("ordered sums", into.shape)
+        ordered.put(places, part)
+        if not everything:
+            chosen = np.ix_(targets, job.samples)
+            into[chosen] = ordered[chosen]
+
+
+def _combine(attack: str, block: np.ndarray, sums: dict[str, np.ndarray]) -> Float[np.ndarray, "model sample"]:
+    """Scores of a block; those of fixed spread are still to be scaled."""
+    if attack == "global":
+        return np.einsum("msv->ms", block, dtype=np.float64) / block.shape[2]
+    half = 1 / (2 * block.shape[2])
+    kind = 1 if attack.endswith("_fixed") else 0
+    if attack.startswith("online"):
+        return (sums["out"][kind] - sums["in"][kind]) * half
+    return sums["out"][kind] * half + (0 if kind else np.log(2 * np.pi) / 2)
+
+
+def _pooled_spread(moments: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    mean, mean_square = moments / counts
+    return np.sqrt(np.maximum(mean_square - mean**2, 0)) + SMALLEST_SPREAD
+
+
+def _scale(scores: Any, attack: str, spread: np.ndarray) -> None:
+    constant = np.log(spread) + np.log(2 * np.pi) / 2 if attack == "offline_fixed" else np.zeros_like(spread)
+    for first in range(0, scores.shape[1], SAMPLES_PER_TASK):
+        task = slice(first, first + SAMPLES_PER_TASK)
+        scores[:, task] = scores[:, task] / spread[:, None] ** 2 + constant[:, None]

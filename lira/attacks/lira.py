@@ -1,0 +1,311 @@
+"""The five attacks: likelihood ratios under the shadow models (Carlini et al. 2022, as released with the paper).
+
+For sample j and view a, IN and OUT are the scores of the shadow models that do and do not hold j, in model order and
+cut to the smallest such count over all samples. Their centre is the median and their spread the population standard
+deviation over models. A score is the mean over views of
+
+==============  ===================================================================================
+online          log N(phi; IN) - log N(phi; OUT)
+online_fixed    the same with one spread for both, that of all IN scores of all samples and views
+offline         -log N(phi; OUT), two-sided
+offline_fixed   the same with one spread, that of all OUT scores
+global          phi
+==============  ===================================================================================
+
+Higher means more likely a member.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lira.attacks.leave_one_out import SAMPLES_PER_TASK, cut_sizes, score_all, usable
+from lira.attacks.order_statistics import SMALLEST_SPREAD
+from lira.core.errors import ConfigError, DataError
+from lira.core.plugins import load_function
+from lira.core.threads import cores
+from lira.core.validation import booleans, choice, numbers
+from lira.evaluation.roc import NONFINITE, Nonfinite
+from lira.storage import hdf5
+
+ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
+NEEDS_IN = ("online", "online_fixed")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """Where the published code and other readings of the attacks differ; the defaults are the published code's.
+
+    All but the default are computed target by target, which takes seconds a target where the default takes hundredths.
+
+    Attributes:
+        cut: use as many IN (OUT) scores of each sample as the sample with the fewest has; False: all of them.
+        fixed_spread: ``"in"``: ``online_fixed`` takes the spread of the IN scores for OUT too; ``"own"``: each its own.
+        offline: ``"two-sided"``: a score far below OUT counts as a member's too; ``"one-sided"``: the distance to OUT
+            in spreads, which orders as 1 - Pr[Z > phi] does for one view, without its rounding to 1.
+    """
+
+    cut: bool = True
+    fixed_spread: Literal["in", "own"] = "in"
+    offline: Literal["two-sided", "one-sided"] = "two-sided"
+
+    def __post_init__(self):
+        """Refuses values that mean nothing."""
+        if not isinstance(self.cut, bool):
+            raise ConfigError(f"cut is {self.cut!r}: allowed are True and False")
+        choice("fixed_spread", self.fixed_spread, ("in", "own"))
+        choice("offline", self.offline, ("two-sided", "one-sided"))
+
+
+PUBLISHED = Definition()
+
+
+def leave_one_out(
+    phi: Float[np.ndarray, "model sample view"],
+    member: Bool[np.ndarray, "model sample"],
+    attacks: Sequence[str] = ATTACKS,
+    *,
+    definition: Definition = PUBLISHED,
+    nonfinite: Nonfinite = "error",
+) -> dict[str, Float[np.ndarray, "model sample"]]:
+    """Attacks every model once, with all others as its shadow models.
+
+    Args:
+        phi: scaled logits.
+        member: True where the sample trained the model.
+        attacks: names from :data:`ATTACKS`.
+        definition: which reading of the attacks.
+        nonfinite: ``"error"``; or ``"official"`` to let NaN, infinite and missing scores spread as in the published
+            code.
+
+    Returns:
+        Scores of each attack, a row per target, float64.
+
+    Raises:
+        DataError: shapes that do not match, phi that is no finite number, membership that is neither 0 nor 1, or a
+            sample without an IN or OUT score.
+        ConfigError: an unknown attack, definition or ``nonfinite``.
+    """
+    phi, member = _checked(phi, member, attacks, definition, nonfinite)
+    scores = {attack: np.empty(member.shape) for attack in attacks}
+    if nonfinite == "official" and (_lacking(member, attacks) or not usable(phi).all()):
+        _each_held_out(phi, member, scores, definition, nonfinite)
+    else:
+        _leave_one_out(phi, member, scores, definition)
+    return scores
+
+
+def held_out(
+    phi: Float[np.ndarray, "model sample view"],
+    member: Bool[np.ndarray, "model sample"],
+    targets: Sequence[int],
+    attacks: Sequence[str] = ATTACKS,
+    *,
+    definition: Definition = PUBLISHED,
+    nonfinite: Nonfinite = "error",
+) -> dict[str, Float[np.ndarray, "target sample"]]:
+    """Attacks some models with all the others as their shadow models.
+
+    Args:
+        phi: scaled logits.
+        member: True where the sample trained the model.
+        targets: indices of the attacked models.
+        attacks: names from :data:`ATTACKS`.
+        definition: which reading of the attacks.
+        nonfinite: as in :func:`leave_one_out`.
+
+    Returns:
+        Scores of each attack, a row per target, float64.
+
+    Raises:
+        DataError, ConfigError: as :func:`leave_one_out`, or targets that are not model indices.
+    """
+    phi, member = _checked(phi, member, attacks, definition, nonfinite)
+    if nonfinite == "error":
+        _refuse_unusable(usable(phi))
+    targets = np.asarray(targets)
+    if targets.ndim != 1 or not np.isin(targets, np.arange(len(phi))).all():
+        raise DataError(f"targets are {targets.tolist()}: allowed are model indices from 0 to {len(phi) - 1}")
+    targets = targets.astype(np.int64)
+    shadows = np.setdiff1d(np.arange(len(phi)), targets)
+    x = phi[targets].astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        out = _fit(phi, ~member, shadows, definition, nonfinite, "OUT") if set(attacks) - {"global"} else None
+        held = _fit(phi, member, shadows, definition, nonfinite, "IN") if set(attacks) & set(NEEDS_IN) else None
+        return {attack: _score(attack, x, held, out, definition).mean(axis=2) for attack in attacks}
+
+
+def score_file(
+    shadows: Path | str,
+    output: Path | str,
+    *,
+    definition: Definition = PUBLISHED,
+    member: Bool[np.ndarray, "model sample"] | None = None,
+    own: Mapping[str, str] | None = None,
+) -> None:
+    """Writes the leave-one-out scores of a run: ``shadows.h5`` to ``scores.h5``.
+
+    Args:
+        shadows: file of encoding ``shadows``, with ``phi`` and ``member``.
+        output: file of encoding ``scores``; it gets the attributes of ``shadows``.
+        definition: which reading of the attacks.
+        member: membership in place of the file's own, as in a null world.
+        own: further attacks by name, ``package.module:function``; it is given ``phi [model, sample, view]`` and
+            ``member [model, sample]`` and returns a score of each sample for each model, higher for a member.
+
+    Raises:
+        StoreError: ``shadows`` is missing, damaged or of another kind.
+        DataError: as :func:`leave_one_out`, with the path; or scores of another shape, or NaN, from ``own``.
+        ConfigError: ``own`` names something that cannot be imported.
+    """
+    with hdf5.read(shadows, "shadows") as source:
+        member = source["member"][:] if member is None else member
+        if source["phi"].ndim != 3 or source["phi"].shape[:2] != member.shape or member.dtype != bool:
+            raise DataError(
+                f"{shadows}: phi {source['phi'].shape} must be [models, samples, views] and member {member.shape}, "
+                f"{member.dtype}, [models, samples] of truth values"
+            )
+        attributes = {key: value for key, value in source.attrs.items() if not key.startswith("encoding-")}
+        with hdf5.create(output, "scores", attributes | {"definition": asdict(definition)}) as file:
+            hdf5.dataset(file, "member", data=member)
+            chunks = (len(member), min(SAMPLES_PER_TASK, member.shape[1])) if member.size else True  # one per task
+            scores = {name: hdf5.dataset(file, name, member.shape, np.float64, chunks=chunks) for name in ATTACKS}
+            try:
+                _leave_one_out(source["phi"], member, scores, definition)
+            except DataError as error:
+                raise DataError(f"{shadows}: {error}") from error
+            for name, function in (own or {}).items():
+                hdf5.dataset(file, name, data=_own_scores(function, source["phi"][:], member))
+
+
+def _own_scores(function: str, phi: np.ndarray, member: np.ndarray) -> np.ndarray:
+    given = load_function(function)(phi, member.copy())
+    try:
+        scores = np.empty(()) if np.ma.isMaskedArray(given) else np.asarray(given)
+    except (ValueError, TypeError, RuntimeError):  # ragged, or an array of another library
+        scores = np.empty(())
+    if scores.shape != member.shape or scores.dtype.kind not in "biuf" or np.isnan(scores).any():
+        raise DataError(f"{function} must return a score, not NaN, of each of {member.shape} models and samples")
+    return scores.astype(np.float64)
+
+
+def _leave_one_out(phi: Any, member: np.ndarray, scores: Mapping, definition: Definition) -> None:
+    if lacking := _lacking(member, scores):
+        raise DataError(lacking)
+    if definition == PUBLISHED:
+        _refuse_unusable(score_all(phi, member, scores))
+    else:
+        rows = {attack: np.empty(member.shape) for attack in scores}  # a file has its chunks across all targets
+        _each_held_out(phi[:], member, rows, definition, "error")
+        for attack, values in rows.items():
+            scores[attack][:] = values
+
+
+def _each_held_out(phi: np.ndarray, member: np.ndarray, scores: Mapping, definition: Definition, nonfinite: Nonfinite):
+    def attack(target: int) -> None:
+        rows = held_out(phi, member, [target], list(scores), definition=definition, nonfinite=nonfinite)
+        for name, row in rows.items():
+            scores[name][target] = row[0]
+
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(attack, range(len(member))))
+
+
+def _lacking(member: np.ndarray, attacks: Collection[str]) -> str:
+    """What keeps some target from being attacked, or nothing."""
+    for side, name, needed in ((member, "IN", set(NEEDS_IN)), (~member, "OUT", {*ATTACKS} - {"global"})):
+        cuts = cut_sizes(side) if needed & set(attacks) and side.size else np.ones(1)
+        if not cuts.all():
+            target = int(cuts.argmin())
+            sample = int((side.sum(axis=0) - side[target]).argmin())
+            return _without_score(sample, name, f"when model {target} is the target")
+    return ""
+
+
+def _without_score(sample: int, side: str, situation: str) -> str:
+    return (
+        f"sample {sample} has no {side} score {situation}: train more models, leave the sample out, "
+        "or choose attacks that do not need it"
+    )
+
+
+class _Fit(NamedTuple):
+    """Normal distributions of one side's scores: centre and spread ``[sample, view]``, and one spread for all."""
+
+    centre: np.ndarray
+    spread: np.ndarray
+    pooled: float
+
+
+def _fit(phi, side, shadows, definition: Definition, nonfinite: Nonfinite, name: str) -> _Fit:
+    held = side[shadows]
+    counts = held.sum(axis=0)
+    if counts.size and counts.min() == 0:
+        if nonfinite == "error":
+            raise DataError(_without_score(counts.argmin(), name, f"among the {len(shadows)} shadow models"))
+        nothing = np.full(phi.shape[1:], np.nan)
+        return _Fit(nothing, nothing, np.nan)
+    if definition.cut:
+        counts[:] = counts.min(initial=len(shadows))
+    models = shadows[np.argsort(~held, axis=0, kind="stable")]
+    centre, spread = np.empty(phi.shape[1:]), np.empty(phi.shape[1:])
+    origin, moments = np.float64(phi[models[0, 0], 0, 0]) if models.size else 0.0, np.zeros(2)
+    for start in range(0, phi.shape[1], SAMPLES_PER_TASK):
+        for count in np.unique(counts[start : start + SAMPLES_PER_TASK]):
+            samples = start + np.flatnonzero(counts[start : start + SAMPLES_PER_TASK] == count)
+            values = phi[models[:count, samples], samples].astype(np.float64)
+            centre[samples] = np.median(values, axis=0)
+            spread[samples] = (values - centre[samples]).std(axis=0)  # equal values must have no spread at all
+            moments += (values - origin).sum(), np.square(values - origin).sum()
+    mean, mean_square = moments / max(counts.sum() * phi.shape[2], 1)
+    return _Fit(centre, spread, np.sqrt(np.maximum(mean_square - mean**2, 0)))
+
+
+def _score(attack: str, x: np.ndarray, held: _Fit | None, out: _Fit | None, definition: Definition) -> np.ndarray:
+    if attack == "online":
+        return _log_density(x, held.centre, held.spread) - _log_density(x, out.centre, out.spread)
+    if attack == "online_fixed":
+        spread_out = held.pooled if definition.fixed_spread == "in" else out.pooled
+        return _log_density(x, held.centre, held.pooled) - _log_density(x, out.centre, spread_out)
+    if attack == "global":
+        return x
+    spread = out.spread if attack == "offline" else out.pooled
+    if definition.offline == "one-sided":
+        return (x - out.centre) / (spread + SMALLEST_SPREAD)
+    return -_log_density(x, out.centre, spread)
+
+
+def _log_density(x: np.ndarray, centre: np.ndarray, spread: np.ndarray | float) -> np.ndarray:
+    spread = spread + SMALLEST_SPREAD
+    return -(((x - centre) / spread) ** 2) / 2 - np.log(spread) - np.log(2 * np.pi) / 2
+
+
+def _checked(
+    phi, member, attacks: Sequence[str], definition: Definition, nonfinite: Nonfinite
+) -> tuple[np.ndarray, np.ndarray]:
+    if unknown := [attack for attack in attacks if attack not in ATTACKS]:
+        raise ConfigError(f"attack {unknown[0]!r} is unknown: allowed are {', '.join(ATTACKS)}")
+    if not isinstance(definition, Definition):
+        raise ConfigError(f"definition is {definition!r}: a Definition is needed")
+    choice("nonfinite", nonfinite, NONFINITE)
+    phi, member = numbers(phi, "phi"), booleans(member, "member")
+    if phi.ndim != 3 or member.shape != phi.shape[:2]:
+        raise DataError(f"phi {phi.shape} must be [models, samples, views] and member {member.shape} [models, samples]")
+    for size, of in zip(phi.shape[::2], ("models", "views"), strict=True):
+        if not size:
+            raise DataError(f"phi {phi.shape} has no {of}: at least one is needed")
+    return phi, member
+
+
+def _refuse_unusable(usable_models: Bool[np.ndarray, " model"]) -> None:
+    if not usable_models.all():
+        bad = ", ".join(str(model) for model in np.flatnonzero(~usable_models))
+        raise DataError(
+            f"phi of model {bad} has NaN, infinite or huge values, as after a diverged training: "
+            "retrain or leave out the model, or pass nonfinite='official'"
+        )

@@ -1,0 +1,1 @@
+"""What every stage builds on: errors, checks of arguments, threads, being told to stop, functions of the user's own."""

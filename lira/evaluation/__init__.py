@@ -1,0 +1,1 @@
+"""Numbers from scores: thresholds, rates, their uncertainty, and whether runs agree."""

@@ -1,0 +1,223 @@
+"""How much the sets of samples flagged by different runs agree (paper, Figures 2, 3 and 6).
+
+Runs are combined k at a time, over all choices of k. Which runs flag a sample is a bit pattern; counting the patterns
+once gives the intersection and the union of every choice.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from lira.config.catalogue import MOST_RUNS
+from lira.core.errors import DataError
+from lira.core.validation import booleans, whole
+from lira.evaluation.detections import SUPPORTS, support_qualified
+from lira.storage import hdf5
+from lira.storage.provenance import differences
+from lira.storage.run import COLUMNS, Run, check_comparable, rows_at, write_csv
+
+MOST_DIFFERENT = 4
+
+
+class Agreement(NamedTuple):
+    """Means over choices of k runs: Jaccard (fraction), size of intersection and of union (samples)."""
+
+    jaccard: float
+    intersection: float
+    union: float
+
+
+def set_agreement(sets: Bool[np.ndarray, "run sample"], k: int) -> Agreement:
+    """Mean agreement of all choices of ``k`` runs; choices that flag no sample at all are left out.
+
+    Args:
+        sets: True where the run flags the sample.
+        k: runs per choice.
+
+    Returns:
+        Mean Jaccard |∩|/|∪|, |∩| and |∪|; NaN where there is no choice, or none flags a sample.
+
+    Raises:
+        DataError: not a [runs, samples] array of truth values, or too many runs to combine.
+        ConfigError: ``k`` is no whole number of at least 1.
+    """
+    whole("k", k, 1)
+    sets = booleans(sets, "sets", "runs", "samples")
+    table = _overlaps(sets)
+    return _averages(table, np.arange(len(table.union)), [min(k, len(sets) + 1)]).at(0)
+
+
+def scenarios(
+    reference: Bool[np.ndarray, "run sample"],
+    variants: Bool[np.ndarray, "variant sample"],
+    labels: Sequence[str],
+) -> pd.DataFrame:
+    """Agreement of identical runs, of these and one variant, and of these and m variants, for every k from 2.
+
+    The choices of k runs of a scenario include those without a variant. With m = 2 or more variants (at most four) the
+    numbers are means over all choices of m.
+
+    Args:
+        reference: the flagged sets of runs that differ by seed only.
+        variants: the flagged sets of runs of other recipes.
+        labels: names of the variants.
+
+    Returns:
+        ``scenario variants k subsets jaccard intersection union``; ``subsets`` counts the choices that flag any sample.
+
+    Raises:
+        DataError: sets of different pools, not a label for each variant, or as :func:`set_agreement`.
+    """
+    reference, same = booleans(reference, "reference", "runs", "samples"), len(reference)
+    if len(labels) != len(variants):
+        raise DataError(f"{len(variants)} variants have {len(labels)} labels: each variant needs one")
+    if len(variants):
+        variants = booleans(variants, "variants", "runs", "samples")
+        if variants.shape[1] != reference.shape[1]:
+            raise DataError(f"reference {reference.shape} and variants {variants.shape} must be of the same samples")
+    table = _overlaps(np.concatenate([reference, variants]) if len(variants) else reference)
+    masks = np.arange(len(table.union))
+    frames = []
+    for name, chosen, configurations in _configurations(same, labels):
+        ks = np.arange(2, same + len(configurations[0]) + 1)
+        parts = []
+        for configuration in configurations:
+            runs = (1 << same) - 1 | sum(1 << (same + variant) for variant in configuration)
+            parts.append(_averages(table, masks[masks & ~runs == 0], ks))
+        frame = pd.DataFrame({"scenario": name, "variants": chosen, "k": ks, "subsets": sum(p.subsets for p in parts)})
+        for column in Agreement._fields:
+            frame[column] = np.mean([getattr(part, column) for part in parts], axis=0)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def measure_agreement(
+    reference: Sequence[Path | str],
+    variants: Sequence[Path | str],
+    labels: Sequence[str],
+    fprs: Sequence[float],
+    output: Path | str,
+    samples: str = "samples.csv",
+) -> None:
+    """Writes ``agreement.csv`` and, beside it, ``runs.json``, from the runs' ``samples.csv``; of others, the CSV alone.
+
+    Args:
+        reference: run folders that differ by seed only.
+        variants: run folders of other recipes.
+        labels: names of the variants.
+        fprs: false positive rates to compare, each in every ``samples.csv``.
+        output: ``results/<study>/agreement/<dataset>/<architecture>/<regime>/agreement.csv``.
+        samples: name of the runs' file; ``null_samples.csv`` gives the agreement by chance alone.
+
+    Raises:
+        StoreError: a run has no ``samples.csv``, or one without an FPR; runs of different protocols.
+        DataError: runs of different pools, or as :func:`set_agreement`.
+    """
+    output = Path(output)
+    if len(set(labels)) != len(variants):
+        raise DataError(f"{len(variants)} variants have the labels {list(labels)}: each variant needs one of its own")
+    if samples not in ("samples.csv", "null_samples.csv"):
+        raise DataError(f"{samples} does not say which samples a run flags: give samples.csv or null_samples.csv")
+    folders = [*reference, *variants]
+    runs = [Run(folder) for folder in folders]
+    differences([run for run in runs if run.is_stored], compared=True)
+    check_comparable(runs)
+    tables = [run.table(samples) for run in runs]
+    frames = []
+    for fpr in dict.fromkeys(fprs):
+        rows = [rows_at(table, fpr, Path(folder) / samples) for table, folder in zip(tables, folders, strict=True)]
+        if len({len(row) for row in rows}) > 1:
+            raise DataError(
+                f"the runs {', '.join(map(str, folders))} have pools of different sizes: compare runs of one pool"
+            )
+        for support in SUPPORTS:
+            for zero_fp in (True, False):
+                sets = np.stack([support_qualified(row, support, zero_fp=zero_fp) for row in rows])
+                part = scenarios(sets[: len(reference)], sets[len(reference) :], labels)
+                frames.append(part.assign(fpr=fpr, support=support, zero_fp=zero_fp))
+    write_csv(output, pd.concat(frames, ignore_index=True)[COLUMNS["agreement"]])
+    if samples != "samples.csv":
+        return
+    runs = {
+        "reference": _entries([Path(folder).name for folder in reference], reference, output),
+        "variants": _entries(labels, variants, output),
+    }
+    with hdf5.atomic(output.with_name("runs.json")) as beside:
+        beside.write_text(json.dumps(runs, indent=1) + "\n")
+
+
+class Overlaps(NamedTuple):
+    """Sizes for every choice of runs, indexed by its bit mask (bit i for run i)."""
+
+    intersection: Int[np.ndarray, " choice"]
+    union: Int[np.ndarray, " choice"]
+
+
+class _Averages(NamedTuple):
+    jaccard: Float[np.ndarray, " k"]
+    intersection: Float[np.ndarray, " k"]
+    union: Float[np.ndarray, " k"]
+    subsets: Int[np.ndarray, " k"]
+
+    def at(self, index: int) -> Agreement:
+        return Agreement(*(float(values[index]) for values in self[:3]))
+
+
+def _overlaps(sets: np.ndarray) -> Overlaps:
+    runs = len(sets)
+    if runs > MOST_RUNS:
+        raise DataError(f"{runs} runs have too many choices to compare: at most {MOST_RUNS} at once")
+    return overlaps(np.bincount((sets.T @ (1 << np.arange(runs))).astype(np.int64), minlength=1 << runs))
+
+
+def overlaps(patterns: Int[np.ndarray, " choice"]) -> Overlaps:
+    """Sizes for every choice of runs, from how many samples each choice of runs alone flags.
+
+    Args:
+        patterns: Samples by the bit mask of the runs that flag them, 2^runs counts.
+    """
+    flagged_by_all, flagged_within = patterns.copy(), patterns.copy()
+    for run in range(patterns.size.bit_length() - 1):
+        halves = flagged_by_all.reshape(-1, 2, 1 << run)
+        halves[:, 0] += halves[:, 1]
+        halves = flagged_within.reshape(-1, 2, 1 << run)
+        halves[:, 1] += halves[:, 0]
+    return Overlaps(flagged_by_all, patterns.sum() - flagged_within[::-1])
+
+
+def _averages(table: Overlaps, masks: np.ndarray, ks: Sequence[int]) -> _Averages:
+    masks = masks[table.union[masks] > 0]
+    size = sum((masks >> run) & 1 for run in range(MOST_RUNS))
+    intersection, union = table.intersection[masks], table.union[masks]
+    bins = max(*ks, int(size.max(initial=0)), 0) + 1
+    subsets = np.bincount(size, minlength=bins)[ks]
+    with np.errstate(invalid="ignore"):
+        means = [
+            np.bincount(size, weights=values, minlength=bins)[ks] / subsets
+            for values in (intersection / union, intersection, union)
+        ]
+    return _Averages(*means, subsets)
+
+
+def _configurations(same: int, labels: Sequence[str]) -> Iterator[tuple[str, str, list[tuple[int, ...]]]]:
+    yield "identical", "", [()]
+    for variant, label in enumerate(labels):
+        yield "+1 different", label, [(variant,)]
+    for different in range(2, min(len(labels), MOST_DIFFERENT) + 1):
+        yield f"+{different} different", "", list(combinations(range(len(labels)), different))
+
+
+def _entries(labels: Sequence[str], folders: Sequence[Path | str], output: Path) -> list[dict[str, str]]:
+    parents = output.resolve().parents
+    study = parents[min(4, len(parents) - 1)]
+    return [
+        {"label": label, "folder": Path(os.path.relpath(Path(folder).resolve(), study)).as_posix()}
+        for label, folder in zip(labels, folders, strict=True)
+    ]

@@ -1,0 +1,302 @@
+"""From scores to rates at thresholds that an attacker could have chosen (paper, Tables 7–10 and 12).
+
+``target`` mode takes each target's threshold from its own ROC (optimistic); ``shadow`` mode takes the median of the
+other models' finite thresholds (realistic). The global attack has no shadow models, hence no shadow mode.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from lira.attacks.lira import ATTACKS
+from lira.core.errors import ConfigError, DataError, StoreError
+from lira.core.threads import cores
+from lira.core.validation import choice, fraction, fractions, numbers, scored, scored_by_attack
+from lira.evaluation.bootstrap import clopper_pearson, medians_of_others
+from lira.evaluation.detections import count_detections
+from lira.evaluation.roc import Nonfinite, Ordered, curve, flagged, summary
+from lira.storage import hdf5
+from lira.storage.run import COLUMNS, RATES, RUN_KEYS, with_run, write_csv
+
+FEW_FALSE_POSITIVES = 5
+
+
+class Resolution(NamedTuple):
+    """What a TPR at an FPR rests on.
+
+    Attributes:
+        expected: number of false positives the FPR allows, alpha times the non-members.
+        label: ``"TPR at 0 FP"`` below one false positive, ``"few FP"`` below five, else empty.
+    """
+
+    expected: float
+    label: str
+
+
+def resolution(fpr: float, negatives: float) -> Resolution:
+    """False positives that ``fpr`` allows among ``negatives`` non-members of a target, and what to call the cell.
+
+    Raises:
+        ConfigError: an FPR that is not a fraction.
+    """
+    fraction("fpr", fpr, "a false positive rate")
+    if negatives <= 0 or 1 / negatives > fpr:
+        label = "TPR at 0 FP"
+    else:
+        label = "few FP" if FEW_FALSE_POSITIVES / negatives > fpr else ""
+    return Resolution(fpr * negatives, label)
+
+
+def shadow_thresholds(
+    thresholds: Float[np.ndarray, " model"], centre: Literal["median", "mean"] = "median"
+) -> Float[np.ndarray, " model"]:
+    """For each model the median (or mean) of the *other* models' finite thresholds; inf where there is none."""
+    choice("centre", centre, ("median", "mean"))
+    thresholds = numbers(thresholds, "thresholds", "models").astype(np.float64)
+    if centre == "median":
+        return medians_of_others(np.where(np.isfinite(thresholds), thresholds, np.inf)[:, np.newaxis])[:, 0]
+    others = np.broadcast_to(thresholds, (thresholds.size, thresholds.size))[~np.eye(thresholds.size, dtype=bool)]
+    others = others.reshape(thresholds.size, max(thresholds.size - 1, 0))
+    finite = [row[np.isfinite(row)] for row in others]
+    return np.array([row.mean() if row.size else np.inf for row in finite])
+
+
+def positive_predictive_value(tpr, fpr, prior):
+    """PPV at a prior: prior·TPR / (prior·TPR + (1 - prior)·FPR), NaN where nothing is flagged. Arrays broadcast.
+
+    Raises:
+        ConfigError: what is neither a fraction nor NaN.
+        DataError: other values than numbers.
+    """
+    given = {"tpr": tpr, "fpr": fpr, "prior": prior}
+    tpr, fpr, prior = (numbers(part, name).astype(np.float64) for name, part in given.items())
+    for name, part in zip(given, (tpr, fpr, prior), strict=True):
+        if (wrong := (part < 0) | (part > 1)).any():
+            raise ConfigError(f"{name} is {part[wrong][0]}: it is a fraction from 0 to 1")
+    hits = prior * tpr
+    flagged = hits + (1 - prior) * fpr
+    return np.divide(hits, flagged, out=np.full(np.shape(flagged), np.nan), where=flagged != 0)[()]
+
+
+def confusion(
+    scores: Float[np.ndarray, "model sample"],
+    member: Bool[np.ndarray, "model sample"],
+    thresholds: Float[np.ndarray, " model"],
+) -> pd.DataFrame:
+    """Counts of each target's verdicts at its threshold.
+
+    A sample is flagged when its score reaches the threshold; a NaN score is not, an infinite threshold flags nothing.
+
+    Returns:
+        ``target threshold tp fp tn fn``, a row per target.
+
+    Raises:
+        DataError: shapes that do not match, or other values than numbers.
+    """
+    scores, member = scored(scores, member)
+    verdicts = flagged(scores, thresholds)
+    positives, inside = verdicts.sum(axis=1), member.sum(axis=1)
+    tp = (verdicts & member).sum(axis=1)
+    columns = {"target": np.arange(len(scores)), "threshold": thresholds, "tp": tp, "fp": positives - tp}
+    return pd.DataFrame(columns | {"tn": member.shape[1] - inside - positives + tp, "fn": inside - tp})
+
+
+def calibrate(
+    scores: Mapping[str, Float[np.ndarray, "model sample"]],
+    member: Bool[np.ndarray, "model sample"],
+    fprs: Sequence[float],
+    priors: Sequence[float],
+    *,
+    centre: Literal["median", "mean"] = "median",
+    nonfinite: Nonfinite = "error",
+) -> pd.DataFrame:
+    """Rates of every target at its own and at its shadow models' thresholds.
+
+    Args:
+        scores: scores of each attack, a row per target.
+        member: True where the sample trained the target.
+        fprs: false positive rates to calibrate to, as fractions.
+        priors: shares of members among the attacked samples, as fractions.
+        centre: of the other models' thresholds, as in :func:`shadow_thresholds`.
+        nonfinite: ``"error"`` or ``"official"``, see :mod:`lira.evaluation.roc`.
+
+    Returns:
+        A row per attack, FPR, mode, target and prior: ``attack mode fpr prior target threshold tp fp tn fn tpr
+        fpr_achieved ppv auc``. Rates are fractions; threshold is inf where there is none (nothing is flagged), ppv NaN
+        where nothing is flagged.
+
+    Raises:
+        DataError: no scores, shapes that do not match, NaN scores, or a target without members or non-members.
+        ConfigError: FPRs or priors that are not a list of fractions, each once.
+    """
+    fractions("fpr", fprs, "a false positive rate")
+    fractions("prior", priors, "the share of members")
+    member = scored_by_attack(scores, member)
+    if not scores or not member.size:
+        raise DataError(f"scores of {len(scores)} attacks and member {member.shape}: one or more of each are needed")
+    frames = []
+    for attack, values in scores.items():
+        values, _ = scored(values, member, of=f" of {attack}")
+        with ThreadPoolExecutor(cores()) as pool:
+            targets = list(pool.map(partial(_order_target, attack, values, member, nonfinite), range(len(member))))
+            auc = list(pool.map(partial(_auc, nonfinite=nonfinite), targets, values))
+        for fpr in fprs:
+            own = np.array([np.inf if ordered.one_class else ordered.threshold(fpr) for ordered in targets])
+            for mode in ("target",) if attack == "global" else ("target", "shadow"):
+                thresholds = own if mode == "target" else shadow_thresholds(own, centre)
+                if nonfinite == "official":
+                    counts = confusion(values, member, thresholds)
+                else:
+                    counts = _confusion_of_ordered(targets, thresholds)
+                rates = _rates(counts, priors).assign(
+                    attack=attack, mode=mode, fpr=fpr, auc=np.repeat(auc, len(priors))
+                )
+                frames.append(rates)
+    return pd.concat(frames, ignore_index=True)[RATES]
+
+
+def sweep(
+    scores: Mapping[str, Float[np.ndarray, "model sample"]],
+    member: Bool[np.ndarray, "model sample"],
+    fprs: Sequence[float],
+    prior: float,
+    *,
+    drop_intermediate: bool = False,
+    nonfinite: Nonfinite = "error",
+) -> pd.DataFrame:
+    """Points of each target's own ROC, with its AUC and balanced accuracy.
+
+    Args:
+        scores: scores of each attack, a row per target.
+        member: True where the sample trained the target.
+        fprs: false positive rates, as fractions.
+        prior: share of members among the attacked samples, as a fraction.
+        drop_intermediate: read the rates off a ROC without its straight interior points, as the published tables do;
+            the TPR is the same, the achieved FPR may be lower.
+        nonfinite: ``"error"``; or ``"official"`` for the published result of a target without a ROC, and a PPV of 0
+            where nothing is flagged.
+
+    Returns:
+        A row per target, attack and FPR: ``attack target fpr fpr_achieved threshold tpr ppv auc balanced_accuracy``.
+
+    Raises:
+        DataError: as :func:`calibrate`.
+        ConfigError: FPRs that are not a list of fractions, each once, or a prior that is none.
+    """
+    fractions("fpr", fprs, "a false positive rate")
+    fraction("prior", prior, "the share of members")
+    member = scored_by_attack(scores, member)
+    scores = {attack: scored(values, member, of=f" of {attack}")[0] for attack, values in scores.items()}
+    rows = []
+    for target, holds in enumerate(member):
+        for attack, values in scores.items():
+            achieved, tpr, thresholds = curve(
+                values[target], holds, drop_intermediate=drop_intermediate, nonfinite=nonfinite
+            )
+            whole = summary(values[target], holds, nonfinite=nonfinite)
+            for fpr in fprs:
+                last = np.searchsorted(achieved, fpr, side="right") - 1
+                ppv = positive_predictive_value(tpr[last], achieved[last], prior)
+                ppv = 0.0 if np.isnan(ppv) and nonfinite == "official" else ppv
+                rows.append((attack, target, fpr, achieved[last], thresholds[last], tpr[last], ppv, *whole))
+    columns = ["attack", "target", "fpr", "fpr_achieved", "threshold", "tpr", "ppv", "auc", "balanced_accuracy"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def calibrate_file(
+    scores: Path | str, fprs: Sequence[float], priors: Sequence[float], metrics: Path | str, samples: Path | str
+) -> None:
+    """Writes the rates of a run and its per-sample counts: ``scores.h5`` to ``metrics.csv`` and ``samples.csv``.
+
+    Args:
+        scores: file of encoding ``scores``.
+        fprs: as in :func:`calibrate`.
+        priors: as in :func:`calibrate`.
+        metrics: the rows of :func:`calibrate` after the run's dataset, architecture, regime and seed; at shadow
+            thresholds with the exact 95 % interval of each target's rates, ``tpr_low tpr_high fpr_low fpr_high``; and
+            ``expected_fp resolution``.
+        samples: per FPR the rows of :func:`count_detections` for ``online`` at shadow thresholds.
+
+    Raises:
+        StoreError: ``scores`` is missing, damaged, of another kind, or without the online attack.
+        DataError: as :func:`calibrate`.
+    """
+    with hdf5.read(scores, "scores") as file:
+        run = {key: file.attrs[key] for key in RUN_KEYS}
+        member = file["member"][:]
+        values = {attack: file[attack] for attack in sorted(file, key=_place) if attack != "member"}
+        if "online" not in values:
+            raise StoreError(
+                f"{scores} has no scores of the online attack, which the counts per sample are of: score it too"
+            )
+        try:
+            rates = calibrate(values, member, fprs, priors)  # which reads one attack at a time
+        except DataError as error:
+            raise DataError(f"{scores}: {error}") from error
+        online = values["online"][:]
+    write_csv(metrics, with_run(with_resolution(with_intervals(rates)), run))
+    counts = [
+        count_detections(online, member, _thresholds(rates, "online", "shadow", fpr)).assign(fpr=fpr) for fpr in fprs
+    ]
+    write_csv(samples, with_run(pd.concat(counts)[COLUMNS["samples"]], run))
+
+
+def with_intervals(rates: pd.DataFrame) -> pd.DataFrame:
+    """Adds the exact binomial intervals ``tpr_low tpr_high fpr_low fpr_high`` to rows of :func:`calibrate`.
+
+    They are empty in target mode: there the threshold was chosen on the scores that the rates count.
+    """
+    shadow = (rates["mode"] == "shadow").to_numpy()
+    for name, hits, misses in (("tpr", "tp", "fn"), ("fpr", "fp", "tn")):
+        ends = clopper_pearson(rates[hits], rates[hits] + rates[misses])
+        for end, bound in zip(("low", "high"), ends, strict=True):
+            rates = rates.assign(**{f"{name}_{end}": np.where(shadow, bound, np.nan)})
+    return rates
+
+
+def with_resolution(rates: pd.DataFrame) -> pd.DataFrame:
+    """Adds ``expected_fp resolution`` (see :func:`resolution`) to rows of :func:`calibrate`."""
+    found = [resolution(row.fpr, row.fp + row.tn) for row in rates[["fpr", "fp", "tn"]].itertuples()]
+    expected, label = zip(*found, strict=True) if found else ((), ())
+    return rates.assign(expected_fp=expected, resolution=label)
+
+
+def _place(attack: str) -> int:
+    return ATTACKS.index(attack) if attack in ATTACKS else len(ATTACKS)
+
+
+def _thresholds(rates: pd.DataFrame, attack: str, mode: str, fpr: float) -> np.ndarray:
+    rows = rates[(rates["attack"] == attack) & (rates["mode"] == mode) & (rates["fpr"] == fpr)]
+    return rows.drop_duplicates("target").sort_values("target")["threshold"].to_numpy()
+
+
+def _order_target(attack: str, scores: np.ndarray, member: np.ndarray, nonfinite: Nonfinite, target: int) -> Ordered:
+    return Ordered.of(scores[target], member[target], nonfinite=nonfinite, name=f"target {target} under {attack}")
+
+
+def _confusion_of_ordered(targets: Sequence[Ordered], thresholds: np.ndarray) -> pd.DataFrame:
+    """What :func:`confusion` counts, from scores that are sorted already."""
+    found = [ordered.detections(threshold) for ordered, threshold in zip(targets, thresholds, strict=True)]
+    tp, fp = np.array(found, dtype=np.int64).reshape(-1, 2).T
+    inside = np.array([ordered.inside.size for ordered in targets], dtype=np.int64)
+    outside = np.array([ordered.outside.size for ordered in targets], dtype=np.int64)
+    columns = {"target": np.arange(len(targets)), "threshold": thresholds, "tp": tp, "fp": fp}
+    return pd.DataFrame(columns | {"tn": outside - fp, "fn": inside - tp})
+
+
+def _auc(ordered: Ordered, scores: np.ndarray, nonfinite: Nonfinite) -> float:
+    undefined = nonfinite == "official" and (ordered.one_class or not np.isfinite(scores).all())
+    return np.nan if undefined else ordered.auc
+
+
+def _rates(counts: pd.DataFrame, priors: Sequence[float]) -> pd.DataFrame:
+    tpr = counts["tp"] / (counts["tp"] + counts["fn"])
+    counts = counts.assign(tpr=tpr, fpr_achieved=counts["fp"] / (counts["fp"] + counts["tn"]))
+    rows = counts.loc[counts.index.repeat(len(priors))].assign(prior=np.tile(priors, len(counts)))
+    return rows.assign(ppv=positive_predictive_value(rows["tpr"], rows["fpr_achieved"], rows["prior"].to_numpy()))

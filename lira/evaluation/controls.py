@@ -1,0 +1,115 @@
+"""Attacks and worlds whose result is known, through the same code as the real ones.
+
+The oracle knows membership (AUC 1, TPR 1 at every FPR); the coin knows nothing (AUC 1/2, TPR = FPR); in the null world
+membership is permuted per sample, so every attack is a coin and what it still finds is what chance alone gives; in the
+Gaussian world the TPR at any FPR has a closed form.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from zlib import crc32
+
+import h5py
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from lira.attacks.lira import PUBLISHED, Definition, score_file
+from lira.core.validation import booleans, whole
+from lira.evaluation.calibration import calibrate_file
+from lira.evaluation.ranks import GAPS, vulnerability
+from lira.storage import hdf5
+from lira.storage.run import RUN_KEYS, with_run, write_csv
+
+
+def oracle(member: Bool[np.ndarray, "model sample"]) -> Float[np.ndarray, "model sample"]:
+    """Scores that are membership itself."""
+    return booleans(member, "member").astype(np.float64)
+
+
+def coin(member: Bool[np.ndarray, "model sample"], seed: int | Sequence[int] = 0) -> Float[np.ndarray, "model sample"]:
+    """Scores that do not depend on membership: uniform draws."""
+    return np.random.default_rng(seed).random(booleans(member, "member").shape)
+
+
+def permuted_membership(
+    member: Bool[np.ndarray, "model sample"], seed: int | Sequence[int] = 0
+) -> Bool[np.ndarray, "model sample"]:
+    """Membership with the models of each sample permuted, so that each stays a member of as many."""
+    return np.random.default_rng(seed).permuted(booleans(member, "member", "models", "samples"), axis=0)
+
+
+def gaussian_world(
+    models: int, samples: int, separation: float, seed: int = 0, *, views: int = 1, spread: float = 0.0
+) -> tuple[Float[np.ndarray, "model sample view"], Bool[np.ndarray, "model sample"]]:
+    """Scaled logits N(mu, 1) of non-members and N(mu + separation, 1) of members.
+
+    They are independent over models, samples and views; mu ~ N(0, spread**2), one per sample.
+
+    Raises:
+        ConfigError: models, samples, views or a seed that are no counts.
+    """
+    for name, value, least in (("models", models, 1), ("samples", samples, 1), ("views", views, 1), ("seed", seed, 0)):
+        whole(name, value, least)
+    generator = np.random.default_rng(seed)
+    member = generator.permuted(np.arange(models)[:, None] < np.full((1, samples), models // 2), axis=0)
+    mean = spread * generator.normal(size=samples)[:, None] + separation * member[:, :, None]
+    return mean + generator.normal(size=(models, samples, views)), member
+
+
+def gaussian_tpr(fpr, separation: float, *, views: int = 1, spread: float = 0.0):
+    """TPR in :func:`gaussian_world`: of the likelihood ratio by default, of the score itself for its ``spread``.
+
+    The sum over views is normal with unit separation d = separation / sqrt(spread**2 + 1 / views), so
+    TPR = Phi(d + Phi^-1(FPR)). The likelihood ratio knows mu and has no spread.
+    """
+    from scipy.stats import norm
+
+    return norm.cdf(separation / np.sqrt(spread**2 + 1 / views) + norm.ppf(fpr))
+
+
+def control_file(
+    shadows: Path | str,
+    fprs: Sequence[float],
+    priors: Sequence[float],
+    controls: Path | str,
+    samples: Path | str,
+    gaps: Path | str,
+    *,
+    definition: Definition = PUBLISHED,
+    own: Mapping[str, str] | None = None,
+) -> None:
+    """Writes rates, per-sample counts and vulnerabilities of a run in its null world, and oracle's and coin's rates.
+
+    Runs of one seed share their membership, so the permutation is each run's own: otherwise what chance finds in one
+    of them it would find in the others.
+
+    Args:
+        shadows: file of encoding ``shadows``.
+        fprs: as in :func:`lira.evaluation.calibration.calibrate`.
+        priors: as in :func:`lira.evaluation.calibration.calibrate`.
+        controls: ``controls.csv``, with the columns of ``metrics.csv``.
+        samples: ``null_samples.csv``, with the columns of ``samples.csv``.
+        gaps: ``null_gaps.csv``: each sample's :func:`vulnerability` by ``mean`` and by ``median``.
+        definition: which reading of the attacks.
+        own: further attacks, as :func:`lira.attacks.lira.score_file` takes them.
+
+    Raises:
+        StoreError: ``shadows`` is missing, damaged or of another kind.
+        DataError: as :func:`lira.attacks.lira.leave_one_out`.
+    """
+    place = hdf5.scratch(hdf5.folder_of(Path(controls)))
+    with hdf5.temporary(Path(controls).with_suffix(".h5"), place) as folder:
+        folder.mkdir(exist_ok=True)
+        scores = folder / "scores.h5"
+        with hdf5.read(shadows, "shadows") as file:
+            run = {key: file.attrs[key] for key in RUN_KEYS}
+            stream = [0, crc32("/".join(map(str, run.values())).encode())]
+            member = permuted_membership(file["member"][:], stream)
+        score_file(shadows, scores, definition=definition, member=member, own=own)
+        with h5py.File(scores, "r+", locking=False) as file:
+            file["oracle"], file["coin"] = oracle(member), coin(member, stream)
+            online = file["online"][:]
+        calibrate_file(scores, fprs, priors, controls, samples)
+    found = {gap: vulnerability(online, member, gap, nonfinite="official") for gap in GAPS}
+    write_csv(gaps, with_run(pd.DataFrame({"sample": np.arange(member.shape[1])} | found), run))

@@ -1,0 +1,373 @@
+"""How stable the ranking of samples by vulnerability is over runs (paper, Tables 11 and 13, Figure 5).
+
+The vulnerability of a sample is the mean (or median) of its leave-one-out attack scores over the targets that hold it,
+minus the same over those that do not. Samples are ranked by it, descending, ties in sample order.
+"""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import combinations, pairwise
+from numbers import Real
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from lira.core.errors import ConfigError, DataError
+from lira.core.validation import choice, numbers, scored, whole
+from lira.evaluation.roc import NONFINITE, Nonfinite
+from lira.storage.provenance import differences
+from lira.storage.run import COLUMNS, Run, check_comparable, write_csv
+
+GAPS = ("mean", "median")
+TOP_PERCENTS = (0.1, 0.25, 0.5, 0.75, 1, 2, 2.24, 3, 4, 5, 10, 10.38, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+DELTAS = (0.05, 0.1, 0.5, 1, 1.5, 2, 3, 5, 10)
+BIN_EDGES = (1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100)
+
+
+def vulnerability(
+    scores: Float[np.ndarray, "model sample"],
+    member: Bool[np.ndarray, "model sample"],
+    gap: str = "mean",
+    *,
+    nonfinite: Nonfinite = "error",
+) -> Float[np.ndarray, " sample"]:
+    """Gap between a sample's scores over targets that hold it and over those that do not.
+
+    Args:
+        scores: one attack's leave-one-out scores, a row per target.
+        member: True where the sample trained the target.
+        gap: ``"mean"``, ``"median"``, or ``"all"`` for the average of the two.
+        nonfinite: ``"error"``; or ``"official"`` to skip NaN scores (except for ``"all"``, where they spread) and to
+            give NaN where a sample has no score on one side.
+
+    Returns:
+        One value per sample, in units of the score.
+
+    Raises:
+        ConfigError: an unknown gap or ``nonfinite``.
+        DataError: shapes that do not match, NaN scores, other values than numbers, or a sample held by all targets or
+            by none.
+    """
+    choice("gap", gap, (*GAPS, "all"))
+    choice("nonfinite", nonfinite, NONFINITE)
+    scores, member = scored(scores, member)
+    scores = scores.astype(np.float64, copy=False)
+    missing = np.isnan(scores)
+    if nonfinite == "error":
+        _refuse(missing, member)
+    with np.errstate(invalid="ignore"):
+        sides = [_centres(scores, side & ~missing, gap) for side in (member, ~member)]
+        values = np.subtract(*sides).mean(axis=0)
+    return np.where(missing.any(axis=0), np.nan, values) if gap == "all" else values
+
+
+def order(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
+    """Samples from the most to the least vulnerable, ties in sample order, NaN last."""
+    return np.argsort(-numbers(values, "values", "samples").astype(np.float64), kind="stable")
+
+
+def positions(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
+    """Position of each sample in :func:`order`, from 0."""
+    return _Ranking.of(numbers(values, "values", "samples")).positions
+
+
+def top_count(samples: int, percent: float, *, exact: bool = False) -> int:
+    """Size of the top ``percent`` %: max(1, ceil(N q / 100)).
+
+    The published code rounds q / 100 first, which can push the ceiling up by one (7 % of 50,000 are 3,501), and so do
+    we unless ``exact``.
+
+    Raises:
+        ConfigError: no samples, or a percentage that is not from 0 to 100.
+    """
+    whole("samples", samples, 1)
+    if not isinstance(percent, Real) or not 0 <= percent <= 100:
+        raise ConfigError(f"percent is {percent!r:.60}: a share of samples is a number from 0 to 100")
+    share = Fraction(str(percent)) / 100 if exact else percent / 100
+    return max(1, math.ceil(samples * share))
+
+
+def spearman(a: Float[np.ndarray, " sample"], b: Float[np.ndarray, " sample"]) -> float:
+    """Spearman's rank correlation, ties sharing their mean rank; NaN below two samples or for a constant side."""
+    from scipy.stats import rankdata
+
+    a, b = numbers(a, "a", "samples"), numbers(b, "b", "samples")
+    if a.shape != b.shape:
+        raise DataError(f"a {a.shape} and b {b.shape} must be of the same samples")
+    if len(a) < 2:
+        return math.nan
+    x, y = (ranks - ranks.mean() for ranks in (rankdata(a), rankdata(b)))
+    scale = math.sqrt((x @ x) * (y @ y))
+    return float(x @ y / scale) if scale else math.nan
+
+
+def top_agreement(
+    values: Float[np.ndarray, "run sample"], percent: float, chosen: Sequence[int]
+) -> tuple[int, int, float, float]:
+    """Intersection, union, Jaccard of the chosen runs' top samples, and the mean pairwise Spearman on the intersection.
+
+    Args:
+        values: vulnerabilities, a row per run.
+        percent: share of samples that make the top, in percent.
+        chosen: rows to compare.
+
+    Raises:
+        DataError: other values than numbers, or NaN in a chosen row.
+        ConfigError: no rows, a row that is not there, or as :func:`top_count`.
+    """
+    values = numbers(values, "values", "runs", "samples")
+    whole("number of chosen runs", len(chosen), 1)
+    for run in chosen:
+        whole("chosen run", run, 0, len(values) - 1)
+        if np.isnan(values[run]).any():
+            raise DataError(f"values of run {run} have NaN: a sample without a value has no rank")
+    return _top_agreement([_Ranking.of(values[run]) for run in chosen], percent)
+
+
+def displaced(ranked: Int[np.ndarray, "run sample"], percent: float) -> Bool[np.ndarray, "run sample"]:
+    """Samples in another run's top ``percent`` % but not in this run's, from the positions of each run."""
+    ranked = numbers(ranked, "ranked", "runs", "samples")
+    top = ranked < top_count(ranked.shape[1], percent)
+    return top.any(axis=0) & ~top
+
+
+def displacement(
+    ranked: Int[np.ndarray, "run sample"], percent: float, deltas: Sequence[float] = DELTAS
+) -> Float[np.ndarray, "run delta"]:
+    """Of the samples displaced from a run's top, the share that misses it by at most delta.
+
+    Args:
+        ranked: positions of each run.
+        percent: q, the share of samples that make the top, in percent.
+        deltas: percentage points beyond q.
+
+    Returns:
+        Share whose 100 * position / N is at most q + delta; NaN where no sample is displaced.
+    """
+    ranked = numbers(ranked, "ranked", "runs", "samples")
+    moved = displaced(ranked, percent)
+    near = (100 * ranked / ranked.shape[1])[:, None, :] <= (percent + np.asarray(deltas))[None, :, None]
+    with np.errstate(invalid="ignore"):
+        return (near & moved[:, None]).sum(axis=2) / moved.sum(axis=1)[:, None]
+
+
+def top_by_chance(samples: int, size: int, runs: int = 2) -> tuple[float, float, float]:
+    """Expected intersection and union of ``runs`` independent random tops of ``size`` samples, and their quotient.
+
+    The quotient of two tops is q / (2 - q) for a share q = size / samples.
+
+    Raises:
+        ConfigError: no samples, a size that is not from 1 to these, or no runs.
+    """
+    whole("samples", samples, 1)
+    whole("size", size, 1, samples)
+    whole("runs", runs, 1)
+    share = size / samples
+    intersection, union = samples * share**runs, samples * (1 - (1 - share) ** runs)
+    return intersection, union, intersection / union
+
+
+def displacement_by_chance(
+    samples: int, percent: float, deltas: Sequence[float] = DELTAS
+) -> Float[np.ndarray, " delta"]:
+    """What :func:`displacement` expects of independent random rankings: a position anywhere below the top.
+
+    NaN where the top is the whole.
+    """
+    below = 100 * np.arange(top_count(samples, percent), samples) / samples
+    near = below[None] <= (percent + np.asarray(deltas))[:, None]
+    with np.errstate(invalid="ignore"):
+        return near.sum(axis=1) / below.size
+
+
+def rank_bins(values: Float[np.ndarray, " sample"], edges: Sequence[float] = BIN_EDGES) -> pd.DataFrame:
+    """Count, min, max and mean of vulnerability per bin of rank percentiles.
+
+    A bin ``lo-hi%`` takes ranks floor(N lo / 100) to ceil(N hi / 100), but the first bin starts at rank 0 even though
+    the published edges start at 1 %; edges from 0 give that percent a bin of its own.
+
+    Returns:
+        ``bin count min max mean``, from the most vulnerable bin on.
+    """
+    values = numbers(values, "values", "samples")
+    ranked = values[order(values)]
+    rows = []
+    for low, high in pairwise(edges):
+        start = 0 if low == edges[0] else math.floor(ranked.size * low / 100)
+        inside = ranked[start : min(ranked.size, math.ceil(ranked.size * high / 100))]
+        extremes = (inside.min(), inside.max(), inside.mean()) if inside.size else (math.nan,) * 3
+        rows.append((f"{low}-{high}%", inside.size, *extremes))
+    return pd.DataFrame(rows, columns=["bin", "count", "min", "max", "mean"])
+
+
+def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
+    """Writes the rank tables of runs that differ by seed only, from the ``online`` scores in their ``scores.h5``.
+
+    Args:
+        reference: run folders.
+        output: folder for ``spearman.csv topq.csv topq_all.csv displacement.csv rank_bins.csv top1.csv``.
+
+    Raises:
+        StoreError: a run has no ``scores.h5``, or they are of different protocols.
+        DataError: runs of different pools.
+    """
+    labels = [Path(folder).name for folder in reference]
+    found = [Run(folder) for folder in reference]
+    differences(found, compared=True)
+    check_comparable(found)
+    runs = {gap: [] for gap in GAPS}
+    for run in found:
+        with run.scores() as file:
+            scores, member = file["online"][:], file["member"][:]
+        for gap in GAPS:
+            runs[gap].append(vulnerability(scores, member, gap))
+    if len({len(values) for values in runs[GAPS[0]]}) > 1:
+        raise DataError(f"the runs {', '.join(labels)} have pools of different sizes: compare runs of one pool")
+    tables = [_tables(np.stack(values), labels) for values in runs.values()]
+    for name in tables[0]:
+        parts = [table[name].assign(gap=gap) for gap, table in zip(runs, tables, strict=True)]
+        frame = pd.concat(parts, ignore_index=True)
+        write_csv(Path(output) / f"{name}.csv", frame[COLUMNS[name]])
+
+
+def _tables(values: np.ndarray, labels: list[str]) -> dict[str, pd.DataFrame]:
+    rankings = [_Ranking.of(row) for row in values]
+    ranked = np.stack([ranking.positions for ranking in rankings])
+    bins = [rank_bins(row).assign(run=label) for row, label in zip(values, labels, strict=True)]
+    return {
+        "spearman": _spearman_table(rankings, labels),
+        "topq": _top_table(rankings, labels),
+        "topq_all": _top_of_all_table(rankings),
+        "displacement": _displacement_table(ranked, labels),
+        "rank_bins": pd.concat(bins),
+        "top1": _top1_table(values, ranked, labels),
+    }
+
+
+def _spearman_table(rankings: Sequence["_Ranking"], labels: list[str]) -> pd.DataFrame:
+    everything = np.ones(rankings[0].order.size, dtype=bool)
+    ranks = np.stack([ranking.ranks(everything.size, everything) for ranking in rankings])
+    rows = [(labels[a], labels[b], _mean_correlation(ranks[[a, b]])) for a, b in combinations(range(len(labels)), 2)]
+    return pd.DataFrame(rows, columns=COLUMNS["spearman"][1:])
+
+
+def _top_table(rankings: Sequence["_Ranking"], labels: list[str]) -> pd.DataFrame:
+    rows = [
+        (q, top_count(rankings[0].order.size, q), labels[a], labels[b], *_top_agreement([rankings[a], rankings[b]], q))
+        for q in TOP_PERCENTS
+        for a, b in combinations(range(len(labels)), 2)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS["topq"][1:])
+
+
+def _top_of_all_table(rankings: Sequence["_Ranking"]) -> pd.DataFrame:
+    samples = rankings[0].order.size
+    rows = [(q, top_count(samples, q), len(rankings), *_top_agreement(rankings, q)) for q in TOP_PERCENTS]
+    return pd.DataFrame(rows, columns=COLUMNS["topq_all"][1:])
+
+
+def _displacement_table(ranked: np.ndarray, labels: list[str]) -> pd.DataFrame:
+    rows = [
+        (q, delta, label, share)
+        for q in TOP_PERCENTS
+        for delta, shares in zip(DELTAS, displacement(ranked, q).T, strict=True)
+        for label, share in zip(labels, shares, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS["displacement"][1:])
+
+
+def _top1_table(values: np.ndarray, ranked: np.ndarray, labels: list[str]) -> pd.DataFrame:
+    top = ranked.argmin(axis=1)
+    rows = [
+        (source, top[i], label, values[run, top[i]], ranked[run, top[i]])
+        for i, source in enumerate(labels)
+        for run, label in enumerate(labels)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS["top1"][1:])
+
+
+class _Ranking(NamedTuple):
+    """Samples in order, and along it the number of the group of equal values each belongs to."""
+
+    order: Int[np.ndarray, " sample"]
+    group: Int[np.ndarray, " sample"]
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "_Ranking":
+        ranked = order(values)
+        return cls(ranked, np.cumsum(np.diff(values[ranked], prepend=values[ranked[:1]]) != 0))
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Position of each sample, from 0."""
+        position = np.empty_like(self.order)
+        position[self.order] = np.arange(self.order.size)
+        return position
+
+    def ranks(self, count: int, common: np.ndarray) -> np.ndarray:
+        """Ranks by sample among the ``common`` of the first ``count``, ties sharing their mean; undefined elsewhere."""
+        kept = common[self.order[:count]]
+        group = self.group[:count][kept]
+        starts = np.flatnonzero(np.diff(group, prepend=-1))
+        sizes = np.diff(starts, append=group.size)
+        ranks = np.empty(common.size)
+        ranks[self.order[:count][kept]] = np.repeat(starts + (sizes - 1) / 2, sizes)
+        return ranks
+
+
+def _top_agreement(rankings: Sequence[_Ranking], percent: float) -> tuple[int, int, float, float]:
+    samples = rankings[0].order.size
+    count = top_count(samples, percent)
+    times = np.zeros(samples, dtype=np.int64)
+    for ranking in rankings:
+        times[ranking.order[:count]] += 1
+    common = times == len(rankings)
+    chosen = np.flatnonzero(common)
+    ranks = np.stack([ranking.ranks(count, common)[chosen] for ranking in rankings])
+    union = np.count_nonzero(times)
+    return chosen.size, union, chosen.size / union, _mean_correlation(ranks)
+
+
+def _mean_correlation(ranks: Float[np.ndarray, "run sample"]) -> float:
+    """Mean over pairs of rows of their correlation; NaN below two rows or two samples, or for a constant row."""
+    if min(ranks.shape) < 2:
+        return math.nan
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        centred /= np.sqrt((centred**2).sum(axis=1, keepdims=True))
+    return float(np.mean([a @ b for a, b in combinations(centred, 2)]))
+
+
+def _refuse(missing: np.ndarray, member: np.ndarray) -> None:
+    if missing.any():
+        target = missing.any(axis=1).argmax()
+        raise DataError(
+            f"scores of target {target} are NaN: retrain or remove that model, or pass nonfinite='official'"
+        )
+    if (lone := member.all(axis=0) | ~member.any(axis=0)).any():
+        held = "all targets" if member[0, lone.argmax()] else "no target"
+        raise DataError(f"sample {lone.argmax()} is a member of {held}: it has no gap, so leave it out")
+
+
+def _centres(scores: np.ndarray, kept: np.ndarray, gap: str) -> np.ndarray:
+    centres = {"mean": [_mean], "median": [_median], "all": [_mean, _median]}[gap]
+    return np.stack([centre(scores, kept) for centre in centres])
+
+
+def _mean(scores: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return np.where(kept, scores, 0).sum(axis=0) / kept.sum(axis=0)
+
+
+def _median(scores: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    count = kept.sum(axis=0)
+    if not len(scores):
+        return np.full(scores.shape[1], np.nan)
+    ordered = np.sort(np.where(kept, scores, np.nan), axis=0)
+    middle = np.stack([np.maximum(count - 1, 0) // 2, count // 2])
+    values = np.take_along_axis(ordered, middle, axis=0).mean(axis=0)
+    return np.where(count > 0, values, np.nan)

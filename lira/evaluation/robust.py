@@ -1,0 +1,98 @@
+"""Summaries of numbers over targets that one broken target cannot carry alone.
+
+A mean over shadow models may rest on a single one (a diverged training suffices), so beside it stand the median, the
+trimmed mean, and how far each target moves it.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lira.core.validation import numbers
+
+TRIMMED = 0.1
+
+
+class Description(NamedTuple):
+    """Location and spread of the finite values of an array; std has ddof 0."""
+
+    mean: float
+    median: float
+    q1: float
+    q3: float
+    iqr: float
+    std: float
+    min: float
+    max: float
+    n: int
+
+
+def describe(values: Float[np.ndarray, " value"]) -> Description:
+    """Location and spread of the finite values; all NaN where there is none."""
+    kept = _finite(values)
+    if not kept.size:
+        return Description(*[math.nan] * 8, 0)
+    q1, median, q3 = np.percentile(kept, [25, 50, 75])
+    numbers = (kept.mean(), median, q1, q3, q3 - q1, kept.std(), kept.min(), kept.max())
+    return Description(*map(float, numbers), kept.size)
+
+
+def median_rmad(values: Float[np.ndarray, " value"]) -> tuple[float, float]:
+    """Median of the finite values, and 1.4826·MAD relative to it in % (paper, figure 1).
+
+    The second number is NaN for a median of 0 and negative for a negative median, as published.
+    """
+    kept = _finite(values)
+    if not kept.size:
+        return math.nan, math.nan
+    median = float(np.median(kept))
+    deviation = float(np.median(np.abs(kept - median)))
+    return median, 100 * 1.4826 * deviation / median if median else math.nan
+
+
+def trimmed_mean(values: Float[np.ndarray, " value"]) -> float:
+    """Mean without the lowest and the highest tenth of the values that are not NaN (rounded down)."""
+    kept = np.sort(_defined(values))
+    cut = int(TRIMMED * kept.size)
+    return float(kept[cut : kept.size - cut].mean()) if kept.size else math.nan
+
+
+class Influence(NamedTuple):
+    """What leaving out each value does to the mean.
+
+    Attributes:
+        shift: mean less the mean of the others; NaN for a value that is NaN or has no other.
+        flagged: whether the shift exceeds the standard error of the mean of the others. With the value itself in the
+            error no value could ever exceed it.
+    """
+
+    shift: Float[np.ndarray, " value"]
+    flagged: Bool[np.ndarray, " value"]
+
+
+def influence(values: Float[np.ndarray, " value"]) -> Influence:
+    """Leave-one-out influence of each value on the mean of those that are not NaN."""
+    values = numbers(values, "values", "targets").astype(np.float64)
+    shift, flagged = np.full(values.size, np.nan), np.zeros(values.size, dtype=bool)
+    defined = np.flatnonzero(~np.isnan(values))
+    if defined.size > 1:
+        kept = values[defined]
+        others = np.broadcast_to(kept, (kept.size, kept.size))[~np.eye(kept.size, dtype=bool)].reshape(kept.size, -1)
+        shift[defined] = (kept - others.mean(axis=1)) / kept.size
+        if kept.size > 2:
+            error = others.std(axis=1, ddof=1) / math.sqrt(kept.size - 1)
+            rounding = 1e-12 * np.abs(kept).max()
+            flagged[defined] = np.abs(shift[defined]) > error + rounding
+    return Influence(shift, flagged)
+
+
+def _defined(values) -> np.ndarray:
+    values = numbers(values, "values").astype(np.float64)
+    return values[~np.isnan(values)]
+
+
+def _finite(values) -> np.ndarray:
+    values = numbers(values, "values").astype(np.float64)
+    return values[np.isfinite(values)]

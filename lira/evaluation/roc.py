@@ -1,0 +1,196 @@
+"""ROC of one target: operating points, AUC and balanced accuracy (paper, Tables 3–6).
+
+A sample is flagged when its score reaches the threshold. Infinite scores are ordered like the largest finite numbers,
+so the threshold ``inf`` always means that no threshold meets the FPR and nothing is flagged.
+
+``nonfinite="official"`` follows the published code instead: non-finite scores are dropped before the ROC, and a target
+without members or without non-members is put at chance.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lira.core.errors import DataError
+from lira.core.validation import choice, fraction, numbers, scored
+
+Nonfinite = Literal["error", "official"]
+NONFINITE = get_args(Nonfinite)
+LARGEST = np.finfo(np.float64).max
+
+
+class OperatingPoint(NamedTuple):
+    """A threshold and the rates on the target it was chosen on, as fractions."""
+
+    threshold: float
+    fpr: float
+    tpr: float
+
+
+class Summary(NamedTuple):
+    """Area under the ROC and the largest balanced accuracy on it, as fractions."""
+
+    auc: float
+    balanced_accuracy: float
+
+
+def threshold_at_fpr(
+    scores: Float[np.ndarray, " sample"],
+    member: Bool[np.ndarray, " sample"],
+    fpr: float,
+    *,
+    nonfinite: Nonfinite = "error",
+) -> OperatingPoint:
+    """The last point of the ROC whose false positive rate is at most ``fpr`` (equality counts).
+
+    Args:
+        scores: one score per sample, higher is more likely a member.
+        member: True for the target's members.
+        fpr: largest allowed false positive rate, as a fraction.
+        nonfinite: ``"error"`` or ``"official"``, see the module.
+
+    Returns:
+        Threshold, achieved FPR and TPR; the threshold is ``inf`` where nothing can be flagged.
+
+    Raises:
+        DataError: NaN scores, other values than numbers, or no members or no non-members.
+        ConfigError: an FPR that is not a fraction, or an unknown ``nonfinite``.
+    """
+    ordered = Ordered.of(scores, member, nonfinite=nonfinite)
+    if ordered.one_class:
+        return OperatingPoint(np.inf, 0.0, 0.0)
+    threshold = ordered.threshold(fpr)
+    true_positives, false_positives = ordered.detections(threshold)
+    return OperatingPoint(threshold, false_positives / ordered.outside.size, true_positives / ordered.inside.size)
+
+
+def summary(
+    scores: Float[np.ndarray, " sample"], member: Bool[np.ndarray, " sample"], *, nonfinite: Nonfinite = "error"
+) -> Summary:
+    """AUC (ties count one half) and max over the ROC of 1 - (FPR + FNR) / 2.
+
+    Args and errors as for :func:`threshold_at_fpr`.
+    """
+    ordered = Ordered.of(scores, member, nonfinite=nonfinite)
+    return Summary(0.5, 0.5) if ordered.one_class else Summary(ordered.auc, ordered.balanced_accuracy)
+
+
+def curve(
+    scores: Float[np.ndarray, " sample"],
+    member: Bool[np.ndarray, " sample"],
+    *,
+    drop_intermediate: bool = False,
+    nonfinite: Nonfinite = "error",
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The points of the ROC: a start at (0, 0) with threshold inf, then one per distinct score, descending.
+
+    Args:
+        scores: one score per sample, higher is more likely a member.
+        member: True for the target's members.
+        drop_intermediate: leave out interior points where neither count bends, as the published tables do.
+        nonfinite: ``"error"`` or ``"official"``, see the module.
+
+    Returns:
+        FPR, TPR and thresholds, one dimension each.
+
+    Raises:
+        DataError: NaN scores, or no members or no non-members.
+    """
+    ordered = Ordered.of(scores, member, nonfinite=nonfinite)
+    if ordered.one_class:
+        return np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.array([1.0, 0.0])
+    thresholds = np.unique(np.concatenate([ordered.inside, ordered.outside]))[::-1]
+    true_positives, false_positives = ordered.detections(thresholds)
+    if drop_intermediate and thresholds.size > 2:
+        bends = (np.diff(true_positives, 2) != 0) | (np.diff(false_positives, 2) != 0)
+        kept = np.concatenate([[True], bends, [True]])
+        thresholds, true_positives, false_positives = thresholds[kept], true_positives[kept], false_positives[kept]
+    return (
+        np.concatenate([[0.0], false_positives / ordered.outside.size]),
+        np.concatenate([[0.0], true_positives / ordered.inside.size]),
+        np.concatenate([[np.inf], thresholds]),
+    )
+
+
+def flagged(
+    scores: Float[np.ndarray, "model sample"], thresholds: Float[np.ndarray, " model"]
+) -> Bool[np.ndarray, "model sample"]:
+    """Samples whose score reaches their target's threshold; none where that is infinite, nor where the score is NaN.
+
+    Raises:
+        DataError: shapes that do not match, or other values than numbers.
+    """
+    scores, thresholds = numbers(scores, "scores"), numbers(thresholds, "thresholds")
+    if scores.ndim != 2 or thresholds.shape != scores.shape[:1]:
+        raise DataError(f"scores {scores.shape} must be [models, samples] and thresholds {thresholds.shape} [models]")
+    return (np.clip(scores, -LARGEST, LARGEST) >= thresholds[:, None]) & np.isfinite(thresholds)[:, None]
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """The scores of one target's members (``inside``) and non-members (``outside``), each ascending, float64."""
+
+    inside: Float[np.ndarray, " member"]
+    outside: Float[np.ndarray, " nonmember"]
+
+    @classmethod
+    def of(
+        cls, scores: np.ndarray, member: np.ndarray, *, nonfinite: Nonfinite = "error", name: str = "the target"
+    ) -> "Ordered":
+        """Checks and sorts the scores of one target, which errors call ``name``."""
+        choice("nonfinite", nonfinite, NONFINITE)
+        scores, member = scored(scores, member, "samples", of=f" of {name}")
+        scores = scores.astype(np.float64, copy=False)
+        ordered = cls(np.sort(scores[member]), np.sort(scores[~member]))
+        if nonfinite == "official":
+            return cls(ordered.inside[np.isfinite(ordered.inside)], ordered.outside[np.isfinite(ordered.outside)])
+        if np.isnan(ordered.inside[-1:]).any() or np.isnan(ordered.outside[-1:]).any():
+            raise DataError(
+                f"{np.isnan(scores).sum()} of {scores.size} scores of {name} are NaN: "
+                "retrain or remove the model behind them, or pass nonfinite='official'"
+            )
+        if ordered.one_class:
+            kind = "members" if member.size and not member.any() else "non-members" if member.size else "samples"
+            raise DataError(f"{name} has no {kind}, so it has no ROC: leave it out, or pass nonfinite='official'")
+        return cls(np.clip(ordered.inside, -LARGEST, LARGEST), np.clip(ordered.outside, -LARGEST, LARGEST))
+
+    @property
+    def one_class(self) -> bool:
+        """Whether there are no members or no non-members."""
+        return not (self.inside.size and self.outside.size)
+
+    def threshold(self, fpr: float) -> float:
+        """The lowest score that flags at most the share ``fpr`` of the non-members; inf if there is none."""
+        fraction("fpr", fpr, "a false positive rate")
+        allowed = np.searchsorted(np.arange(1, self.outside.size + 1) / self.outside.size, fpr, side="right")
+        if allowed == self.outside.size:
+            return float(min(self.inside[0], self.outside[0]))
+        forbidden = self.outside[self.outside.size - 1 - allowed]
+        above = [side[np.searchsorted(side, forbidden, side="right") :] for side in (self.inside, self.outside)]
+        return float(min((side[0] for side in above if side.size), default=np.inf))
+
+    def detections(self, threshold):
+        """True and false positives at one threshold or an array of them."""
+        flagged = [side.size - np.searchsorted(side, threshold, side="left") for side in (self.inside, self.outside)]
+        return flagged[0], flagged[1]
+
+    @cached_property
+    def _outside_below(self) -> np.ndarray:
+        return np.searchsorted(self.outside, self.inside, side="left")
+
+    @property
+    def auc(self) -> float:
+        """Probability that a member scores above a non-member, ties counting one half."""
+        ties = np.searchsorted(self.outside, self.inside, side="right") - self._outside_below
+        wins = 2 * int(self._outside_below.sum()) + int(ties.sum())
+        return wins / (2 * self.inside.size * self.outside.size)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Largest 1 - (FPR + FNR) / 2 over the ROC; its best point is a member's score or the start."""
+        false_negative = np.searchsorted(self.inside, self.inside, side="left") / self.inside.size
+        false_positive = 1 - self._outside_below / self.outside.size
+        return float(max(0.5, 1 - (false_positive + false_negative).min() / 2))

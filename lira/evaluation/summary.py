@@ -1,0 +1,223 @@
+"""What a run's numbers over targets can carry: ``summary.csv``, a row per attack, mode, FPR, prior and quantity.
+
+==================  ==================================================================================================
+attack, mode, fpr   as in ``metrics.csv``; fpr is empty for ``auc`` and ``balanced_accuracy``
+prior               for ``ppv`` and ``ppv_pooled``, else empty
+metric              ``tpr``, ``fpr_achieved``, ``ppv`` (mean over the targets where it is defined), ``ppv_pooled`` (PPV
+                    of the rates of all targets together), ``auc``, ``balanced_accuracy``
+mean, std           over targets, ddof 1; fractions
+median              over targets
+trimmed_mean        over targets, without the lowest and the highest 10 %
+low, high           95 % bootstrap interval of the mean, over targets and samples; empty for ``balanced_accuracy``
+standard_error      of the mean, over targets and samples; empty where the interval is
+targets, undefined  targets with a value, and without one
+influence           largest change of the mean by one target: mean less the mean of the others
+influence_target    that target
+influential         all targets that move the mean by more than its standard error without them, separated by spaces
+expected_fp         false positives that the FPR allows among a target's non-members
+resolution          ``TPR at 0 FP`` below 1 of them, ``few FP`` below 5, else empty
+null                mean where membership is permuted per sample: what chance alone gives
+==================  ==================================================================================================
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from lira.core.errors import DataError, StoreError
+from lira.core.threads import cores
+from lira.core.validation import scored, scored_by_attack
+from lira.evaluation.bootstrap import DRAWS, Draws, Rates, interval, resample_auc, resample_rates, two_way_variance
+from lira.evaluation.calibration import positive_predictive_value, resolution
+from lira.evaluation.robust import influence, trimmed_mean
+from lira.evaluation.roc import summary as roc_summary
+from lira.storage import hdf5
+from lira.storage.run import COLUMNS, RATES, RUN_KEYS, read_csv, with_run, write_csv
+
+KEYS = ["attack", "mode", "fpr", "prior", "metric"]
+
+
+def summarise(
+    scores: dict[str, Float[np.ndarray, "target sample"]],
+    member: Bool[np.ndarray, "target sample"],
+    metrics: pd.DataFrame,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Summaries over targets of the rates in ``metrics``.
+
+    Args:
+        scores: scores of each attack in ``metrics``, a row per target.
+        member: True where the sample trained the target.
+        metrics: from :func:`lira.evaluation.calibration.calibrate`.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        The columns of ``summary.csv``, see the module; ``null`` is NaN.
+
+    Raises:
+        DataError: as :func:`~lira.evaluation.calibration.calibrate`, or metrics of other attacks or targets than
+            the scores.
+        ConfigError: draws or a seed that are no counts.
+    """
+    member = scored_by_attack(scores, member)
+    drawn = Draws.of(member.shape[1], len(member), draws, seed)
+    rows = []
+    for attack, stored in scores.items():
+        values, _ = scored(stored, member, of=f" of {attack}")
+        own = _rates_of(attack, metrics, len(member))
+        shadow = own.loc[own["mode"] == "shadow", "fpr"].unique()
+        resampled = resample_rates(values, member, drawn, own["fpr"].unique(), shadow)
+        resampled = dict(zip(("target", "shadow"), resampled, strict=True))
+        for (mode, fpr), rates in own.groupby(["mode", "fpr"], sort=False):
+            negatives = (rates["fp"] + rates["tn"]).mean()
+            quality = dict(zip(("expected_fp", "resolution"), resolution(fpr, negatives), strict=True))
+            for row in _rate_rows(rates, resampled[mode][fpr], drawn):
+                rows.append({"attack": attack, "mode": mode, "fpr": fpr} | quality | row)
+        with ThreadPoolExecutor(cores()) as pool:
+            curves = list(pool.map(roc_summary, values, member))
+        auc, accuracy = np.transpose(curves)
+        again = resample_auc(values, member, drawn)
+        sure = interval(auc.mean(), drawn.mean(again), two_way_variance(auc, again))
+        name = {"attack": attack, "mode": "target"}
+        rows.append(name | {"metric": "auc"} | sure._asdict() | _over_targets(auc))
+        rows.append(name | {"metric": "balanced_accuracy"} | _over_targets(accuracy))
+    return pd.DataFrame(rows).reindex(columns=COLUMNS["summary"])
+
+
+def summarise_file(
+    scores: Path | str,
+    metrics: Path | str,
+    output: Path | str,
+    controls: Path | str | None = None,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> None:
+    """Writes ``summary.csv`` of a run.
+
+    Args:
+        scores: file of encoding ``scores``.
+        metrics: the run's ``metrics.csv``.
+        output: ``summary.csv``.
+        controls: the run's ``controls.csv``, for the column ``null``, which is NaN without.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+
+    Raises:
+        StoreError: a file is missing, damaged, of another kind or of another run.
+    """
+    with hdf5.read(scores, "scores") as file:
+        run = {key: file.attrs[key] for key in RUN_KEYS}
+        rates = read_csv(metrics, "metrics", run)
+        member = file["member"][:]
+        if foreign := sorted({*rates["attack"]} - {*file}):
+            raise StoreError(f"{metrics} has rates of {foreign[0]}, {scores} no such scores: give those of one run")
+        values = {attack: file[attack] for attack in rates["attack"].unique()}  # read one at a time
+        frame = summarise(values, member, rates, draws=draws, seed=seed)
+    if controls is not None:
+        null = null_means(read_csv(controls, "controls", run))
+        frame = frame.drop(columns="null").merge(null, on=KEYS, how="left")
+    write_csv(output, with_run(frame, run))
+
+
+def null_means(controls: pd.DataFrame) -> pd.DataFrame:
+    """Means over targets of the rates in ``controls.csv``, for the rows of ``summary.csv``: its keys, and ``null``."""
+    rows = []
+    for (attack, mode, fpr), rates in controls.groupby(["attack", "mode", "fpr"], sort=False):
+        for metric, prior, values, _ in _metrics(rates):
+            rows.append((attack, mode, fpr, prior, metric, _over_targets(values)["mean"]))
+    for attack, rates in controls.groupby("attack", sort=False):
+        rows.append((attack, "target", np.nan, np.nan, "auc", rates.drop_duplicates("target")["auc"].mean()))
+    return pd.DataFrame(rows, columns=[*KEYS, "null"])
+
+
+def _rates_of(attack: str, metrics: pd.DataFrame, targets: int) -> pd.DataFrame:
+    if lacking := [name for name in RATES if name not in metrics]:
+        raise DataError(f"metrics have no column {lacking[0]!r}: they are what calibrate returns")
+    rates = metrics[metrics["attack"] == attack]
+    if rates.empty:
+        raise DataError(f"metrics have no rows of {attack}, of which there are scores")
+    for (mode, fpr), found in rates.groupby(["mode", "fpr"])["target"]:
+        if set(found) != set(range(targets)):
+            raise DataError(f"metrics of {attack}, {mode}, FPR {fpr} are not of the {targets} targets of the scores")
+    return rates
+
+
+def _rate_rows(rates: pd.DataFrame, resampled: Rates, drawn: Draws) -> Iterator[dict]:
+    for metric, prior, values, of_rates in _metrics(rates):
+        if metric == "ppv_pooled":
+            row = _pooled(rates, prior)
+            replicates = of_rates(drawn.mean(resampled.tpr), drawn.mean(resampled.fpr))
+            variance = two_way_variance(*_linear_ppv(rates, resampled, prior))
+        else:
+            row = _over_targets(values)
+            again = of_rates(resampled.tpr, resampled.fpr)
+            replicates, variance = drawn.mean(again), two_way_variance(values, again)
+        yield {"metric": metric, "prior": prior} | interval(row["mean"], replicates, variance)._asdict() | row
+
+
+def _metrics(rates: pd.DataFrame) -> Iterator[tuple]:
+    """Name, prior, values over targets, and the function of TPR and FPR that gives them."""
+    once = rates.drop_duplicates("target").sort_values("target")
+    yield "tpr", np.nan, once["tpr"].to_numpy(), lambda tpr, fpr: tpr
+    yield "fpr_achieved", np.nan, once["fpr_achieved"].to_numpy(), lambda tpr, fpr: fpr
+    for prior, at in rates.groupby("prior"):
+
+        def precision(tpr, fpr, prior=prior):
+            return positive_predictive_value(tpr, fpr, prior)
+
+        yield "ppv", prior, at.sort_values("target")["ppv"].to_numpy(), precision
+        pooled = np.array([_pooled(rates, prior)["mean"]])
+        yield "ppv_pooled", prior, pooled, precision
+
+
+def _over_targets(values: Float[np.ndarray, " target"]) -> dict:
+    defined = values[~np.isnan(values)]
+    moved = influence(values)
+    row = {"targets": defined.size, "undefined": values.size - defined.size, "influential": _names(moved.flagged)}
+    if defined.size:
+        row |= {"mean": defined.mean(), "median": np.median(defined), "trimmed_mean": trimmed_mean(defined)}
+    if defined.size > 1:
+        largest = int(np.nanargmax(np.abs(moved.shift)))
+        row |= {"std": defined.std(ddof=1), "influence": moved.shift[largest], "influence_target": largest}
+    return {"mean": np.nan} | row
+
+
+def _pooled(rates: pd.DataFrame, prior: float) -> dict:
+    """PPV of all targets' counts together, and how far each target moves it."""
+    counts = rates.drop_duplicates("target").sort_values("target")[["tp", "fn", "fp", "tn"]].to_numpy()
+    whole, without = (_pooled_ppv(part, prior) for part in (counts.sum(axis=0), counts.sum(axis=0) - counts))
+    row = {"mean": float(whole), "targets": len(counts), "undefined": 0}
+    shift = whole - without
+    if not np.isnan(shift).all():
+        largest = int(np.nanargmax(np.abs(shift)))
+        row |= {"influence": shift[largest], "influence_target": largest}
+    return row
+
+
+def _pooled_ppv(counts: np.ndarray, prior: float):
+    tp, fn, fp, tn = np.moveaxis(counts, -1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return positive_predictive_value(tp / (tp + fn), fp / (fp + tn), prior)
+
+
+def _linear_ppv(rates: pd.DataFrame, resampled: Rates, prior: float) -> tuple[np.ndarray, np.ndarray]:
+    """The targets' rates as they move the pooled PPV to first order: as counted, and in each draw."""
+    once = rates.drop_duplicates("target").sort_values("target")
+    tpr, fpr = once["tpr"].to_numpy(), once["fpr_achieved"].to_numpy()
+    hits, alarms = prior * tpr.mean(), (1 - prior) * fpr.mean()
+    if hits + alarms == 0:
+        return tpr, resampled.tpr
+    by_tpr, by_fpr = prior * alarms / (hits + alarms) ** 2, -(1 - prior) * hits / (hits + alarms) ** 2
+    return by_tpr * tpr + by_fpr * fpr, by_tpr * resampled.tpr + by_fpr * resampled.fpr
+
+
+def _names(flagged: Sequence[bool]) -> str:
+    return " ".join(str(target) for target in np.flatnonzero(flagged))

@@ -1,0 +1,49 @@
+"""The paper's published numbers, all of the ``preprint`` protocol; each file's first line says where they stand."""
+
+from importlib.resources import files
+from typing import NamedTuple
+
+import pandas as pd
+
+from lira.core.errors import ConfigError
+
+MODELS = 256
+"""Shadow models, and so targets, of every published run."""
+
+POOLS = {"cifar10": 60_000, "cifar100": 60_000, "gtsrb": 51_839, "purchase100": 197_324}
+"""Samples of the pools behind the published numbers: training and test split together (docs/protocol.md)."""
+
+
+class Published(NamedTuple):
+    """One of the paper's tables.
+
+    Attributes:
+        place: Where it stands in the paper, e.g. ``Table 2``.
+        source: First line of the file: paper, place, what the numbers are.
+        rows: The numbers, rates in percent.
+    """
+
+    place: str
+    source: str
+    rows: pd.DataFrame
+
+
+def published(name: str) -> Published:
+    """Published numbers by name: ``utility optimistic calibrated ablation transfer support agreement loss_ratio``.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    file = files(__name__) / f"{name}.csv"
+    if not file.is_file():
+        raise ConfigError(f"published: unknown {name!r}, allowed: {', '.join(names())}")
+    with file.open(encoding="utf-8") as lines:
+        source = lines.readline().removeprefix("# ").strip()
+        rows = pd.read_csv(lines)
+    place = source.split(", ", 1)[1].split(":")[0].split(", ")[0]
+    return Published(place, source, rows)
+
+
+def names() -> list[str]:
+    """Names of the files there are."""
+    return sorted(file.name.removesuffix(".csv") for file in files(__name__).iterdir() if file.name.endswith(".csv"))

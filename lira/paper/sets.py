@@ -1,0 +1,128 @@
+"""Agreement of flagged sets with its error: over runs, by leaving out one at a time, and over samples."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from lira.evaluation.agreement import overlaps
+from lira.paper.equivalence import Estimate
+
+SEEDS = 5
+"""Runs of the published agreement study that differ by seed only."""
+
+DRAWS = 100
+MEASURES = ("jaccard", "intersection", "union")
+
+
+class Agreed(NamedTuple):
+    """Mean agreement of choices of runs.
+
+    Attributes:
+        jaccard: As a fraction.
+        intersection: In samples.
+        union: In samples.
+        between_runs: Whether the errors hold the variation between runs, else that over samples alone: as many runs
+            as are combined give a single value.
+    """
+
+    jaccard: Estimate
+    intersection: Estimate
+    union: Estimate
+    between_runs: bool
+
+
+class Flagged:
+    """The sets that runs of one recipe flag, and those of its variants.
+
+    Args:
+        reference: True where a run flags the sample.
+        variants: The same for runs of other recipes.
+    """
+
+    def __init__(self, reference: Bool[np.ndarray, "run sample"], variants: Bool[np.ndarray, "variant sample"]):
+        self.runs, self.variants = len(reference), len(variants)
+        sets = np.concatenate([reference, variants]) if self.variants else np.asarray(reference)
+        codes = (sets.T @ (1 << np.arange(len(sets)))).astype(np.int64)
+        self.patterns = np.bincount(codes, minlength=1 << len(sets))
+        self.choices = np.arange(self.patterns.size)
+        bits = (self.choices[:, None] >> np.arange(len(sets))) & 1
+        self.chosen = bits[:, : self.runs].sum(axis=1), bits[:, self.runs :].sum(axis=1)
+
+    @property
+    def alone(self) -> Int[np.ndarray, " run"]:
+        """Samples that one reference run flags and no other does."""
+        reference = self.patterns.reshape(1 << self.variants, 1 << self.runs).sum(axis=0)
+        return reference[1 << np.arange(self.runs)]
+
+    @cached_property
+    def measured(self) -> Float[np.ndarray, "draw measure choice"]:
+        """Jaccard, intersection and union of every choice: as counted, then with the samples drawn anew."""
+        generator, total = np.random.default_rng(0), self.patterns.sum()
+        measured = np.empty((1 + DRAWS, len(MEASURES), self.choices.size), dtype=np.float32)
+        for draw in range(1 + DRAWS):
+            patterns = generator.multinomial(total, self.patterns / total) if draw else self.patterns
+            measured[draw] = _measures(patterns)
+        return measured
+
+    def mean(
+        self, k: int, different: int = 0, among: Sequence[int] | None = None, without: int | None = None
+    ) -> Float[np.ndarray, "draw measure"]:
+        """Mean over the choices of ``k`` of five reference runs and ``different`` variants, as published.
+
+        With more than five runs it is the mean over all choices of five, with fewer that of those there are; choices
+        that flag nothing are left out.
+
+        Args:
+            k: Runs per choice.
+            different: Number of variants.
+            among: The variants that may be chosen; all if not given.
+            without: Reference run to leave out.
+
+        Returns:
+            The three measures, as counted and in each draw; NaN where there are too few runs.
+        """
+        total = np.zeros(self.measured.shape[:2])
+        for weight, rows in self._rows(k, different, among, without):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # of choices that flag nothing
+                total += weight * np.nanmean(self.measured[:, :, rows], axis=2)
+        return total
+
+    def _rows(self, k, different, among, without) -> Iterator[tuple[float, np.ndarray]]:
+        """Weight and choices by number of variants among them."""
+        allowed = np.ones(self.choices.size, dtype=bool)
+        if among is not None:
+            others = sum(1 << (self.runs + i) for i in range(self.variants) if i not in among)
+            allowed &= self.choices & others == 0
+        if without is not None:
+            allowed &= (self.choices >> without) & 1 == 0
+        runs = min(SEEDS, self.runs)
+        for variants in range(max(0, k - runs), min(k, different) + 1):
+            weight = comb(different, variants) * comb(runs, k - variants) / comb(runs + different, k)
+            of_runs, of_variants = self.chosen
+            yield weight, np.flatnonzero(allowed & (of_runs == k - variants) & (of_variants == variants))
+
+    def agreed(self, k: int, different: int = 0, among: Sequence[int] | None = None) -> Agreed:
+        """:meth:`mean` with its errors."""
+        value, *drawn = self.mean(k, different, among)
+        variance = np.var(drawn, axis=0)
+        variance = np.maximum(variance, (1 / value[2] ** 2, 1, 1))  # no count is surer than one sample
+        left_out = np.array([self.mean(k, different, among, run)[0] for run in range(self.runs)])
+        between_runs = bool(self.runs > 2 and not np.isnan(left_out).any())
+        if between_runs:
+            variance = variance + (self.runs - 1) / self.runs * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
+        return Agreed(
+            *(Estimate(float(v), float(e)) for v, e in zip(value, np.sqrt(variance), strict=True)), between_runs
+        )
+
+
+def _measures(patterns: Int[np.ndarray, " choice"]) -> Float[np.ndarray, "measure choice"]:
+    """Of every choice; NaN where it flags no sample."""
+    intersection, union = overlaps(patterns)
+    some = np.where(union > 0, 1.0, np.nan)
+    return np.stack([intersection / np.maximum(union, 1) * some, intersection * some, union * some])

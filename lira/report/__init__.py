@@ -1,0 +1,1 @@
+"""How results are shown: tables, figures, and how readers see names and numbers."""

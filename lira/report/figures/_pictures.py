@@ -1,0 +1,58 @@
+"""Pictures of pool samples."""
+
+from collections.abc import Iterable
+from math import ceil, sqrt
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Num
+from matplotlib.axes import Axes
+
+from lira.core.errors import ConfigError
+from lira.storage import hdf5
+from lira.storage.run import Run
+
+
+class Pictures:
+    """The pool of a data file as pictures.
+
+    Args:
+        data: The file.
+        runs: Runs whose pool it must hold.
+        tabular: Whether features may be shown as a grid, row by row.
+
+    Raises:
+        ConfigError: its samples are no images, or another pool's than a run's.
+        StoreError: the file is missing.
+    """
+
+    def __init__(self, data: Path | str, runs: Iterable[Run] = (), tabular: bool = False):
+        self.data = data
+        with hdf5.read(data, "data") as file:
+            self.images = file["pool"]["x"].ndim == 4
+            self.scale, labels = float(file.attrs["scale"]), file["pool/y"][:]
+        if not self.images and not tabular:
+            raise ConfigError(f"data: {data} holds no images to show")
+        for run in runs:
+            with run.shadows() as file:
+                if "labels" in file and not np.array_equal(file["labels"], labels):
+                    raise ConfigError(f"data: {data} holds another pool than that of {run.folder}")
+
+    def draw(self, axes: Axes, sample: int, **where) -> None:
+        """Draws one sample, dark on light if it is grey; ``where`` goes to ``imshow``."""
+        with hdf5.read(self.data, "data") as file:
+            x = file["pool"]["x"][sample]
+        if not self.images:
+            axes.imshow(grid(x), interpolation="nearest", cmap="gray_r", **where)
+            return
+        picture = np.moveaxis(x / self.scale, 0, -1)
+        grey = {"cmap": "gray_r", "vmin": 0, "vmax": 1} if picture.shape[-1] == 1 else {}
+        axes.imshow(picture.squeeze(), interpolation="nearest", **grey, **where)
+
+
+def grid(features: Num[np.ndarray, " feature"]) -> Num[np.ndarray, "row column"]:
+    """Features row by row in a square, what is left over NaN."""
+    side = ceil(sqrt(features.size))
+    padded = np.full(side * side, np.nan)
+    padded[: features.size] = features
+    return padded.reshape(side, side)

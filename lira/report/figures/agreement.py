@@ -1,0 +1,93 @@
+"""Figures 2 and 6: how many flagged samples k runs share, for identical runs and with variants among them."""
+
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lira.report.agreement import MEASURES, Agreement
+from lira.report.figures._style import (
+    BLACK,
+    BLUE,
+    CHANCE,
+    DOUBLE,
+    GREEN,
+    GREY,
+    MARKERS,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    canvas,
+    legend_below,
+)
+from lira.report.labels import percent, show
+from lira.report.resolution import describe
+from lira.report.runs import choose_fprs, require
+
+VARIANTS = (VERMILION, ORANGE, GREEN, PURPLE, SKY, BLUE)
+MIXED = ("#4d4d4d", GREY, "#b3b3b3")
+
+
+def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, zero_fp: bool = False) -> Figure:
+    """A row of panels per FPR: mean Jaccard, intersection and union of k runs, a line per scenario and one for chance.
+
+    Args:
+        folders: One agreement folder.
+        fpr: Target FPR; all of the results if not given.
+        support: Least number of detections of a flagged sample.
+        zero_fp: Whether a flagged sample must have no false positive; the paper's curves do not ask for it.
+    """
+    agreement = Agreement.only(folders)
+    negatives = agreement.negatives()
+    tables = agreement.table("agreement.csv"), agreement.table("null_agreement.csv")
+    require("support", support, tables[0]["support"])
+    sets, null = (chosen(table, support, zero_fp) for table in tables)
+    rates = choose_fprs(sets["fpr"], fpr)
+    drawn = canvas(DOUBLE, 0.6 + 2.1 * len(rates))
+    rows = drawn.subfigures(len(rates), 1, squeeze=False)[:, 0]
+    for row, rate in zip(rows, rates, strict=True):
+        panels = row.subplots(1, 3)
+        lines(panels, sets[sets["fpr"] == rate])
+        chance(panels, null[null["fpr"] == rate])
+        for axes in panels:
+            axes.set_ylim(bottom=0)
+        flagged = f"tp ≥ {support}" + (", fp = 0" if zero_fp else "")
+        row.suptitle(f"{agreement.title}, {flagged} at {percent(rate)} FPR{describe(rate, negatives)}", fontsize=8)
+    legend_below(drawn, panels[0], 3)
+    return drawn
+
+
+def chosen(sets: pd.DataFrame, support: int, zero_fp: bool) -> pd.DataFrame:
+    """Rows of one kind of flagged set."""
+    return sets[(sets["support"] == support) & (sets["zero_fp"] == zero_fp)]
+
+
+def chance(panels: np.ndarray, null: pd.DataFrame) -> None:
+    """The same runs with membership permuted, in the scenario that combines most of them."""
+    widest = null[null["scenario"] == null.loc[null["k"].idxmax(), "scenario"]]
+    widest = widest.groupby("k")[list(MEASURES)].mean()
+    for axes, measure in zip(panels, MEASURES, strict=True):
+        values = (100 if measure == "jaccard" else 1) * widest[measure]
+        axes.plot(widest.index, values, label="chance (membership permuted)", **CHANCE)
+
+
+def lines(panels: np.ndarray, sets: pd.DataFrame) -> None:
+    """One line per scenario in each panel."""
+    variants, mixed = cycle(VARIANTS), cycle(MIXED)
+    groups = sets.fillna({"variants": ""}).groupby(["scenario", "variants"], sort=False)
+    for number, ((scenario, variant), group) in enumerate(groups):
+        colour = BLACK if scenario == "identical" else next(variants) if variant else next(mixed)
+        style = {"color": colour, "marker": MARKERS[number % len(MARKERS)], "linestyle": "-" if variant else "--"}
+        label = f"{scenario} ({' '.join(map(show, variant.split('/')))})" if variant else scenario
+        style |= {"linestyle": "-", "linewidth": 1.8} if scenario == "identical" else {}
+        for axes, measure in zip(panels, MEASURES, strict=True):
+            scale = 100 if measure == "jaccard" else 1
+            axes.plot(group["k"], scale * group[measure], label=label, **style)
+    for axes, heading in zip(panels, MEASURES.values(), strict=True):
+        axes.set(xlabel="Runs combined, k", ylabel=heading)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))

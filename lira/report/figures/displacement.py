@@ -1,0 +1,47 @@
+"""Figure 5: samples that drop out of a run's top q %: how far below it are they?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from lira.evaluation.ranks import displacement_by_chance
+from lira.report.agreement import GAPS, Agreement
+from lira.report.figures._style import CHANCE, DOUBLE, MARKERS, canvas, legend_below
+
+QS = (0.1, 0.5, 1, 2.24, 5, 10.38, 20)
+
+
+def figure(folders: Sequence[Path]) -> Figure:
+    """A panel per gap, a line per q: share within q + Δ, mean over runs; dotted: random rankings, a line per q too.
+
+    Args:
+        folders: One agreement folder.
+    """
+    agreement = Agreement.only(folders)
+    shares = agreement.table("displacement.csv")
+    shares, pool = shares[shares["q"].isin(QS)], agreement.pool()
+    deltas = sorted(shares["delta"].unique())
+    colours = colormaps["viridis"]
+    drawn = canvas(DOUBLE, 2.9)
+    panels = drawn.subplots(1, len(GAPS), sharey=True)
+    for axes, (gap, heading) in zip(panels, GAPS.items(), strict=True):
+        for number, (q, group) in enumerate(shares[shares["gap"] == gap].groupby("q")):
+            share = 100 * group.groupby("delta")["fraction"].mean()
+            style = {"color": colours(0.92 * number / (len(QS) - 1)), "marker": MARKERS[number]}
+            axes.plot(share.index, share, label=f"q = {q:g} %", **style)
+            by_chance = 100 * displacement_by_chance(pool, q, deltas)
+            axes.plot(deltas, by_chance, **CHANCE | {"color": style["color"]})
+        axes.plot([], [], label="chance", **CHANCE)
+        axes.set(
+            xscale="log", ylim=(0, 102), xlabel="Δ (percentage points)", title=f"{agreement.title}, {heading.lower()}"
+        )
+        axes.set_xlim(deltas[0] / 1.15, deltas[-1] * 1.15)
+        axes.xaxis.set_major_locator(FixedLocator(deltas))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
+    panels[0].set_ylabel("Displaced samples\nwithin top q + Δ (%)")
+    legend_below(drawn, panels[0], 8, columnspacing=0.9, handlelength=1.5)
+    return drawn

@@ -1,0 +1,80 @@
+"""Figure 8: one sample under models that hold it (IN) and models that do not (OUT), a column per run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lira.report.figures._pictures import Pictures
+from lira.report.figures._style import DOUBLE, MEMBERSHIP, canvas, in_lines, legend_below
+from lira.report.labels import show
+from lira.report.records import logits_of
+from lira.report.runs import read_runs, run_labels
+from lira.storage.run import Run
+
+BINS, TITLE = 16, 14
+"""Bars of a histogram, and characters from which a run's name is broken."""
+
+
+def figure(folders: Sequence[Path], sample: int = 21, data: Path | None = None) -> Figure:
+    """Histograms and rugs over models: φ averaged over views above, ``online`` scores below.
+
+    Args:
+        folders: Run folders, usually one per regime.
+        sample: Index in the pool; the paper shows 21.
+        data: The dataset's file, to show the sample's picture.
+    """
+    runs = read_runs(folders)
+    labels, models = run_labels(runs), [models_of(run, sample) for run in runs]
+    drawn = canvas(DOUBLE, 3.5)
+    body = drawn
+    if data is not None:
+        aside, body = drawn.subfigures(1, 2, width_ratios=[1, 1.8 + 2 * len(runs)])
+        axes = aside.subplots()
+        Pictures(data, runs).draw(axes, sample)
+        axes.axis("off")
+    drawn.suptitle(f"{in_common(runs)}sample {sample} of the pool; φ: mean over views", fontsize=8)
+    panels = body.subplots(2, len(runs), squeeze=False)
+    for column, (member, phi, online), label in zip(panels.T, models, labels, strict=True):
+        histogram(column[0], phi, member)
+        histogram(column[1], online, member)
+        column[0].set(xlabel="φ", title=in_lines(label, TITLE))
+        column[1].set(xlabel="online score")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("Models")
+    legend_below(drawn, panels[0, 0], 2)
+    return drawn
+
+
+def in_common(runs: Sequence[Run]) -> str:
+    """Dataset and architecture for the title, unless the runs differ in it and each panel says it."""
+    shared = [name for name in ("dataset", "architecture") if len({run.key[name] for run in runs}) == 1]
+    return " ".join(show(runs[0].key[name]) for name in shared) + ", " * bool(shared)
+
+
+def models_of(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Membership, φ averaged over views and ``online`` score of a sample under each model.
+
+    Raises:
+        ConfigError: the pool has no such sample.
+    """
+    phi, member = logits_of(run, sample)
+    with run.scores() as scores:
+        return member, phi, scores["online"][:, sample]
+
+
+def histogram(axes: Axes, values: np.ndarray, member: np.ndarray) -> None:
+    """Counts of IN and OUT models, and a tick per model below them."""
+    edges = np.histogram_bin_edges(values, BINS)
+    for row, (name, mask) in enumerate((("IN", member), ("OUT", ~member))):
+        label = f"{name}: models trained {'with' if name == 'IN' else 'without'} the sample"
+        axes.hist(values[mask], edges, color=MEMBERSHIP[name], alpha=0.5, label=label)
+        rug = np.full(mask.sum(), -0.05 - 0.06 * row)
+        style = {"color": MEMBERSHIP[name], "markersize": 4, "markeredgewidth": 0.6, "clip_on": False}
+        axes.plot(values[mask], rug, "|", transform=axes.get_xaxis_transform(), **style)
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.tick_params(axis="x", pad=11, length=0)
+    axes.spines["bottom"].set_visible(False)

@@ -1,0 +1,106 @@
+"""Figure 7: does the loss ratio predict the attack? A point per run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy.stats import linregress, spearmanr
+
+from lira.report.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, canvas, plain_log, regime_colours
+from lira.report.labels import percent, show
+from lira.report.resolution import describe
+from lira.report.runs import choose_fpr, over_targets, read_runs, require, same_fprs, summary
+from lira.report.tables.utility import utility
+from lira.storage.run import Run
+
+MOST_OTHERS = 4
+"""Regimes the paper does not name that get a colour of their own."""
+
+
+def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "online") -> Figure:
+    """Mean loss ratio (log) against mean TPR, with the least-squares line on log10, Pearson's r and Spearman's ρ.
+
+    Colour is the regime, the marker dataset and architecture. Bars are 95 % intervals of the mean TPR; the dotted line
+    is the TPR that chance alone gives, mean over runs. Runs whose losses are not
+    known are left out.
+
+    Args:
+        folders: Run folders.
+        fpr: Target FPR; the largest of the results if not given.
+        attack: Attack whose TPR is shown.
+    """
+    runs = read_runs(folders)
+    points = same_fprs(pd.DataFrame([point(run, fpr, attack) for run in runs]))
+    rate = points["fpr"].iloc[0]
+    points = points.dropna(subset="loss_ratio")
+    points["group"] = group_regimes(points["regime"])
+    groups, kinds = (list(dict.fromkeys(points[name])) for name in ("group", "kind"))
+    colours = regime_colours(groups)
+    drawn = canvas(SINGLE, 2.7 + 0.15 * max(len(groups), len(kinds) + 2))
+    axes = drawn.subplots()
+    if points.empty:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "no run's losses are known", ha="center", transform=axes.transAxes)
+        return drawn
+    for run in points.itertuples():
+        colour = colours[run.group]
+        axes.plot(run.loss_ratio, run.tpr, MARKERS[kinds.index(run.kind) % len(MARKERS)], color=colour)
+        axes.vlines(run.loss_ratio, run.low, run.high, color=colour, linewidth=0.8)
+    axes.axhline(points["null"].mean(), **CHANCE)
+    axes.set_xscale("log")
+    axes.set(xlabel="Loss ratio, test / train", ylabel=f"TPR (%) at {percent(rate)} FPR")
+    plain_log(axes.xaxis, subs=(1, 2, 5))
+    unresolved = describe(rate, points["negatives"].mean())
+    axes.set_title(f"{len(points)} runs, {show(attack)}{unresolved}\n{fit(axes, points)}".strip())
+    drawn.legend(handles=handles(groups, kinds, colours), loc="outside lower center", ncols=2)
+    return drawn
+
+
+def group_regimes(regimes: pd.Series) -> pd.Series:
+    """The regimes, or ``other`` for those the paper does not name where there are too many to tell apart."""
+    others = ~regimes.isin(REGIMES)
+    return regimes.mask(others, "other") if regimes[others].nunique() > MOST_OTHERS else regimes
+
+
+def handles(groups: list[str], kinds: list[str], colours: dict[str, str]) -> list[Line2D]:
+    """A legend of two columns: colours, and all else."""
+    left = [Line2D([], [], marker="o", ls="", color=colours[group], label=show(group)) for group in groups]
+    right = [
+        Line2D([], [], marker=MARKERS[i % len(MARKERS)], ls="", color=BLACK, markerfacecolor="none", label=kind)
+        for i, kind in enumerate(kinds)
+    ]
+    bar = Line2D([], [], marker="|", markersize=9, ls="", color=BLACK, label="95 % interval of the mean")
+    right += [bar, Line2D([], [], label="Chance, mean over runs", **CHANCE)]
+    blanks = [Line2D([], [], ls="", label=" ")] * abs(len(left) - len(right))
+    return left + blanks + right if len(left) < len(right) else left + right + blanks
+
+
+def point(run: Run, fpr: float | None, attack: str) -> dict:
+    """Loss ratio and TPR of one run."""
+    found = summary(run)
+    chosen = choose_fpr(found["fpr"], fpr)
+    require("attack", attack, found["attack"])
+    found = found[(found["mode"] == "target") & (found["attack"] == attack) & (found["fpr"] == chosen)]
+    tpr = over_targets(found, "tpr", "tpr")
+    rate = {"tpr": tpr["tpr_mean"], "low": tpr["tpr_low"], "high": tpr["tpr_high"], "null": tpr["tpr_null"]}
+    kind = f"{show(run.key['dataset'])} {show(run.key['architecture'])}"
+    named = run.key | {"kind": kind, "fpr": chosen, "negatives": found["expected_fp"].iloc[0] / chosen}
+    return named | {"loss_ratio": utility(run)["loss_ratio_mean"]} | rate
+
+
+def fit(axes, points: pd.DataFrame) -> str:
+    """Draws the line and says how good it is; with fewer than three runs there is none."""
+    if len(points) < 3:
+        return ""
+    x, y = np.log10(points["loss_ratio"]), points["tpr"]
+    line = linregress(x, y)
+    ends = np.array([x.min(), x.max()])
+    axes.plot(10**ends, line.intercept + line.slope * ends, color=BLACK, linestyle="--", linewidth=0.9)
+    rho = spearmanr(x, y).statistic
+    equation = (
+        f"TPR = {line.slope:.2f} log$_{{10}}$(ratio) {'+' if line.intercept >= 0 else '−'} {abs(line.intercept):.2f}"
+    )
+    return f"{equation}, R² = {line.rvalue**2:.2f}\nPearson r (log x) = {line.rvalue:.2f}, Spearman ρ = {rho:.2f}"

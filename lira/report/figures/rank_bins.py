@@ -1,0 +1,49 @@
+"""Figures 13 and 14: how vulnerability falls with rank, a mark per run in each bin of rank percentiles."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lira.evaluation.ranks import rank_bins
+from lira.report.agreement import GAPS, Agreement
+from lira.report.figures._style import BLUE, CHANCE, DOUBLE, canvas, legend_below, spread_scale
+
+SPREAD = 0.6
+MEAN, RANGE = "mean in a run", "smallest to largest"
+
+
+def figure(folders: Sequence[Path]) -> Figure:
+    """A panel per gap: mean vulnerability in each bin with its range, the runs side by side in their order.
+
+    Dotted: the mean of each bin where membership is permuted, mean over runs.
+
+    The first bin of the results is called 1-2 % and starts at the first rank; here it is 0–2.
+
+    Args:
+        folders: One agreement folder.
+    """
+    agreement = Agreement.only(folders)
+    table = agreement.table("rank_bins.csv")
+    bins, runs = list(dict.fromkeys(table["bin"])), list(dict.fromkeys(table["run"]))
+    ticks = ["0–2", *(name.removesuffix("%").replace("-", "–") for name in bins[1:])]
+    offsets = np.linspace(-SPREAD / 2, SPREAD / 2, len(runs)) if len(runs) > 1 else [0]
+    size = np.clip(26 / len(runs), 2.2, 3.5)
+    drawn = canvas(DOUBLE, 2.8)
+    panels = drawn.subplots(1, len(GAPS), sharey=True)
+    for axes, (gap, heading) in zip(panels, GAPS.items(), strict=True):
+        for run, offset in zip(runs, offsets, strict=True):
+            part = table[(table["gap"] == gap) & (table["run"] == run)].set_index("bin").loc[bins]
+            x = np.arange(len(bins)) + offset
+            axes.vlines(x, part["min"], part["max"], color=BLUE, linewidth=1, alpha=0.6, label=RANGE)
+            axes.plot(x, part["mean"], "o", color=BLUE, markersize=size, markeredgewidth=0, label=MEAN)
+        chance = np.mean([rank_bins(values)["mean"] for values in agreement.null_gaps(gap)], axis=0)
+        axes.stairs(chance, np.arange(len(bins) + 1) - 0.5, baseline=None, label="chance", zorder=3, **CHANCE)
+        axes.axhline(0, color="black", linewidth=0.5)
+        spread_scale(axes, [table["min"].min(), table["max"].max()])
+        axes.set_xticks(range(len(bins)), ticks, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set(xlabel="Rank percentile (%)", title=f"{agreement.title}, {heading.lower()}")
+    panels[0].set_ylabel("Vulnerability (gap of online scores)")
+    legend_below(drawn, panels[0], 3)
+    return drawn

@@ -1,0 +1,106 @@
+"""Cards of single records: the record, φ under models that hold it and models that do not, and what a flag is worth."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from lira.report.figures._pictures import Pictures
+from lira.report.figures._style import DOUBLE, MEMBERSHIP, canvas, legend_below
+from lira.report.labels import percent, show
+from lira.report.records import logits_of
+from lira.report.runs import read_runs
+from lira.report.tables.records import COUNT, cards, of, priors, show_ppv
+from lira.storage.run import Run
+
+PAGE, LINE, HEAD = 9, 0.19, 0.75
+"""Heights of a page, of a run's line, and of what is above and below the lines, in inches."""
+
+NARROW, WIDE = 40, 58
+"""Widths of a column of counts and of one of PPVs, in points."""
+
+
+def figure(
+    folders: Sequence[Path],
+    data: Path | None = None,
+    sample: int | None = None,
+    fpr: float | None = None,
+    count: int = COUNT,
+) -> Figure:
+    """A card per record, a line per run: φ averaged over views, counts over targets, PPV and the least it can be.
+
+    Args:
+        folders: Run folders of one pool.
+        data: The dataset's file, to show the record.
+        sample: Index in the pool; the most exposed records if not given.
+        fpr: Target FPR; the largest of the results if not given.
+        count: Records to show where none is named, as far as they fit a page.
+    """
+    runs = read_runs(folders)
+    height = HEAD + LINE * len(runs)
+    rows = cards(folders, sample, fpr, max(1, min(count, int(PAGE / height))))
+    pictures = Pictures(data, runs, tabular=True) if data is not None else None
+    records = [of_record for _, of_record in rows.groupby("record", sort=False)]
+    drawn = canvas(DOUBLE, 0.5 + len(records) * height)
+    first = rows.iloc[0]
+    drawn.suptitle(
+        f"{show(first['dataset'])}, {show('online')} at shadow thresholds for {percent(first['fpr'])} FPR", fontsize=8
+    )
+    for part, of_record in zip(drawn.subfigures(len(records), 1, squeeze=False)[:, 0], records, strict=True):
+        last = card(part, of_record, runs, pictures)
+    legend_below(drawn, last, 2)
+    return drawn
+
+
+def card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pictures | None) -> Axes:
+    """One record; returns the panel of φ."""
+    record, label = rows["record"].iloc[0], rows["class"].iloc[0]
+    title = f"#{record}" + (f"\nclass {label:.0f}" if pd.notna(label) else "")
+    if pictures is None:
+        panel = part.subplots()
+        panel.set_title(title.replace("\n", ", "), loc="left", pad=24)
+    else:
+        aside, body = part.subfigures(1, 2, width_ratios=[1, 10])
+        place, panel = aside.subplots(), body.subplots()
+        place.axis("off")
+        place.set_title(title, loc="left")
+        pictures.draw(place, record)
+    lines(panel, runs, record, list(rows["run"]))
+    columns = {"detected": of(rows["tp"], rows["fn"]), "false\nalarms": of(rows["fp"], rows["tn"])}
+    for prior in priors(rows):
+        pairs = zip(rows[f"ppv_{prior:g}"], rows[f"least_{prior:g}"], strict=True)
+        columns[f"PPV (%)\nat {percent(prior)}"] = [show_ppv(*pair) for pair in pairs]
+    write(panel, columns)
+    return panel
+
+
+def lines(axes: Axes, runs: Sequence[Run], record: int, labels: list[str]) -> None:
+    """φ of each run's models: a tick per model, IN above OUT, and the medians."""
+    for y, run in enumerate(runs):
+        phi, member = logits_of(run, record)
+        for name, mask, offset in (("IN", member, -0.2), ("OUT", ~member, 0.2)):
+            said = f"{name}: models trained {'with' if name == 'IN' else 'without'} the record; bar: median"
+            style = {"color": MEMBERSHIP[name], "linestyle": ""}
+            axes.plot(phi[mask], np.full(mask.sum(), y + offset), "|", markersize=4, markeredgewidth=0.5, **style)
+            axes.plot(
+                np.median(phi[mask]), y + offset, "|", markersize=7, markeredgewidth=2, label=said * (y == 0), **style
+            )
+    axes.set_yticks(range(len(runs)), labels)
+    axes.set(ylim=(len(runs) - 0.5, -0.5), xlabel="φ, mean over views")
+    axes.tick_params(axis="y", length=0)
+
+
+def write(axes: Axes, columns: dict[str, list[str]]) -> None:
+    """Columns of text to the right of the lines."""
+    right = 0
+    for heading, cells in columns.items():
+        width = WIDE if heading.startswith("PPV") else NARROW
+        style = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "annotation_clip": False}
+        at = right + width / 2
+        axes.annotate(heading, (1, 1), (at, 4), xycoords="axes fraction", va="bottom", **style)
+        for y, cell in enumerate(cells):
+            axes.annotate(cell, (1, y), (at, 0), xycoords=axes.get_yaxis_transform(), va="center", **style)
+        right += width

@@ -1,0 +1,101 @@
+"""ROC of all attacks on logarithmic axes: mean over targets with a band, chance, and what the pool cannot resolve."""
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lira.evaluation.roc import Ordered
+from lira.report.figures._style import (
+    ATTACKS,
+    CHANCE,
+    DOUBLE,
+    GREY,
+    SINGLE,
+    attack_colours,
+    canvas,
+    fewest_gaps,
+    legend_below,
+    plain_log,
+)
+from lira.report.labels import show
+from lira.report.runs import SERIES, read_runs
+from lira.storage.run import Run
+
+POINTS = 400
+TITLES = 108
+"""Characters of the panels' titles that fit beside each other; of longer ones the dataset has a line of its own."""
+
+
+def figure(folders: Sequence[Path]) -> Figure:
+    """A panel per run: TPR against FPR, mean and middle half of the targets.
+
+    Args:
+        folders: Run folders.
+    """
+    runs = read_runs(folders)
+    columns = fewest_gaps(len(runs), 3, 4)
+    rows = ceil(len(runs) / columns)
+    names = [[show(run.key[name]) for name in SERIES] for run in runs]
+    titles = [" ".join(parts) for parts in names]
+    if max(map(len, titles)) > TITLES // max(columns, 3):
+        titles = ["\n".join((dataset, " ".join(rest))) for dataset, *rest in names]
+    heading = 0.14 * titles[0].count("\n")
+    drawn = canvas(
+        SINGLE if columns == 1 else DOUBLE, 1.0 + rows * (heading + (2.4 if columns == 1 else 5.6 / columns))
+    )
+    body = drawn.subfigures()
+    panels = body.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axes, run, title in zip(panels.flat, runs, titles, strict=False):
+        panel(axes, run)
+        axes.set_title(title)
+    for axes in panels.flat[len(runs) :]:
+        axes.remove()
+    for axes in panels.flat[max(0, len(runs) - columns) : len(runs)]:
+        axes.tick_params(labelbottom=True)
+    body.supxlabel("FPR (%)", fontsize=8)
+    body.supylabel("TPR (%)", fontsize=8)
+    legend_below(drawn, panels.flat[0], 3 if columns > 1 else 2)
+    return drawn
+
+
+def panel(axes: Axes, run: Run) -> None:
+    """One run."""
+    with run.scores() as file:
+        member = file["member"][:]
+        names = [*(name for name in ATTACKS if name in file), *sorted(set(file) - {*ATTACKS, "member"})]
+        colours = attack_colours(names)
+        outside = (~member).sum(axis=1).mean()
+        floor = 1 / outside
+        grid = np.geomspace(floor / 4, 1, POINTS)
+        for attack in names:
+            tpr = np.stack([tpr_at(grid, *target) for target in zip(file[attack][:], member, strict=True)])
+            axes.plot(grid, tpr.mean(axis=0), color=colours[attack], label=show(attack), zorder=3)
+            band = np.percentile(tpr, [25, 75], axis=0)
+            axes.fill_between(grid, *band, where=grid >= floor, color=colours[attack], alpha=0.2, linewidth=0)
+    axes.plot(grid, tpr_by_chance(grid, outside), label="Chance", zorder=4, **CHANCE)
+    shade = {"facecolor": "none", "edgecolor": GREY, "hatch": "/////", "hatch_linewidth": 0.4, "linewidth": 0}
+    axes.axvspan(grid[0], floor, label="Not resolved: FPR below 1 / non-members", **shade)
+    axes.set(xscale="log", yscale="log", xlim=(grid[0], 1), ylim=(grid[0], 1.05))
+    plain_log(axes.xaxis, percent=True)
+    plain_log(axes.yaxis, percent=True)
+
+
+def tpr_by_chance(grid: np.ndarray, outside: float) -> np.ndarray:
+    """Expected TPR at each target's own threshold if the scores say nothing: (k + 1) / (n + 1) with k of n flagged.
+
+    A member is as likely in any of the n + 1 gaps between the non-members' scores, and k + 1 of them reach above the
+    first that may not be flagged. So it lies above the diagonal, most where the FPR allows no false positive.
+    """
+    return (np.floor(grid * outside * (1 + 1e-12)) + 1).clip(max=outside + 1) / (outside + 1)
+
+
+def tpr_at(grid: np.ndarray, scores: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """TPR of one target at the last point of its ROC whose FPR does not exceed each of the grid's."""
+    ordered = Ordered.of(scores, member, nonfinite="official")
+    allowed = np.floor(grid * ordered.outside.size * (1 + 1e-12)).astype(int)
+    first_forbidden = np.append(ordered.outside[::-1], -np.inf)[allowed]
+    return 1 - np.searchsorted(ordered.inside, first_forbidden, side="right") / ordered.inside.size

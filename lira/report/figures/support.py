@@ -1,0 +1,76 @@
+"""Figures 3, 9, 10 and 12: agreement of identical runs by number of runs and by least number of detections."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lira.report.agreement import MEASURES, Agreement
+from lira.report.figures._style import BLACK, DOUBLE, canvas
+from lira.report.labels import percent
+from lira.report.numbers import number
+from lira.report.resolution import describe
+from lira.report.runs import choose_fpr
+
+ROWS = {True: "fp = 0", False: "any fp"}
+LIGHT = 0.5
+"""From this share of the scale on the cells are light."""
+
+LONG = 10_000
+
+
+def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
+    """Heat maps of runs combined against support: samples with fp = 0 above, all flagged samples below.
+
+    Each cell has the runs' agreement and, below it in italics, that of the same runs with membership permuted.
+
+    Args:
+        folders: One agreement folder.
+        fpr: Target FPR; the largest of the results if not given.
+    """
+    agreement = Agreement.only(folders)
+    sets, null = agreement.table("agreement.csv"), agreement.table("null_agreement.csv")
+    rate = choose_fpr(sets["fpr"], fpr)
+    sets, null = (part[(part["scenario"] == "identical") & (part["fpr"] == rate)] for part in (sets, null))
+    runs = sets["k"].nunique()
+    drawn = canvas(DOUBLE, 1.5 + 2 * max(0.8, 0.34 * runs))
+    panels = drawn.subplots(2, 3, sharex=True, sharey=True)
+    for row, (zero_fp, name) in zip(panels, ROWS.items(), strict=True):
+        for axes, (measure, heading) in zip(row, MEASURES.items(), strict=True):
+            map_of(axes, *(part[part["zero_fp"] == zero_fp] for part in (sets, null)), measure)
+            axes.set_title(f"{heading}, {name}")
+            axes.set(xlabel="Detections at least (tp ≥)" if not zero_fp else "", ylabel="")
+        row[0].set_ylabel("Runs combined, k")
+    title = f"{agreement.title}, {percent(rate)} FPR{describe(rate, agreement.negatives())}"
+    drawn.suptitle(f"{title}; in italics: chance (membership permuted)", fontsize=8)
+    return drawn
+
+
+def map_of(axes: Axes, sets: pd.DataFrame, null: pd.DataFrame, measure: str) -> None:
+    """One heat map, its colours up to its own highest value; a dash where no run flags any sample."""
+    values, by_chance = (
+        part.pivot(index="k", columns="support", values=measure) * (100 if measure == "jaccard" else 1)
+        for part in (sets, null)
+    )
+    highest = max(1, values.max(axis=None))
+    decimals = 0 if highest >= (100 if measure == "jaccard" else 10) else 1
+    axes.pcolormesh(values.to_numpy(), cmap="cividis", vmin=0, vmax=highest)
+    axes.set_xticks(np.arange(values.shape[1]) + 0.5, values.columns)
+    axes.set_yticks(np.arange(len(values)) + 0.5, values.index)
+    axes.set_ylim(len(values), 0)
+    axes.spines[:].set_visible(False)
+    for (row, column), value in np.ndenumerate(values):
+        style = {"ha": "center", "fontsize": 7, "color": "white" if value < LIGHT * highest else BLACK}
+        chance = short(by_chance.iat[row, column], decimals)
+        axes.text(column + 0.5, row + 0.47, short(value, decimals), va="bottom", **style)
+        axes.text(column + 0.5, row + 0.53, chance, va="top", fontstyle="italic", **style)
+    axes.set_facecolor("#eeeeee")
+    axes.tick_params(length=0, labelrotation=0)
+
+
+def short(value: float, decimals: int) -> str:
+    """A number that fits a cell: thousands where it is long."""
+    return f"{value / 1000:.0f}k" if value >= LONG else number(value, decimals)

@@ -1,0 +1,68 @@
+"""Figure 1: how the targets' own thresholds spread, in one run and over all runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lira.evaluation.robust import median_rmad
+from lira.report.figures._style import BLACK, DOUBLE, GREY, attack_colours, canvas
+from lira.report.labels import percent, show
+from lira.report.resolution import describe
+from lira.report.runs import choose_fprs, negatives, read_runs, require, run_labels, targets, title
+
+SIDE_BY_SIDE = 5
+"""With fewer runs than this, the panels stand side by side."""
+
+
+def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "online") -> Figure:
+    """A panel per FPR, a box per run and one for all, each with its median and rMAD.
+
+    Args:
+        folders: Run folders.
+        fpr: Target FPR; all of the results if not given.
+        attack: Attack whose thresholds are shown.
+    """
+    runs = read_runs(folders)
+    metrics = [targets(run, "target") for run in runs]
+    rates = choose_fprs(metrics[0]["fpr"], fpr)
+    require("attack", attack, metrics[0]["attack"])
+    beside = len(runs) < SIDE_BY_SIDE
+    drawn = canvas(DOUBLE, 2.6 * (1 if beside else len(rates)))
+    panels = drawn.subplots(*((1, len(rates)) if beside else (len(rates), 1)), squeeze=False)
+    for axes, rate in zip(panels.flat, rates, strict=True):
+        found = [frame[(frame["attack"] == attack) & (frame["fpr"] == rate)] for frame in metrics]
+        boxes = [finite(frame["threshold"].to_numpy()) for frame in found]
+        labels = run_labels(runs)
+        if len(runs) > 1:
+            boxes, labels = [*boxes, np.concatenate(boxes)], [*labels, "all runs"]
+        panel(axes, boxes, labels, attack_colours([attack])[attack])
+        axes.set_ylabel(f"Threshold τ, {show(attack)}")
+        axes.set_title(f"τ at {percent(rate)} FPR{describe(rate, negatives(found[0]))}", pad=24)
+    if len({title(run) for run in runs}) == 1:
+        drawn.suptitle(title(runs[0]), fontsize=8)
+    return drawn
+
+
+def panel(axes: Axes, boxes: list[np.ndarray], labels: list[str], colour: str) -> None:
+    """Boxes with the median and rMAD of each above it."""
+    thin = {name: {"linewidth": 0.7} for name in ("boxprops", "whiskerprops", "capprops")}
+    drawn = axes.boxplot(
+        boxes, widths=0.55, patch_artist=True, tick_labels=labels, flierprops={"markersize": 2}, **thin
+    )
+    for i, box in enumerate(drawn["boxes"]):
+        box.set(facecolor=colour if i < len(boxes) - 1 or len(boxes) == 1 else GREY, alpha=0.6)
+    for line in drawn["medians"]:
+        line.set(color=BLACK, linewidth=1.2)
+    place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 7}
+    for i, values in enumerate(boxes, start=1):
+        median, spread = median_rmad(values)
+        axes.text(i, 1.02, f"{median:.2f}\n{spread:.1f} %", **place)
+    axes.text(0.45, 1.02, "median\nrMAD", **(place | {"ha": "right"}))
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """Thresholds of the targets that have one."""
+    return values[np.isfinite(values)]

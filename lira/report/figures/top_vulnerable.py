@@ -1,0 +1,93 @@
+"""Figures 4 and 11: pictures of each run's most vulnerable samples, all runs on one page."""
+
+from collections import Counter
+from collections.abc import Sequence
+from math import ceil, sqrt
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from lira.core.errors import ConfigError
+from lira.report.agreement import Agreement
+from lira.report.figures._pictures import Pictures
+from lira.report.figures._style import BLUE, DOUBLE, ORANGE, canvas, fewest_gaps, in_lines
+from lira.report.labels import percent, show
+from lira.report.resolution import describe
+from lira.report.runs import choose_fpr, run_labels
+
+MOST_COLUMNS = {True: 5, False: 4}
+"""Pictures beside each other in a run's grid, whether there are more than :data:`TALL` lines of runs or not."""
+
+TALL, TITLE = 3, 22
+"""Lines of runs from which a page would be too short, and characters from which a run's name is broken."""
+
+SIDE, LINE = 0.9, 1.32
+"""Side of a picture and height of a line of pictures with their numbers, in widths of a place in the grid."""
+
+
+def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count: int = 20) -> Figure:
+    """A grid per run, reference and variants: the first ``count`` samples of its ranking, tp / fp under each.
+
+    Args:
+        folders: One agreement folder.
+        data: The dataset's file.
+        fpr: Target FPR; the largest of the results if not given.
+        count: Samples per run; the paper shows 9, 16 and 20.
+
+    Raises:
+        ConfigError: a count below one.
+    """
+    if count < 1:
+        raise ConfigError(f"count: {count} is not allowed: one sample or more is")
+    agreement = Agreement.only(folders)
+    runs = [*agreement.runs().values(), *agreement.runs("variants").values()]
+    pictures = Pictures(data, runs)
+    tables = [run.table("samples.csv") for run in runs]
+    rate = choose_fpr(tables[0]["fpr"], fpr)
+    tops = [table[table["fpr"] == rate].nsmallest(count, "rank") for table in tables]
+    shared = Counter(sample for top in tops for sample in top["sample"])
+    across = fewest_gaps(len(runs), 3, 4)
+    lines = ceil(len(runs) / across)
+    columns = min(MOST_COLUMNS[lines > TALL], ceil(sqrt(count)))
+    titles = [in_lines(label, TITLE) for label in run_labels(runs)]
+    heading = 0.16 * (1 + max(title.count("\n") for title in titles))
+    width = DOUBLE / max(across, 3)
+    height = width / columns * LINE * ceil(count / columns) + heading
+    drawn = canvas(across * width, lines * height + 0.55)
+    panels = drawn.subplots(lines, across, squeeze=False)
+    for axes, top, label in zip(panels.flat, tops, titles, strict=False):
+        grid(axes, top, pictures, shared, len(runs), columns)
+        axes.set_title(label)
+    for axes in panels.flat[len(runs) :]:
+        axes.remove()
+    unresolved = describe(rate, agreement.negatives())
+    dataset = show(runs[0].key["dataset"])
+    drawn.suptitle(f"{dataset}, most vulnerable samples at {percent(rate)} FPR{unresolved}; tp / fp", fontsize=8)
+    colours = {frame_colour(times, len(runs)) for times in shared.values()}
+    frames = {BLUE: f"in the top {count} of all {len(runs)} runs", ORANGE: f"in the top {count} of several runs"}
+    handles = [Patch(fill=False, edgecolor=c, label=label) for c, label in frames.items() if c in colours]
+    if handles:
+        drawn.legend(handles=handles, loc="outside lower center", ncols=2)
+    return drawn
+
+
+def frame_colour(times: int, runs: int) -> str | None:
+    """Frame of a sample that is among the first of so many of the runs; none for one run's alone."""
+    return None if times < 2 else BLUE if times == runs else ORANGE
+
+
+def grid(axes: Axes, top: pd.DataFrame, pictures: Pictures, shared: Counter, runs: int, columns: int) -> None:
+    """One run's pictures, row by row."""
+    for place, sample in enumerate(top.itertuples()):
+        row, column = divmod(place, columns)
+        left, upper = column + (1 - SIDE) / 2, row * LINE
+        pictures.draw(axes, sample.sample, extent=(left, left + SIDE, upper + SIDE, upper))
+        if colour := frame_colour(shared[sample.sample], runs):
+            axes.add_patch(Rectangle((left, upper), SIDE, SIDE, fill=False, edgecolor=colour, linewidth=1.5))
+        text = f"{sample.tp}{'/' if columns > MOST_COLUMNS[False] else ' / '}{sample.fp}"
+        axes.text(column + 0.5, upper + SIDE + 0.04, text, ha="center", va="top", fontsize=7)
+    axes.set(xlim=(0, columns), ylim=(ceil(len(top) / columns) * LINE, -0.06), aspect="equal")
+    axes.axis("off")

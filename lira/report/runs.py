@@ -1,0 +1,131 @@
+"""What tables and figures read from run folders, and in which order they show it."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lira.core.errors import ConfigError
+from lira.report.labels import percent, regime_order, show
+from lira.storage.run import RUN_KEYS, Run
+
+SERIES = ("dataset", "architecture", "regime")
+RATES = ("mean", "std", "median", "trimmed_mean", "low", "high", "standard_error", "influence", "null")
+"""Statistics of ``summary.csv`` that are fractions."""
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """The runs, by dataset and architecture in the order given, and in each by regime as the paper has them.
+
+    Raises:
+        StoreError: a folder holds no run.
+    """
+    runs = [Run(folder) for folder in folders]
+    order = {name: [run.key[name] for run in runs] for name in ("dataset", "architecture")}
+
+    def position(run: Run) -> tuple:
+        return *(order[name].index(run.key[name]) for name in order), regime_order(run.key["regime"])
+
+    return sorted(runs, key=position)
+
+
+def run_labels(runs: Sequence[Run]) -> list[str]:
+    """The shortest names that tell the runs apart: the parts in which they differ."""
+    differing = [name for name in RUN_KEYS if len({run.key[name] for run in runs}) > 1] or ["regime"]
+    return [
+        " ".join(f"seed {run.key[name]}" if name == "seed" else show(run.key[name]) for name in differing)
+        for run in runs
+    ]
+
+
+def title(run: Run) -> str:
+    """Dataset, architecture and regime of a run."""
+    return " ".join(show(run.key[name]) for name in SERIES)
+
+
+def show_keys(data: pd.DataFrame) -> pd.DataFrame:
+    """Leading text columns that name each row's run; the seed only where a run has several."""
+    text = pd.DataFrame({name.capitalize(): data[name].map(show) for name in SERIES})
+    if data.groupby(list(SERIES))["seed"].nunique().max() > 1:
+        text["Seed"] = data["seed"].astype(str)
+    return text
+
+
+def targets(run: Run, mode: str) -> pd.DataFrame:
+    """``metrics.csv`` at one kind of threshold, without its repetition by prior: a row per attack, FPR and target."""
+    metrics = run.table("metrics.csv")
+    metrics = metrics[metrics["mode"] == mode]
+    return metrics[metrics["prior"] == metrics["prior"].min()]
+
+
+def summary(run: Run) -> pd.DataFrame:
+    """``summary.csv``; text that is not there is empty."""
+    text = ["influential", "resolution"]
+    return run.table("summary.csv", dtype=dict.fromkeys(text, str)).fillna(dict.fromkeys(text, ""))
+
+
+def over_targets(rows: pd.DataFrame, metric: str, name: str) -> dict[str, Any]:
+    """One metric of a summary as columns, in percent: mean, std, and all that says what they carry."""
+    (row,) = rows[rows["metric"] == metric].to_dict("records")
+    counts = ("targets", "undefined", "influence_target", "influential")
+    return {f"{name}_{key}": 100 * row[key] for key in RATES} | {f"{name}_{key}": row[key] for key in counts}
+
+
+def negatives(metrics: pd.DataFrame) -> float:
+    """Mean number of non-members of a target."""
+    return float((metrics["fp"] + metrics["tn"]).mean())
+
+
+def choose_fpr(available: Sequence[float], fpr: float | None) -> float:
+    """The FPR asked for, or the largest there is.
+
+    Raises:
+        ConfigError: the results do not have it.
+    """
+    rates = sorted({rate for rate in available if rate == rate})
+    if fpr is None:
+        return rates[-1]
+    if fpr not in rates:
+        raise ConfigError(f"fpr: no results at {fpr:g}, there are: {', '.join(f'{rate:g}' for rate in rates)}")
+    return fpr
+
+
+def require(name: str, chosen: Any, available: Iterable) -> None:
+    """Checks that the results have what is asked for.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    known = dict.fromkeys(value for value in available if value == value)
+    if chosen not in known:
+        raise ConfigError(f"{name}: no results for {chosen}, there are: {', '.join(map(str, known))}")
+
+
+def same_fprs(data: pd.DataFrame) -> pd.DataFrame:
+    """The rows of several runs, whose cells at one place stand at one FPR.
+
+    Raises:
+        ConfigError: the runs were evaluated at different FPRs.
+    """
+    by_run = data.groupby([name for name in RUN_KEYS if name in data], sort=False)["fpr"]
+    grids = {tuple(sorted(rates.dropna().unique())) for _, rates in by_run}
+    if len(grids) > 1:
+        listed = "; ".join(", ".join(f"{rate:g}" for rate in grid) for grid in sorted(grids))
+        raise ConfigError(f"fpr: runs of different FPRs ({listed}) cannot stand side by side: show each alone")
+    return data
+
+
+def choose_fprs(available: Sequence[float], fpr: float | None) -> list[float]:
+    """The FPR asked for, or all there are."""
+    return sorted(set(available)) if fpr is None else [choose_fpr(available, fpr)]
+
+
+def moments(values: pd.Series, name: str) -> dict[str, Any]:
+    """Mean, standard deviation (ddof 1) and median over targets as columns; undefined values are left out."""
+    return {f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1), f"{name}_median": values.median()}
+
+
+def at(fpr: float) -> str:
+    """How a column at this FPR is headed."""
+    return f"at {percent(fpr)} FPR"

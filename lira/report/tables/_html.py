@@ -1,0 +1,105 @@
+"""A table as one HTML page that needs nothing beside it: columns sort by a click, the ``.csv`` is inside."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from hashlib import sha256
+from html import escape
+
+from lira.report.numbers import MISSING
+from lira.report.tables import Table
+
+STYLE = """
+body { font: 14px/1.4 system-ui, sans-serif; color: #1e293b; margin: 1rem 1.5rem; }
+h1 { font-size: 1.05rem; margin: 0 0 .75rem; }
+p { color: #475569; max-width: 60rem; margin: .5rem 0; }
+input { font: inherit; padding: .2rem .5rem; border: 1px solid #94a3b8; border-radius: .25rem; }
+a { color: #047857; margin-left: 1rem; }
+table { border-collapse: collapse; margin: .75rem 0; font-variant-numeric: tabular-nums; }
+thead { position: sticky; top: 0; background: #f1f5f9; }
+th button { all: unset; cursor: pointer; font-weight: 600; padding: .35rem .6rem; max-width: 9rem; }
+th button:focus-visible { outline: 2px solid #047857; }
+th[aria-sort=ascending] button::after { content: " \\25b2"; }
+th[aria-sort=descending] button::after { content: " \\25bc"; }
+th { text-align: right; vertical-align: bottom; }
+td { padding: .2rem .6rem; text-align: right; vertical-align: top; white-space: nowrap; }
+td.words, th.words { text-align: left; }
+td.long { white-space: normal; min-width: 18rem; }
+tbody tr:nth-child(even) { background: #f8fafc; }
+tbody tr:hover { background: #e2e8f0; }
+"""
+
+LONG = 40
+"""Characters from which a cell is broken into lines."""
+
+SCRIPT = """
+const body = document.querySelector("tbody");
+const number = text => /^[[]?[-−]?[\\d.]/.test(text) ? parseFloat(text.replace("[", "").replace("−", "-")) : NaN;
+for (const button of document.querySelectorAll("th button")) {
+  button.addEventListener("click", () => {
+    const head = button.parentElement, column = head.cellIndex;
+    const order = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+    for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", order > 0 ? "ascending" : "descending");
+    const cell = row => row.cells[column].textContent.trim();
+    const missing = text => text === "–" || text === "";
+    const compare = (a, b) => {
+      if (missing(a) || missing(b)) return missing(a) - missing(b);
+      const difference = number(a) - number(b);
+      return order * (Number.isNaN(difference) ? a.localeCompare(b, "en", {numeric: true}) : difference);
+    };
+    body.append(...[...body.rows].sort((a, b) => compare(cell(a), cell(b))));
+  });
+}
+document.querySelector("input").addEventListener("input", event => {
+  const wanted = event.target.value.toLowerCase();
+  for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+});
+"""
+"""The only script of the page: no other may run, whatever the cells hold."""
+
+
+def html(table: Table, title: str, name: str, csv: bytes) -> str:
+    """The page.
+
+    Args:
+        table: Its cells are escaped.
+        title: Heading.
+        name: Name that the ``.csv`` is saved under.
+        csv: The ``.csv``.
+    """
+    hashed = b64encode(sha256(SCRIPT.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'"
+    columns = list(table.text.columns)
+    words = [i < table.keys or _of_words(table.text.iloc[:, i]) for i in range(len(columns))]
+    head = "".join(_cell("th", f"<button>{escape(name)}</button>", words[i]) for i, name in enumerate(columns))
+    rows = "".join(f"<tr>{_row(row, words)}</tr>\n" for row in table.text.itertuples(index=False))
+    notes = "".join(f"<p>{escape(note)}</p>\n" for note in table.notes)
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{escape(title)}</title>
+<style>{STYLE}</style>
+<h1>{escape(title)}</h1>
+<input type="search" placeholder="Rows with …" aria-label="Show only rows with this text">
+<a download="{escape(name)}" href="data:text/csv;base64,{b64encode(csv).decode()}">All digits: {escape(name)}</a>
+<table><thead><tr>{head}</tr></thead><tbody>
+{rows}</tbody></table>
+{notes}<script>{SCRIPT}</script>
+</html>
+"""
+
+
+def _of_words(cells: Sequence[str]) -> bool:
+    """Whether a column is read as text: it has sentences, or no digit anywhere."""
+    filled = [cell for cell in cells if cell != MISSING]
+    return any(len(cell) > LONG for cell in filled) or (bool(filled) and not any(map(str.isdigit, "".join(filled))))
+
+
+def _row(cells: tuple[str, ...], words: Sequence[bool]) -> str:
+    return "".join(_cell("td", escape(text), words[i], len(text) > LONG) for i, text in enumerate(cells))
+
+
+def _cell(tag: str, content: str, words: bool, long: bool = False) -> str:
+    kind = " ".join(["words"] * words + ["long"] * long)
+    return f'<{tag} class="{kind}">{content}</{tag}>' if kind else f"<{tag}>{content}</{tag}>"

@@ -1,0 +1,115 @@
+"""Numbers and tables as text, for Markdown and for LaTeX."""
+
+import re
+from textwrap import wrap
+
+import pandas as pd
+
+from lira.report.tables import Table
+
+SYMBOLS = {
+    "\\": r"\textbackslash{}",
+    **{sign: "\\" + sign for sign in "&%#_${}"},
+    "–": "--",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "≥": r"$\geq$",
+    "∞": r"$\infty$",
+    "α": r"$\alpha$",
+    "π": r"$\pi$",
+    "ρ": r"$\rho$",
+    "τ": r"$\tau$",
+    "∩": r"$\cap$",
+    "∪": r"$\cup$",
+    "φ": r"$\varphi$",
+    "Δ": r"$\Delta$",
+    "′": r"$'$",
+    "²": r"\textsuperscript{2}",
+    "†": r"\textsuperscript{\dag}",
+    "‡": r"\textsuperscript{\ddag}",
+}
+RUN_COLUMNS = ("Dataset", "Architecture", "Regime", "Seed")
+PAGE, HEADING = 54, 12
+"""Most lines of a part of a table, and characters from which a heading is broken, in LaTeX."""
+
+PREAMBLE = r"""% needs \usepackage{booktabs,siunitx}; graphicx fits it to the line
+\sisetup{separate-uncertainty=true}
+\providecommand{\fitted}[1]{\ifdefined\resizebox\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{#1}\else#1\fi}
+"""
+NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: ± \d+(?:\.\d+)?)?(?![\w-]|\.\d)")
+
+
+def markdown(table: Table) -> str:
+    """The table for Markdown, its notes below."""
+    align = ["left"] * table.keys + ["right"] * (len(table.text.columns) - table.keys)
+    body = table.text.to_markdown(index=False, disable_numparse=True, colalign=align)
+    return "\n\n".join([body, *table.notes]) + "\n"
+
+
+def latex(table: Table) -> str:
+    """The table for LaTeX, its notes below: one ``tabular`` or several, which need booktabs and siunitx.
+
+    Where other columns name the rows of a run, the run has a line above them; else what the leading columns repeat
+    from the row above is left blank. A long table is divided, between runs if it has such lines, so that each part
+    fits a page. With graphicx loaded, what is wider than the line is scaled to it.
+    """
+    names = list(table.text.columns)
+    run = [name for name in names[: table.keys] if name in RUN_COLUMNS]
+    groups = _groups(table.text, run)
+    if len(groups) in (1, len(table.text)):
+        run, groups = [], [("", table.text[i : i + PAGE]) for i in range(0, max(len(table.text), 1), PAGE)]
+    left, keys = [name for name in names if name not in run], table.keys - len(run)
+    head = " & ".join(_stacked(name, "l" if i < keys else "r") for i, name in enumerate(left))
+    parts, lines = [], []
+    for title, rows in groups:
+        above = [f"\\multicolumn{{{len(left)}}}{{l}}{{\\emph{{{to_tex(title)}}}}} \\\\"] if title else []
+        if lines and len(lines) + len(above) + len(rows) > PAGE:
+            parts, lines = [*parts, lines], []
+        lines = [*lines, *above, *_lines(rows[left], keys)]
+    columns = "l" * keys + "r" * (len(left) - keys)
+    tabulars = "\n\\par\\medskip\n".join(
+        f"\\noindent\\fitted{{\\begin{{tabular}}{{{columns}}}\n\\toprule\n{head} \\\\\n\\midrule\n"
+        + "\n".join(part)
+        + "\n\\bottomrule\n\\end{tabular}}"
+        for part in [*parts, lines]
+    )
+    notes = "".join(f"\\par\\smallskip\\noindent{{\\footnotesize {to_tex(note)}\\par}}\n" for note in table.notes)
+    return f"{PREAMBLE}{tabulars}\n{notes}"
+
+
+def _groups(text: pd.DataFrame, run: list[str]) -> list[tuple[str, pd.DataFrame]]:
+    return (
+        [("", text)]
+        if not run
+        else [
+            (" ".join(f"seed {part}" if name == "Seed" else part for name, part in zip(run, key, strict=True)), rows)
+            for key, rows in text.groupby(run, sort=False)
+        ]
+    )
+
+
+def _lines(rows: pd.DataFrame, keys: int) -> list[str]:
+    cells = rows.map(to_tex)
+    for depth in range(keys - 1):
+        leading = rows.iloc[:, : depth + 1]
+        cells.isetitem(depth, cells.iloc[:, depth].mask(leading.eq(leading.shift()).all(axis=1), ""))
+    return [" & ".join(line) + r" \\" for line in cells.itertuples(index=False)]
+
+
+def _stacked(heading: str, side: str) -> str:
+    """A heading in lines of a few words each."""
+    lines = [to_tex(line) for line in wrap(heading, HEADING, break_long_words=False, break_on_hyphens=False)]
+    return lines[0] if len(lines) < 2 else f"\\shortstack[{side}]{{" + r"\\".join(lines) + "}"
+
+
+def to_tex(text: str) -> str:
+    """Text for LaTeX: special characters escaped, numbers in siunitx's ``\\num``."""
+    parts, end = [], 0
+    for match in NUMBER.finditer(text):
+        parts += [_escape(text[end : match.start()]), "\\num{" + match[0].replace("±", "\\pm") + "}"]
+        end = match.end()
+    return "".join([*parts, _escape(text[end:])])
+
+
+def _escape(text: str) -> str:
+    return "".join(SYMBOLS.get(character, character) for character in text)

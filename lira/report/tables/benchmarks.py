@@ -1,0 +1,71 @@
+"""Table 1: the grid of the study, read from the recipe that each run was made with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from lira.report.labels import AUGMENTATIONS, augmentations, show
+from lira.report.numbers import MISSING
+from lira.report.runs import SERIES, read_runs, show_keys
+from lira.report.tables import Table
+from lira.storage.run import Run
+
+COLUMNS = {
+    "pool": "Pool",
+    "classes": "Classes",
+    "augment": "Augmentations",
+    "dropout": "Dropout",
+    "weight_decay": "Weight decay",
+    "epochs": "Epochs",
+    "batch_size": "Batch",
+    "optimizer": "Optimiser",
+    "learning_rate": "Learning rate",
+    "schedule": "Schedule",
+    "start": "Start",
+    "query_views": "Views",
+    "shadow_models": "Models",
+}
+
+
+def table(folders: Sequence[Path]) -> Table:
+    """A row per dataset, architecture and regime, with the seeds there are.
+
+    Args:
+        folders: Run folders.
+    """
+    runs = pd.DataFrame([settings(run) for run in read_runs(folders)])
+    data = runs.groupby([*SERIES, *COLUMNS], sort=False, dropna=False)["seed"].agg(
+        lambda seeds: " ".join(map(str, seeds))
+    )
+    data = data.reset_index().rename(columns={"seed": "seeds"})
+    text = show_keys(data.assign(seed=0))
+    keys = len(text.columns)
+    for name, heading in COLUMNS.items():
+        text[heading] = [shown(value) for value in data[name]]
+    text["Seeds"] = data["seeds"].str.replace(" ", ", ")
+    used = dict.fromkeys(name for run in runs["augment"] for name in run.split("+"))
+    legend = ", ".join(f"{short} {long}" for long, short in AUGMENTATIONS.items() if short in used)
+    return Table(data, text, keys, [f"{legend}."] if legend else [])
+
+
+def shown(value: float | str | None) -> str:
+    """A setting as readers see it; ``–`` where it is not known."""
+    if pd.isna(value):
+        return MISSING
+    return f"{value:g}" if isinstance(value, float) else show(str(value))
+
+
+def settings(run: Run) -> dict:
+    """Size of the pool and settings of a run."""
+    recipe = run.recipe
+    with run.shadows() as file:
+        models, pool = file["member"].shape
+        classes = int(file["labels"][:].max()) + 1 if "labels" in file else None
+    return run.key | {
+        "pool": pool,
+        "classes": classes,
+        "augment": augmentations(recipe),
+        "shadow_models": models,
+        **{name: recipe[name] for name in COLUMNS if name in recipe and name != "augment"},
+    }

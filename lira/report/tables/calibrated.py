@@ -1,0 +1,67 @@
+"""Tables 7-10 and 12: what an attacker gets at target (optimistic) and at shadow (realistic) thresholds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from lira.report import influence
+from lira.report.labels import percent, show
+from lira.report.numbers import mean_std
+from lira.report.resolution import mark, notes, resolution_of
+from lira.report.runs import choose_fpr, over_targets, read_runs, same_fprs, show_keys, summary
+from lira.report.tables import Table
+from lira.storage.run import Run
+
+POOLED = ("low", "high", "influence", "influence_target", "null")
+"""What is said of a PPV that is no mean over targets."""
+
+
+def table(folders: Sequence[Path], fpr: float | None = None) -> Table:
+    """Mean ± standard deviation over targets of TPR′, FPR′ and PPV at each prior, in percent.
+
+    The ``.csv`` also says what each mean can carry, see :mod:`lira.evaluation.summary`: one broken shadow model can
+    make a mean. Beside the mean of PPV over the targets where it is defined it has the PPV of all targets' counts
+    together.
+
+    Args:
+        folders: Run folders.
+        fpr: Target FPR; the largest of the results if not given.
+    """
+    data = same_fprs(pd.DataFrame([row for run in read_runs(folders) for row in outcomes(run, fpr)]))
+    text = show_keys(data).assign(Attack=data["attack"].map(show), Threshold=data["mode"])
+    keys, influential = len(text.columns), []
+    places = data["mode"].map({"target": "at", "shadow": "τ at"})
+    for heading, name, decimals in columns(data):
+        shown = data[[f"{name}_{key}" for key in ("mean", "std", "influential")]].itertuples(index=False)
+        text[heading] = [
+            influence.mark(mark(mean_std(mean, std, decimals), label, place), targets)
+            for (mean, std, targets), label, place in zip(shown, data["resolution"], places, strict=True)
+        ]
+        influential += list(data[f"{name}_influential"])
+    rate = f"Thresholds are set for an FPR of {percent(data['fpr'].iloc[0])}. "
+    ppv = "PPV: mean over the targets for which anything was flagged."
+    return Table(data, text, keys, [rate + ppv, *notes(data["resolution"]), *influence.notes(influential)])
+
+
+def columns(data: pd.DataFrame) -> list[tuple[str, str, int]]:
+    """Heading, name in ``data`` and decimals of each rate."""
+    priors = [name.removeprefix("ppv_").removesuffix("_mean") for name in data if name.endswith("pct_mean")]
+    ppv = [(f"PPV at π = {prior.removesuffix('pct')} % (%)", f"ppv_{prior}", 2) for prior in priors]
+    return [("TPR′ (%)", "tpr", 3), ("FPR′ (%)", "fpr", 3), *ppv]
+
+
+def outcomes(run: Run, fpr: float | None) -> list[dict]:
+    """A row per attack and kind of threshold."""
+    found, rows = summary(run), []
+    chosen = choose_fpr(found["fpr"], fpr)
+    for (attack, mode), group in found[found["fpr"] == chosen].groupby(["attack", "mode"], sort=False):
+        row = run.key | {"attack": attack, "mode": mode, "fpr": chosen} | resolution_of(group)
+        row |= over_targets(group, "tpr", "tpr") | over_targets(group, "fpr_achieved", "fpr")
+        for prior, at in group.groupby("prior"):
+            name = f"ppv_{percent(prior).removesuffix(' %')}pct"
+            pooled = over_targets(at, "ppv_pooled", f"{name}_pooled")
+            row |= over_targets(at, "ppv", name) | {f"{name}_pooled": pooled[f"{name}_pooled_mean"]}
+            row |= {key: pooled[key] for key in (f"{name}_pooled_{part}" for part in POOLED)}
+        rows.append(row)
+    return rows

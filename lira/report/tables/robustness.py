@@ -1,0 +1,91 @@
+"""What the means over targets can carry: interval, robust centres, the targets they rest on, and chance."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from lira.report import influence
+from lira.report.labels import percent, show
+from lira.report.numbers import MISSING, mean_std, number
+from lira.report.resolution import mark, notes
+from lira.report.runs import RATES, choose_fpr, read_runs, require, same_fprs, show_keys, summary
+from lira.report.tables import Table
+from lira.storage.run import RUN_KEYS, Run
+
+METRICS = {
+    ("target", "auc"): "AUC (%)",
+    ("target", "tpr"): "TPR (%)",
+    ("shadow", "tpr"): "TPR′ (%)",
+    ("shadow", "fpr_achieved"): "FPR′ (%)",
+    ("shadow", "ppv"): "PPV (%)",
+    ("shadow", "ppv_pooled"): "PPV, pooled (%)",
+}
+"""What readers see of each run; the ``.csv`` has the rest."""
+
+
+def table(
+    folders: Sequence[Path], fpr: float | None = None, attack: str = "online", prior: float | None = None
+) -> Table:
+    """The rows of each run's ``summary.csv`` at one FPR, in percent; readers see those of one attack and one prior.
+
+    Args:
+        folders: Run folders.
+        fpr: Target FPR; the largest of the results if not given.
+        attack: Attack that readers see; the ``.csv`` has all.
+        prior: Prior of the PPV that readers see; the smallest of the results if not given.
+    """
+    data = same_fprs(pd.concat([at_fpr(run, fpr) for run in read_runs(folders)], ignore_index=True))
+    prior = data["prior"].min() if prior is None else prior
+    require("attack", attack, data["attack"])
+    require("prior", prior, data["prior"])
+    rows = data[(data["attack"] == attack) & (data["prior"].isna() | (data["prior"] == prior))]
+    shown = pd.concat([of_run for _, run in rows.groupby(list(RUN_KEYS), sort=False) for of_run in seen(run)])
+    text = show_keys(shown).assign(Quantity=shown["shown"])
+    keys = len(text.columns)
+    text["Mean ± std"] = [show_mean(row) for row in shown.itertuples()]
+    text["95 % interval"] = [interval(row.low, row.high) for row in shown.itertuples()]
+    text["Median"] = [number(value, 3) for value in shown["median"]]
+    text["Trimmed mean"] = [number(value, 3) for value in shown["trimmed_mean"]]
+    text["Moved most by"] = [moved(row) for row in shown.itertuples()]
+    text["Undefined"] = [str(count) for count in shown["undefined"]]
+    text["Chance"] = [number(value, 3) for value in shown["null"]]
+    note = (
+        f"{show(attack)} at {percent(data['fpr'].min())} FPR; AUC and TPR with each target's own threshold, TPR′, FPR′ "
+        f"and PPV (at π = {percent(prior)}) with that of its shadow models; pooled: PPV of all targets' counts "
+        "together. Interval: bootstrap over targets and samples. Trimmed mean: without the lowest and the highest "
+        "10 % of the targets. Moved most by: target (index of the shadow model) and the mean less the mean of the "
+        "others. Undefined: targets without a value. Chance: the mean where membership is permuted."
+    )
+    return Table(data, text, keys, [note, *notes(shown["resolution"]), *influence.notes(shown["influential"])])
+
+
+def seen(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The rows of a run that readers see, in their order, with the name they see in ``shown``."""
+    for (mode, metric), name in METRICS.items():
+        yield rows[(rows["mode"] == mode) & (rows["metric"] == metric)].assign(shown=name)
+
+
+def at_fpr(run: Run, fpr: float | None) -> pd.DataFrame:
+    """A run's summary at one FPR, fractions in percent."""
+    found = summary(run)
+    found = found[found["fpr"].isna() | (found["fpr"] == choose_fpr(found["fpr"], fpr))]
+    return found.assign(**{name: 100 * found[name] for name in RATES})
+
+
+def show_mean(row) -> str:
+    """Mean ± standard deviation with its marks."""
+    cell = mark(mean_std(row.mean, row.std, 3), row.resolution, "at" if row.mode == "target" else "τ at")
+    return influence.mark(cell, row.influential)
+
+
+def interval(low: float, high: float) -> str:
+    """Both ends of an interval."""
+    return MISSING if pd.isna(low) else f"[{low:.3f}, {high:.3f}]"
+
+
+def moved(row) -> str:
+    """The target of the largest influence, and that influence."""
+    if pd.isna(row.influence):
+        return MISSING
+    return f"{row.influence_target:.0f} ({row.influence:+.3f})"

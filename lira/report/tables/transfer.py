@@ -1,0 +1,36 @@
+"""Table 15: scratch against transfer: online TPR, loss ratio and accuracy by regime and architecture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from lira.report import influence
+from lira.report.numbers import number
+from lira.report.resolution import notes
+from lira.report.runs import at, read_runs, require, same_fprs, show_keys
+from lira.report.tables import Table
+from lira.report.tables.benchmarks import shown as setting
+from lira.report.tables.optimistic import rates, show_tpr
+from lira.report.tables.utility import utility
+
+
+def table(folders: Sequence[Path], attack: str = "online") -> Table:
+    """A row per run, TPR with each target's own threshold.
+
+    Args:
+        folders: Run folders.
+        attack: Attack whose TPR is shown.
+    """
+    runs = read_runs(folders)
+    rows = [row | {"start": run.recipe["start"]} | utility(run) for run in runs for row in rates(run)]
+    require("attack", attack, [row["attack"] for row in rows])
+    data = same_fprs(pd.DataFrame([row for row in rows if row["attack"] == attack]))
+    once = data[data["fpr"] == data["fpr"].max()].reset_index(drop=True)
+    text = show_keys(once).assign(Start=once["start"].map(setting))
+    keys = len(text.columns)
+    for fpr in sorted(data["fpr"].unique()):
+        text[f"TPR (%) {at(fpr)}"] = [show_tpr(row) for row in data[data["fpr"] == fpr].itertuples()]
+    text["Loss ratio"] = [number(value, 2) for value in once["loss_ratio_mean"]]
+    text["Test accuracy (%)"] = [number(value, 2) for value in once["test_accuracy_mean"]]
+    return Table(data, text, keys, [*notes(data["resolution"]), *influence.notes(data["tpr_influential"])])

@@ -1,0 +1,43 @@
+"""Table 2: losses, accuracies and loss ratio of each run's shadow models, on un-augmented data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from lira.report.numbers import mean_std
+from lira.report.runs import moments, read_runs, show_keys
+from lira.report.tables import Table
+from lira.storage.run import Run
+
+COLUMNS = {
+    "train_loss": ("Train loss", 4),
+    "test_loss": ("Test loss", 4),
+    "loss_ratio": ("Loss ratio", 2),
+    "train_accuracy": ("Train accuracy (%)", 2),
+    "test_accuracy": ("Test accuracy (%)", 2),
+}
+
+
+def table(folders: Sequence[Path]) -> Table:
+    """Mean ± standard deviation over the models of each run; the loss ratio is test over train loss, per model.
+
+    Args:
+        folders: Run folders.
+    """
+    data = pd.DataFrame([run.key | utility(run) for run in read_runs(folders)])
+    text = show_keys(data)
+    keys = len(text.columns)
+    for name, (heading, decimals) in COLUMNS.items():
+        pairs = zip(data[f"{name}_mean"], data[f"{name}_std"], strict=True)
+        text[heading] = [mean_std(mean, std, decimals) for mean, std in pairs]
+    note = "Losses are means over samples; the loss ratio is test loss / train loss of each model, then averaged."
+    return Table(data, text, keys, [note])
+
+
+def utility(run: Run) -> dict[str, float]:
+    """Means and standard deviations over models, accuracies in percent; no ratio where the train loss is 0."""
+    models = run.utility.copy()
+    models["loss_ratio"] = models["test_loss"] / models["train_loss"].where(models["train_loss"] > 0)
+    models[["train_accuracy", "test_accuracy"]] *= 100
+    return {key: value for name in COLUMNS for key, value in moments(models[name], name).items()}

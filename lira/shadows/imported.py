@@ -1,0 +1,270 @@
+"""Scores that were made elsewhere: φ or logits, labels and membership become the ``shadows.h5`` of a run.
+
+A file, ``.npz`` or HDF5, holds ``member [M, N]`` and either ``phi [M, N]`` or ``[M, N, A]``, or
+``logits [M, N, A, C]``, and maybe ``labels [N]``. A folder holds a folder per model, ``model_<k>`` or
+``experiment-<k>_<M>`` for k = 0 .. M − 1, as the released codes of the attack write them: in it
+``scores/*.npy [N, A]`` or ``logits/*.npy [N, 1, A, C]``; membership is ``keep_indices.npy [M, N]`` beside the
+models or ``keep.npy [N]`` in each, labels are ``labels.npy`` or ``y_train.npy`` beside the models.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from lira.config import RunDescription, checked
+from lira.core.errors import DataError
+from lira.core.validation import booleans
+from lira.datasets._arrays import labels as whole_labels
+from lira.datasets.file import open_arrays, read_slice
+from lira.storage import hdf5
+
+MODEL = re.compile(r"(?:model_(\d+)|experiment-(\d+)_(\d+))")
+BLOCK_BYTES = 32 << 20
+SHOWN = 10  # models that a message lists
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was found, on disk still where it can be.
+
+    Attributes:
+        kind: ``phi`` or ``logits``.
+        models: M arrays, each ``[N]``, ``[N, A]`` (φ), ``[N, A, C]`` or ``[N, 1, A, C]`` (logits).
+        member: True where the sample trained the model.
+        labels: True class of each sample, if given.
+        places: Where each model's values come from, for messages.
+    """
+
+    kind: str
+    models: Sequence[Any]
+    member: Bool[np.ndarray, "model sample"]
+    labels: Int[np.ndarray, " sample"] | None
+    places: Sequence[str]
+
+
+def import_scores(scores: Path, run: dict[str, Any], recipe: dict[str, Any], data: Path | None, output: Path) -> None:
+    """Writes imported scores as the shadow models of a run; all that follows treats them as its own.
+
+    φ keeps its precision, float32 or float64. Utility is not known and NaN; recipe settings may be ``None``.
+
+    Args:
+        scores: File or folder.
+        run: ``study``, ``dataset``, ``architecture``, ``regime``, ``seed``.
+        recipe: What is known of the training, for the tables.
+        data: Prepared dataset whose pool the scores are of, if there is one; its labels must be the same.
+        output: ``shadows.h5``.
+
+    Raises:
+        ConfigError: the run lacks a name or its seed, or has anything else.
+        DataError: something is missing, damaged, or of a shape or value that cannot be.
+    """
+    checked("run", RunDescription, run)
+    with _opened(scores) as given:
+        models, samples = given.member.shape
+        views = _check_shapes(given)
+        labels = _labels(scores, given, data)
+        attributes = run | {
+            "recipe": recipe | {"query_views": views},
+            "imported": str(scores),
+            "shadow_models": models,
+            "member_fraction": float(given.member.mean()),
+        }
+        dtype = np.float64 if given.kind == "phi" and given.models[0].dtype == np.float64 else np.float32
+        checksum = hashlib.sha256()  # of φ and membership, as in the shadow models of a study
+        block = max(1, min(samples, BLOCK_BYTES // (models * views * dtype().nbytes)))
+        with hdf5.create(output, "shadows", attributes | hdf5.provenance("unknown")) as file:
+            chunks = models, min(block, 512), views
+            phi = hdf5.dataset(file, "phi", (models, samples, views), dtype, chunks=chunks)
+            for start in range(0, samples, block):
+                columns = slice(start, min(start + block, samples))
+                values = _read_block(given, columns, labels, views, dtype)
+                phi[:, columns] = values
+                checksum.update(values)
+            hdf5.dataset(file, "member", data=given.member)
+            checksum.update(np.ascontiguousarray(given.member))
+            file.attrs["sha256"] = checksum.hexdigest()
+            if labels is not None:
+                hdf5.dataset(file, "labels", data=labels)
+            for name in hdf5.UTILITY:
+                hdf5.dataset(file, f"utility/{name}", data=np.full(models, np.nan))
+
+
+def _read_block(
+    given: Given, columns: slice, labels: np.ndarray | None, views: int, dtype: type
+) -> Float[np.ndarray, "model block view"]:
+    block = np.empty((len(given.models), columns.stop - columns.start, views), dtype)
+    for row, (values, place) in enumerate(zip(given.models, given.places, strict=True)):
+        found = np.asarray(values[columns])
+        if given.kind == "logits":
+            from lira.shadows.query import scaled_logit
+
+            found = scaled_logit(found[:, 0] if found.ndim == 4 else found, labels[columns])
+        block[row] = found.reshape(block.shape[1:])
+        if not np.isfinite(block[row]).all():
+            sample, view = np.argwhere(~np.isfinite(block[row]))[0]
+            where = f"sample {columns.start + sample}, view {view}"
+            raise DataError(f"{place}: φ of {where}, is {block[row, sample, view]}")
+    return block
+
+
+def _check_shapes(given: Given) -> int:
+    """The number of views, after checking that all models have the same, and a value for each sample."""
+    samples = given.member.shape[1]
+    if len(given.models) < 2:
+        raise DataError(f"{given.places[0]}: the scores of one model cannot be attacked, two or more are needed")
+    for values, place in zip(given.models, given.places, strict=True):
+        shape = values.shape
+        if shape[:1] != (samples,):
+            raise DataError(f"{place} has {shape[0] if shape else 0} samples, the membership {samples}")
+        if shape != given.models[0].shape:
+            raise DataError(f"{place} is {list(shape)}, but {given.places[0]} is {list(given.models[0].shape)}")
+        if values.dtype.kind not in "iuf":
+            raise DataError(f"{place} is an array of {values.dtype}: numbers are needed")
+    shape = given.models[0].shape
+    if not np.prod(shape) or (given.kind == "logits" and shape[-1] < 2):
+        raise DataError(f"{given.places[0]} is {list(shape)}: a view and, for logits, two classes are needed")
+    if given.kind == "phi" and len(shape) in (1, 2):
+        return 1 if len(shape) == 1 else shape[1]
+    if given.kind == "logits" and (len(shape) == 3 or (len(shape) == 4 and shape[1] == 1)):
+        return shape[-2]
+    allowed = "[N] or [N, A]" if given.kind == "phi" else "[N, A, C] or [N, 1, A, C]"
+    raise DataError(f"{given.places[0]} is {list(shape)}: {given.kind} of a model is {allowed}")
+
+
+def _labels(scores: Path, given: Given, data: Path | None) -> Int[np.ndarray, " sample"] | None:
+    found = given.labels
+    if found is not None:
+        found = whole_labels(found, f"{scores}: labels", given.member[0])
+    if data is not None:
+        found = _pool_labels(scores, found, given.member.shape[1], data)
+    if found is None:
+        if given.kind == "logits":
+            raise DataError(f"{scores}: logits need labels: add labels [N], or a dataset of this name to the study")
+        return None
+    if (found < 0).any():
+        raise DataError(f"{scores}: label of sample {found.argmin()} is {found.min()}: labels are from 0")
+    classes = given.models[0].shape[-1] if given.kind == "logits" else None
+    if classes is not None and found.max() >= classes:
+        said = f"label of sample {found.argmax()} is {found.max()}, allowed: 0 to {classes - 1}"
+        raise DataError(f"{scores}: {said}, since the logits are of {classes} classes")
+    return found
+
+
+def _pool_labels(scores: Path, found: np.ndarray | None, samples: int, data: Path) -> Int[np.ndarray, " sample"]:
+    with hdf5.read(data, "data") as file:
+        pool = file["pool/y"][:]
+    if len(pool) != samples:
+        raise DataError(f"{scores} is of {samples} samples, the pool of {data} has {len(pool)}")
+    if found is not None and len(wrong := np.flatnonzero(found != pool)):
+        place = f"sample {wrong[0]} has label {found[wrong[0]]}, in the pool of {data} it is {pool[wrong[0]]}"
+        raise DataError(f"{scores}: {place}: the scores are of other samples, or in another order")
+    return pool
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Given]:
+    if path.is_dir():
+        yield _read_folder(path)
+        return
+    with open_arrays(path) as arrays:
+        yield _from_arrays(path, arrays)
+
+
+def _from_arrays(path: Path, arrays: Any) -> Given:
+    kinds = [name for name in ("phi", "logits") if name in arrays]
+    if len(kinds) != 1 or "member" not in arrays:
+        raise DataError(
+            f"{path} has {', '.join(arrays) or 'nothing'}: it needs member [M, N] and one of phi [M, N, A], "
+            "logits [M, N, A, C]"
+        )
+    values = arrays[kinds[0]]
+    member = _membership(read_slice(arrays["member"], (), path), f"{path}: member")
+    if values.shape[:2] != member.shape:
+        raise DataError(f"{path}: {kinds[0]} is {list(values.shape)}, but member is {list(member.shape)}")
+    models = [_Row(values, row, path) for row in range(len(member))]
+    labels = read_slice(arrays["labels"], (), path) if "labels" in arrays else None
+    return Given(kinds[0], models, member, labels, [f"{path}: {kinds[0]}[{row}]" for row in range(len(member))])
+
+
+class _Row:
+    """One model's part of an array or of an HDF5 dataset, read when it is sliced."""
+
+    def __init__(self, values: Any, row: int, path: Path):
+        self.values, self.row, self.path, self.shape, self.dtype = values, row, path, values.shape[1:], values.dtype
+
+    def __getitem__(self, columns: slice) -> np.ndarray:
+        return read_slice(self.values, (self.row, columns), self.path)
+
+
+def _read_folder(folder: Path) -> Given:
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if match := _model(path):
+            one = found.setdefault(int(match[1] or match[2]), (path, match[3]))[0]
+            if one != path:
+                raise DataError(f"{folder}: {one.name} and {path.name} are the same model: leave one of them there")
+    if not found:
+        raise DataError(f"{folder} has no folders model_<k> or experiment-<k>_<M>")
+    stated = next((int(models) for _, models in found.values() if models), None)
+    kept = next((folder / name for name in ("keep_indices.npy", "keep.npy") if (folder / name).is_file()), None)
+    member = _membership(_array(kept), str(kept)) if kept else None
+    expected = stated or (len(member) if kept else max(found) + 1)
+    present = sum(model < expected for model in found)
+    if present < expected or len(found) > expected:
+        lacking = list(islice((model for model in range(expected) if model not in found), SHOWN))
+        more = f" and {expected - present - SHOWN} more" if expected - present > SHOWN else ""
+        beyond = sorted(model for model in found if model >= expected)[:SHOWN]
+        said = f"lacks models {lacking}{more}" if lacking else f"has models {beyond}"
+        raise DataError(f"{folder} {said}: {expected} models are expected, 0 to {expected - 1}")
+    paths = [found[model][0] for model in range(expected)]
+    kind = "phi" if all((path / "scores").is_dir() for path in paths) else "logits"
+    files = [_values(path, "scores" if kind == "phi" else "logits") for path in paths]
+    if member is None:
+        member = _membership_of_each([path / "keep.npy" for path in paths])
+    if len(member) != expected:
+        raise DataError(f"{kept} is of {len(member)} models, there are {expected}")
+    labels = next((folder / name for name in ("labels.npy", "y_train.npy") if (folder / name).is_file()), None)
+    models = [_array(file) for file in files]
+    return Given(kind, models, member, None if labels is None else _array(labels), [str(file) for file in files])
+
+
+def _model(path: Path) -> re.Match | None:
+    return MODEL.fullmatch(path.name) if path.is_dir() else None
+
+
+def _values(model: Path, name: str) -> Path:
+    """A model's array: the last by name where there are several, which are of successive epochs."""
+    files = sorted((model / name).glob("*.npy"))
+    if not files:
+        raise DataError(f"{model} has neither scores/*.npy nor logits/*.npy")
+    return files[-1]
+
+
+def _array(path: Path) -> np.ndarray:
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is no readable .npy array ({' '.join(str(error).split())})") from error
+
+
+def _membership_of_each(files: list[Path]) -> Bool[np.ndarray, "model sample"]:
+    rows = [_membership(_array(file)[np.newaxis], str(file)) for file in files]
+    for file, row in zip(files, rows, strict=True):
+        if row.shape != rows[0].shape:
+            raise DataError(f"{file} is of {row.shape[1]} samples, {files[0]} of {rows[0].shape[1]}")
+    return np.concatenate(rows)
+
+
+def _membership(member: Any, place: str) -> Bool[np.ndarray, "model sample"]:
+    member = booleans(member, place)
+    if member.ndim != 2 or not member.size:
+        raise DataError(f"{place} is {list(member.shape)}: membership is [models, samples]")
+    return member

@@ -1,0 +1,388 @@
+"""Jobs that train: a shard of shadow models, and the model that fine-tuning starts from."""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import nn
+
+from lira.config import (
+    Architecture,
+    PretrainingSettings,
+    Recipe,
+    RunDescription,
+    TrainingSettings,
+    checked,
+    planned,
+)
+from lira.core import preemption
+from lira.core.errors import ConfigError, StoreError
+from lira.datasets import Part, read_part
+from lira.shadows.membership import balanced_membership
+from lira.shadows.models import build, initialise
+from lira.shadows.query import query, scaled_logit
+from lira.shadows.rng import INITIAL, QUERY, TRAINING, Streams, generator, of_attempt
+from lira.shadows.training.cohort import Samples, evaluate, train_cohort
+from lira.shadows.training.device import lease, memory_advice, name_of
+from lira.shadows.training.optimizers import Tensors
+from lira.shadows.training.precision import autocast
+from lira.shadows.training.progress import Checkpoint, load_whole
+from lira.storage import hdf5
+
+log = logging.getLogger(__name__)
+
+
+def train_shadows(
+    settings: dict[str, Any],
+    run: dict[str, Any],
+    data: Path,
+    first: int,
+    last: int,
+    output: Path,
+    pretrained: Path | None = None,
+    device: str = "cpu",
+    jobs_per_gpu: int = 1,
+    checkpoint_seconds: float = Checkpoint.seconds,
+) -> None:
+    """Trains and queries shadow models ``first`` to ``last`` of a run and writes them as one shard.
+
+    Each finished cohort is kept beside the output until the shard is whole, and the cohort in flight every five minutes
+    and when the job is told to stop: a job that was killed goes on from there, and the models are the same bit for
+    bit.
+
+    Args:
+        settings: From :meth:`lira.config.Study.training_settings`.
+        run: ``study``, ``dataset``, ``architecture``, ``regime``, ``seed``.
+        data: Prepared dataset.
+        first: First model, a multiple of the cohort.
+        last: Last model, the cohort's last or the study's.
+        output: Shard to write.
+        pretrained: Starting point of a recipe that fine-tunes.
+        device: ``cpu`` or ``cuda``.
+        jobs_per_gpu: Training jobs that may share one GPU.
+        checkpoint_seconds: Time between two checkpoints of the cohort in flight, each up to 0.4 GB for a large net.
+
+    Raises:
+        ConfigError: settings or a run that cannot be, settings of another recipe version, or models that are no shard.
+        Preempted: the job was told to stop; what it has is stored.
+    """
+    chosen = planned(TrainingSettings, settings)
+    checked("run", RunDescription, run)
+    models, cohort = chosen.shadow_models, chosen.recipe.cohort
+    if not 0 <= first <= last < models:
+        raise ConfigError(f"first {first} to last {last}: the models of this run are 0 to {models - 1}, in order")
+    if first % cohort or ((last + 1) % cohort and last + 1 < models):
+        raise ConfigError(f"first {first} to last {last}: a shard has whole cohorts, which are of {cohort} models here")
+    if (chosen.recipe.start == "public") != (pretrained is not None):
+        needs = "a model to start from" if pretrained is None else "no model to start from"
+        raise ConfigError(f"pretrained: models of start {chosen.recipe.start!r} need {needs}")
+    parts = output.with_name(f"{output.name}.parts")
+    cohorts = [range(start, min(start + cohort, last + 1)) for start in range(first, last + 1, cohort)]
+    hdf5.folder_of(output)
+    output.unlink(missing_ok=True)
+    try:
+        with lease(device, jobs_per_gpu) as leased:
+            _train_missing(settings, run, data, pretrained, cohorts, parts, checkpoint_seconds, leased)
+            device = name_of(leased)
+        with hdf5.read(data, "data") as file:
+            made_from = {"data_sha256": file.attrs["sha256"]}
+        made_from |= {"pretrained_sha256": _checksum(pretrained)} if pretrained else {}
+        attributes = hdf5.origin(settings, run) | made_from | {"first": first, "last": last} | hdf5.provenance(device)
+        with hdf5.create(output, "shard", attributes) as file:
+            for rows in cohorts:
+                with hdf5.read(parts / f"{rows[0]}.h5", "cohort") as trained:
+                    _append(trained, file, rows[0] - first, last - first + 1)
+    except (StoreError, FileNotFoundError):  # another job has finished and taken the parts away
+        if not output.exists():
+            raise
+        log.info("a job that outlived its Snakemake has written this very shard meanwhile")
+    shutil.rmtree(parts, ignore_errors=True)
+
+
+def _train_missing(
+    settings: dict[str, Any],
+    run: dict[str, Any],
+    data: Path,
+    pretrained: Path | None,
+    cohorts: Sequence[range],
+    parts: Path,
+    checkpoint_seconds: float,
+    device: str,
+) -> None:
+    """Trains and queries the cohorts whose parts are not there yet."""
+    loaded = None
+    for rows in cohorts:
+        part = parts / f"{rows[0]}.h5"
+        fingerprint = _fingerprint(settings, run, data, pretrained, rows, device)
+        if _finished(part, fingerprint):
+            log.info("models %d-%d: already trained", rows[0], rows[-1])
+            continue
+        checkpoint = Checkpoint(part.with_suffix(".pt"), fingerprint, checkpoint_seconds)
+        with preemption.deferred(), memory_advice(len(rows), name_of(device)):
+            loaded = loaded or _Loaded.of(settings, data, run["seed"], device)
+            _train_cohort(settings, run, loaded, pretrained, rows, part, checkpoint, device)
+        checkpoint.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What the cohorts of a shard share: data on the device, and who holds what."""
+
+    part: Part
+    pool: Samples
+    test: Samples | None
+    membership: Bool[np.ndarray, "model sample"]
+
+    @classmethod
+    def of(cls, settings: dict[str, Any], data: Path, seed: int, device: str) -> "_Loaded":
+        part = normalised(read_part(data, "pool"), settings)
+        membership = balanced_membership(
+            len(part.y),
+            settings["shadow_models"],
+            settings["member_fraction"],
+            seed,
+            generator=settings["membership_draws"],
+        )
+        test = None
+        if settings["recipe"]["test_set"] == "test":
+            test = Samples(normalised(read_part(data, "test"), settings), device)
+        return cls(part, Samples(part, device), test, membership)
+
+
+def _chosen(part: Part, rows: Bool[np.ndarray, " sample"]) -> Part:
+    return replace(part, x=part.x[rows], y=part.y[rows])
+
+
+def _train_cohort(
+    settings: dict[str, Any],
+    run: dict[str, Any],
+    loaded: "_Loaded",
+    pretrained: Path | None,
+    rows: range,
+    output: Path,
+    checkpoint: Checkpoint,
+    device: str,
+) -> None:
+    recipe, part, models = Recipe(**settings["recipe"]), loaded.part, list(rows)
+    network = _build(settings, part, len(models))
+    train = partial(_train, settings, run["seed"], loaded, pretrained, device)
+    trained = train(network, models, checkpoint)
+    for attempt in range(1, recipe.retries + 1):
+        failed = np.flatnonzero(trained.values["utility/diverged"])
+        if not len(failed):
+            break
+        again = [models[row] for row in failed]
+        log.info("models %s: trained anew, %d of at most %d times", again, attempt, recipe.retries)
+        path, fingerprint = checkpoint.path.with_suffix(f".{attempt}.pt"), f"{checkpoint.fingerprint}-{attempt}"
+        kept = replace(checkpoint, path=path, fingerprint=fingerprint)
+        trained.put(failed, train(_build(settings, part, len(again)), again, kept, attempt))
+    values = trained.values
+    with hdf5.create(output, "cohort", {"fingerprint": checkpoint.fingerprint}) as file:
+        hdf5.dataset(file, "member", data=loaded.membership[models])
+        for name, value in values.items():
+            hdf5.dataset(file, name, data=value)
+        if settings["store_weights"]:
+            _write_weights(file, trained.best)
+        queried = query(network, trained.best, loaded.pool, recipe, Streams(run["seed"], models, device, QUERY))
+        shape, classes = (len(models), len(loaded.pool), recipe.query_views), part.classes
+        _write_query(file, queried, shape, recipe.batch_size, part.y, classes if settings["store_logits"] else None)
+    log.info(
+        "models %d-%d: test accuracy %.4f, loss ratio %.3g (means)",
+        models[0],
+        models[-1],
+        values["utility/test_accuracy"].mean(),
+        (values["utility/test_loss"] / values["utility/train_loss"]).mean(),
+    )
+
+
+@dataclass
+class _Trained:
+    """Models at their best epoch, and what is stored of their training: an array per name, a row per model."""
+
+    best: Tensors
+    values: dict[str, np.ndarray]
+
+    def put(self, rows: Int[np.ndarray, " row"], other: "_Trained") -> None:
+        """Replaces some of the models."""
+        for own, new in ((self.best, other.best), (self.values, other.values)):
+            for name, value in new.items():
+                own[name][rows] = value
+
+
+def _train(
+    settings: dict[str, Any],
+    seed: int,
+    loaded: "_Loaded",
+    pretrained: Path | None,
+    device: str,
+    network: nn.Module,
+    models: list[int],
+    checkpoint: Checkpoint,
+    attempt: int = 0,
+) -> _Trained:
+    recipe, pool, member = Recipe(**settings["recipe"]), loaded.pool, loaded.membership[models]
+    test, tested = loaded.test, None
+    if recipe.test_set == "nonmembers":
+        test, tested = (pool, ~member) if len(models) > 1 else (Samples(_chosen(loaded.part, ~member[0]), device), None)
+    generators = [generator(seed, model, of_attempt(INITIAL, attempt)) for model in models]
+    initial = _initial(network, generators, pretrained, device)
+    network.to(device)  # buffers that are not saved
+    streams = Streams(seed, models, device, of_attempt(TRAINING, attempt))
+    progress = train_cohort(network, initial, recipe, pool, test, member, streams, checkpoint, tested)
+    with autocast(recipe, device):
+        utility = (*evaluate(network, progress.best, pool, member), *evaluate(network, progress.best, test, tested))
+    diverged = _diverged(*utility[:2], loaded.part.classes, member.sum(axis=1))
+    if diverged.any():
+        log.warning("models %s: training diverged (NaN, or accuracy at chance)", np.array(models)[diverged].tolist())
+    values = {f"utility/{name}": value for name, value in zip(hdf5.UTILITY, utility, strict=True)}
+    values |= {"utility/diverged": diverged.astype(float), "utility/retries": np.full(len(models), float(attempt))}
+    values |= {f"history/{name}": value for name, value in progress.history.items()}
+    return _Trained(progress.best, values | {"history/best_epoch": progress.best_epoch})
+
+
+def _diverged(loss: np.ndarray, accuracy: np.ndarray, classes: int, members: np.ndarray) -> np.ndarray:
+    """Which models' training failed: a loss that is no number, or train accuracy within three errors of chance."""
+    chance = 1 / classes
+    return ~np.isfinite(loss) | (accuracy < chance + 3 * np.sqrt(chance * (1 - chance) / members))
+
+
+def _write_query(
+    file: h5py.File,
+    queried: Iterator[tuple[slice, np.ndarray]],
+    shape: tuple[int, int, int],
+    batch_size: int,
+    labels: np.ndarray,
+    stored_classes: int | None,
+) -> None:
+    """Writes φ, and the logits if their classes are given, batch by batch: memory does not grow with the pool."""
+    chunks = shape[0], min(batch_size, shape[1]), shape[2]
+    phi, logits = hdf5.dataset(file, "phi", shape, np.float32, chunks=chunks), None
+    if stored_classes:
+        every = (stored_classes,)
+        logits = hdf5.dataset(file, "logits", shape + every, np.float32, chunks=chunks + every)
+    for batch, values in queried:
+        phi[:, batch] = np.stack([scaled_logit(model, labels[batch]) for model in values])
+        if logits is not None:
+            logits[:, batch] = values
+
+
+def _write_weights(file: h5py.File, best: Tensors) -> None:
+    """Writes parameters and buffers, a chunk per model, so that one model is read alone."""
+    for name, value in best.items():
+        array = value.float().cpu().numpy()
+        hdf5.dataset(file, f"weights/{name}", data=array, chunks=(1, *array.shape[1:]))
+
+
+def normalised(part: Part, settings: dict[str, Any]) -> Part:
+    """The part with the statistics that published weights expect, if the models of these settings start from them."""
+    if settings["recipe"]["start"] != "pretrained":
+        return part
+    from lira.shadows.models.pretrained import normalisation
+
+    mean, std = normalisation(Architecture(**settings["architecture"]), part.x.shape[1])
+    return replace(part, mean=mean, std=std)
+
+
+def _append(cohort: h5py.File, shard: h5py.File, row: int, models_in_shard: int) -> None:
+    def copy(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset):
+            if name not in shard:
+                hdf5.dataset(shard, name, (models_in_shard, *item.shape[1:]), item.dtype, chunks=item.chunks)
+            target, rows = shard[name], slice(row, row + len(item))
+            if item.ndim < 3:
+                target[rows] = item[:]
+                return
+            for start in range(0, item.shape[1], item.chunks[1]):
+                columns = slice(start, start + item.chunks[1])
+                target[rows, columns] = item[:, columns]
+
+    cohort.visititems(copy)
+
+
+def pretrain_model(
+    settings: dict[str, Any], data: Path, output: Path, device: str = "cpu", jobs_per_gpu: int = 1
+) -> None:
+    """Trains the model that fine-tuning starts from, on the dataset's public part alone.
+
+    The best epoch is chosen on the public part too, so that neither pool nor test set has a say.
+
+    Args:
+        settings: From :meth:`lira.config.Study.pretraining_settings`.
+        data: Prepared dataset with a public part.
+        output: State file to write.
+        device: ``cpu`` or ``cuda``.
+        jobs_per_gpu: Training jobs that may share one GPU.
+    """
+    recipe = planned(PretrainingSettings, settings).recipe
+    with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)):
+        part = read_part(data, "public")
+        network = _build(settings, part, models=1)
+        public = Samples(part, leased)
+        initial = _initial(network, [generator(0, 0, INITIAL)], None, leased)
+        network.to(leased)
+        everything = np.ones((1, len(public)), bool)
+        fingerprint = _fingerprint(settings, {}, data, None, range(1), leased)
+        checkpoint = Checkpoint(output.with_name(f"{output.name}.part"), fingerprint)
+        with preemption.deferred():
+            progress = train_cohort(
+                network, initial, recipe, public, public, everything, Streams(0, [0], leased), checkpoint
+            )
+    with hdf5.atomic(output) as beside, beside.open("wb") as file:
+        torch.save({name: value[0].cpu() for name, value in progress.best.items()}, file)
+    checkpoint.path.unlink()
+
+
+def _build(settings: dict[str, Any], part, models: int) -> nn.Module:
+    architecture, dropout = Architecture(**settings["architecture"]), settings["recipe"]["dropout"]
+    pretrained = settings["recipe"]["start"] == "pretrained"
+    return build(architecture, models, part.x.shape[1:], part.classes, dropout, pretrained)
+
+
+def _initial(network: nn.Module, generators: list[torch.Generator], pretrained: Path | None, device: str) -> Tensors:
+    if pretrained:
+        try:
+            weights = load_whole(pretrained)
+            fits = {name: (value.shape, value.dtype) for name, value in weights.items()} == {
+                name: (value.shape[1:], value.dtype) for name, value in network.state_dict().items()
+            }
+        except Exception as error:
+            raise StoreError(f"{pretrained} is damaged ({error}): delete it and run snakemake again") from error
+        if not fits:
+            raise StoreError(f"{pretrained} is of another network than this run's: delete it and run snakemake again")
+        return {name: value.expand(len(generators), *value.shape).to(device) for name, value in weights.items()}
+    return {name: value.to(device) for name, value in initialise(network, generators).items()}
+
+
+def _finished(part: Path, fingerprint: str) -> bool:
+    if not part.is_file():
+        return False
+    try:
+        with hdf5.read(part, "cohort") as file:
+            return file.attrs["fingerprint"] == fingerprint
+    except StoreError:
+        return False
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _fingerprint(
+    settings: dict[str, Any], run: dict[str, Any], data: Path, pretrained: Path | None, rows: range, device: str
+) -> str:
+    """What a cohort's models depend on: kept work of anything else is not taken up."""
+    with hdf5.read(data, "data") as file:
+        checksum = file.attrs["sha256"], file.attrs["split"]
+    start = _checksum(pretrained) if pretrained else None
+    content = [settings, run, checksum, start, rows.start, rows.stop, torch.__version__, name_of(device)]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

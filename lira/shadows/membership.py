@@ -1,0 +1,61 @@
+"""Which pool samples train which shadow model (balanced design of Carlini et al. 2022)."""
+
+import math
+from numbers import Real
+
+import numpy as np
+from jaxtyping import Bool
+
+from lira.core.errors import ConfigError
+from lira.core.validation import choice, whole
+
+
+def balanced_membership(
+    samples: int,
+    models: int,
+    fraction: float,
+    seed: int,
+    *,
+    generator: str = "default_rng",
+    by_rank: bool = False,
+) -> Bool[np.ndarray, "model sample"]:
+    """Draws the membership matrix of one run.
+
+    Every sample is a member of exactly ``int(fraction * models)`` models; how many members a model has varies.
+    For each sample the *sorting permutation* of uniform draws over the models is compared with that count. Ranks would
+    be as balanced, but only the permutation reproduces the matrices of the published code. A single model is a plain
+    independent draw.
+
+    Args:
+        samples: N, the size of the pool.
+        models: M, the number of shadow models.
+        fraction: expected share of members (``pkeep``); above 1 all are members, as in the published code.
+        seed: seed of the run.
+        by_rank: compare the ranks instead of the sorting permutation.
+        generator: ``"default_rng"`` (released code) or ``"legacy"`` (``numpy.random.seed``, as in the preprint).
+
+    Returns:
+        True where the sample was in the training set of the model.
+
+    Raises:
+        ConfigError: fewer than one model, a negative pool or seed, a share that is negative or no number, or
+            an unknown generator.
+    """
+    choice("generator", generator, ("default_rng", "legacy"))
+    whole("models", models, 1, unit=" shadow model")
+    whole("samples", samples, 0)
+    whole("seed", seed, 0, 2**32 - 1 if generator == "legacy" else None)
+    if not isinstance(fraction, Real) or not 0 <= fraction < math.inf:
+        raise ConfigError(f"fraction is {fraction!r:.60}: the share of members is a number from 0 to 1")
+    draws = _uniform(generator, seed, (models, samples))
+    if models == 1:
+        return draws <= fraction
+    members = min(models, max(0, int(fraction * models)))
+    permutation = np.argsort(draws, axis=0)
+    return (np.argsort(permutation, axis=0) if by_rank else permutation) < members
+
+
+def _uniform(generator: str, seed: int, shape: tuple[int, int]) -> np.ndarray:
+    if generator == "default_rng":
+        return np.random.default_rng(seed).uniform(size=shape)
+    return np.random.RandomState(seed).uniform(size=shape)

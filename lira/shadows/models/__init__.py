@@ -1,0 +1,81 @@
+"""Networks, each able to compute m shadow models at once: parameters have a leading model axis."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from lira.config import Architecture
+from lira.core.errors import ConfigError
+from lira.core.plugins import load_function
+from lira.shadows.models.fcn import FCN
+from lira.shadows.models.resnet import ResNet
+from lira.shadows.models.single import Single
+from lira.shadows.models.wideresnet import WideResNet
+
+NETWORKS = {"fcn": FCN, "resnet": ResNet, "wideresnet": WideResNet}
+
+
+def build(
+    architecture: Architecture,
+    models: int,
+    shape: tuple[int, ...],
+    classes: int,
+    dropout: float,
+    pretrained: bool = False,
+) -> nn.Module:
+    """The network of an architecture; :func:`initialise` sets its parameters.
+
+    Args:
+        architecture: Family and size. A family ``package.module:function`` is called with ``shape``, ``classes`` and
+            ``dropout`` and returns a module that takes ``[batch, *shape]`` to logits ``[batch, classes]``.
+        models: m, the networks computed together.
+        shape: Shape of one sample.
+        classes: Number of classes.
+        dropout: Drop rate.
+        pretrained: The initial values are the architecture's published weights.
+
+    Raises:
+        ConfigError: the architecture cannot be built, or not for these samples.
+        DataError: pretrained weights cannot be had.
+    """
+    family = architecture.family
+    if family in NETWORKS:
+        network = NETWORKS[family](architecture, models, shape, classes, dropout)
+    elif family == "timm":
+        from lira.shadows.models.pretrained import Timm  # seconds to import, which the other families need not spend
+
+        network = Timm(architecture, shape, classes, dropout, pretrained)
+    else:
+        function = load_function(family)
+        network = Single(lambda: _module(family, function, shape, classes, dropout))
+    if isinstance(network, Single):
+        _check(network, architecture.name or family, shape, classes)
+    return network
+
+
+def initialise(network: nn.Module, generators: list[torch.Generator]) -> dict[str, torch.Tensor]:
+    """Initial parameters and buffers ``[m, ...]``, each model's drawn from its own generator."""
+    for layer in [network] if isinstance(network, Single) else network.modules():
+        if hasattr(layer, "reset"):
+            layer.reset(generators)
+    return {name: value.detach() for name, value in network.state_dict().items()}
+
+
+def _module(family: str, function: Callable, shape: tuple[int, ...], classes: int, dropout: float) -> nn.Module:
+    module = function(shape, classes, dropout)
+    if not isinstance(module, nn.Module):
+        raise ConfigError(f"{family} must return a torch.nn.Module, not {type(module).__name__}")
+    return module
+
+
+@torch.no_grad()
+def _check(network: Single, name: str, shape: tuple[int, ...], classes: int) -> None:
+    network.eval()
+    try:
+        found = tuple(network(torch.zeros(1, 2, *shape)).shape[1:])
+    except Exception as error:
+        raise ConfigError(f"{name} cannot take samples of shape {tuple(shape)}: {error}") from error
+    if found != (2, classes):
+        raise ConfigError(f"{name} gives logits of shape {found} for 2 samples, they must be {(2, classes)}")
+    network.train()

@@ -1,0 +1,39 @@
+"""Fully connected network: the paper's FCN for Purchase-100 (600-1024-512-100, tanh) and smaller ones."""
+
+import math
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from lira.config import Architecture
+from lira.shadows.models.layers import Dropout, Linear
+from lira.shadows.rng import Streams
+
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
+
+
+class FCN(nn.Module):
+    """Dropout after each activation and again before the classifier (the released code).
+
+    Args:
+        architecture: ``hidden``, ``activation``.
+        models: m, the networks computed together.
+        shape: Shape of one sample; images are taken as vectors.
+        classes: Number of classes.
+        dropout: Drop rate.
+    """
+
+    def __init__(self, architecture: Architecture, models: int, shape: tuple[int, ...], classes: int, dropout: float):
+        super().__init__()
+        sizes = [math.prod(shape), *architecture.hidden]
+        self.hidden = nn.ModuleList(Linear(models, a, b) for a, b in pairwise(sizes))
+        self.classifier = Linear(models, sizes[-1], classes)
+        self.activation = ACTIVATIONS[architecture.activation]()
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
+        """Samples ``[m, batch, ...]`` to logits ``[m, batch, classes]``."""
+        x = x.flatten(2)
+        for layer in self.hidden:
+            x = self.dropout(self.activation(layer(x)), streams)
+        return self.classifier(self.dropout(x, streams))

@@ -1,0 +1,130 @@
+"""timm's models by name, with their published weights or with those of a file."""
+
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from jaxtyping import Float
+from timm.models import load_state_dict
+from torch import Tensor, nn
+
+from lira.config import Architecture
+from lira.core.errors import ConfigError, DataError
+from lira.shadows.models.single import Single
+
+
+class Timm(Single):
+    """A model of timm; drop rate and drop-path rate are the recipe's dropout (the released code).
+
+    Args:
+        architecture: ``name``, ``stem``, ``weights``.
+        shape: Shape of one image, ``(channels, height, width)``.
+        classes: Number of classes.
+        dropout: Drop rate.
+        pretrained: Start from the published weights, or from those of ``weights``; the classifier is new where they
+            are of another number of classes, and a small stem always is.
+
+    Raises:
+        ConfigError: timm has no such model, or it has no stem to replace.
+        DataError: the weights cannot be had.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        shape: tuple[int, ...],
+        classes: int,
+        dropout: float,
+        pretrained: bool = False,
+    ):
+        if not timm.is_model(architecture.name):
+            near = ", ".join(get_close_matches(architecture.name, timm.list_models()))
+            raise ConfigError(f"name: timm has no model {architecture.name!r}" + (f", but {near}" if near else ""))
+        super().__init__(lambda: _model(architecture, shape, classes, dropout, pretrained), channels_last=True)
+
+
+def _model(
+    architecture: Architecture, shape: tuple[int, ...], classes: int, dropout: float, pretrained: bool
+) -> nn.Module:
+    options = {"num_classes": classes, "in_chans": shape[0], "drop_rate": dropout}
+    if pretrained:
+        options |= {"pretrained": True, "pretrained_cfg_overlay": _weights(architecture)}
+    if timm.get_pretrained_cfg(architecture.name).fixed_input_size:
+        options["img_size"] = shape[1:]
+    try:
+        try:
+            model = timm.create_model(architecture.name, drop_path_rate=dropout, **options)
+        except TypeError:  # a model without drop-path
+            model = timm.create_model(architecture.name, **options)
+    except Exception as error:
+        if not pretrained:
+            raise ConfigError(f"timm cannot build {architecture.name} for samples of shape {shape}: {error}") from error
+        raise DataError(_unavailable(architecture, error)) from error
+    if architecture.stem == "small":
+        _shrink_stem(model, architecture.name)
+    return model
+
+
+def _shrink_stem(model: nn.Module, name: str) -> None:
+    if not (isinstance(getattr(model, "conv1", None), nn.Conv2d) and hasattr(model, "maxpool")):
+        raise ConfigError(f"stem: small needs a ResNet of timm with one stem convolution, which {name} is not")
+    old = model.conv1
+    model.conv1 = nn.Conv2d(old.in_channels, old.out_channels, 3, stride=1, padding=1, bias=False)
+    nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
+    model.maxpool = nn.Identity()
+
+
+def _weights(architecture: Architecture) -> dict[str, dict[str, Tensor]]:
+    """What timm loads instead of the published weights; nothing without a file."""
+    return {"state_dict": dict(_read_weights(architecture.name, architecture.weights))} if architecture.weights else {}
+
+
+@cache
+def _read_weights(name: str, path: str) -> dict[str, Tensor]:
+    if not Path(path).is_file():
+        raise DataError(f"weights: {path} is not a file; {_download(name)}")
+    try:
+        state = load_state_dict(path, weights_only=True)
+        keys = set(state)
+    except Exception as error:
+        raise DataError(f"weights: {path} is neither a safetensors file nor a state dict of torch.save") from error
+    with torch.device("meta"):
+        known = timm.create_model(name).state_dict()
+    classifier = timm.get_pretrained_cfg(name).classifier or ()
+    head = (classifier,) if isinstance(classifier, str) else classifier
+    missing = [key for key in known if key not in keys and key.rpartition(".")[0] not in head]
+    if missing:
+        raise DataError(f"weights: {path} is not of {name}: it has no {missing[0]}")
+    return state
+
+
+def _unavailable(architecture: Architecture, error: Exception) -> str:
+    if architecture.weights:
+        return f"weights: {architecture.weights} does not fit {architecture.name}: {error}"
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return (
+        f"the pretrained weights of {architecture.name} cannot be downloaded ({reason}); {_download(architecture.name)}"
+    )
+
+
+def _download(name: str) -> str:
+    config = timm.get_pretrained_cfg(name)
+    source = f"https://huggingface.co/{config.hf_hub_id}/resolve/main/model.safetensors"
+    address = source if config.hf_hub_id else config.url or "its publisher"
+    return f"on a machine with internet get {address} and set the architecture's weights to the path of the file"
+
+
+def normalisation(
+    architecture: Architecture, channels: int
+) -> tuple[Float[np.ndarray, " channel"], Float[np.ndarray, " channel"]]:
+    """Mean and standard deviation that pretrained weights expect: ImageNet's for nearly all of timm.
+
+    Images of one channel get the mean over the colours.
+    """
+    config = timm.get_pretrained_cfg(architecture.name)
+    moments = np.array(config.mean), np.array(config.std)
+    mean, std = moments if channels == len(config.mean) else (np.full(channels, values.mean()) for values in moments)
+    return mean, std

@@ -1,0 +1,58 @@
+"""Small residual network with the stem for small images: a 3x3 convolution, no max-pool (the released code)."""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lira.config import Architecture
+from lira.shadows.models.layers import BatchNorm2d, Conv2d, Dropout, Linear
+from lira.shadows.rng import Streams
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and a shortcut, projected where size or width changes."""
+
+    def __init__(self, models: int, inputs: int, outputs: int, stride: int):
+        super().__init__()
+        self.conv1, self.bn1 = Conv2d(models, inputs, outputs, 3, stride), BatchNorm2d(models, outputs)
+        self.conv2, self.bn2 = Conv2d(models, outputs, outputs, 3), BatchNorm2d(models, outputs)
+        self.shortcut = nn.Sequential()
+        if stride > 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(Conv2d(models, inputs, outputs, 1, stride), BatchNorm2d(models, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images to images, ``stride`` times smaller."""
+        y = functional.relu(self.bn1(self.conv1(x)))
+        return functional.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class ResNet(nn.Module):
+    """Stem, stages of residual blocks, global average, dropout, classifier.
+
+    Args:
+        architecture: ``widths`` of the stages and ``blocks`` in each.
+        models: m, the networks computed together.
+        shape: Shape of one image, ``(channels, height, width)``.
+        classes: Number of classes.
+        dropout: Drop rate before the classifier.
+    """
+
+    def __init__(self, architecture: Architecture, models: int, shape: tuple[int, ...], classes: int, dropout: float):
+        super().__init__()
+        widths = architecture.widths
+        self.stem, self.bn = Conv2d(models, shape[0], widths[0], 3), BatchNorm2d(models, widths[0])
+        blocks, inputs = [], widths[0]
+        for stage, width in enumerate(widths):
+            for block in range(architecture.blocks):
+                blocks.append(Block(models, inputs, width, stride=2 if stage and not block else 1))
+                inputs = width
+        self.blocks = nn.Sequential(*blocks)
+        self.classifier = Linear(models, inputs, classes)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
+        """Images ``[m, batch, channels, height, width]`` to logits ``[m, batch, classes]``."""
+        models = len(x)
+        x = x.transpose(0, 1).flatten(1, 2)
+        x = self.blocks(functional.relu(self.bn(self.stem(x))))
+        x = x.mean((2, 3)).unflatten(1, (models, -1)).transpose(0, 1)
+        return self.classifier(self.dropout(x, streams))

@@ -1,0 +1,68 @@
+"""WideResNet-d-k for small images (Zagoruyko & Komodakis 2016): pre-activation blocks with dropout in them."""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lira.config import Architecture
+from lira.shadows.models.layers import BatchNorm2d, Conv2d, Dropout, Linear
+from lira.shadows.rng import Streams
+
+STEM = 16
+
+
+class Block(nn.Module):
+    """Normalisation, activation and convolution twice, dropout between the convolutions.
+
+    Where size or width changes, the shortcut is a projection of the activated input.
+    """
+
+    def __init__(self, models: int, inputs: int, outputs: int, stride: int, dropout: float):
+        super().__init__()
+        self.bn1, self.conv1 = BatchNorm2d(models, inputs), Conv2d(models, inputs, outputs, 3, stride)
+        self.bn2, self.conv2 = BatchNorm2d(models, outputs), Conv2d(models, outputs, outputs, 3)
+        self.shortcut = Conv2d(models, inputs, outputs, 1, stride) if stride > 1 or inputs != outputs else None
+        self.dropout = Dropout(dropout, functional=True)
+
+    def forward(self, x: Tensor, streams: Streams | None) -> Tensor:
+        """Images to images, ``stride`` times smaller."""
+        active = functional.relu(self.bn1(x))
+        y = functional.relu(self.bn2(self.conv1(active)))
+        if self.dropout.rate:
+            by_model = y.unflatten(1, (len(self.conv2.weight), -1)).transpose(0, 1)
+            y = self.dropout(by_model, streams).transpose(0, 1).flatten(1, 2)
+        return self.conv2(y) + (x if self.shortcut is None else self.shortcut(active))
+
+
+class WideResNet(nn.Module):
+    """Stem, three stages, global average, dropout, classifier (the released code).
+
+    Args:
+        architecture: ``depth`` and ``width``.
+        models: m, the networks computed together.
+        shape: Shape of one image, ``(channels, height, width)``.
+        classes: Number of classes.
+        dropout: Drop rate.
+    """
+
+    def __init__(self, architecture: Architecture, models: int, shape: tuple[int, ...], classes: int, dropout: float):
+        super().__init__()
+        self.stem = Conv2d(models, shape[0], STEM, 3)
+        blocks, inputs = [], STEM
+        for stage in range(3):
+            outputs = STEM * 2**stage * architecture.width
+            for block in range((architecture.depth - 4) // 6):
+                blocks.append(Block(models, inputs, outputs, 2 if stage and not block else 1, dropout))
+                inputs = outputs
+        self.blocks = nn.ModuleList(blocks)
+        self.bn = BatchNorm2d(models, inputs)
+        self.dropout = Dropout(dropout)
+        self.classifier = Linear(models, inputs, classes, xavier=True)
+
+    def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
+        """Images ``[m, batch, channels, height, width]`` to logits ``[m, batch, classes]``."""
+        models = len(x)
+        x = self.stem(x.transpose(0, 1).flatten(1, 2))
+        for block in self.blocks:
+            x = block(x, streams)
+        x = functional.relu(self.bn(x)).mean((2, 3)).unflatten(1, (models, -1)).transpose(0, 1)
+        return self.classifier(self.dropout(x, streams))

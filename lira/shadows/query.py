@@ -1,0 +1,130 @@
+"""The query: every shadow model on every pool sample and view, as logits and as scaled logits."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+from lira.config import Recipe
+from lira.core import preemption
+from lira.shadows.models.layers import set_query_mode
+from lira.shadows.rng import Streams
+from lira.shadows.training.cohort import Samples, batches
+from lira.shadows.training.optimizers import Tensors
+
+TINY = 1e-45
+SHIFTS = {1: 0, 2: 0, 18: 1, 50: 2}
+
+
+def scaled_logit(
+    logits: Float[np.ndarray, "sample view class"], labels: Int[np.ndarray, " sample"]
+) -> Float[np.ndarray, "sample view"]:
+    """log(p_y) − log(sum of the other probabilities), in float64 (Carlini et al. 2022).
+
+    Args:
+        logits: Finite or not; a non-finite row gives NaN.
+        labels: True class of each sample.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    if logits.ndim != 3 or len(labels) != len(logits):
+        raise ValueError(f"logits [sample, view, class] and labels [sample], not {logits.shape} and {labels.shape}")
+    with np.errstate(invalid="ignore"):
+        scaled = logits.astype(np.float64)
+        scaled -= scaled.max(-1, keepdims=True)
+        probability = np.exp(scaled, out=scaled)
+        probability /= probability.sum(-1, keepdims=True)
+    true = labels[:, None, None]
+    p_true = np.take_along_axis(probability, true, -1)[..., 0]
+    np.put_along_axis(probability, true, 0, -1)
+    return np.log(p_true + TINY) - np.log(probability.sum(-1) + TINY)
+
+
+def views(x: Tensor, count: int, stride: int = 1) -> Iterator[Tensor]:
+    """Query views of images: mirrored last, then horizontal shift, then vertical shift, reflect-padded.
+
+    Args:
+        x: Images ``[batch, channels, height, width]``; other samples have one view.
+        count: 1, 2, 18 or 50.
+        stride: Pixels between two shifts of 18 views; those of 50 are 1 apart.
+    """
+    step = stride if count == 18 else 1
+    pad = SHIFTS[count] * step
+    height, width = x.shape[-2:]
+    for image in (x, x.flip(-1))[: 2 if count > 1 else 1]:
+        padded = functional.pad(image, (pad,) * 4, mode="reflect") if pad else image
+        for dx in range(0, 2 * pad + 1, step):
+            for dy in range(0, 2 * pad + 1, step):
+                yield padded[..., dy : dy + height, dx : dx + width]
+
+
+@torch.no_grad()
+def query(
+    network: nn.Module, weights: Tensors, pool: Samples, recipe: Recipe, streams: Streams
+) -> Iterator[tuple[slice, Float[np.ndarray, "m batch view class"]]]:
+    """Yields ``(samples, logits)``, float32, in dataset order and in batches of the training size.
+
+    Every view of a batch is one pass, as batch statistics are those of the view. A GPU computes the next batch while
+    the last one is taken up.
+
+    Args:
+        network: Built for any number of models.
+        weights: Parameters and buffers ``[m, ...]``.
+        pool: Samples to query.
+        recipe: Batch size, views, and what BatchNorm and dropout do.
+        streams: Of the m models, for dropout that stays on.
+
+    Raises:
+        Preempted: the job was told to stop.
+    """
+    set_query_mode(network, recipe.query_batchnorm == "batch", recipe.query_dropout)
+    weights = {name: value.clone() for name, value in weights.items()}  # batch statistics overwrite the running ones
+    models = len(next(iter(weights.values())))
+    ready = None
+    with full_float32():
+        for batch in batches(len(pool), recipe.batch_size):
+            logits = []
+            preemption.may_stop()
+            for x in views(pool.raw(batch), recipe.query_views, recipe.query_stride):
+                x = pool.normalised(x)
+                given = x.expand(models, *x.shape), streams
+                logits.append(functional_call(network, weights, given, tie_weights=False))
+            coming = _to_host(torch.stack(logits, 2))
+            if ready is not None:
+                yield ready[0], ready[1]()
+            ready = batch, coming
+    if ready is not None:
+        yield ready[0], ready[1]()
+
+
+def _to_host(logits: Tensor) -> Callable[[], np.ndarray]:
+    """Starts a copy and returns what waits for it."""
+    if not logits.is_cuda:
+        return logits.numpy
+    host = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
+    host.copy_(logits, non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record()
+
+    def wait() -> np.ndarray:
+        copied.synchronize()
+        return host.numpy()
+
+    return wait
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """No TF32, in which a GPU keeps 10 of float32's 23 bits."""
+    kept = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = kept

@@ -1,0 +1,279 @@
+"""The training loop: m shadow models as one batched computation, each with its own members, order and stopping."""
+
+import logging
+import math
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
+
+from lira.config import Recipe
+from lira.core import preemption
+from lira.core.errors import ConfigError
+from lira.datasets import Part
+from lira.shadows.augment import augment, mix
+from lira.shadows.rng import Streams, send
+from lira.shadows.training.optimizers import Tensors, initial_state, update
+from lira.shadows.training.precision import SCALE, autocast, loss_scales
+from lira.shadows.training.progress import HISTORY, Checkpoint, Pass, Progress, State
+from lira.shadows.training.schedules import rate_and_momentum
+
+log = logging.getLogger(__name__)
+
+EVALUATION_BATCH = 1024
+REPORT_SECONDS = 30.0
+
+
+class Samples:
+    """A part of a dataset on the device, kept as stored and scaled and normalised batch by batch."""
+
+    def __init__(self, part: Part, device: str):
+        self.x, self.y = torch.as_tensor(part.x).to(device), torch.as_tensor(part.y).to(device)
+        shape = (-1, *[1] * (part.x.ndim - 2))
+        self.mean, self.std = (
+            torch.as_tensor(v, dtype=torch.float32, device=device).view(shape) for v in (part.mean, part.std)
+        )
+        self.scale, self.device = part.scale, device
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def raw(self, index: Int[Tensor, "..."] | slice) -> Tensor:
+        """Samples with values in 0..1."""
+        return self.x[index].float() / self.scale
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """Zero mean and unit variance over the pool, per channel."""
+        return (x - self.mean) / self.std
+
+
+def train_cohort(
+    network: nn.Module,
+    initial: Tensors,
+    recipe: Recipe,
+    pool: Samples,
+    test: Samples,
+    member: Bool[np.ndarray, "m pool"],
+    streams: Streams,
+    checkpoint: Checkpoint | None = None,
+    tested: Bool[np.ndarray, "m test"] | None = None,
+) -> Progress:
+    """Trains m models and keeps each at its best epoch by test accuracy (the released code).
+
+    Args:
+        network: Built for any number of models; its own parameters are not used.
+        initial: Starting parameters and buffers, each ``[m, ...]``.
+        recipe: How to train.
+        pool: Samples to train on.
+        test: Samples to choose the best epoch on.
+        member: Which pool samples each model trains on.
+        streams: The models' random streams.
+        checkpoint: Where to keep the progress, if anywhere.
+        tested: Which samples of ``test`` choose each model's best epoch; all if None.
+
+    Returns:
+        The finished progress: ``best`` holds parameters and buffers, ``history`` one value per model and epoch (NaN
+        after a model stopped).
+
+    Raises:
+        ConfigError: a model has fewer members than one batch.
+        Preempted: the job was told to stop; the progress is in the checkpoint.
+    """
+    members = [torch.as_tensor(np.flatnonzero(row)) for row in member]
+    steps = np.array([len(rows) // recipe.batch_size for rows in members])
+    if steps.min() == 0:
+        raise ConfigError(
+            f"batch_size: {recipe.batch_size} is more than the {min(map(len, members))} members of a model"
+        )
+    progress = checkpoint and checkpoint.load(streams, pool.device)
+    progress = progress or _start(network, initial, recipe, len(member))
+    saved = time.monotonic()
+    try:
+        for epoch in _epochs(progress, recipe.epochs):
+            alive = progress.alive
+            if progress.current is None:
+                progress.current = Pass.of([members[row] for row in alive], streams.take(alive))
+            loss = train_epoch(network, progress.state, recipe, pool, progress.current, streams.take(alive), epoch)
+            weights = progress.state.parameters | progress.state.buffers
+            with autocast(recipe, pool.device):
+                test_loss, test_accuracy = evaluate(network, weights, test, None if tested is None else tested[alive])
+            for name, values in zip(HISTORY, (loss, test_loss, test_accuracy), strict=True):
+                progress.history[name][alive, epoch] = values
+            _keep_best(progress, weights, test_accuracy, epoch)
+            progress.epoch, progress.current = epoch + 1, None
+            _drop_stopped(progress, epoch, recipe.patience)
+            if checkpoint and time.monotonic() - saved >= checkpoint.seconds:
+                checkpoint.save(progress, streams)
+                saved = time.monotonic()
+    except preemption.Preempted:
+        if checkpoint:
+            checkpoint.save(progress, streams)
+        raise
+    if checkpoint:  # the query may take longer than the training
+        checkpoint.save(progress, streams)
+    return progress
+
+
+def _epochs(progress: Progress, epochs: int) -> Iterator[int]:
+    """The epochs still to come: a bar on a terminal, a plain line now and then in a log."""
+    said = time.monotonic()
+    left = range(progress.epoch, epochs)
+    for epoch in tqdm(left, "epochs", initial=progress.epoch, total=epochs, disable=not sys.stderr.isatty()):
+        if not progress.alive:
+            return
+        yield epoch
+        if not sys.stderr.isatty() and time.monotonic() - said >= REPORT_SECONDS:
+            said, best = time.monotonic(), progress.best_accuracy
+            log.info(
+                "epoch %d of %d: %d models training, best test accuracy %.4f (mean)",
+                epoch + 1,
+                epochs,
+                len(progress.alive),
+                best.mean(),
+            )
+
+
+def _start(network: nn.Module, initial: Tensors, recipe: Recipe, models: int) -> Progress:
+    trained = dict(network.named_parameters())
+    parameters = {name: initial[name].clone() for name in trained}
+    buffers = {name: value.clone() for name, value in initial.items() if name not in trained}
+    scales = loss_scales(recipe, models, next(iter(initial.values())).device)
+    state = State(parameters, buffers, initial_state(parameters, recipe) | scales, np.zeros(models, np.int64))
+    return Progress(
+        state,
+        alive=list(range(models)),
+        best={name: value.clone() for name, value in initial.items()},
+        best_accuracy=np.full(models, -np.inf),
+        best_epoch=np.full(models, -1),
+        history={name: np.full((models, recipe.epochs), np.nan) for name in HISTORY},
+    )
+
+
+def train_epoch(
+    network: nn.Module, state: State, recipe: Recipe, pool: Samples, current: Pass, streams: Streams, epoch: int
+) -> Float[np.ndarray, " m"]:
+    """One pass of each model over its members, in its own order; a last short batch is dropped.
+
+    Models hold unequal numbers of samples: one that has fewer batches sits the last steps out.
+
+    Returns:
+        Mean training loss of each model.
+
+    Raises:
+        Preempted: the job was told to stop; ``current`` says how far the pass is.
+    """
+    network.train()
+    steps = np.array([len(order) // recipe.batch_size for order in current.orders])
+    indices = send(pad_sequence(current.orders, batch_first=True), pool.device)
+    while current.step < steps.max():
+        preemption.may_stop()
+        rows = np.flatnonzero(steps > current.step)
+        index = indices[:, current.step * recipe.batch_size : (current.step + 1) * recipe.batch_size]
+        total = recipe.epochs * steps[rows]
+        if len(rows) == len(steps):
+            current.losses += train_step(network, state, recipe, pool, index, streams, epoch, total)
+        else:
+            part, going = state.take(rows), send(rows, pool.device)
+            loss = train_step(network, part, recipe, pool, index[going], streams.take(rows), epoch, total)
+            current.losses[going] += loss
+            state.put(rows, part)
+        current.step += 1
+    return current.losses.cpu().numpy() / steps
+
+
+def train_step(
+    network: nn.Module,
+    state: State,
+    recipe: Recipe,
+    pool: Samples,
+    index: Int[Tensor, "m batch"],
+    streams: Streams,
+    epoch: int,
+    total: Int[np.ndarray, " m"],
+) -> Float[Tensor, " m"]:
+    """One optimiser step of m models on their batches; returns the losses.
+
+    The sum of the models' losses has each model's own gradient, as no parameter is shared.
+    """
+    y = pool.y[index]
+    x = pool.normalised(augment(pool.raw(index), recipe, streams))
+    mixed = mix(x, recipe, streams)
+    parameters = {name: value.requires_grad_() for name, value in state.parameters.items()}
+    with autocast(recipe, pool.device):
+        given = x if mixed is None else mixed.x, streams
+        # no network shares parameters, and looking for those that do takes milliseconds
+        logits = functional_call(network, parameters | state.buffers, given, tie_weights=False)
+        loss = cross_entropy(logits, y).mean(1)
+        if mixed is not None:
+            partner = cross_entropy(logits, y.gather(1, mixed.partner)).mean(1)
+            loss = mixed.weight * loss + (1 - mixed.weight) * partner
+    scaled = loss * state.optimizer[SCALE] if SCALE in state.optimizer else loss
+    slopes = torch.autograd.grad(scaled.sum(), list(parameters.values()))
+    for value in parameters.values():
+        value.requires_grad_(False)
+    gradients = dict(zip(parameters, slopes, strict=True))
+    rate, momentum = rate_and_momentum(recipe, epoch, state.step, total)
+    update(parameters, gradients, state.optimizer, recipe, state.step, rate, momentum)
+    state.step += 1
+    return loss.detach()
+
+
+def cross_entropy(logits: Float[Tensor, "m batch classes"], y: Int[Tensor, "m batch"]) -> Float[Tensor, "m batch"]:
+    """Loss of each sample."""
+    return functional.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
+
+
+@torch.no_grad()
+def evaluate(
+    network: nn.Module, weights: Tensors, samples: Samples, chosen: Bool[np.ndarray, "m sample"] | None
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """Loss and accuracy (a fraction) of m models on un-augmented samples: the mean over samples, not over batches.
+
+    Args:
+        network: Built for any number of models.
+        weights: Parameters and buffers.
+        samples: To evaluate on.
+        chosen: Which samples count for each model; all if None.
+    """
+    network.eval()
+    models = len(next(iter(weights.values())))
+    counts = torch.as_tensor(np.ones((models, len(samples)), bool) if chosen is None else chosen).to(samples.device)
+    loss = torch.zeros(models, dtype=torch.float64, device=samples.device)
+    correct = torch.zeros_like(loss)
+    for batch in batches(len(samples), EVALUATION_BATCH):
+        preemption.may_stop()
+        x, y = samples.normalised(samples.raw(batch)), samples.y[batch]
+        x, y = x.expand(models, *x.shape), y.expand(models, -1)
+        logits = functional_call(network, weights, (x,), tie_weights=False)
+        loss += torch.where(counts[:, batch], cross_entropy(logits, y), 0).sum(1)
+        correct += ((logits.argmax(-1) == y) & counts[:, batch]).sum(1)
+    number = counts.sum(1)
+    return (loss / number).cpu().numpy(), (correct / number).cpu().numpy()
+
+
+def batches(samples: int, size: int) -> Iterator[slice]:
+    """Slices over samples in order, the last one short."""
+    return (slice(i * size, (i + 1) * size) for i in range(math.ceil(samples / size)))
+
+
+def _keep_best(progress: Progress, weights: Tensors, accuracy: Float[np.ndarray, " alive"], epoch: int) -> None:
+    better = np.flatnonzero(accuracy > progress.best_accuracy[progress.alive])
+    rows = np.array(progress.alive)[better]
+    for name, value in weights.items():
+        progress.best[name][rows] = value[better]
+    progress.best_accuracy[rows], progress.best_epoch[rows] = accuracy[better], epoch
+
+
+def _drop_stopped(progress: Progress, epoch: int, patience: int) -> None:
+    going = np.flatnonzero(epoch - progress.best_epoch[progress.alive] < patience).tolist()
+    if len(going) < len(progress.alive):
+        progress.state = progress.state.take(going)
+        progress.alive = [progress.alive[row] for row in going]

@@ -1,0 +1,84 @@
+"""The device a training job runs on: the one asked for, or an error; never two jobs on one GPU unless asked."""
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from lira.core.errors import LiraError
+
+WAIT_SECONDS = 5.0
+
+
+@contextmanager
+def lease(kind: str, jobs_per_gpu: int = 1) -> Iterator[str]:
+    """Yields a torch device and holds it until the block ends.
+
+    On a machine with several GPUs each job takes one that no other job of this user holds; the lock dies with the
+    job. Where a scheduler has already given the job its own GPU, that is the only one it sees.
+
+    Args:
+        kind: ``cpu`` or ``cuda``.
+        jobs_per_gpu: Jobs that may share one GPU.
+
+    Raises:
+        LiraError: a GPU was asked for and there is none.
+    """
+    if kind == "cpu":
+        torch.set_num_threads(1)  # a model must not depend on how many cores ran it
+        yield "cpu"
+        return
+    if not torch.cuda.is_available():
+        raise LiraError("device: cuda was asked for and this job sees no GPU: set device: cpu, or ask for a GPU node")
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    torch.backends.cudnn.allow_tf32 = False  # the query is float32
+    names = [str(torch.cuda.get_device_properties(index).uuid) for index in range(torch.cuda.device_count())]
+    with take(names, jobs_per_gpu) as index:
+        yield f"cuda:{index}"
+
+
+def name_of(device: str) -> str:
+    """What results say they were made on: models differ by rounding between kinds of devices."""
+    return "cpu" if device == "cpu" else torch.cuda.get_device_name(device)
+
+
+@contextmanager
+def memory_advice(cohort: int, device: str) -> Iterator[None]:
+    """What to do when ``cohort`` models at a time do not fit: nothing is made smaller silently, results would differ.
+
+    Raises:
+        LiraError: there was not enough memory in the block.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not known and not any(words in str(error) for words in ("can't allocate memory", "ALLOC_FAILED")):
+            raise
+        smaller = f"set a cohort smaller than {cohort} for this run (its models then differ by rounding), or "
+        way_out = (smaller if cohort > 1 else "") + "give the job more memory"
+        raise LiraError(f"{cohort} models at a time do not fit into the memory of {device}: {way_out}") from error
+
+
+@contextmanager
+def take(names: list[str], jobs_each: int, folder: Path | None = None) -> Iterator[int]:
+    """Yields the position of a name that fewer than ``jobs_each`` holders have; waits until there is one."""
+    folder = folder or Path(tempfile.gettempdir())
+    while True:
+        for slot in range(jobs_each):
+            for position, name in enumerate(names):
+                lock = (folder / f"lira-{os.getuid()}-{name}-{slot}.lock").open("w")
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    lock.close()
+                    continue
+                with lock:
+                    yield position
+                return
+        time.sleep(WAIT_SECONDS)

@@ -1,0 +1,110 @@
+"""SGD and AdamW on parameters with a leading model axis, each model with its own learning rate.
+
+The arithmetic is that of torch's fused ``torch.optim.SGD`` and ``torch.optim.AdamW``: one pass over the memory. Those
+take one rate for all, while under OneCycle the rate depends on a model's number of members.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from lira.config import Recipe
+from lira.shadows.training.precision import SCALE, TAKEN, adapt_scale, not_finite
+
+Tensors = dict[str, Tensor]
+
+ADAM_BETA2, ADAM_EPSILON = 0.999, 1e-8
+MOMENTS = {"sgd": ("momentum",), "adamw": ("mean", "square")}
+
+
+def decays(name: str, optimizer: str) -> bool:
+    """Whether weight decay applies to a parameter of this name (the released code)."""
+    return "bias" not in name and not (optimizer == "adamw" and "bn" in name)
+
+
+def initial_state(parameters: Tensors, recipe: Recipe) -> Tensors:
+    """Momentum buffers, zero, named ``<buffer>.<parameter>``."""
+    return {
+        f"{moment}.{name}": torch.zeros_like(p)
+        for moment in MOMENTS[recipe.optimizer]
+        for name, p in parameters.items()
+    }
+
+
+@torch.no_grad()
+def update(
+    parameters: Tensors,
+    gradients: Tensors,
+    state: Tensors,
+    recipe: Recipe,
+    step: Int[np.ndarray, " m"],
+    rate: Float[np.ndarray, " m"],
+    momentum: Float[np.ndarray, " m"],
+) -> None:
+    """One optimiser step in place, all parameters of a weight-decay group in one kernel.
+
+    A model whose scaled gradients are not all finite is left as it is, and AdamW does not count the step.
+
+    Args:
+        parameters: Each ``[m, ...]``.
+        gradients: Of the sum of the models' losses, times their loss scales if there are any, by parameter name;
+            overwritten.
+        state: From :func:`initial_state`, with the loss scales if there are any.
+        recipe: ``optimizer``, ``weight_decay``.
+        step: Steps each model has made before this one.
+        rate: Learning rate of each model.
+        momentum: Momentum (AdamW: beta1) of each model.
+    """
+    gradients = {name: _laid_out_as(parameters[name], slope) for name, slope in gradients.items()}
+    overflow = not_finite(gradients.values()) if SCALE in state else None
+    for decayed in (True, False):
+        names = [name for name in parameters if decays(name, recipe.optimizer) == decayed]
+        if not names:
+            continue
+        moments = [[state[f"{moment}.{name}"] for name in names] for moment in MOMENTS[recipe.optimizer]]
+        tensors = [[parameters[name] for name in names], [gradients[name] for name in names], *moments]
+        for model, rows in _alike(tensors, overflow is None and _equal(step, rate, momentum)):
+            scaling = {} if overflow is None else {"grad_scale": state[SCALE][model], "found_inf": overflow[model]}
+            common = {"lr": float(rate[model]), "weight_decay": recipe.weight_decay * decayed, "maximize": False}
+            if recipe.optimizer == "sgd":
+                _sgd(rows, float(momentum[model]), common | scaling)
+            else:
+                taken = int(step[model]) if overflow is None else state[TAKEN][model]
+                _adamw(rows, float(momentum[model]), taken + 1, common | scaling)
+    if overflow is not None:
+        adapt_scale(state, overflow)
+
+
+def _laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient in the parameter's memory layout: the fused kernels go through the memory without looking at it."""
+    return gradient if gradient.stride() == parameter.stride() else torch.empty_like(parameter).copy_(gradient)
+
+
+def _equal(*settings: np.ndarray) -> bool:
+    return all((values == values[0]).all() for values in settings)
+
+
+def _alike(tensors: list[list[Tensor]], together: bool) -> Iterator[tuple[int, list[list[Tensor]]]]:
+    """What one kernel can update, with a model whose settings hold for it: all models, or each on its own."""
+    if together:
+        yield 0, tensors
+        return
+    for model in range(len(tensors[0][0])):
+        yield model, [[tensor[model] for tensor in group] for group in tensors]
+
+
+def _sgd(tensors: list[list[Tensor]], momentum: float, common: dict[str, Any]) -> None:
+    torch._fused_sgd_(*tensors, momentum=momentum, dampening=0.0, nesterov=True, is_first_step=False, **common)
+
+
+def _adamw(tensors: list[list[Tensor]], beta1: float, step: int | Float[Tensor, ""], common: dict[str, Any]) -> None:
+    parameters, gradients, means, squares = tensors
+    if isinstance(step, int):
+        step = torch.full((), step, dtype=torch.float32, device=parameters[0].device)
+    steps = [step] * len(parameters)
+    moments = {"beta1": beta1, "beta2": ADAM_BETA2, "eps": ADAM_EPSILON, "amsgrad": False}
+    torch._fused_adamw_(parameters, gradients, means, squares, [], steps, **moments, **common)

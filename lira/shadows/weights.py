@@ -1,0 +1,66 @@
+"""A shadow model by itself, loaded back from a shard of a study with ``store_weights``."""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lira.config import Architecture
+from lira.core.errors import StoreError
+from lira.datasets import read_part
+from lira.shadows.jobs import normalised
+from lira.shadows.models import build
+from lira.shadows.training.cohort import Samples
+from lira.storage import hdf5
+
+
+class ShadowModel(nn.Module):
+    """An ordinary module around a cohort network of one model.
+
+    Args:
+        network: Built for one model.
+        samples: Scale, mean and standard deviation of what it was trained on.
+    """
+
+    def __init__(self, network: nn.Module, samples: Samples):
+        super().__init__()
+        self.network, self.scale = network, samples.scale
+        self.register_buffer("mean", samples.mean)
+        self.register_buffer("std", samples.std)
+
+    def forward(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch class"]:
+        """Samples with values as in the prepared dataset to logits."""
+        return self.network(((x.float() / self.scale - self.mean) / self.std)[None])[0]
+
+
+def load_model(shard: Path | str, model: int, data: Path | str) -> ShadowModel:
+    """One shadow model at its best epoch, in evaluation mode on the CPU.
+
+    A query with ``query_batchnorm: batch`` normalises by batches instead: its logits are those of this model with its
+    BatchNorm layers in training mode, on the same batches (:func:`lira.shadows.models.layers.set_query_mode`).
+
+    Args:
+        shard: Shard that holds the model.
+        model: Its index in the run, from 0.
+        data: The run's prepared dataset.
+
+    Raises:
+        StoreError: the shard does not hold the model, or no weights; it was made from another dataset.
+    """
+    with hdf5.read(data, "data") as file:
+        checksum = file.attrs["sha256"]
+    with hdf5.read(shard, "shard") as file:
+        made = hdf5.attributes(file)
+        if made["data_sha256"] != checksum:
+            raise StoreError(f"{shard} was not made from {data}: give the run's own prepared dataset")
+        if not made["first"] <= model <= made["last"]:
+            raise StoreError(f"{shard} holds models {made['first']} to {made['last']}, not {model}")
+        if "weights" not in file:
+            raise StoreError(f"{shard} has no weights: set store_weights: true in the study and run snakemake again")
+        row = model - made["first"]
+        weights = {name: torch.as_tensor(values[row : row + 1]) for name, values in file["weights"].items()}
+    part = normalised(read_part(data, "pool", slice(0)), {"recipe": made["recipe"], "architecture": made["network"]})
+    network = build(Architecture(**made["network"]), 1, part.x.shape[1:], part.classes, made["recipe"]["dropout"])
+    network.load_state_dict(weights)
+    return ShadowModel(network, Samples(part, "cpu")).eval()

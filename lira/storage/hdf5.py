@@ -1,0 +1,296 @@
+"""The files of a study: HDF5 with a stated encoding, written whole or not at all.
+
+Every chunk of an array carries a checksum, as does all else in an HDF5 file, so that a damaged one is found when it is
+read. It also carries ``encoding-type`` and ``encoding-version`` and, as attributes, where it came from (see
+:func:`provenance`). Arrays: M models, N samples, A views, C classes.
+
+=========  =====================================================================================
+data       ``pool|test|public/{x, y, source}``; ``source`` holds the index in the original dataset
+shard      ``logits [m, N, A, C]`` (optional), ``phi [m, N, A]``, ``member [m, N]``,
+           ``utility/* [m]``, ``history/* [m, epoch]``, ``weights/* [m, ...]`` (optional: parameters and buffers,
+           float32, at the best epoch) of models ``first`` to ``last``
+shadows    ``phi [M, N, A]`` float32 (imported scores: maybe float64), ``member [M, N]``, ``labels [N]`` (imported:
+           if known), ``utility/* [M]`` (imported: NaN)
+scores     one float64 ``[M, N]`` array per attack, and ``member [M, N]``
+=========  ====================================================================================="""
+
+import errno
+import glob
+import hashlib
+import json
+import math
+import os
+import platform
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from lira.core.errors import StoreError
+
+ENCODING_VERSION = "1.1"
+FORMAT = "v110"  # the first in which HDF5 keeps checksums of all but the arrays by itself
+LIBRARIES = ("torch", "numpy", "h5py")
+LEFT_SECONDS = 86_400
+"""Age at which another node's unfinished file counts as left behind by a killed job."""
+
+JSON = ("recipe", "versions", "network", "split", "definition")
+"""Attributes that are objects."""
+
+SEVERAL = ", "
+"""Between the versions, devices or revisions of a run whose models were made with several."""
+
+UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+"""Utility of each model that every run has, if only as NaN."""
+
+CHECKSUM = "attributes-sha256"
+PROMISED: dict[str, int] = {}
+"""Bytes of the arrays in each file that is being written: HDF5 takes their room when they are filled."""
+
+HDF5_SAYS = ("Can't ", "Unable to ", "Object visitation failed", "Unspecified error")
+
+
+def scratch(folder: Path) -> Path:
+    """``$TMPDIR`` where it is on another file system than the folder, as on a cluster's nodes; else the folder."""
+    given = os.environ.get("TMPDIR")
+    if given and Path(given).is_dir() and Path(given).stat().st_dev != folder.stat().st_dev:
+        return Path(given)
+    return folder
+
+
+@contextmanager
+def atomic(path: Path | str, on_node: bool = False) -> Iterator[Path]:
+    """Yields a path to write to; what is there takes the name ``path`` when the block ends without an error.
+
+    Args:
+        path: File to appear; also over NFS it is whole or not there, since it gets its name in its own folder.
+        on_node: Write in :func:`scratch` and copy once, for formats that are not written from front to back.
+
+    Raises:
+        StoreError: there is no room to write, or no permission.
+    """
+    path = Path(path)
+    folder_of(path)
+    place = scratch(path.parent) if on_node else path.parent
+    try:
+        with temporary(path, path.parent) as beside, temporary(path, place) as written:
+            yield written
+            if written != beside:
+                shutil.copyfile(written, beside)
+            with beside.open("rb") as whole:
+                os.fsync(whole.fileno())
+            beside.replace(path)
+    except (OSError, RuntimeError) as error:
+        reason = _unwritable(error, path.parent)
+        if not reason:
+            raise
+        remedy = "make room or allow writing there, and run the same command again"
+        raise StoreError(f"{path} cannot be written ({reason}): {remedy}") from error
+
+
+@contextmanager
+def temporary(path: Path, folder: Path) -> Iterator[Path]:
+    """Yields a name in the folder, this job's own, for a file or a folder that is to become ``path`` or serves to.
+
+    It is removed when the block ends, and before that what killed jobs left under such names.
+    """
+    for left in folder.glob(f".{glob.escape(path.name)}.*{path.suffix}"):
+        if _is_left(left, left.name.removesuffix(path.suffix).removeprefix(f".{path.name}.")):
+            _remove(left)
+    own = folder / f".{path.name}.{platform.node()}-{os.getpid()}{path.suffix}"
+    try:
+        yield own
+    finally:
+        _remove(own)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def folder_of(path: Path) -> Path:
+    """The folder of a file that is to be written, made if it is not there.
+
+    Raises:
+        StoreError: it cannot be made, or there is a folder in the file's place.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        reason = os.strerror(errno.EISDIR) if path.is_dir() else ""
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}"
+    if reason:
+        raise StoreError(f"{path} cannot be written ({reason}): give the place of a file in a folder that can be made")
+    return path.parent
+
+
+def _is_left(path: Path, job: str) -> bool:
+    """Whether a killed job left it behind: on another node, where one cannot look, whether it is older than a day."""
+    node, _, process = job.rpartition("-")
+    if node in ("", platform.node()):
+        return not node or not _is_running(process)
+    with suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime > LEFT_SECONDS
+    return False
+
+
+def _is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _unwritable(error: BaseException, folder: Path) -> str:
+    """Why a file cannot be written, if that is what the error comes from; HDF5 says it in its text alone."""
+    stated = re.search(r"errno = (\d+)", str(error))
+    code = getattr(error, "errno", None) or (int(stated[1]) if stated else None)
+    denied = code in (errno.EACCES, errno.EPERM) and str(folder) in str(error)
+    if denied or code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENAMETOOLONG):
+        return os.strerror(code)
+    return _unwritable(error.__context__, folder) if error.__context__ else ""
+
+
+@contextmanager
+def create(path: Path | str, encoding: str, attributes: dict[str, Any]) -> Iterator[h5py.File]:
+    """Opens a new HDF5 file of the given encoding; it appears under ``path`` when the block ends without an error."""
+    options = {"libver": (FORMAT, FORMAT), "locking": False}  # parallel file systems refuse locks
+    with atomic(path, on_node=True) as written, h5py.File(written, "w", **options) as file:
+        PROMISED[file.filename] = 0
+        try:
+            file.attrs["encoding-type"] = encoding
+            file.attrs["encoding-version"] = ENCODING_VERSION
+            for key, value in attributes.items():
+                file.attrs[key] = stored(value)
+            yield file
+            file.attrs[CHECKSUM] = _checksum(file.attrs)
+            file.flush()
+        except BaseException:
+            with open(os.devnull, "wb") as nowhere:  # where HDF5 cannot write, closing the file ends in a crash
+                os.dup2(nowhere.fileno(), file.id.get_vfd_handle())
+            with suppress(OSError, RuntimeError):
+                file.close()
+            raise
+        finally:
+            del PROMISED[str(written)]
+
+
+def dataset(group: h5py.Group, name: str, shape=None, dtype=None, *, data=None, chunks=True) -> h5py.Dataset:
+    """A new dataset whose every chunk has a checksum; the arguments are those of ``create_dataset``.
+
+    Raises:
+        OSError: the disk has no room for it. HDF5 would notice as well, and crash.
+    """
+    shape, dtype = (shape, np.dtype(dtype)) if data is None else (data.shape, data.dtype)
+    file = Path(group.file.filename)
+    PROMISED[str(file)] += math.prod(shape) * dtype.itemsize
+    if PROMISED[str(file)] > shutil.disk_usage(file.parent).free + file.stat().st_size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
+    return group.create_dataset(name, shape, dtype, data=data, chunks=chunks, fletcher32=True)
+
+
+@contextmanager
+def read(path: Path | str, encoding: str) -> Iterator[h5py.File]:
+    """Opens an HDF5 file for reading.
+
+    Raises:
+        StoreError: the file is missing, not HDF5, of another encoding, or damaged where the block reads it.
+    """
+    if not Path(path).is_file():
+        raise StoreError(f"{path} does not exist: run the rule that makes it")
+    with sound(path), h5py.File(path, "r", locking=False) as file:
+        found = (file.attrs.get("encoding-type"), file.attrs.get("encoding-version"))
+        if found != (encoding, ENCODING_VERSION):
+            raise StoreError(
+                f"{path} holds {found[0]} {found[1]}, expected {encoding} {ENCODING_VERSION}: give another file, or rm "
+                "it where it lies in another's place, and run the same command again"
+            )
+        check_attributes(file)
+        yield file
+
+
+def check_attributes(file: h5py.File) -> None:
+    """Compares a file's attributes with their checksum.
+
+    Raises:
+        OSError: they are not as they were written.
+    """
+    if file.attrs.get(CHECKSUM) != _checksum(file.attrs):
+        raise OSError("Can't trust the attributes (wrong checksum)")
+
+
+def _checksum(attributes: Mapping[str, Any]) -> str:
+    """Of all attributes but itself: HDF5 keeps text where it has no checksum."""
+    values = {name: np.asarray(value).tolist() for name, value in attributes.items() if name != CHECKSUM}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def sound(path: Path | str) -> Iterator[None]:
+    """What HDF5 says in the block about a damaged file becomes one sentence about ``path``.
+
+    Raises:
+        StoreError: the file is damaged where the block reads it.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError) as error:
+        said = " ".join(str(error.args[-1] if error.args else error).split())
+        if getattr(error, "errno", None) is not None or not said.startswith(HDF5_SAYS):
+            raise
+        raise StoreError(f"{path} is damaged ({said}): rm {path}, and run the same command again") from error
+
+
+def attributes(file: h5py.File) -> dict[str, Any]:
+    """Attributes of a file as plain values, JSON parsed: study, dataset, architecture, regime, seed, recipe, ..."""
+    plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in file.attrs.items()}
+    return {key: json.loads(value) if key in JSON else value for key, value in plain.items()}
+
+
+def provenance(device: str = "cpu") -> dict[str, Any]:
+    """Library versions, device and git revision, as attributes for :func:`create`."""
+    versions = {"python": platform.python_version(), "lira": version("lira")}
+    return {
+        "versions": versions | {name: version(name) for name in LIBRARIES if find_spec(name)},
+        "device": device,
+        "revision": _revision(),
+    }
+
+
+def _revision() -> str:
+    if shutil.which("git") is None:
+        return "unknown"
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    done = subprocess.run(describe, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def origin(settings: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
+    """What the models of a run depend on but the data, as attributes of their files.
+
+    Args:
+        settings: From :meth:`lira.config.Study.training_settings`.
+        run: ``study``, ``dataset``, ``architecture``, ``regime``, ``seed``.
+    """
+    names = ("recipe", "recipe_version", "shadow_models", "member_fraction", "membership_draws")
+    return run | {"network": settings["architecture"]} | {name: settings[name] for name in names}
+
+
+def stored(value: Any) -> Any:
+    """A value as it is stored in an attribute."""
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value

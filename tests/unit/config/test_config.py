@@ -1,0 +1,241 @@
+"""The study file: what is wrong in it is said in one line that names key, value and what is allowed."""
+
+import copy
+
+import numpy as np
+import pytest
+import yaml
+
+from lira.attacks.lira import leave_one_out
+from lira.config import AUGMENTATIONS, DATASETS, FAMILIES, Recipe, commented_defaults, load_study, read_yaml, schema
+from lira.core.errors import ConfigError, DataError
+from lira.shadows.membership import balanced_membership
+
+MINIMAL = {
+    "study": "s",
+    "shadow_models": 4,
+    "shard_size": 4,
+    "datasets": {"digits": {"source": "digits", "test": 300, "public": 100}},
+    "architectures": {
+        "net": {"family": "fcn", "flatten": True},
+        "tabular": {"family": "fcn"},
+        "res": {"family": "resnet"},
+    },
+    "regimes": {"baseline": {}, "aof": {"augment": ["crop"]}},
+    "runs": {"digits/net/baseline": {}, "digits/res/aof": {"seeds": [0, 1]}},
+}
+
+
+def changed(path, value):
+    settings = copy.deepcopy(MINIMAL)
+    *parents, last = path
+    section = settings
+    for key in parents:
+        section = section.setdefault(key, {})
+    section[last] = value
+    return settings
+
+
+def test_minimal_study_resolves():
+    study = load_study(MINIMAL)
+    assert study.recipe_of("digits/net/baseline") == Recipe()
+    assert study.recipe_of("digits/res/aof").augment == ["crop"]
+    assert study.seeds_of("digits/net/baseline") == [42]
+    assert study.seeds_of("digits/res/aof") == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (["shadow_models"], "many", ["shadow_models", "'many'", "integer"]),
+        (["shadow_models"], 1, ["shadow_models", "1", "greater than or equal to 2"]),
+        (["shadow_models"], 3, ["shadow_models: 3", "member_fraction: 0.5", "1 models with", "2 without", "2 or more"]),
+        (["member_fraction"], 0.05, ["member_fraction: 0.05", "shadow_models: 4", "0 models with", "2 or more"]),
+        (["member_fraction"], 0.8, ["member_fraction: 0.8", "3 models with", "1 without", "2 or more"]),
+        (["shadw_models"], 4, ["shadw_models", "unknown key", "shadow_models"]),
+        (["shard_size"], 0, ["shard_size", "0", "greater than or equal to 1"]),
+        (["regimes", "aof"], {"epochs": 10**400}, ["regimes.aof.epochs", "less than or equal to 1000000000"]),
+        (["regimes", "aof"], {"retries": 10**400}, ["regimes.aof.retries", "less than or equal to 1000000000"]),
+        (["regimes", "aof"], {"learning_rate": 10**400}, ["regimes.aof.learning_rate", "valid number"]),
+        (
+            ["architectures", "net"],
+            {"family": "fcn", "hidden": [10**400]},
+            ["architectures.net.hidden.0", "less than or equal to 1000000000"],
+        ),
+        (["sample"], 10**400, ["sample", "less than or equal to 1000000000"]),
+        (["seeds"], [1, 2, 1], ["seeds", "1 is given more than once"]),
+        (["runs", "digits/res/aof", "seeds"], [3, 3], ["runs.digits/res/aof.seeds", "3 is given more than once"]),
+        (["fprs"], [0.1, 2], ["fprs", "2", "less than 1"]),
+        (["study"], "a; rm -rf x", ["study", "a; rm -rf x", "match"]),
+        (["datasets", "; rm -rf x"], {}, ["datasets", "; rm -rf x", "match"]),
+        (["datasets", "digits", "source"], "imagenet", ["datasets.digits.source", "'imagenet'", "digits, cifar10"]),
+        (["datasets", "digits", "tset"], 3, ["datasets.digits.tset", "unknown key", "test"]),
+        (["architectures", "net", "family"], "vit", ["architectures.net.family", "'vit'", "resnet"]),
+        (["regimes", "aof", "augment"], ["crap"], ["augment", "'crap'", "cutmix"]),
+        (["regimes", "aof", "augment"], ["crop", "crop"], ["augment", "crop is given more than once"]),
+        (["regimes", "aof", "learning_rat"], 1, ["regimes.aof.learning_rat", "unknown key", "learning_rate"]),
+        (["regimes", "baseline", "epochs"], -1, ["regimes.baseline.epochs", "-1", "greater than or equal to 1"]),
+        (["runs", "digits/net/baseline"], {"dropout": 1}, ["runs.digits/net/baseline.dropout", "1", "less than 1"]),
+        (["runs", "mnist/net/aof"], {}, ["runs.mnist/net/aof", "'mnist'", "digits"]),
+        (["runs", "digits/vgg/aof"], {}, ["runs.digits/vgg/aof", "'vgg'", "net, tabular, res"]),
+        (["runs", "digits/net/dp"], {}, ["runs.digits/net/dp", "'dp'", "baseline, aof"]),
+        (["runs", "digits"], {}, ["runs.digits", "dataset/architecture/regime"]),
+        (["runs", "digits/tabular/baseline"], {}, ["fcn", "tabular", "image", "flatten"]),
+        (["runs", "digits/net/baseline"], {"cohort": 3}, ["shard_size", "4", "multiple", "3"]),
+        (["agreement"], {"digits/net/baseline": []}, ["agreement.digits/net/baseline", "two or more"]),
+        (["agreement"], {"digits/res/aof": ["digits/x/y"]}, ["agreement", "digits/x/y"]),
+        (["ablation"], ["digits/x/y"], ["ablation", "digits/x/y"]),
+    ],
+)
+def test_mistakes_are_named_in_one_line(path, value, said):
+    with pytest.raises(ConfigError) as error:
+        load_study(changed(path, value))
+    message = str(error.value)
+    assert "\n" not in message
+    for part in said:
+        assert part in message
+
+
+@pytest.mark.parametrize(("models", "fraction"), [(4, 0.5), (5, 0.4), (5, 0.6), (8, 0.25), (8, 0.75)])
+def test_the_smallest_studies_that_pass_can_be_attacked(models, fraction):
+    load_study(MINIMAL | {"shadow_models": models, "member_fraction": fraction})
+    phi = np.random.default_rng(0).normal(size=(models, 20, 1))
+    leave_one_out(phi, balanced_membership(20, models, fraction, 0))
+    with pytest.raises(DataError, match="has no"):
+        leave_one_out(phi[:3], balanced_membership(20, 3, 0.5, 0))
+
+
+def test_imported_scores_bring_their_own_membership():
+    load_study({"study": "mine", "shadow_models": 2, "runs": {"a/b/c": {"scores": "x.npz"}}})
+
+
+def test_a_comparison_of_too_many_runs_is_refused():
+    settings = changed(["agreement"], {"digits/res/aof": ["digits/net/baseline"]})
+    settings["runs"]["digits/res/aof"]["seeds"] = list(range(19))
+    load_study(settings)
+    settings["runs"]["digits/res/aof"]["seeds"] = list(range(20))
+    with pytest.raises(ConfigError, match=r"agreement\.digits/res/aof: 20 seeds and 1 variants are too many .*20"):
+        load_study(settings)
+
+
+def test_pretraining_needs_a_public_part():
+    settings = changed(["runs", "digits/net/baseline"], {"start": "public"})
+    load_study(settings)
+    settings["datasets"]["digits"]["public"] = 0
+    with pytest.raises(ConfigError, match=r"start: public needs datasets\.digits\.public above 0"):
+        load_study(settings)
+
+
+@pytest.mark.parametrize(
+    ("holds", "pretraining", "said"),
+    [
+        ("tabular", {"augment": ["flip"]}, r"pretraining\.augment: flip needs images, digits is tabular"),
+        ("tabular", {"image_size": 16}, r"pretraining\.image_size: 16 needs images, digits is tabular"),
+        ("tabular", {"query_views": 18}, r"pretraining\.query_views: 18 views need images"),
+        ("image", {"augment": ["flip", "flip"]}, r"pretraining\.augment: flip is given more than once"),
+        ("image", {"image_size": 16}, r"pretraining\.image_size: 16 is not that of runs\.digits/net/tl, None, and net"),
+        ("image", {"start": "public"}, r"pretraining\.start: public is not allowed: .* use scratch"),
+        ("image", {"start": "pretrained"}, r"pretraining\.start: pretrained is not allowed: .* use scratch"),
+    ],
+)
+def test_pretraining_is_refused_where_its_data_or_network_do_not_take_it(monkeypatch, holds, pretraining, said):
+    monkeypatch.setitem(DATASETS, "digits", holds)
+    runs = {"digits/net/tl": {"start": "public"}}
+    settings = MINIMAL | {"regimes": {"tl": {}}, "runs": runs, "pretraining": pretraining}
+    with pytest.raises(ConfigError, match=f"^{said}"):
+        load_study(settings)
+
+
+def test_images_may_be_pretrained_on_in_another_size_where_the_network_takes_any():
+    runs = {"digits/res/aof": {"start": "public"}}
+    load_study(MINIMAL | {"runs": runs, "pretraining": {"image_size": 16, "augment": ["flip", "crop"]}})
+
+
+def test_images_only_settings_are_refused_for_tabular_data(monkeypatch):
+    monkeypatch.setitem(DATASETS, "digits", "tabular")
+    settings = changed(["runs"], {"digits/tabular/baseline": {"augment": ["cutmix"]}})
+    with pytest.raises(ConfigError, match="cutmix needs images, digits is tabular"):
+        load_study(settings)
+    settings["runs"] = {"digits/tabular/baseline": {"query_views": 18}}
+    with pytest.raises(ConfigError, match="query_views: 18 views need images"):
+        load_study(settings)
+    settings["runs"] = {"digits/tabular/baseline": {"augment": ["mixup"]}}
+    load_study(settings)
+
+
+def test_a_config_error_is_a_value_error():
+    assert issubclass(ConfigError, ValueError)
+
+
+def test_nested_values_from_the_command_line_are_read_as_yaml():
+    study = load_study(
+        MINIMAL | {"seeds": "[5, 6]", "store_logits": "true", "regimes": "{baseline: {}, aof: {epochs: 3}}"}
+    )
+    assert study.seeds == [5, 6]
+    assert study.store_logits is True
+    assert study.recipe_of("digits/res/aof").epochs == 3
+    assert study.recipe_of("digits/res/aof").augment == []
+
+
+@pytest.mark.parametrize("text", ["2020-13-45", "!!int abc", "!!timestamp foo", "!!bool x", "[2020-13-45]"])
+def test_values_from_the_command_line_that_are_not_what_they_look_like_are_refused(text):
+    with pytest.raises(ConfigError, match="^sample: .* is not YAML .a value is not what its form or tag says"):
+        load_study(MINIMAL | {"sample": text})
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers():
+    settings = changed(["regimes", "aof"], yaml.safe_load("{learning_rate: 1e-3}"))
+    assert settings["regimes"]["aof"]["learning_rate"] == "1e-3"
+    assert load_study(settings).recipe_of("digits/res/aof").learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1\nb: {c: 1, c: 2}", "'c' is given more than once"),
+        ("- a", "not a mapping"),
+        ("a: [", "while parsing"),
+        ("study: 2020-13-45", "a value is not what its form or tag says: .*month"),
+        ("study: !!int abc", "a value is not what its form or tag says: .*abc"),
+        ("study: !!float abc", "a value is not what its form or tag says: .*abc"),
+        ("study: !!timestamp foo", "a value is not what its form or tag says"),
+        ("study: !!bool x", "a value is not what its form or tag says: .*x"),
+        ("{!!bool x: 1}", "a value is not what its form or tag says: .*x"),
+    ],
+)
+def test_unusable_files_are_refused(tmp_path, text, said):
+    file = tmp_path / "study.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=said) as error:
+        read_yaml(file)
+    assert str(file) in str(error.value)
+    with pytest.raises(ConfigError, match="No such file"):
+        read_yaml(tmp_path / "missing.yaml")
+
+
+def test_vocabulary_is_what_is_implemented():
+    import inspect
+    import pkgutil
+
+    from lira import datasets
+    from lira.shadows import augment, models
+
+    assert set(FAMILIES) == {*models.NETWORKS, "timm"}
+    modules = {module.name for module in pkgutil.iter_modules(datasets.__path__)}
+    assert set(DATASETS) == {name for name in modules if not name.startswith("_")}
+    functions = {name for name, _ in inspect.getmembers(augment, inspect.isfunction)}
+    assert set(AUGMENTATIONS) <= functions
+
+
+def test_documented_settings_are_the_models(request):
+    documented = (request.config.rootpath / "docs" / "configuration.md").read_text()
+    assert "\n".join(commented_defaults()).strip() in documented
+    assert (request.config.rootpath / "docs" / "study.schema.json").read_text().strip() == schema()
+
+
+@pytest.mark.parametrize(
+    "name", ["workflow_config.yaml", "studies/smoke.yaml", "studies/paper.yaml", "studies/preprint.yaml"]
+)
+def test_studies_in_the_repository_are_valid(request, name):
+    study = load_study(read_yaml(request.config.rootpath / name))
+    assert study.agreement

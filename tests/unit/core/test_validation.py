@@ -1,0 +1,175 @@
+"""What every public function that takes scores and membership says of those it cannot use."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lira.attacks.lira import Definition, held_out, leave_one_out
+from lira.core.errors import ConfigError, DataError, LiraError
+from lira.evaluation.bootstrap import Draws, clopper_pearson, resample_auc, resample_rates
+from lira.evaluation.calibration import (
+    calibrate,
+    confusion,
+    positive_predictive_value,
+    resolution,
+    shadow_thresholds,
+    sweep,
+)
+from lira.evaluation.controls import coin, gaussian_world, oracle, permuted_membership
+from lira.evaluation.detections import count_detections, support_qualified
+from lira.evaluation.ranks import vulnerability
+from lira.evaluation.robust import describe, influence
+from lira.evaluation.roc import curve, flagged, summary, threshold_at_fpr
+from lira.evaluation.summary import summarise
+
+PHI, MEMBER = gaussian_world(6, 30, 1.0)
+SCORES = PHI[..., 0]
+DRAWN = Draws.of(30, 6, draws=5)
+RATES = calibrate({"online": SCORES}, MEMBER, [0.1], [0.5])
+NO_THRESHOLD = np.zeros(6)
+
+ENTRIES = {
+    "leave_one_out": lambda scores, member, **other: leave_one_out(_views(scores), member, **other)["online"],
+    "held_out": lambda scores, member, **other: held_out(_views(scores), member, [0], **other)["online"],
+    "calibrate": lambda scores, member, **other: calibrate({"online": scores}, member, [0.1], [0.5], **other),
+    "sweep": lambda scores, member, **other: sweep({"online": scores}, member, [0.1], 0.5, **other),
+    "count_detections": lambda scores, member, **other: count_detections(scores, member, NO_THRESHOLD, **other),
+    "vulnerability": lambda scores, member, **other: vulnerability(scores, member, **other),
+    "threshold_at_fpr": lambda scores, member, **other: threshold_at_fpr(scores[0], member[0], 0.1, **other),
+    "summary": lambda scores, member, **other: summary(scores[0], member[0], **other),
+    "curve": lambda scores, member, **other: np.stack(curve(scores[0], member[0], **other)),
+    "confusion": lambda scores, member: confusion(scores, member, NO_THRESHOLD),
+    "resample_rates": lambda scores, member: np.concatenate(resample_rates(scores, member, DRAWN, [0.1])[0][0.1]),
+    "resample_auc": lambda scores, member: resample_auc(scores, member, DRAWN),
+    "summarise": lambda scores, member: summarise({"online": scores}, member, RATES, draws=5),
+}
+WITH_NONFINITE = list(ENTRIES)[:9]
+
+
+def _views(scores):
+    return scores[..., np.newaxis] if isinstance(scores, np.ndarray) else [[[view] for view in row] for row in scores]
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_membership_of_other_types_counts_the_same(entry):
+    expected = ENTRIES[entry](SCORES, MEMBER)
+    for member in (MEMBER.astype(int), MEMBER.astype(np.float32), MEMBER.tolist()):
+        pd.testing.assert_frame_equal(pd.DataFrame(ENTRIES[entry](SCORES, member)), pd.DataFrame(expected))
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize(
+    ("member", "said"),
+    [
+        (np.where(MEMBER, np.nan, 0), "member.* has other values than 0 and 1"),
+        (MEMBER * 0.3, "other values than 0 and 1"),
+        (MEMBER * 2, "other values than 0 and 1"),
+        (MEMBER.astype(int).astype(str), "member.* is an array of <U"),
+        (np.ma.masked_equal(MEMBER.astype(int), 1), "member.* has masked values"),
+        ([[[True], [True, False]]] * 6, "member.* is no array of numbers"),
+        (MEMBER[:, :5], "member.* \\("),
+    ],
+    ids=["nan", "0.3", "2", "text", "masked", "ragged", "shape"],
+)
+def test_what_is_no_membership(entry, member, said):
+    with pytest.raises(DataError, match=said):
+        ENTRIES[entry](SCORES, member)
+
+
+@pytest.mark.parametrize("entry", ["calibrate", "confusion", "count_detections", "resample_auc", "sweep", "summarise"])
+def test_membership_of_one_target_is_not_that_of_all(entry):
+    with pytest.raises(DataError, match=r"member \(1, 30\) must both be \[models, samples\]"):
+        ENTRIES[entry](SCORES, MEMBER[:1])
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        (SCORES + 1j, "is an array of complex"),
+        (SCORES.astype(str), "is an array of <U"),
+        (SCORES.astype(object), "is an array of object"),
+        (np.ma.masked_greater(SCORES, 0), "has masked values"),
+        ([[[1.0], [1.0, 2.0]]] * 6, "is no array of numbers"),
+    ],
+    ids=["complex", "text", "object", "masked", "ragged"],
+)
+def test_what_are_no_scores(entry, scores, said):
+    with pytest.raises(DataError, match=said):
+        ENTRIES[entry](scores, MEMBER)
+
+
+@pytest.mark.parametrize("entry", ["resample_rates", "resample_auc", "summarise"])
+def test_nothing_is_resampled_of_nan(entry):
+    with pytest.raises(DataError, match="scores of target 3 are NaN"):
+        ENTRIES[entry](np.where(np.arange(6)[:, None] == 3, np.nan, SCORES), MEMBER)
+
+
+@pytest.mark.parametrize("entry", WITH_NONFINITE)
+@pytest.mark.parametrize("nonfinite", ["bogus", None])
+def test_unknown_nonfinite(entry, nonfinite):
+    with pytest.raises(ConfigError, match=f"nonfinite is {nonfinite!r}: allowed are 'error' and 'official'"):
+        ENTRIES[entry](SCORES, MEMBER, nonfinite=nonfinite)
+
+
+def test_arrays_that_can_be_used_are_not_copied():
+    from lira.core.validation import scored
+
+    scores, member = SCORES.astype(np.float32), MEMBER
+    assert all(given is found for given, found in zip((scores, member), scored(scores, member), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: leave_one_out(PHI, MEMBER, definition=None), "definition is None"),
+        (lambda: Definition(cut="no"), "cut is 'no': allowed are True and False"),
+        (lambda: Definition(offline=None), "offline is None: allowed are 'two-sided' and 'one-sided'"),
+        (lambda: calibrate(SCORES, MEMBER, [0.1], [0.5]), "scores are a ndarray: a dictionary"),
+        (lambda: calibrate(None, MEMBER, [0.1], [0.5]), "scores are a NoneType: a dictionary"),
+        (lambda: sweep([SCORES], MEMBER, [0.1], 0.5), "scores are a list: a dictionary"),
+        (lambda: sweep({"online": SCORES}, None, [0.1], 0.5), "member is an array of object"),
+        (lambda: sweep({"online": SCORES}, MEMBER, [0.1], 2), "prior is 2: the share of members is a fraction"),
+        (lambda: sweep({"online": SCORES}, MEMBER, [0.1], -1), "prior is -1"),
+        (lambda: sweep({"online": SCORES}, MEMBER, [0.1], None), "prior is None"),
+        (lambda: positive_predictive_value(0.5, 0.1, [0.5, 2]), "prior is 2.0: it is a fraction"),
+        (lambda: positive_predictive_value(-0.5, 0.1, 0.5), "tpr is -0.5: it is a fraction"),
+        (lambda: positive_predictive_value("a", 0.1, 0.5), "tpr is an array of <U1"),
+        (lambda: resolution(-0.1, 10), "fpr is -0.1"),
+        (lambda: threshold_at_fpr(SCORES[0], MEMBER[0], None), "fpr is None"),
+        (lambda: threshold_at_fpr(SCORES[0], MEMBER[0], "0.1"), "fpr is '0.1'"),
+        (lambda: threshold_at_fpr(SCORES[0], MEMBER[0], [0.1]), r"fpr is \[0.1\]"),
+        (lambda: shadow_thresholds([[1.0]]), r"thresholds \(1, 1\) must be \[models\]"),
+        (lambda: shadow_thresholds(["a"]), "thresholds is an array of <U1"),
+        (lambda: confusion(SCORES, MEMBER, np.zeros(1)), r"thresholds \(1,\) \[models\]"),
+        (lambda: flagged(SCORES, ["a"] * 6), "thresholds is an array of <U1"),
+        (lambda: support_qualified(pd.DataFrame({"tp": [1], "fp": [0]}), 0.5), "support is 0.5: a whole number"),
+        (lambda: resample_rates(SCORES, MEMBER, DRAWN, []), r"fprs are \[\]: a list of one number or more"),
+        (lambda: resample_rates(SCORES, MEMBER, DRAWN, [-0.1]), "fpr is -0.1"),
+        (lambda: resample_rates(SCORES, MEMBER, DRAWN, [0.1], [0.2]), "shadow has 0.2: it is none of the fprs"),
+        (lambda: resample_auc(SCORES, MEMBER, Draws.of(7, 6)), "draws are of 7 samples, scores of 30"),
+        (lambda: resample_auc(SCORES, np.ones_like(MEMBER), DRAWN), "target 0 has only members"),
+        (lambda: Draws.of(30, -1), "targets is -1: a whole number is needed, at least 0"),
+        (lambda: clopper_pearson([1, 2], [3, 4, 5]), r"successes \(2,\) and trials \(3,\) must be of one shape"),
+        (lambda: clopper_pearson("a", 3), "successes is an array of <U1"),
+        (
+            lambda: summarise({"online": SCORES[:3]}, MEMBER[:3], RATES),
+            "online, shadow, FPR 0.1 are not of the 3 targets",
+        ),
+        (lambda: summarise({"offline": SCORES}, MEMBER, RATES), "metrics have no rows of offline"),
+        (lambda: summarise({"online": SCORES}, MEMBER, RATES.drop(columns="tp")), "metrics have no column 'tp'"),
+        (lambda: describe(["a"]), "values is an array of <U1"),
+        (lambda: influence([[1.0, 2.0]]), r"values \(1, 2\) must be \[targets\]"),
+        (lambda: oracle(MEMBER * 2), "member has other values"),
+        (lambda: coin(MEMBER * 2), "member has other values"),
+        (lambda: permuted_membership(MEMBER[0]), r"member \(30,\) must be \[models, samples\]"),
+        (lambda: gaussian_world(0, 30, 1.0), "models is 0: a whole number is needed, at least 1"),
+    ],
+)
+def test_wrong_arguments(call, said):
+    with pytest.raises(LiraError, match=said):
+        call()
+
+
+def test_thresholds_of_no_models():
+    assert shadow_thresholds([]).size == shadow_thresholds([], "mean").size == 0

@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from lira.core.errors import ConfigError, DataError
+from lira.evaluation.roc import curve, flagged, summary, threshold_at_fpr
+
+
+@st.composite
+def targets(draw):
+    """Scores, many of them tied, of members and non-members."""
+    samples = draw(st.integers(2, 60))
+    values = st.integers(-6, 6).map(lambda step: step / 2)
+    scores = np.array(draw(st.lists(values, min_size=samples, max_size=samples)))
+    member = np.array(draw(st.lists(st.booleans(), min_size=samples, max_size=samples)))
+    member[:2] = True, False
+    return scores.astype(draw(st.sampled_from([np.float32, np.float64]))), member
+
+
+@settings(max_examples=200, deadline=None)
+@given(targets(), st.sampled_from([0.0, 1e-5, 0.001, 0.01, 0.1, 0.25, 0.5, 1 / 3, 0.999, 1.0]))
+def test_threshold_is_the_last_point_of_the_roc(target, fpr):
+    scores, member = target
+    rates, hits, thresholds = roc_curve(member, scores, drop_intermediate=False)
+    last = np.flatnonzero(rates <= fpr)[-1]
+    ours = threshold_at_fpr(scores, member, fpr)
+    assert ours == (thresholds[last], rates[last], hits[last])
+
+
+@settings(max_examples=100, deadline=None)
+@given(targets(), st.booleans())
+def test_curve_and_summary_are_those_of_scikit_learn(target, drop):
+    scores, member = target
+    expected = roc_curve(member, scores, drop_intermediate=drop)
+    for ours, theirs in zip(curve(scores, member, drop_intermediate=drop), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    auc, accuracy = summary(scores, member)
+    assert auc == pytest.approx(roc_auc_score(member, scores), abs=1e-12)
+    rates, hits, _ = roc_curve(member, scores, drop_intermediate=False)
+    assert accuracy == pytest.approx((1 - (rates + 1 - hits) / 2).max(), abs=1e-12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(targets(), st.randoms())
+def test_order_of_samples_changes_nothing(target, random):
+    scores, member = target
+    order = random.sample(range(len(scores)), len(scores))
+    assert threshold_at_fpr(scores[order], member[order], 0.1) == threshold_at_fpr(scores, member, 0.1)
+    assert summary(scores[order], member[order]) == summary(scores, member)
+
+
+def test_equality_counts():
+    """One of a thousand non-members is an FPR of 0.001."""
+    scores, member = np.arange(2000.0), np.arange(2000) < 1000
+    member[-1] = True
+    member[0] = False
+    assert threshold_at_fpr(scores, member, 0.001).fpr == 0.001
+
+
+def test_nothing_can_be_flagged():
+    scores, member = np.array([3.0, 2, 1]), np.array([False, True, True])
+    assert threshold_at_fpr(scores, member, 0.001) == (np.inf, 0, 0)
+
+
+def test_infinite_scores_are_the_largest_and_smallest():
+    scores = np.array([np.inf, 2, 1, 0, -np.inf])
+    member = np.array([True, False, True, False, True])
+    at = threshold_at_fpr(scores, member, 0.0)
+    assert np.isfinite(at.threshold)
+    assert at.tpr == 1 / 3
+    assert flagged(scores[None], np.array([at.threshold])).tolist() == [[True, False, False, False, False]]
+    assert threshold_at_fpr(scores, member, 1.0).tpr == 1
+    assert summary(scores, member) == summary(np.array([4.0, 3, 2, 1, 0]), member)
+
+
+def test_official_drops_infinite_scores():
+    scores = np.array([np.inf, 2, 1, 0, -np.inf])
+    member = np.array([True, False, True, False, True])
+    assert summary(scores, member, nonfinite="official") == summary(scores[1:4], member[1:4])
+    assert threshold_at_fpr(scores, member, 0.0, nonfinite="official") == (np.inf, 0, 0)
+
+
+@pytest.mark.parametrize("function", [summary, curve, lambda *a, **k: threshold_at_fpr(*a, 0.1, **k)])
+@pytest.mark.parametrize(
+    ("scores", "member", "message"),
+    [
+        ([1.0, np.nan, 2.0], [True, False, False], "1 of 3 scores of the target are NaN"),
+        ([1.0, 2.0], [True, True], "the target has no non-members"),
+        ([1.0, 2.0], [False, False], "the target has no members"),
+        ([], [], "the target has no samples"),
+    ],
+)
+def test_what_has_no_roc(function, scores, member, message):
+    scores, member = np.array(scores), np.array(member, dtype=bool)
+    with pytest.raises(DataError, match=message):
+        function(scores, member)
+    function(scores, member, nonfinite="official")
+
+
+def test_official_puts_one_class_at_chance():
+    scores, member = np.array([1.0, 2.0]), np.array([True, True])
+    assert summary(scores, member, nonfinite="official") == (0.5, 0.5)
+    assert threshold_at_fpr(scores, member, 0.5, nonfinite="official") == (np.inf, 0, 0)
+    assert [part.tolist() for part in curve(scores, member, nonfinite="official")] == [[0, 1], [0, 1], [1, 0]]
+
+
+def test_wrong_shapes():
+    with pytest.raises(DataError, match=r"must both be \[samples\]"):
+        summary(np.zeros(3), np.zeros(4, dtype=bool))
+
+
+@pytest.mark.parametrize("fpr", [-0.1, 1.1, np.nan])
+def test_wrong_rate(fpr):
+    with pytest.raises(ConfigError, match="fraction from 0 to 1"):
+        threshold_at_fpr(np.arange(3.0), np.array([True, False, True]), fpr)

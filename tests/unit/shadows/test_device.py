@@ -1,0 +1,64 @@
+"""Devices: the one asked for or an error, and no two jobs on one."""
+
+import threading
+
+import pytest
+import torch
+
+from lira.core.errors import LiraError
+from lira.shadows.training import device
+
+
+def test_a_gpu_that_is_not_there_is_an_error(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(LiraError, match="cuda was asked for and this job sees no GPU"), device.lease("cuda"):
+        pass
+
+
+def test_the_cpu_runs_one_thread():
+    with device.lease("cpu") as chosen:
+        assert chosen == "cpu" and torch.get_num_threads() == 1
+
+
+def test_jobs_take_different_devices_and_then_share_as_asked(tmp_path):
+    names = ["a", "b"]
+    with device.take(names, 2, tmp_path) as one, device.take(names, 2, tmp_path) as two:
+        assert (one, two) == (0, 1)
+        with device.take(names, 2, tmp_path) as three, device.take(names, 2, tmp_path) as four:
+            assert (three, four) == (0, 1)
+
+
+def test_a_job_waits_for_a_device(tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "WAIT_SECONDS", 0.01)
+    order, waiting = [], threading.Event()
+
+    def second():
+        waiting.set()
+        with device.take(["a"], 1, tmp_path):
+            order.append("second")
+
+    with device.take(["a"], 1, tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        waiting.wait()
+        thread.join(0.1)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+CPU = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes. Error code 12")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), CPU], ids=type)
+def test_a_cohort_that_does_not_fit_ends_with_advice(error):
+    fit = "models at a time do not fit into the memory of cpu:"
+    with pytest.raises(LiraError, match=f"4 {fit} set a cohort smaller than 4"), device.memory_advice(4, "cpu"):
+        raise error
+    with pytest.raises(LiraError, match=f"1 {fit} give the job more memory"), device.memory_advice(1, "cpu"):
+        raise error
+
+
+def test_other_errors_are_not_taken_for_want_of_memory():
+    with pytest.raises(RuntimeError, match="shape"), device.memory_advice(4, "cpu"):
+        raise RuntimeError("shape mismatch")

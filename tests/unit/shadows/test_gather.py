@@ -1,0 +1,123 @@
+"""Gathering: any order of shards gives the same file; incomplete or mixed shards are refused."""
+
+import re
+
+import h5py
+import numpy as np
+import pytest
+
+from lira.core.errors import StoreError
+from lira.shadows.gather import gather_shadows
+from lira.storage import hdf5
+from lira.storage.run import Run
+
+M, N, A = 6, 50, 3
+PHI = np.random.default_rng(0).normal(size=(M, N, A)).astype(np.float32)
+MEMBER = np.random.default_rng(1).random((M, N)) < 0.5
+RUN = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
+SETTINGS = {
+    "recipe": {"epochs": 3},
+    "recipe_version": 1,
+    "architecture": {"family": "fcn"},
+    "shadow_models": M,
+    "member_fraction": 0.5,
+    "membership_draws": "legacy",
+    "store_logits": False,
+    "store_weights": False,
+}
+
+
+def shard(folder, first, last, **changes):
+    path = folder / f"{first}-{last}.h5"
+    rows = slice(first, last + 1)
+    of_shard = {"first": first, "last": last, "data_sha256": "d0"}
+    attributes = hdf5.origin(SETTINGS, RUN) | of_shard | hdf5.provenance() | changes
+    with hdf5.create(path, "shard", attributes) as file:
+        hdf5.dataset(file, "phi", data=PHI[rows])
+        hdf5.dataset(file, "member", data=MEMBER[rows])
+        hdf5.dataset(file, "utility/train_loss", data=np.arange(M, dtype=float)[rows])
+    return path
+
+
+def gather(folder, shards):
+    gather_shadows(SETTINGS, RUN, shards, folder / "data.h5", folder / "shadows.h5")
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path):
+    with hdf5.create(tmp_path / "data.h5", "data", {"sha256": "d0"}) as file:
+        file["pool/y"] = np.arange(N)
+
+
+@pytest.mark.parametrize("ranges", [[(0, 5)], [(0, 1), (2, 3), (4, 5)], [(4, 5), (0, 3)]])
+def test_shards_of_any_size_in_any_order_give_the_same(tmp_path, ranges, monkeypatch):
+    monkeypatch.setattr("lira.shadows.gather.BLOCK_BYTES", 500)
+    gather(tmp_path, [shard(tmp_path, *r) for r in ranges])
+    with h5py.File(tmp_path / "shadows.h5") as file:
+        np.testing.assert_array_equal(file["phi"][:], PHI)
+        np.testing.assert_array_equal(file["member"][:], MEMBER)
+        np.testing.assert_array_equal(file["utility/train_loss"][:], np.arange(M))
+        np.testing.assert_array_equal(file["labels"][:], np.arange(N))
+        assert file["phi"].chunks == (M, 6, A)
+    assert Run(tmp_path).recipe == {"epochs": 3}
+    assert Run(tmp_path).key == {"dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
+
+
+@pytest.mark.parametrize("ranges", [[(0, 3)], [(0, 3), (3, 5)], [(2, 5)]])
+def test_missing_or_doubled_models_are_an_error(tmp_path, ranges):
+    with pytest.raises(StoreError, match="expected each of 0 to 5 once"):
+        gather(tmp_path, [shard(tmp_path, *r) for r in ranges])
+    assert not (tmp_path / "shadows.h5").exists()
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"recipe": {"epochs": 4}}, {"regime": "x"}, {"data_sha256": "d1"}])
+def test_a_shard_of_another_run_recipe_or_dataset_is_named(tmp_path, change):
+    for ranges in ([(0, 5)], [(0, 2), (3, 5)]):
+        *others, last = ranges
+        foreign = shard(tmp_path, *last, **change)
+        said = f"{foreign} has another {next(iter(change))} than this run: rm {foreign}, and run the same command"
+        with pytest.raises(StoreError, match=re.escape(said)):
+            gather(tmp_path, [*(shard(tmp_path, *r) for r in others), foreign])
+        assert not (tmp_path / "shadows.h5").exists()
+
+
+@pytest.mark.parametrize("name", ["phi", "member", "utility"])
+def test_a_shard_with_other_arrays_is_named(tmp_path, name):
+    whole, foreign = shard(tmp_path, 0, 3), shard(tmp_path, 4, 5)
+    with hdf5.read(foreign, "shard") as file:
+        arrays = {"phi": file["phi"][:], "member": file["member"][:], "utility/train_loss": np.zeros(2)}
+        attributes = {key: value for key, value in file.attrs.items() if not key.startswith("encoding")}
+    arrays |= {"phi": arrays["phi"][:, :, :1]} if name == "phi" else {}
+    arrays |= {"member": arrays["member"][:, 1:]} if name == "member" else {}
+    arrays |= {"utility/test_loss": np.zeros(2)} if name == "utility" else {}
+    with hdf5.create(foreign, "shard", attributes) as file:
+        for place, values in arrays.items():
+            hdf5.dataset(file, place, data=values)
+    with pytest.raises(StoreError, match=f"{foreign} has not the arrays of this run: rm"):
+        gather(tmp_path, [whole, foreign])
+    assert not (tmp_path / "shadows.h5").exists()
+
+
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1],
+        lambda content: flipped(content, content.index(PHI[4:].tobytes()[:64]) + 3),
+        lambda content: flipped(content, content.index(b"legacy")),
+    ],
+    ids=["emptied", "halved", "shortened", "flipped phi", "flipped attribute"],
+)
+def test_a_damaged_shard_is_named_and_nothing_written(tmp_path, damage):
+    whole, damaged = shard(tmp_path, 0, 3), shard(tmp_path, 4, 5)
+    damaged.write_bytes(damage(damaged.read_bytes()))
+    with pytest.raises(
+        StoreError, match=f"{re.escape(str(damaged))} is damaged .*: rm {re.escape(str(damaged))}, and run"
+    ):
+        gather(tmp_path, [whole, damaged])
+    assert {path.name for path in tmp_path.iterdir()} == {"data.h5", "0-3.h5", "4-5.h5"}

@@ -1,0 +1,92 @@
+"""The model that fine-tuning starts from: damaged, foreign, of other code, or too large."""
+
+import pytest
+import torch
+
+from lira.config import RECIPE_VERSION, Architecture, Dataset, Recipe
+from lira.core.errors import ConfigError, LiraError, StoreError
+from lira.datasets import prepare_data
+from lira.shadows.jobs import pretrain_model, train_shadows
+
+NETWORK = Architecture(family="fcn", hidden=[12], activation="relu", flatten=True).model_dump()
+RUN = {"study": "s", "dataset": "digits", "architecture": "fcn", "regime": "tl", "seed": 0}
+
+
+def pretraining(**changes):
+    recipe = Recipe(epochs=1, batch_size=16, start="public").model_dump()
+    return {"recipe_version": RECIPE_VERSION, "architecture": NETWORK, "recipe": recipe} | changes
+
+
+def settings(**changes):
+    drawn = {"shadow_models": 4, "member_fraction": 0.5, "membership_draws": "default_rng"}
+    stored = {"store_logits": False, "store_weights": False}
+    return pretraining() | drawn | stored | changes
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("start")
+    prepare_data(Dataset(test=100, public=1497, pool="train"), None, 0, folder / "data.h5")
+    pretrain_model(pretraining(), folder / "data.h5", folder / "start.pt")
+    return folder
+
+
+def train(folder, output, pretrained, **changes):
+    train_shadows(settings(**changes), RUN, folder / "data.h5", 0, 0, output / "0-0.h5", pretrained)
+
+
+def test_a_flipped_bit_is_found_before_it_is_trained_from(start, tmp_path):
+    content = bytearray((start / "start.pt").read_bytes())
+    weights = torch.load(start / "start.pt", weights_only=True)["hidden.0.weight"].numpy().tobytes()
+    content[content.index(weights) + 5] ^= 1
+    (tmp_path / "start.pt").write_bytes(content)
+    with pytest.raises(StoreError, match=r"start.pt is damaged \(checksum of .*\): delete it and run snakemake again"):
+        train(start, tmp_path, tmp_path / "start.pt")
+    assert not (tmp_path / "0-0.h5").exists()
+    train(start, tmp_path, start / "start.pt")
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [({"hidden.0.weight": torch.zeros(3, 3)}, "is of another network than this run's"), ([1, 2], "is damaged")],
+)
+def test_a_foreign_file_in_its_place_is_named(start, tmp_path, stored, said):
+    torch.save(stored, tmp_path / "start.pt")
+    with pytest.raises(StoreError, match=f"start.pt {said}"):
+        train(start, tmp_path, tmp_path / "start.pt")
+
+
+def test_a_model_to_start_from_is_given_where_the_recipe_starts_from_it_alone(start, tmp_path):
+    with pytest.raises(ConfigError, match="pretrained: models of start 'public' need a model to start from"):
+        train(start, tmp_path, None)
+    scratch = settings()["recipe"] | {"start": "scratch"}
+    with pytest.raises(ConfigError, match="pretrained: models of start 'scratch' need no model to start from"):
+        train(start, tmp_path, start / "start.pt", recipe=scratch)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_start_in_another_precision_is_refused(start, tmp_path):
+    weights = torch.load(start / "start.pt", weights_only=True)
+    torch.save({name: value.half() for name, value in weights.items()}, tmp_path / "half.pt")
+    with pytest.raises(StoreError, match="half.pt is of another network"):
+        train(start, tmp_path, tmp_path / "half.pt")
+
+
+def test_an_environment_with_other_code_trains_nothing(start, tmp_path):
+    for call in (
+        lambda: train(start, tmp_path, start / "start.pt", recipe_version=999),
+        lambda: pretrain_model(pretraining(recipe_version=999), start / "data.h5", tmp_path / "start.pt"),
+    ):
+        with pytest.raises(ConfigError, match="recipe_version: the study was planned by lira of recipe version 999"):
+            call()
+    assert not list(tmp_path.iterdir())
+
+
+def test_pretraining_without_enough_memory_ends_with_advice(start, tmp_path, monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("lira.shadows.jobs.train_cohort", full)
+    with pytest.raises(LiraError, match="do not fit into the memory of .*: give the job more memory"):
+        pretrain_model(pretraining(), start / "data.h5", tmp_path / "start.pt")
+    assert not (tmp_path / "start.pt").exists()

@@ -1,0 +1,112 @@
+"""Kept weights are those that were queried, whichever cohort, shard or resumed job wrote them."""
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from lira.config import Architecture, Dataset, load_study
+from lira.core import preemption
+from lira.core.errors import StoreError
+from lira.datasets import prepare_data, read_part
+from lira.shadows.jobs import train_shadows
+from lira.shadows.query import scaled_logit
+from lira.shadows.weights import load_model
+
+ARCHITECTURES = {
+    "fcn": Architecture(family="fcn", hidden=[12], activation="relu", flatten=True),
+    "resnet": Architecture(family="resnet", widths=[4, 6]),
+    "timm": Architecture(family="timm", name="test_efficientnet"),
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    file = tmp_path_factory.mktemp("data") / "digits.h5"
+    prepare_data(Dataset(test=100, public=1497, pool="train"), None, 0, file)
+    return file
+
+
+def study(architecture="fcn", **settings):
+    epochs, cohort = (1, 1) if architecture == "timm" else (2, 2)
+    regime = {"epochs": epochs, "batch_size": 32, "cohort": cohort, "query_views": 1}
+    return load_study(
+        {
+            "study": "kept",
+            "shadow_models": 4,
+            "shard_size": 4,
+            "seeds": [0],
+            "store_logits": True,
+            "datasets": {"digits": {"source": "digits", "test": 100, "public": 1497}},
+            "architectures": {name: each.model_dump() for name, each in ARCHITECTURES.items()},
+            "regimes": {"r": regime | {"query_batchnorm": "running"}},
+            "runs": {f"digits/{architecture}/r": {}},
+        }
+        | settings
+    )
+
+
+def train(data, output, architecture="fcn", **settings):
+    run = {"study": "kept", "dataset": "digits", "architecture": architecture, "regime": "r", "seed": 0}
+    made = study(architecture, **settings).training_settings(f"digits/{architecture}/r")
+    train_shadows(made, run, data, 0, 3, output)
+    return output
+
+
+def content(file):
+    found = {}
+    with h5py.File(file) as opened:
+        opened.visititems(lambda name, item: found.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_model_that_is_loaded_back_gives_its_stored_logits(data, tmp_path, architecture):
+    shard = train(data, tmp_path / "shard.h5", architecture, store_weights=True)
+    pool, stored = read_part(data, "pool"), content(shard)
+    for model in range(4):
+        with torch.no_grad():
+            logits = load_model(shard, model, data)(torch.as_tensor(pool.x)).numpy()
+        np.testing.assert_allclose(logits, stored["logits"][model, :, 0], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(scaled_logit(logits[:, None], pool.y), stored["phi"][model], rtol=1e-3, atol=1e-3)
+    assert all(values.dtype == np.float32 for name, values in stored.items() if name.startswith("weights/"))
+    assert not np.allclose(stored["logits"][0], stored["logits"][1])
+
+
+def test_a_resumed_shard_holds_the_weights_of_every_model(data, tmp_path, monkeypatch):
+    def stop():
+        if (tmp_path / "cut.h5.parts" / "0.h5").exists():
+            raise preemption.Preempted
+
+    whole = content(train(data, tmp_path / "whole.h5", store_weights=True))
+    with monkeypatch.context() as patched:
+        patched.setattr(preemption, "may_stop", stop)
+        with pytest.raises(preemption.Preempted):
+            train(data, tmp_path / "cut.h5", store_weights=True)
+    assert [file.name for file in (tmp_path / "cut.h5.parts").glob("[0-9]*.h5")] == ["0.h5"]
+    resumed = content(train(data, tmp_path / "cut.h5", store_weights=True))
+    assert resumed.keys() == whole.keys()
+    for name, values in whole.items():
+        np.testing.assert_array_equal(resumed[name], values)
+
+
+def test_nothing_else_depends_on_whether_weights_are_kept(data, tmp_path):
+    kept, left = content(train(data, tmp_path / "a.h5", store_weights=True)), content(train(data, tmp_path / "b.h5"))
+    assert {name for name in kept if name not in left} == {
+        f"weights/{layer}.{name}" for layer in ("hidden.0", "classifier") for name in ("weight", "bias")
+    }
+    for name, values in left.items():
+        np.testing.assert_array_equal(kept[name], values)
+
+
+def test_what_cannot_be_loaded_is_said(data, tmp_path):
+    shard = train(data, tmp_path / "shard.h5")
+    other = tmp_path / "other.h5"
+    prepare_data(Dataset(test=110, public=1487, pool="train"), None, 0, other)
+    for model, given, said in (
+        (0, data, "has no weights: set store_weights: true"),
+        (4, data, "holds models 0 to 3, not 4"),
+        (0, other, "was not made from"),
+    ):
+        with pytest.raises(StoreError, match=said):
+            load_model(shard, model, given)
