@@ -29,8 +29,7 @@ from lira.attacks.order_statistics import SMALLEST_SPREAD
 from lira.core.errors import ConfigError, DataError
 from lira.core.plugins import load_function
 from lira.core.threads import cores
-from lira.core.validation import booleans, choice, numbers
-from lira.evaluation.roc import NONFINITE, Nonfinite
+from lira.core.validation import NONFINITE, Nonfinite, booleans, choice, numbers
 from lira.storage import hdf5
 
 ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")

@@ -3,12 +3,17 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Shaped
 
 from lira.core.errors import ConfigError, DataError
+
+Nonfinite = Literal["error", "official"]
+"""What public functions do with NaN and infinite scores: refuse them, or treat them as the published code does."""
+
+NONFINITE = get_args(Nonfinite)
 
 
 def numbers(values: Any, name: str, *axes: str) -> Shaped[np.ndarray, "..."]:

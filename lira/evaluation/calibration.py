@@ -17,10 +17,10 @@ from jaxtyping import Bool, Float
 from lira.attacks.lira import ATTACKS
 from lira.core.errors import ConfigError, DataError, StoreError
 from lira.core.threads import cores
-from lira.core.validation import choice, fraction, fractions, numbers, scored, scored_by_attack
+from lira.core.validation import Nonfinite, choice, fraction, fractions, numbers, scored, scored_by_attack
 from lira.evaluation.bootstrap import clopper_pearson, medians_of_others
 from lira.evaluation.detections import count_detections
-from lira.evaluation.roc import Nonfinite, Ordered, curve, flagged, summary
+from lira.evaluation.roc import Ordered, curve, flagged, summary
 from lira.storage import hdf5
 from lira.storage.run import COLUMNS, RATES, RUN_KEYS, with_run, write_csv
 

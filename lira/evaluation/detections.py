@@ -5,8 +5,8 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from lira.core.errors import DataError
-from lira.core.validation import choice, scored, whole
-from lira.evaluation.roc import NONFINITE, Nonfinite, flagged
+from lira.core.validation import NONFINITE, Nonfinite, choice, scored, whole
+from lira.evaluation.roc import flagged
 
 SUPPORTS = (1, 2, 3, 4, 5, 10, 20, 64)
 

@@ -17,8 +17,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from lira.core.errors import ConfigError, DataError
-from lira.core.validation import choice, numbers, scored, whole
-from lira.evaluation.roc import NONFINITE, Nonfinite
+from lira.core.validation import NONFINITE, Nonfinite, choice, numbers, scored, whole
 from lira.storage.provenance import differences
 from lira.storage.run import COLUMNS, Run, check_comparable, write_csv
 

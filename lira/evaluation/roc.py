@@ -9,16 +9,14 @@ without members or without non-members is put at chance.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from lira.core.errors import DataError
-from lira.core.validation import choice, fraction, numbers, scored
+from lira.core.validation import NONFINITE, Nonfinite, choice, fraction, numbers, scored
 
-Nonfinite = Literal["error", "official"]
-NONFINITE = get_args(Nonfinite)
 LARGEST = np.finfo(np.float64).max
 
 
