@@ -13,7 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-CONDA_NAMES = {"matplotlib-base": "matplotlib", "pytorch": "torch"}
+CONDA_NAMES = {"matplotlib-base": "matplotlib", "pytorch": "torch", "seaborn-base": "seaborn"}
 WORKFLOW = {"snakemake", "snakemake-executor-plugin-slurm"}
 """Needed where Snakemake runs, not by its jobs."""
 
