@@ -264,7 +264,7 @@ def attributes(file: h5py.File) -> dict[str, Any]:
 
 def provenance(device: str = "cpu") -> dict[str, Any]:
     """Library versions, device and git revision, as attributes for :func:`create`."""
-    versions = {"python": platform.python_version(), "lira": version("lira")}
+    versions = {"python": platform.python_version(), "lira": version("lira-mia")}
     return {
         "versions": versions | {name: version(name) for name in LIBRARIES if find_spec(name)},
         "device": device,
