@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from lira.config import Architecture, Study
+from lira.config import Architecture, StudySettings
 from lira.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Seconds(NamedTuple):
     source: str
 
 
-def seconds_per_model(study: Study, key: str, runtime: Path | str | None = None) -> Seconds:
+def seconds_per_model(study: StudySettings, key: str, runtime: Path | str | None = None) -> Seconds:
     """Seconds to train and query one shadow model.
 
     A graph must not depend on times that change while it runs: plan shards without ``runtime``.
@@ -103,7 +103,7 @@ def seconds_per_model(study: Study, key: str, runtime: Path | str | None = None)
     return Seconds(seconds, "stated" if known else "assumed")
 
 
-def shards(study: Study, key: str) -> list[tuple[int, int]]:
+def shards(study: StudySettings, key: str) -> list[tuple[int, int]]:
     """First and last model of each job of a run.
 
     Without ``shard_size`` a job gets as many models, in whole cohorts, as make it last about an hour by the stated time
@@ -114,7 +114,7 @@ def shards(study: Study, key: str) -> list[tuple[int, int]]:
     return [(first, min(first + size, study.shadow_models) - 1) for first in starts]
 
 
-def _shard_size(study: Study, key: str) -> int:
+def _shard_size(study: StudySettings, key: str) -> int:
     cohort = study.recipe_of(key).cohort
     jobs = max(1, round(study.shadow_models * seconds_per_model(study, key).seconds / JOB_SECONDS))
     return cohort * ceil(study.shadow_models / jobs / cohort)
@@ -128,7 +128,7 @@ class Work(NamedTuple):
     known: bool
 
 
-def work(study: Study, key: str) -> Work:
+def work(study: StudySettings, key: str) -> Work:
     """Work of training one model of a run on its members, testing it every epoch, and querying the pool."""
     recipe = study.recipe_of(key)
     size = size_of(study, key)
@@ -151,7 +151,7 @@ class Size(NamedTuple):
     known: bool
 
 
-def size_of(study: Study, key: str) -> Size:
+def size_of(study: StudySettings, key: str) -> Size:
     """Size of a run's pool and test set, CIFAR-10's where the study file does not tell."""
     name = key.split("/")[0]
     if name not in study.datasets:
@@ -166,7 +166,7 @@ def size_of(study: Study, key: str) -> Size:
     return Size(pool if known else max(1, pool), dataset.test or test, shape, classes, known)
 
 
-def check_sizes(study: Study) -> None:
+def check_sizes(study: StudySettings) -> None:
     """Checks what the study asks of its pools against their sizes, as far as these are known before they are read.
 
     Raises:
@@ -237,7 +237,7 @@ STORED = ("logits", "phi", "scores", "weights")
 """What takes the disk; phi lies in the shards, where there are any, and, gathered, once more."""
 
 
-def costs(study: Study, results: Path | str) -> "pd.DataFrame":
+def costs(study: StudySettings, results: Path | str) -> "pd.DataFrame":
     """What each run of a study costs, a row per ``dataset/architecture/regime``.
 
     Args:
@@ -256,7 +256,7 @@ def costs(study: Study, results: Path | str) -> "pd.DataFrame":
     return pd.DataFrame([_cost(study, key, results) for key in study.runs])
 
 
-def _cost(study: Study, key: str, results: Path) -> dict:
+def _cost(study: StudySettings, key: str, results: Path) -> dict:
     seeds, models = study.seeds_of(key), study.shadow_models
     time = seconds_per_model(study, key, results / "runtime")
     start = START_SECONDS if time.source in ("stated", "assumed") else 0
@@ -288,7 +288,7 @@ def _cost(study: Study, key: str, results: Path) -> dict:
     return row | {"per_job": last - first + 1, "start": start} | time._asdict() | stored
 
 
-def _values(study: Study, key: str) -> float:
+def _values(study: StudySettings, key: str) -> float:
     """Parameters and buffers of one model."""
     size, recipe = size_of(study, key), study.recipe_of(key)
     shape = (size.shape[0], recipe.image_size, recipe.image_size) if recipe.image_size else size.shape
@@ -306,7 +306,7 @@ def _values_of(architecture: str, shape: tuple[int, ...], classes: int) -> float
     return sum(value.numel() for value in network.state_dict().values())
 
 
-def _shards_left(study: Study, key: str, folder: Path) -> list[int]:
+def _shards_left(study: StudySettings, key: str, folder: Path) -> list[int]:
     """Models still to train in each shard that is not finished; cohorts that are kept count as trained."""
     if (folder / STEPS[0]).is_file():
         return []
@@ -319,7 +319,7 @@ def _shards_left(study: Study, key: str, folder: Path) -> list[int]:
     return left
 
 
-def describe(study: Study, rows: "pd.DataFrame") -> str:
+def describe(study: StudySettings, rows: "pd.DataFrame") -> str:
     """The rows of :func:`costs` and their total as text."""
     rows = rows.assign(job_seconds=rows["per_job"] * rows["seconds"] + rows["start"])
     shown = rows[["run", "seeds", "models", "models_left", "jobs_left", "hours_left", "source", *PER_JOB, *STORED]]
@@ -342,7 +342,7 @@ def describe(study: Study, rows: "pd.DataFrame") -> str:
     return "\n".join([*text, "", whole, *sources, *_advice(study, rows)])
 
 
-def _advice(study: Study, rows: "pd.DataFrame") -> list[str]:
+def _advice(study: StudySettings, rows: "pd.DataFrame") -> list[str]:
     """A sentence for each run whose given ``shard_size`` makes jobs too short, though it has more work, or too long.
 
     A seed of a run that is trained sooner than the shortest job advised is short in jobs of any size.

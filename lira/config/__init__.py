@@ -16,7 +16,7 @@ from lira.config.sections import (
     RunDescription,
     TrainingSettings,
 )
-from lira.config.study import Study
+from lira.config.study import StudySettings
 
 __all__ = [
     "AUGMENTATIONS",
@@ -32,7 +32,7 @@ __all__ = [
     "PretrainingSettings",
     "Recipe",
     "RunDescription",
-    "Study",
+    "StudySettings",
     "TrainingSettings",
     "checked",
     "commented_defaults",

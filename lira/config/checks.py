@@ -4,22 +4,18 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import product
-from typing import TYPE_CHECKING
 
 from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, LONGEST_NAME, MOST_RUNS, NAME
 from lira.config.messages import checked, distinct, known
 from lira.config.sections import Dataset, Recipe, RunSettings
+from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from lira.config.study import Study
-
 
 TAKEN = ("online", "online_fixed", "offline", "offline_fixed", "global", "oracle", "coin", "member")
 """Names in a file of scores."""
 
 
-def check_study(study: "Study") -> None:
+def check_study(study: StudySettings) -> None:
     """Refuses a study whose parts do not fit together.
 
     Raises:
@@ -47,7 +43,7 @@ def check_study(study: "Study") -> None:
     _check_file_names(study)
 
 
-def _check_pretraining(study: "Study") -> None:
+def _check_pretraining(study: StudySettings) -> None:
     chosen = study.pretraining_recipe()
     if chosen.start != "scratch":
         raise ConfigError(f"pretraining.start: {chosen.start} is not allowed: fine-tuning starts from it, use scratch")
@@ -59,7 +55,7 @@ def untaken(place: str, name: str, taken: Sequence[str]) -> None:
         raise ConfigError(f"{place}: {name!r} is not allowed, it is there already: {', '.join(taken)}")
 
 
-def _check_membership(study: "Study") -> None:
+def _check_membership(study: StudySettings) -> None:
     """Whether leaving out any one model leaves every sample a model that holds it and one that does not."""
     models, fraction = study.shadow_models, study.member_fraction
     holding = int(fraction * models)
@@ -70,7 +66,7 @@ def _check_membership(study: "Study") -> None:
         )
 
 
-def _check_file_names(study: "Study") -> None:
+def _check_file_names(study: StudySettings) -> None:
     """Files join names by ``-``, and ``a-b`` with ``c`` must not be ``a`` with ``b-c``."""
     declared = study.datasets, study.architectures, study.regimes
     names = [sorted({*own, *(key.split("/")[part] for key in study.runs)}) for part, own in enumerate(declared)]
@@ -89,7 +85,7 @@ def _check_file_names(study: "Study") -> None:
             raise ConfigError(f"datasets.{dataset}: the name makes its file name that of another dataset: rename it")
 
 
-def _check_agreement(study: "Study", reference: str, variants: list[str]) -> None:
+def _check_agreement(study: StudySettings, reference: str, variants: list[str]) -> None:
     place = f"agreement.{reference}"
     for key in (reference, *variants):
         known("agreement", key, study.runs)
@@ -111,7 +107,7 @@ def _check_agreement(study: "Study", reference: str, variants: list[str]) -> Non
             )
 
 
-def _check_run(study: "Study", key: str, run: RunSettings) -> None:
+def _check_run(study: StudySettings, key: str, run: RunSettings) -> None:
     place = f"runs.{key}"
     if key.count("/") != 2:
         raise ConfigError(f"{place}: not of the form dataset/architecture/regime")
@@ -132,7 +128,7 @@ def _check_run(study: "Study", key: str, run: RunSettings) -> None:
     _check_cohort(study, place, study.architectures[architecture].family, chosen)
 
 
-def _check_samples(study: "Study", place: str, architecture: str, dataset: str, chosen: Recipe) -> None:
+def _check_samples(study: StudySettings, place: str, architecture: str, dataset: str, chosen: Recipe) -> None:
     """Whether network, augmentations and views take what the dataset holds."""
     samples, network = study.datasets[dataset].holds, study.architectures[architecture]
     takes = FAMILIES.get(network.family, samples)
@@ -163,7 +159,7 @@ def _check_start(place: str, dataset: str, prepared: Dataset, family: str, chose
         raise ConfigError(f"{place}.start: pretrained needs an architecture of family timm, not {family}")
 
 
-def _check_public_start(study: "Study", key: str, chosen: Recipe) -> None:
+def _check_public_start(study: StudySettings, key: str, chosen: Recipe) -> None:
     """Whether what a run is fine-tuned from can be trained on its data, and fits."""
     dataset, architecture, _ = key.split("/")
     pretraining, family = study.pretraining_recipe(), study.architectures[architecture].family
@@ -188,7 +184,7 @@ def _check_test_set(place: str, dataset: str, prepared: Dataset, chosen: Recipe)
         )
 
 
-def _check_cohort(study: "Study", place: str, family: str, chosen: Recipe) -> None:
+def _check_cohort(study: StudySettings, place: str, family: str, chosen: Recipe) -> None:
     if chosen.cohort > 1 and family not in IN_COHORTS:
         raise ConfigError(
             f"{place}.cohort: {chosen.cohort} is not allowed for {family}, whose models train alone: use 1"
@@ -197,7 +193,7 @@ def _check_cohort(study: "Study", place: str, family: str, chosen: Recipe) -> No
         raise ConfigError(f"shard_size: {study.shard_size} is not a multiple of {place}'s cohort of {chosen.cohort}")
 
 
-def _check_import(study: "Study", key: str, run: RunSettings) -> None:
+def _check_import(study: StudySettings, key: str, run: RunSettings) -> None:
     place = f"runs.{key}"
     for name in key.split("/"):
         if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME:

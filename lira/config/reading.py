@@ -1,4 +1,4 @@
-"""From a study file to a :class:`~lira.config.study.Study`, and from the models to the documentation."""
+"""From a study file to a :class:`~lira.config.study.StudySettings`, and from the models to the documentation."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,9 +7,10 @@ from typing import Any
 
 import yaml
 
+from lira.config.checks import check_study
 from lira.config.messages import checked, short
 from lira.config.sections import Architecture, Dataset, Margins, Recipe, Settings
-from lira.config.study import Study
+from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
 
 UNREADABLE = (yaml.YAMLError, RecursionError, ValueError, LookupError, TypeError, AttributeError)
@@ -49,7 +50,7 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     return content
 
 
-def load_study(settings: Mapping[str, Any]) -> Study:
+def load_study(settings: Mapping[str, Any]) -> StudySettings:
     """Checks study settings and fills in the defaults.
 
     Args:
@@ -60,7 +61,9 @@ def load_study(settings: Mapping[str, Any]) -> Study:
         ConfigError: one line: the key, the value, what is allowed.
     """
     parsed = {key: value if key == "study" else _parsed(key, value) for key, value in settings.items()}
-    return checked("", Study, parsed)
+    study = checked("", StudySettings, parsed)
+    check_study(study)
+    return study
 
 
 def _parsed(key: str, value: Any) -> Any:
@@ -77,14 +80,14 @@ def _said(error: Exception) -> str:
 
 def schema() -> str:
     """JSON schema of a study file; regimes, runs and pretraining take the keys of ``Recipe``."""
-    whole = Study.model_json_schema()
+    whole = StudySettings.model_json_schema()
     whole["$defs"]["Recipe"] = Recipe.model_json_schema()
     return json.dumps(whole, indent=2)
 
 
 def commented_defaults() -> Iterator[str]:
     """Lines of a YAML text with every key, its default and what it means, section by section."""
-    for section in (Study, Dataset, Architecture, Recipe, Margins):
+    for section in (StudySettings, Dataset, Architecture, Recipe, Margins):
         yield f"# {section.__name__}: {section.__doc__}"
         for name, field in section.model_fields.items():
             value = "(required)" if field.is_required() else json.dumps(_plain(field.default))

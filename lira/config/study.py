@@ -2,10 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from lira.config.catalogue import FUNCTION, PROTOCOLS, RECIPE_VERSION
-from lira.config.checks import check_study
 from lira.config.messages import checked
 from lira.config.sections import (
     Architecture,
@@ -25,7 +24,7 @@ from lira.config.sections import (
 )
 
 
-class Study(Settings):
+class StudySettings(Settings):
     """A whole study."""
 
     study: Name = Field(description="Name of the study: results go to results/<study>/.")
@@ -74,11 +73,6 @@ class Study(Settings):
     transfer: list[str] = Field([], description="Runs of the scratch-against-transfer table, in order.")
     margins: Margins = Field(Margins(), description="What still agrees with a published number.")
     sample: Count = Field(21, description="Pool sample of the in/out figure.")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Study":
-        check_study(self)
-        return self
 
     def seeds_of(self, key: str) -> list[int]:
         """Seeds of a run, given as ``dataset/architecture/regime``."""

@@ -22,7 +22,7 @@ def gather_shadows(settings: dict[str, Any], run: dict[str, Any], shards: list[P
     """Writes φ, membership and utility of all M models of a run, block of samples by block.
 
     Args:
-        settings: From :meth:`lira.config.Study.training_settings`.
+        settings: From :meth:`lira.config.StudySettings.training_settings`.
         run: ``study``, ``dataset``, ``architecture``, ``regime``, ``seed``.
         shards: The run's shards, in any order.
         data: Prepared dataset, for the labels.

@@ -61,7 +61,7 @@ def train_shadows(
     bit.
 
     Args:
-        settings: From :meth:`lira.config.Study.training_settings`.
+        settings: From :meth:`lira.config.StudySettings.training_settings`.
         run: ``study``, ``dataset``, ``architecture``, ``regime``, ``seed``.
         data: Prepared dataset.
         first: First model, a multiple of the cohort.
@@ -317,7 +317,7 @@ def pretrain_model(
     The best epoch is chosen on the public part too, so that neither pool nor test set has a say.
 
     Args:
-        settings: From :meth:`lira.config.Study.pretraining_settings`.
+        settings: From :meth:`lira.config.StudySettings.pretraining_settings`.
         data: Prepared dataset with a public part.
         output: State file to write.
         device: ``cpu`` or ``cuda``.

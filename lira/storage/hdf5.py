@@ -284,7 +284,7 @@ def origin(settings: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
     """What the models of a run depend on but the data, as attributes of their files.
 
     Args:
-        settings: From :meth:`lira.config.Study.training_settings`.
+        settings: From :meth:`lira.config.StudySettings.training_settings`.
         run: ``study``, ``dataset``, ``architecture``, ``regime``, ``seed``.
     """
     names = ("recipe", "recipe_version", "shadow_models", "member_fraction", "membership_draws")

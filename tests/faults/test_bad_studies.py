@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import campaign, outcome
 
-from lira.config import Study, load_study, read_yaml
+from lira.config import StudySettings, load_study, read_yaml
 from lira.core.errors import LiraError
 from lira.cost import shards
 
@@ -41,7 +41,7 @@ def smoke(request):
     return study | {"protocol": "artifact", "member_fraction": 0.5, "device": "cpu", "jobs_per_gpu": 1}
 
 
-def described(study: Study) -> None:
+def described(study: StudySettings) -> None:
     """Everything that rules ask of a study, as they pass it on."""
     study.views(), study.model_dump_json()
     for key, run in study.runs.items():
@@ -71,7 +71,7 @@ def at(study, path):
 
 def check(study) -> str:
     """How a study ends: what is wrong in it is named by its section."""
-    sections = tuple(str(LiraError(form(key))) for key in [*Study.model_fields, *study] for form in (str, repr))
+    sections = tuple(str(LiraError(form(key))) for key in [*StudySettings.model_fields, *study] for form in (str, repr))
     said = outcome(lambda: described(load_study(study)), places=sections)
     assert said or study["study"], study
     return said
@@ -168,9 +168,9 @@ def test_broken_values_on_the_command_line(smoke, examples):
     """As ``--config KEY=TEXT`` hands them over: text that is read as YAML."""
 
     @campaign(examples)
-    @given(st.sampled_from(list(Study.model_fields)), st.text(max_size=30) | VALUES.map(str))
+    @given(st.sampled_from(list(StudySettings.model_fields)), st.text(max_size=30) | VALUES.map(str))
     def run(key, text):
-        outcome(lambda: described(load_study(smoke | {key: text})), places=(key, *Study.model_fields))
+        outcome(lambda: described(load_study(smoke | {key: text})), places=(key, *StudySettings.model_fields))
 
     run()
 
