@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plain
 import pytest
-from conftest import stopwatch
+from measuring import stopwatch
 
 from lira.evaluation.agreement import measure_agreement
 from lira.evaluation.ranks import TOP_PERCENTS, measure_ranks, vulnerability

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import plain
 import pytest
-from conftest import Size, stopwatch, write_run
+from measuring import Size, stopwatch, write_run
 
 from lira.attacks.lira import score_file
 from lira.storage import hdf5

@@ -2,7 +2,7 @@
 
 import numpy as np
 import plain
-from conftest import stopwatch
+from measuring import stopwatch
 
 from lira.attacks.lira import ATTACKS
 from lira.evaluation.bootstrap import Draws, resample_rates

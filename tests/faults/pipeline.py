@@ -11,6 +11,8 @@ import numpy as np
 import psutil
 import yaml
 
+from lira.core import preemption
+
 RUN = ("runs", "digits", "fcn", "baseline", "seed0")
 SHARD = (*RUN, "shards", "0-3.h5")
 STUDY = {
@@ -134,3 +136,11 @@ class Pipeline:
         return [
             path for path in self.path().rglob("*") if path.name.startswith(".") or path.suffix in (".part", ".parts")
         ]
+
+
+def run_step(step, log, *arguments, **options):
+    """What the command line does for a step, in a process that has imported its libraries already."""
+    with log.open("a") as file:
+        os.dup2(file.fileno(), 2)
+    with preemption.listening():
+        step(*arguments, **options)

@@ -12,7 +12,7 @@ from itertools import cycle
 import psutil
 import pytest
 import torch
-from pipeline import RUN, SHARD, STUDY, TABLE, Pipeline, assert_same, wait_for
+from pipeline import RUN, SHARD, STUDY, TABLE, Pipeline, assert_same, run_step, wait_for
 
 from lira.config import load_study
 from lira.core import preemption
@@ -22,14 +22,6 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["lira.shadows.jobs"])
 AGAIN = "goes on, bit for bit"
 SAME = "the next run completes it"
-
-
-def _train(step, log, *arguments, **options):
-    """What the command line does for a step, in a process that has imported its libraries already."""
-    with log.open("a") as file:
-        os.dup2(file.fileno(), 2)
-    with preemption.listening():
-        step(*arguments, **options)
 
 
 def _import_once():
@@ -52,7 +44,7 @@ class Job:
 
     def start(self, checkpoint_seconds):
         options = {"checkpoint_seconds": checkpoint_seconds}
-        process = FORKS.Process(target=_train, args=(train_shadows, self.log, *self.arguments), kwargs=options)
+        process = FORKS.Process(target=run_step, args=(train_shadows, self.log, *self.arguments), kwargs=options)
         process.start()
         return process
 
@@ -140,7 +132,7 @@ def test_pretraining_at_random_moments(request, tmp_path, rng, found, number, tr
     arguments = settings, next(pipeline.path("data").glob("*.h5")), output
 
     def start():
-        process = FORKS.Process(target=_train, args=(pretrain_model, log, *arguments))
+        process = FORKS.Process(target=run_step, args=(pretrain_model, log, *arguments))
         process.start()
         return process, time.monotonic()
 

@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import h5py
+import numpy as np
 import yaml
 from cluster import Cluster
 
@@ -96,6 +98,10 @@ class Checkout:
         here = [job for job in self.cluster.jobs() if job["WorkDir"] == str(self.folder)]
         return [job for job in here if job["Comment"].startswith("rule_train_shadows")]
 
+    def states(self) -> list[str]:
+        """Of the training jobs."""
+        return [job["JobState"] for job in self.jobs()]
+
     def wait_until(self, ready, process: subprocess.Popen, seconds: float = 300):
         deadline = time.monotonic() + seconds
         while not ready():
@@ -110,3 +116,10 @@ class Checkout:
 def _interruptible():
     """SIGINT counts also where the tests run in the background of a shell, which makes their children ignore it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def assert_same_models(one, two):
+    for first in SHARDS:
+        with h5py.File(one.shard(first)) as a, h5py.File(two.shard(first)) as b:
+            for name in ("phi", "member", "utility/train_loss", "utility/test_accuracy"):
+                np.testing.assert_array_equal(a[name][:], b[name][:])

@@ -3,24 +3,11 @@
 import shutil
 import time
 
-import h5py
-import numpy as np
 import pytest
 import torch
-from checkout import SHARDS
+from checkout import SHARDS, assert_same_models
 
 GPU = ("--set-resources", "train_shadows:gpu=1", "--")
-
-
-def assert_same_models(one, two):
-    for first in SHARDS:
-        with h5py.File(one.shard(first)) as a, h5py.File(two.shard(first)) as b:
-            for name in ("phi", "member", "utility/train_loss", "utility/test_accuracy"):
-                np.testing.assert_array_equal(a[name][:], b[name][:])
-
-
-def states(checkout):
-    return [job["JobState"] for job in checkout.jobs()]
 
 
 def log(checkout, first):
@@ -33,12 +20,12 @@ def test_two_gpu_jobs_queue_for_one_gpu_and_outlive_the_controller(own, undistur
     own.hold()
     process = own.submit(*GPU, *SHARDS.values())
     own.wait_until(own.kept, process)
-    assert states(own) == ["RUNNING", "PENDING"]
+    assert own.states() == ["RUNNING", "PENDING"]
     assert own.jobs()[1]["Reason"] == "Resources"
     own.cluster.stop_controller()
     time.sleep(1)
     own.cluster.start_controller()
-    assert states(own) == ["RUNNING", "PENDING"]
+    assert own.states() == ["RUNNING", "PENDING"]
     own.release()
     own.finish(process)
     first, second = own.jobs()
@@ -59,10 +46,10 @@ def test_a_job_past_its_time_limit_is_sent_again_with_more_and_goes_on(own, undi
     process = own.submit(SHARDS[0])
     own.wait_until(own.kept, process)
     own.cluster.call("scontrol", "update", f"JobId={own.jobs()[0]['JobId']}", "TimeLimit=1")
-    own.wait_until(lambda: states(own)[0] == "TIMEOUT", process, seconds=400)
+    own.wait_until(lambda: own.states()[0] == "TIMEOUT", process, seconds=400)
     own.release()
     own.finish(process)
-    assert states(own) == ["TIMEOUT", "COMPLETED"]
+    assert own.states() == ["TIMEOUT", "COMPLETED"]
     assert [job["TimeLimit"] for job in own.jobs()] == ["00:01:00", "08:00:00"]
     first, again = (int(job["MinMemoryNode"].removesuffix("M")) for job in own.jobs())
     assert again >= 2 * first
@@ -78,7 +65,7 @@ def test_a_cancelled_shard_is_sent_again_and_the_other_is_left_alone(own, undist
     own.cluster.call("scancel", own.jobs()[0]["JobId"])
     own.release()
     own.finish(process)
-    assert states(own) == ["CANCELLED", "COMPLETED", "COMPLETED"]
+    assert own.states() == ["CANCELLED", "COMPLETED", "COMPLETED"]
     cancelled, other, again = own.jobs()
     assert cancelled["Comment"] == again["Comment"] != other["Comment"]
     first = 0 if cancelled["Comment"].endswith("0_1") else 2
@@ -94,10 +81,10 @@ def test_an_interrupted_study_cancels_its_jobs_and_repeats_nothing_that_is_finis
     process = own.submit(*SHARDS.values())
     own.wait_until(own.kept, process)
     assert own.interrupt(process) != 0
-    assert states(own) == ["COMPLETED", "CANCELLED"]
+    assert own.states() == ["COMPLETED", "CANCELLED"]
     own.release()
     own.finish(own.submit(*SHARDS.values()))
-    assert states(own) == ["COMPLETED", "CANCELLED", "COMPLETED"]
+    assert own.states() == ["COMPLETED", "CANCELLED", "COMPLETED"]
     assert own.shard(0).stat().st_mtime_ns == finished
     assert "models 2-2: already trained" in log(own, 2)
     assert_same_models(own, undisturbed)
@@ -116,7 +103,7 @@ def test_a_request_that_no_partition_can_serve_ends_at_once_with_the_reason(own,
     assert process.wait(300) != 0
     assert reason in own.output()
     assert "Stopped. What failed is said above" in own.output()
-    assert set(states(own)) <= {"FAILED"} and not own.seen()
+    assert set(own.states()) <= {"FAILED"} and not own.seen()
 
 
 def test_a_gpu_study_on_a_node_without_one_ends_with_one_sentence(own):

@@ -5,8 +5,7 @@ import time
 
 import h5py
 import pytest
-from checkout import OWN, SHARDS
-from test_jobs import assert_same_models, states
+from checkout import OWN, SHARDS, assert_same_models
 
 EPOCHS, BATCH = (OWN["regimes"]["baseline"][name] for name in ("epochs", "batch_size"))
 
@@ -51,9 +50,9 @@ def assert_nothing_was_lost(own, undisturbed, trained):
 def test_a_job_preempted_with_a_grace_time_ends_by_itself_and_is_sent_again(own, undisturbed, mode):
     """SLURM sends SIGTERM to the job's steps; what it does after the grace time does not matter."""
     process, trained = preempt(own, mode, grace=60)
-    assert states(own)[0] == "FAILED"
+    assert own.states()[0] == "FAILED"
     own.finish(process)
-    assert states(own) == ["FAILED", "COMPLETED"] and "exit status 75" in own.output()
+    assert own.states() == ["FAILED", "COMPLETED"] and "exit status 75" in own.output()
     assert_nothing_was_lost(own, undisturbed, trained)
 
 
@@ -63,11 +62,11 @@ def test_a_job_preempted_without_a_grace_time_goes_on_once_it_is_requeued(own, u
     """KillWait is the grace then. Snakemake waits for a requeueing, by hand where the partition does not do it."""
     process, trained = preempt(own, mode, grace=0)
     if mode == "CANCEL":
-        assert states(own) == ["PREEMPTED"]
+        assert own.states() == ["PREEMPTED"]
         own.wait_until(lambda: "We leave it to SLURM to resume your job(s)" in own.output(), process)
         own.cluster.call("scontrol", "requeue", own.jobs()[0]["JobId"])
     else:
-        assert states(own) == ["PENDING"]
+        assert own.states() == ["PENDING"]
     own.finish(process)
     assert [(job["JobState"], job["Restarts"]) for job in own.jobs()] == [("COMPLETED", "1")]
     assert_nothing_was_lost(own, undisturbed, trained)
@@ -80,12 +79,12 @@ def test_after_snakemake_was_killed_its_job_ends_by_itself_and_the_study_goes_on
     own.wait_until(own.kept, process)
     process.kill()
     process.wait(60)
-    assert states(own) == ["RUNNING"]
+    assert own.states() == ["RUNNING"]
     locked = own.submit(*SHARDS.values())
     assert locked.wait(300) != 0 and "Directory cannot be locked" in own.output()
     own.release()
-    wait_for(lambda: states(own)[0] == "COMPLETED")
+    wait_for(lambda: own.states()[0] == "COMPLETED")
     own.finish(own.submit("--unlock"))
     own.finish(own.submit(*SHARDS.values()))
-    assert states(own)[0] == "COMPLETED"
+    assert own.states()[0] == "COMPLETED"
     assert_same_models(own, undisturbed)

@@ -1,9 +1,8 @@
 """Memory of the steps against the bounds of docs/limits.md."""
 
-import importlib.util
-import sys
 import tracemalloc
 
+import memory
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -20,11 +19,7 @@ ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global", "own"
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("size", [(32, 4000, 18), (128, 16_000, 18)])
-def test_no_step_takes_more_than_its_bound(request, tmp_path, monkeypatch, size):
-    path = request.config.rootpath / "benchmarks" / "memory.py"
-    spec = importlib.util.spec_from_file_location("benchmark_of_memory", path)
-    sys.modules[spec.name] = memory = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(memory)
+def test_no_step_takes_more_than_its_bound(tmp_path, monkeypatch, size):
     monkeypatch.chdir(tmp_path)
     memory.make(tmp_path, *size)
     for name in memory.STEPS:

@@ -1,55 +1,46 @@
 """The model of a cluster against closed forms, and the paper's graph against what is promised of it."""
 
 import re
-import sys
 
 import numpy as np
 import pytest
+import scale
 
 
-@pytest.fixture(scope="module")
-def scale(request):
-    sys.path.insert(0, str(request.config.rootpath / "benchmarks"))
-    import scale
-
-    yield scale
-    sys.path.pop(0)
-
-
-def shards(scale, number, seconds=3600.0):
+def shards(number, seconds=3600.0):
     return {f"shard{index}": scale.Job(seconds, gpu=True) for index in range(number)}
 
 
-def calm(scale, gpus, **changes):
+def calm(gpus, **changes):
     return scale.Cluster(gpus, **{"queue_seconds": 0, "failures_per_hour": 0, "notice_seconds": 0} | changes)
 
 
 @pytest.mark.parametrize(("gpus", "rounds"), [(1, 7), (3, 3), (7, 1), (20, 1)])
-def test_without_failures_jobs_run_in_rounds(scale, gpus, rounds):
-    outcome = scale.simulate(shards(scale, 7), calm(scale, gpus))
+def test_without_failures_jobs_run_in_rounds(gpus, rounds):
+    outcome = scale.simulate(shards(7), calm(gpus))
     assert outcome.seconds == rounds * (3600 + scale.START_SECONDS)
     assert (outcome.sent, outcome.deaths, outcome.lost) == (7, 0, 7 * scale.START_SECONDS)
 
 
-def test_fewer_jobs_than_gpus_may_be_sent_at_once(scale):
-    outcome = scale.simulate(shards(scale, 8), calm(scale, 64, sent_at_once=2))
+def test_fewer_jobs_than_gpus_may_be_sent_at_once():
+    outcome = scale.simulate(shards(8), calm(64, sent_at_once=2))
     assert outcome.seconds == 4 * (3600 + scale.START_SECONDS)
 
 
-def test_what_needs_other_jobs_comes_after_them_and_local_steps_are_not_sent(scale):
-    jobs = shards(scale, 2) | {
+def test_what_needs_other_jobs_comes_after_them_and_local_steps_are_not_sent():
+    jobs = shards(2) | {
         "attack": scale.Job(100.0, needs={"shard0", "shard1"}),
         "table": scale.Job(10.0, needs={"attack"}, local=True),
     }
-    outcome = scale.simulate(jobs, calm(scale, 1, notice_seconds=5))
+    outcome = scale.simulate(jobs, calm(1, notice_seconds=5))
     assert outcome.seconds == 2 * 3600 + 100 + 3 * (scale.START_SECONDS) + 2 * 5 + 10
     assert outcome.sent == 3
 
 
-def test_deaths_and_what_they_cost_are_as_the_rate_says(scale):
+def test_deaths_and_what_they_cost_are_as_the_rate_says():
     """Hours of one GPU: deaths are Poisson; each costs the start and, on average, half the time between checkpoints."""
-    cluster = calm(scale, 1, failures_per_hour=0.5, checkpoint_seconds=300)
-    plays = [scale.simulate(shards(scale, 50), cluster, seed) for seed in range(40)]
+    cluster = calm(1, failures_per_hour=0.5, checkpoint_seconds=300)
+    plays = [scale.simulate(shards(50), cluster, seed) for seed in range(40)]
     deaths, lost, hours = (
         np.array([value(play) for play in plays])
         for value in (lambda play: play.deaths, lambda play: play.lost, lambda play: play.seconds / 3600)
@@ -60,18 +51,18 @@ def test_deaths_and_what_they_cost_are_as_the_rate_says(scale):
     np.testing.assert_allclose(hours * 3600, 50 * 3600 + lost)
 
 
-def test_queue_waits_have_the_stated_mean(scale):
-    outcome = scale.simulate(shards(scale, 2000, 0.0), calm(scale, 2000, queue_seconds=600, sent_at_once=1))
+def test_queue_waits_have_the_stated_mean():
+    outcome = scale.simulate(shards(2000, 0.0), calm(2000, queue_seconds=600, sent_at_once=1))
     assert outcome.seconds / 2000 - scale.START_SECONDS == pytest.approx(600, rel=0.1)
 
 
 @pytest.fixture(scope="module")
-def paper(request, scale):
+def paper(request):
     return scale.planned(request.config.rootpath / "studies" / "paper.yaml")
 
 
 @pytest.mark.parametrize("document", ["cluster.md", "scale.md"])
-def test_the_papers_study_leaves_as_many_files_as_is_documented_and_fewer_than_10000(request, scale, paper, document):
+def test_the_papers_study_leaves_as_many_files_as_is_documented_and_fewer_than_10000(request, paper, document):
     """Outputs, logs, records of time and memory, and Snakemake's own record of each output."""
     text = (request.config.rootpath / "docs" / document).read_text()
     (stated,) = re.findall(r"([\d,]+) files[;:]", text)
@@ -79,7 +70,7 @@ def test_the_papers_study_leaves_as_many_files_as_is_documented_and_fewer_than_1
     assert int(stated.replace(",", "")) == pytest.approx(scale.files(paper), rel=0.01)
 
 
-def test_the_papers_jobs_are_its_shards_its_attacks_and_little_else(request, scale, paper):
+def test_the_papers_jobs_are_its_shards_its_attacks_and_little_else(request, paper):
     from lira.config import load_study, read_yaml
     from lira.cost import shards as planned_shards
 
