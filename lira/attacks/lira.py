@@ -29,7 +29,7 @@ from lira.attacks.order_statistics import SMALLEST_SPREAD
 from lira.core.errors import ConfigError, DataError
 from lira.core.plugins import load_function
 from lira.core.threads import cores
-from lira.core.validation import NONFINITE, Nonfinite, booleans, choice, numbers
+from lira.core.validation import NONFINITE, Nonfinite, allowed, check_array, check_booleans, check_choice, quoted
 from lira.storage import hdf5
 
 ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
@@ -56,9 +56,9 @@ class Definition:
     def __post_init__(self):
         """Refuses values that mean nothing."""
         if not isinstance(self.cut, bool):
-            raise ConfigError(f"cut is {self.cut!r}: allowed are True and False")
-        choice("fixed_spread", self.fixed_spread, ("in", "own"))
-        choice("offline", self.offline, ("two-sided", "one-sided"))
+            raise ConfigError(f"cut is {quoted(self.cut)}: {allowed([True, False])}")
+        check_choice(self.fixed_spread, "fixed_spread", ("in", "own"))
+        check_choice(self.offline, "offline", ("two-sided", "one-sided"))
 
 
 PUBLISHED = Definition()
@@ -90,7 +90,7 @@ def leave_one_out(
             sample without an IN or OUT score.
         ConfigError: an unknown attack, definition or ``nonfinite``.
     """
-    phi, member = _checked(phi, member, attacks, definition, nonfinite)
+    phi, member = _check_arguments(phi, member, attacks, definition, nonfinite)
     scores = {attack: np.empty(member.shape) for attack in attacks}
     if nonfinite == "official" and (_lacking(member, attacks) or not usable(phi).all()):
         _each_held_out(phi, member, scores, definition, nonfinite)
@@ -124,9 +124,9 @@ def held_out(
     Raises:
         DataError, ConfigError: as :func:`leave_one_out`, or targets that are not model indices.
     """
-    phi, member = _checked(phi, member, attacks, definition, nonfinite)
+    phi, member = _check_arguments(phi, member, attacks, definition, nonfinite)
     if nonfinite == "error":
-        _refuse_unusable(usable(phi))
+        _check_usable(usable(phi))
     targets = np.asarray(targets)
     if targets.ndim != 1 or not np.isin(targets, np.arange(len(phi))).all():
         raise DataError(f"targets are {targets.tolist()}: allowed are model indices from 0 to {len(phi) - 1}")
@@ -184,12 +184,13 @@ def score_file(
 
 def _own_scores(function: str, phi: np.ndarray, member: np.ndarray) -> np.ndarray:
     given = load_function(function)(phi, member.copy())
+    needed = f"{function} must return a score, not NaN, of each of {member.shape} models and samples"
     try:
-        scores = np.empty(()) if np.ma.isMaskedArray(given) else np.asarray(given)
-    except (ValueError, TypeError, RuntimeError):  # ragged, or an array of another library
-        scores = np.empty(())
-    if scores.shape != member.shape or scores.dtype.kind not in "biuf" or np.isnan(scores).any():
-        raise DataError(f"{function} must return a score, not NaN, of each of {member.shape} models and samples")
+        scores = check_array(given, "what it returned")
+    except DataError as error:
+        raise DataError(f"{needed}: {error}") from error
+    if scores.shape != member.shape or np.isnan(scores).any():
+        raise DataError(needed)
     return scores.astype(np.float64)
 
 
@@ -197,7 +198,7 @@ def _leave_one_out(phi: Any, member: np.ndarray, scores: Mapping, definition: De
     if lacking := _lacking(member, scores):
         raise DataError(lacking)
     if definition == PUBLISHED:
-        _refuse_unusable(score_all(phi, member, scores))
+        _check_usable(score_all(phi, member, scores))
     else:
         rows = {attack: np.empty(member.shape) for attack in scores}  # a file has its chunks across all targets
         _each_held_out(phi[:], member, rows, definition, "error")
@@ -284,15 +285,15 @@ def _log_density(x: np.ndarray, centre: np.ndarray, spread: np.ndarray | float) 
     return -(((x - centre) / spread) ** 2) / 2 - np.log(spread) - np.log(2 * np.pi) / 2
 
 
-def _checked(
+def _check_arguments(
     phi, member, attacks: Sequence[str], definition: Definition, nonfinite: Nonfinite
 ) -> tuple[np.ndarray, np.ndarray]:
-    if unknown := [attack for attack in attacks if attack not in ATTACKS]:
-        raise ConfigError(f"attack {unknown[0]!r} is unknown: allowed are {', '.join(ATTACKS)}")
+    for attack in attacks:
+        check_choice(attack, "attack", ATTACKS)
     if not isinstance(definition, Definition):
-        raise ConfigError(f"definition is {definition!r}: a Definition is needed")
-    choice("nonfinite", nonfinite, NONFINITE)
-    phi, member = numbers(phi, "phi"), booleans(member, "member")
+        raise ConfigError(f"definition is {quoted(definition)}: allowed is a Definition")
+    check_choice(nonfinite, "nonfinite", NONFINITE)
+    phi, member = check_array(phi, "phi"), check_booleans(member, "member")
     if phi.ndim != 3 or member.shape != phi.shape[:2]:
         raise DataError(f"phi {phi.shape} must be [models, samples, views] and member {member.shape} [models, samples]")
     for size, of in zip(phi.shape[::2], ("models", "views"), strict=True):
@@ -301,7 +302,7 @@ def _checked(
     return phi, member
 
 
-def _refuse_unusable(usable_models: Bool[np.ndarray, " model"]) -> None:
+def _check_usable(usable_models: Bool[np.ndarray, " model"]) -> None:
     if not usable_models.all():
         bad = ", ".join(str(model) for model in np.flatnonzero(~usable_models))
         raise DataError(

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Shaped, UInt8
 
 from lira.config.sections import MOST
 from lira.core.errors import DataError
-from lira.core.validation import numbers
+from lira.core.validation import check_array
 
 CHANNELS = (1, 3)
 
@@ -132,7 +132,7 @@ def _pictures(x: Any, place: str) -> np.ndarray | Sequence[np.ndarray]:
 def _indices(given: Any, place: str, samples: int) -> Int[np.ndarray, " index"] | None:
     if given is None:
         return None
-    found = numbers(given, place)
+    found = check_array(given, place)
     if found.size and (found.ndim != 1 or found.dtype.kind not in "iu" or found.min() < 0 or found.max() >= samples):
         raise DataError(f"{place} has other values than indices of samples, from 0 to {samples - 1}")
     if len(np.unique(found)) < found.size:
@@ -143,7 +143,7 @@ def _indices(given: Any, place: str, samples: int) -> Int[np.ndarray, " index"] 
 def _per_channel(given: Any, place: str, width: int) -> Float[np.ndarray, " channel"] | None:
     if given is None:
         return None
-    found = numbers(given, place)
+    found = check_array(given, place)
     if found.shape != (width,) or not np.isfinite(found).all():
         raise DataError(f"{place} is {found.tolist()!r:.60}: {width} finite numbers are needed, as x has {width}")
     return found.astype(np.float64)
@@ -164,7 +164,7 @@ def images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height width
     Raises:
         DataError: no images of uint8.
     """
-    x = numbers(x, place)
+    x = check_array(x, place)
     if x.dtype != np.uint8:
         raise DataError(f"{place} is {x.dtype}: images are uint8, from 0 to 255")
     if x.ndim in (3, 4) and 0 in x.shape[1:]:
@@ -184,7 +184,7 @@ def table(x: Any, place: str) -> Shaped[np.ndarray, "sample feature"]:
     Raises:
         DataError: no such table.
     """
-    x = numbers(x, place)
+    x = check_array(x, place)
     if x.ndim != 2 or not x.shape[1]:
         raise DataError(f"{place} is {list(x.shape)}: tabular data is [N, features]")
     return x
@@ -196,7 +196,7 @@ def labels(y: Any, place: str, x: Sequence) -> Int[np.ndarray, " sample"]:
     Raises:
         DataError: of another length, or not whole numbers.
     """
-    y = numbers(y, place)
+    y = check_array(y, place)
     if y.ndim != 1 or len(y) != len(x):
         raise DataError(f"{place} is {list(y.shape)}: one label for each of the {len(x)} samples is needed")
     whole = np.asarray(y, np.float64)
@@ -206,7 +206,7 @@ def labels(y: Any, place: str, x: Sequence) -> Int[np.ndarray, " sample"]:
 
 
 def _number(value: Any, place: str) -> float:
-    value = numbers(value, place)
+    value = check_array(value, place)
     if value.size != 1 or not 0 < value.item() < np.inf:
         raise DataError(f"{place} is {value.tolist()!r:.50}: one number above 0 is needed")
     return float(value.item())

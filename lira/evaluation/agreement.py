@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from lira.config.catalogue import MOST_RUNS
 from lira.core.errors import DataError
-from lira.core.validation import booleans, whole
+from lira.core.validation import check_booleans, check_whole
 from lira.evaluation.detections import SUPPORTS, support_qualified
 from lira.storage import hdf5
 from lira.storage.provenance import differences
@@ -48,8 +48,8 @@ def set_agreement(sets: Bool[np.ndarray, "run sample"], k: int) -> Agreement:
         DataError: not a [runs, samples] array of truth values, or too many runs to combine.
         ConfigError: ``k`` is no whole number of at least 1.
     """
-    whole("k", k, 1)
-    sets = booleans(sets, "sets", "runs", "samples")
+    check_whole(k, "k", 1)
+    sets = check_booleans(sets, "sets", "runs", "samples")
     table = _overlaps(sets)
     return _averages(table, np.arange(len(table.union)), [min(k, len(sets) + 1)]).at(0)
 
@@ -75,11 +75,11 @@ def scenarios(
     Raises:
         DataError: sets of different pools, not a label for each variant, or as :func:`set_agreement`.
     """
-    reference, same = booleans(reference, "reference", "runs", "samples"), len(reference)
+    reference, same = check_booleans(reference, "reference", "runs", "samples"), len(reference)
     if len(labels) != len(variants):
         raise DataError(f"{len(variants)} variants have {len(labels)} labels: each variant needs one")
     if len(variants):
-        variants = booleans(variants, "variants", "runs", "samples")
+        variants = check_booleans(variants, "variants", "runs", "samples")
         if variants.shape[1] != reference.shape[1]:
             raise DataError(f"reference {reference.shape} and variants {variants.shape} must be of the same samples")
     table = _overlaps(np.concatenate([reference, variants]) if len(variants) else reference)

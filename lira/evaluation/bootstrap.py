@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from lira.core.errors import ConfigError, DataError
+from lira.core.errors import DataError
 from lira.core.threads import cores
-from lira.core.validation import fractions, numbers, scored, whole
+from lira.core.validation import check_array, check_choice, check_fractions, check_not_nan, check_scores, check_whole
 from lira.evaluation.roc import LARGEST
 
 LEVEL = 0.95
@@ -39,7 +39,7 @@ def clopper_pearson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
     from scipy.special import betaincinv
 
     given = {"successes": successes, "trials": trials}
-    successes, trials = (numbers(counts, name).astype(np.float64) for name, counts in given.items())
+    successes, trials = (check_array(counts, name).astype(np.float64) for name, counts in given.items())
     if successes.shape != trials.shape:
         raise DataError(f"successes {successes.shape} and trials {trials.shape} must be of one shape")
     if not ((successes >= 0) & (successes <= trials) & np.isfinite(trials)).all():
@@ -64,7 +64,7 @@ class Draws(NamedTuple):
             ConfigError: what is no count.
         """
         for name, value in (("samples", samples), ("targets", targets), ("draws", draws), ("seed", seed)):
-            whole(name, value, 0)
+            check_whole(value, name, 0)
         generator = np.random.default_rng(seed)
         return cls(_resample(samples, draws, generator), _resample(targets, draws, generator))
 
@@ -116,10 +116,10 @@ def resample_rates(
         DataError: shapes that do not match, NaN scores, or membership that is neither 0 nor 1.
         ConfigError: FPRs that are not a list of fractions, each once, or ``shadow`` that are none of them.
     """
-    scores, member = _checked(scores, member, draws)
-    fractions("fpr", fprs, "a false positive rate")
-    if others := set(shadow) - set(fprs):
-        raise ConfigError(f"shadow has {min(others)}: it is none of the fprs")
+    scores, member = _check_drawn(scores, member, draws)
+    check_fractions(fprs, "fpr", "a false positive rate")
+    for fpr in shadow:
+        check_choice(fpr, "shadow", fprs)
     shape = (len(scores), draws.samples.shape[1])
     own, above = ({fpr: Rates(np.empty(shape), np.empty(shape)) for fpr in of} for of in (fprs, shadow))
     chosen = {fpr: np.empty(shape) for fpr in fprs}
@@ -178,7 +178,7 @@ def resample_auc(
         DataError: shapes that do not match, NaN scores, membership that is neither 0 nor 1, or a target without
             members or non-members.
     """
-    scores, member = _checked(scores, member, draws)
+    scores, member = _check_drawn(scores, member, draws)
     if (lone := member.all(axis=1) | ~member.any(axis=1)).any():
         raise DataError(f"target {lone.argmax()} has only members or only non-members, so it has no ROC: leave it out")
     times = draws.samples.astype(np.float32)
@@ -202,12 +202,11 @@ def resample_auc(
     return inside + outside - auc[:, None]
 
 
-def _checked(scores, member, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
-    scores, member = scored(scores, member)
+def _check_drawn(scores, member, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+    scores, member = check_scores(scores, member)
     if len(draws.samples) != scores.shape[1]:
         raise DataError(f"draws are of {len(draws.samples)} samples, scores of {scores.shape[1]}")
-    if (missing := np.isnan(scores).any(axis=1)).any():
-        raise DataError(f"scores of target {missing.argmax()} are NaN: retrain or remove that model")
+    check_not_nan(scores)
     return scores, member
 
 

@@ -15,9 +15,17 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from lira.attacks.lira import ATTACKS
-from lira.core.errors import ConfigError, DataError, StoreError
+from lira.core.errors import DataError, StoreError
 from lira.core.threads import cores
-from lira.core.validation import Nonfinite, choice, fraction, fractions, numbers, scored, scored_by_attack
+from lira.core.validation import (
+    Nonfinite,
+    check_array,
+    check_choice,
+    check_fraction,
+    check_fractions,
+    check_scores,
+    check_scores_by_attack,
+)
 from lira.evaluation.bootstrap import clopper_pearson, medians_of_others
 from lira.evaluation.detections import count_detections
 from lira.evaluation.roc import Ordered, curve, flagged, summary
@@ -45,7 +53,7 @@ def resolution(fpr: float, negatives: float) -> Resolution:
     Raises:
         ConfigError: an FPR that is not a fraction.
     """
-    fraction("fpr", fpr, "a false positive rate")
+    check_fraction(fpr, "fpr", "a false positive rate")
     if negatives <= 0 or 1 / negatives > fpr:
         label = "TPR at 0 FP"
     else:
@@ -57,8 +65,8 @@ def shadow_thresholds(
     thresholds: Float[np.ndarray, " model"], centre: Literal["median", "mean"] = "median"
 ) -> Float[np.ndarray, " model"]:
     """For each model the median (or mean) of the *other* models' finite thresholds; inf where there is none."""
-    choice("centre", centre, ("median", "mean"))
-    thresholds = numbers(thresholds, "thresholds", "models").astype(np.float64)
+    check_choice(centre, "centre", ("median", "mean"))
+    thresholds = check_array(thresholds, "thresholds", "models").astype(np.float64)
     if centre == "median":
         return medians_of_others(np.where(np.isfinite(thresholds), thresholds, np.inf)[:, np.newaxis])[:, 0]
     others = np.broadcast_to(thresholds, (thresholds.size, thresholds.size))[~np.eye(thresholds.size, dtype=bool)]
@@ -75,10 +83,10 @@ def positive_predictive_value(tpr, fpr, prior):
         DataError: other values than numbers.
     """
     given = {"tpr": tpr, "fpr": fpr, "prior": prior}
-    tpr, fpr, prior = (numbers(part, name).astype(np.float64) for name, part in given.items())
+    tpr, fpr, prior = (check_array(part, name).astype(np.float64) for name, part in given.items())
     for name, part in zip(given, (tpr, fpr, prior), strict=True):
         if (wrong := (part < 0) | (part > 1)).any():
-            raise ConfigError(f"{name} is {part[wrong][0]}: it is a fraction from 0 to 1")
+            check_fraction(part[wrong][0], name)
     hits = prior * tpr
     flagged = hits + (1 - prior) * fpr
     return np.divide(hits, flagged, out=np.full(np.shape(flagged), np.nan), where=flagged != 0)[()]
@@ -99,7 +107,7 @@ def confusion(
     Raises:
         DataError: shapes that do not match, or other values than numbers.
     """
-    scores, member = scored(scores, member)
+    scores, member = check_scores(scores, member)
     verdicts = flagged(scores, thresholds)
     positives, inside = verdicts.sum(axis=1), member.sum(axis=1)
     tp = (verdicts & member).sum(axis=1)
@@ -135,14 +143,14 @@ def calibrate(
         DataError: no scores, shapes that do not match, NaN scores, or a target without members or non-members.
         ConfigError: FPRs or priors that are not a list of fractions, each once.
     """
-    fractions("fpr", fprs, "a false positive rate")
-    fractions("prior", priors, "the share of members")
-    member = scored_by_attack(scores, member)
+    check_fractions(fprs, "fpr", "a false positive rate")
+    check_fractions(priors, "prior", "a share of members")
+    member = check_scores_by_attack(scores, member)
     if not scores or not member.size:
         raise DataError(f"scores of {len(scores)} attacks and member {member.shape}: one or more of each are needed")
     frames = []
     for attack, values in scores.items():
-        values, _ = scored(values, member, of=f" of {attack}")
+        values, _ = check_scores(values, member, of=f" of {attack}")
         with ThreadPoolExecutor(cores()) as pool:
             targets = list(pool.map(partial(_order_target, attack, values, member, nonfinite), range(len(member))))
             auc = list(pool.map(partial(_auc, nonfinite=nonfinite), targets, values))
@@ -189,10 +197,10 @@ def sweep(
         DataError: as :func:`calibrate`.
         ConfigError: FPRs that are not a list of fractions, each once, or a prior that is none.
     """
-    fractions("fpr", fprs, "a false positive rate")
-    fraction("prior", prior, "the share of members")
-    member = scored_by_attack(scores, member)
-    scores = {attack: scored(values, member, of=f" of {attack}")[0] for attack, values in scores.items()}
+    check_fractions(fprs, "fpr", "a false positive rate")
+    check_fraction(prior, "prior", "a share of members")
+    member = check_scores_by_attack(scores, member)
+    scores = {attack: check_scores(values, member, of=f" of {attack}")[0] for attack, values in scores.items()}
     rows = []
     for target, holds in enumerate(member):
         for attack, values in scores.items():

@@ -15,7 +15,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from lira.attacks.lira import PUBLISHED, Definition, score_file
-from lira.core.validation import booleans, whole
+from lira.core.validation import check_booleans, check_whole
 from lira.evaluation.calibration import calibrate_file
 from lira.evaluation.ranks import GAPS, vulnerability
 from lira.storage import hdf5
@@ -24,19 +24,19 @@ from lira.storage.run import RUN_KEYS, with_run, write_csv
 
 def oracle(member: Bool[np.ndarray, "model sample"]) -> Float[np.ndarray, "model sample"]:
     """Scores that are membership itself."""
-    return booleans(member, "member").astype(np.float64)
+    return check_booleans(member, "member").astype(np.float64)
 
 
 def coin(member: Bool[np.ndarray, "model sample"], seed: int | Sequence[int] = 0) -> Float[np.ndarray, "model sample"]:
     """Scores that do not depend on membership: uniform draws."""
-    return np.random.default_rng(seed).random(booleans(member, "member").shape)
+    return np.random.default_rng(seed).random(check_booleans(member, "member").shape)
 
 
 def permuted_membership(
     member: Bool[np.ndarray, "model sample"], seed: int | Sequence[int] = 0
 ) -> Bool[np.ndarray, "model sample"]:
     """Membership with the models of each sample permuted, so that each stays a member of as many."""
-    return np.random.default_rng(seed).permuted(booleans(member, "member", "models", "samples"), axis=0)
+    return np.random.default_rng(seed).permuted(check_booleans(member, "member", "models", "samples"), axis=0)
 
 
 def gaussian_world(
@@ -50,7 +50,7 @@ def gaussian_world(
         ConfigError: models, samples, views or a seed that are no counts.
     """
     for name, value, least in (("models", models, 1), ("samples", samples, 1), ("views", views, 1), ("seed", seed, 0)):
-        whole(name, value, least)
+        check_whole(value, name, least)
     generator = np.random.default_rng(seed)
     member = generator.permuted(np.arange(models)[:, None] < np.full((1, samples), models // 2), axis=0)
     mean = spread * generator.normal(size=samples)[:, None] + separation * member[:, :, None]

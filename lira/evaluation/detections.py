@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from lira.core.errors import DataError
-from lira.core.validation import NONFINITE, Nonfinite, choice, scored, whole
+from lira.core.validation import NONFINITE, Nonfinite, check_choice, check_not_nan, check_scores, check_whole
 from lira.evaluation.roc import flagged
 
 SUPPORTS = (1, 2, 3, 4, 5, 10, 20, 64)
@@ -34,12 +33,10 @@ def count_detections(
         DataError: shapes that do not match, NaN scores, or other values than numbers.
         ConfigError: an unknown ``nonfinite``.
     """
-    choice("nonfinite", nonfinite, NONFINITE)
-    scores, member = scored(scores, member)
-    if nonfinite != "official" and np.isnan(scores).any():
-        raise DataError(
-            f"scores of target {np.isnan(scores).any(axis=1).argmax()} are NaN: retrain or remove that model"
-        )
+    check_choice(nonfinite, "nonfinite", NONFINITE)
+    scores, member = check_scores(scores, member)
+    if nonfinite == "error":
+        check_not_nan(scores, ", or pass nonfinite='official'")
     verdicts = flagged(scores, thresholds)
     members, positives = member.sum(axis=0), verdicts.sum(axis=0)
     tp = (verdicts & member).sum(axis=0)
@@ -67,6 +64,6 @@ def support_qualified(detections: pd.DataFrame, support: int, *, zero_fp: bool =
     Raises:
         ConfigError: a support that is no count.
     """
-    whole("support", support, 0)
+    check_whole(support, "support", 0)
     detected = detections["tp"].to_numpy() >= support
     return detected & (detections["fp"].to_numpy() == 0) if zero_fp else detected

@@ -8,7 +8,6 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import combinations, pairwise
-from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +15,17 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from lira.core.errors import ConfigError, DataError
-from lira.core.validation import NONFINITE, Nonfinite, choice, numbers, scored, whole
+from lira.core.errors import DataError
+from lira.core.validation import (
+    NONFINITE,
+    Nonfinite,
+    check_array,
+    check_choice,
+    check_not_nan,
+    check_number,
+    check_scores,
+    check_whole,
+)
 from lira.storage.provenance import differences
 from lira.storage.run import COLUMNS, Run, check_comparable, write_csv
 
@@ -51,13 +59,14 @@ def vulnerability(
         DataError: shapes that do not match, NaN scores, other values than numbers, or a sample held by all targets or
             by none.
     """
-    choice("gap", gap, (*GAPS, "all"))
-    choice("nonfinite", nonfinite, NONFINITE)
-    scores, member = scored(scores, member)
+    check_choice(gap, "gap", (*GAPS, "all"))
+    check_choice(nonfinite, "nonfinite", NONFINITE)
+    scores, member = check_scores(scores, member)
     scores = scores.astype(np.float64, copy=False)
     missing = np.isnan(scores)
     if nonfinite == "error":
-        _refuse(missing, member)
+        check_not_nan(scores, ", or pass nonfinite='official'")
+        _check_both_sides(member)
     with np.errstate(invalid="ignore"):
         sides = [_centres(scores, side & ~missing, gap) for side in (member, ~member)]
         values = np.subtract(*sides).mean(axis=0)
@@ -66,12 +75,12 @@ def vulnerability(
 
 def order(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
     """Samples from the most to the least vulnerable, ties in sample order, NaN last."""
-    return np.argsort(-numbers(values, "values", "samples").astype(np.float64), kind="stable")
+    return np.argsort(-check_array(values, "values", "samples").astype(np.float64), kind="stable")
 
 
 def positions(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
     """Position of each sample in :func:`order`, from 0."""
-    return _Ranking.of(numbers(values, "values", "samples")).positions
+    return _Ranking.of(check_array(values, "values", "samples")).positions
 
 
 def top_count(samples: int, percent: float, *, exact: bool = False) -> int:
@@ -83,9 +92,8 @@ def top_count(samples: int, percent: float, *, exact: bool = False) -> int:
     Raises:
         ConfigError: no samples, or a percentage that is not from 0 to 100.
     """
-    whole("samples", samples, 1)
-    if not isinstance(percent, Real) or not 0 <= percent <= 100:
-        raise ConfigError(f"percent is {percent!r:.60}: a share of samples is a number from 0 to 100")
+    check_whole(samples, "samples", 1)
+    check_number(percent, "percent", "a share of samples", 0, 100)
     share = Fraction(str(percent)) / 100 if exact else percent / 100
     return max(1, math.ceil(samples * share))
 
@@ -94,7 +102,7 @@ def spearman(a: Float[np.ndarray, " sample"], b: Float[np.ndarray, " sample"]) -
     """Spearman's rank correlation, ties sharing their mean rank; NaN below two samples or for a constant side."""
     from scipy.stats import rankdata
 
-    a, b = numbers(a, "a", "samples"), numbers(b, "b", "samples")
+    a, b = check_array(a, "a", "samples"), check_array(b, "b", "samples")
     if a.shape != b.shape:
         raise DataError(f"a {a.shape} and b {b.shape} must be of the same samples")
     if len(a) < 2:
@@ -118,10 +126,10 @@ def top_agreement(
         DataError: other values than numbers, or NaN in a chosen row.
         ConfigError: no rows, a row that is not there, or as :func:`top_count`.
     """
-    values = numbers(values, "values", "runs", "samples")
-    whole("number of chosen runs", len(chosen), 1)
+    values = check_array(values, "values", "runs", "samples")
+    check_whole(len(chosen), "number of chosen runs", 1)
     for run in chosen:
-        whole("chosen run", run, 0, len(values) - 1)
+        check_whole(run, "chosen run", 0, len(values) - 1)
         if np.isnan(values[run]).any():
             raise DataError(f"values of run {run} have NaN: a sample without a value has no rank")
     return _top_agreement([_Ranking.of(values[run]) for run in chosen], percent)
@@ -129,7 +137,7 @@ def top_agreement(
 
 def displaced(ranked: Int[np.ndarray, "run sample"], percent: float) -> Bool[np.ndarray, "run sample"]:
     """Samples in another run's top ``percent`` % but not in this run's, from the positions of each run."""
-    ranked = numbers(ranked, "ranked", "runs", "samples")
+    ranked = check_array(ranked, "ranked", "runs", "samples")
     top = ranked < top_count(ranked.shape[1], percent)
     return top.any(axis=0) & ~top
 
@@ -147,7 +155,7 @@ def displacement(
     Returns:
         Share whose 100 * position / N is at most q + delta; NaN where no sample is displaced.
     """
-    ranked = numbers(ranked, "ranked", "runs", "samples")
+    ranked = check_array(ranked, "ranked", "runs", "samples")
     moved = displaced(ranked, percent)
     near = (100 * ranked / ranked.shape[1])[:, None, :] <= (percent + np.asarray(deltas))[None, :, None]
     with np.errstate(invalid="ignore"):
@@ -162,9 +170,9 @@ def top_by_chance(samples: int, size: int, runs: int = 2) -> tuple[float, float,
     Raises:
         ConfigError: no samples, a size that is not from 1 to these, or no runs.
     """
-    whole("samples", samples, 1)
-    whole("size", size, 1, samples)
-    whole("runs", runs, 1)
+    check_whole(samples, "samples", 1)
+    check_whole(size, "size", 1, samples)
+    check_whole(runs, "runs", 1)
     share = size / samples
     intersection, union = samples * share**runs, samples * (1 - (1 - share) ** runs)
     return intersection, union, intersection / union
@@ -192,7 +200,7 @@ def rank_bins(values: Float[np.ndarray, " sample"], edges: Sequence[float] = BIN
     Returns:
         ``bin count min max mean``, from the most vulnerable bin on.
     """
-    values = numbers(values, "values", "samples")
+    values = check_array(values, "values", "samples")
     ranked = values[order(values)]
     rows = []
     for low, high in pairwise(edges):
@@ -341,12 +349,7 @@ def _mean_correlation(ranks: Float[np.ndarray, "run sample"]) -> float:
     return float(np.mean([a @ b for a, b in combinations(centred, 2)]))
 
 
-def _refuse(missing: np.ndarray, member: np.ndarray) -> None:
-    if missing.any():
-        target = missing.any(axis=1).argmax()
-        raise DataError(
-            f"scores of target {target} are NaN: retrain or remove that model, or pass nonfinite='official'"
-        )
+def _check_both_sides(member: np.ndarray) -> None:
     if (lone := member.all(axis=0) | ~member.any(axis=0)).any():
         held = "all targets" if member[0, lone.argmax()] else "no target"
         raise DataError(f"sample {lone.argmax()} is a member of {held}: it has no gap, so leave it out")

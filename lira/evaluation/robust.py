@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lira.core.validation import numbers
+from lira.core.validation import check_array
 
 TRIMMED = 0.1
 
@@ -74,7 +74,7 @@ class Influence(NamedTuple):
 
 def influence(values: Float[np.ndarray, " value"]) -> Influence:
     """Leave-one-out influence of each value on the mean of those that are not NaN."""
-    values = numbers(values, "values", "targets").astype(np.float64)
+    values = check_array(values, "values", "targets").astype(np.float64)
     shift, flagged = np.full(values.size, np.nan), np.zeros(values.size, dtype=bool)
     defined = np.flatnonzero(~np.isnan(values))
     if defined.size > 1:
@@ -89,10 +89,10 @@ def influence(values: Float[np.ndarray, " value"]) -> Influence:
 
 
 def _defined(values) -> np.ndarray:
-    values = numbers(values, "values").astype(np.float64)
+    values = check_array(values, "values").astype(np.float64)
     return values[~np.isnan(values)]
 
 
 def _finite(values) -> np.ndarray:
-    values = numbers(values, "values").astype(np.float64)
+    values = check_array(values, "values").astype(np.float64)
     return values[np.isfinite(values)]

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from lira.core.errors import DataError
-from lira.core.validation import NONFINITE, Nonfinite, choice, fraction, numbers, scored
+from lira.core.validation import NONFINITE, Nonfinite, check_array, check_choice, check_fraction, check_scores
 
 LARGEST = np.finfo(np.float64).max
 
@@ -121,7 +121,7 @@ def flagged(
     Raises:
         DataError: shapes that do not match, or other values than numbers.
     """
-    scores, thresholds = numbers(scores, "scores"), numbers(thresholds, "thresholds")
+    scores, thresholds = check_array(scores, "scores"), check_array(thresholds, "thresholds")
     if scores.ndim != 2 or thresholds.shape != scores.shape[:1]:
         raise DataError(f"scores {scores.shape} must be [models, samples] and thresholds {thresholds.shape} [models]")
     return (np.clip(scores, -LARGEST, LARGEST) >= thresholds[:, None]) & np.isfinite(thresholds)[:, None]
@@ -139,8 +139,8 @@ class Ordered:
         cls, scores: np.ndarray, member: np.ndarray, *, nonfinite: Nonfinite = "error", name: str = "the target"
     ) -> "Ordered":
         """Checks and sorts the scores of one target, which errors call ``name``."""
-        choice("nonfinite", nonfinite, NONFINITE)
-        scores, member = scored(scores, member, "samples", of=f" of {name}")
+        check_choice(nonfinite, "nonfinite", NONFINITE)
+        scores, member = check_scores(scores, member, "samples", of=f" of {name}")
         scores = scores.astype(np.float64, copy=False)
         ordered = cls(np.sort(scores[member]), np.sort(scores[~member]))
         if nonfinite == "official":
@@ -162,7 +162,7 @@ class Ordered:
 
     def threshold(self, fpr: float) -> float:
         """The lowest score that flags at most the share ``fpr`` of the non-members; inf if there is none."""
-        fraction("fpr", fpr, "a false positive rate")
+        check_fraction(fpr, "fpr", "a false positive rate")
         allowed = np.searchsorted(np.arange(1, self.outside.size + 1) / self.outside.size, fpr, side="right")
         if allowed == self.outside.size:
             return float(min(self.inside[0], self.outside[0]))

@@ -30,7 +30,7 @@ from jaxtyping import Bool, Float
 
 from lira.core.errors import DataError, StoreError
 from lira.core.threads import cores
-from lira.core.validation import scored, scored_by_attack
+from lira.core.validation import check_scores, check_scores_by_attack
 from lira.evaluation.bootstrap import DRAWS, Draws, Rates, interval, resample_auc, resample_rates, two_way_variance
 from lira.evaluation.calibration import positive_predictive_value, resolution
 from lira.evaluation.robust import influence, trimmed_mean
@@ -66,11 +66,11 @@ def summarise(
             the scores.
         ConfigError: draws or a seed that are no counts.
     """
-    member = scored_by_attack(scores, member)
+    member = check_scores_by_attack(scores, member)
     drawn = Draws.of(member.shape[1], len(member), draws, seed)
     rows = []
     for attack, stored in scores.items():
-        values, _ = scored(stored, member, of=f" of {attack}")
+        values, _ = check_scores(stored, member, of=f" of {attack}")
         own = _rates_of(attack, metrics, len(member))
         shadow = own.loc[own["mode"] == "shadow", "fpr"].unique()
         resampled = resample_rates(values, member, drawn, own["fpr"].unique(), shadow)

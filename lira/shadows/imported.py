@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int
 
 from lira.config import RunDescription, checked
 from lira.core.errors import DataError
-from lira.core.validation import booleans
+from lira.core.validation import check_booleans
 from lira.datasets._arrays import labels as whole_labels
 from lira.datasets.file import open_arrays, read_slice
 from lira.storage import hdf5
@@ -264,7 +264,7 @@ def _membership_of_each(files: list[Path]) -> Bool[np.ndarray, "model sample"]:
 
 
 def _membership(member: Any, place: str) -> Bool[np.ndarray, "model sample"]:
-    member = booleans(member, place)
+    member = check_booleans(member, place)
     if member.ndim != 2 or not member.size:
         raise DataError(f"{place} is {list(member.shape)}: membership is [models, samples]")
     return member

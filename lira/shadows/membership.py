@@ -1,13 +1,9 @@
 """Which pool samples train which shadow model (balanced design of Carlini et al. 2022)."""
 
-import math
-from numbers import Real
-
 import numpy as np
 from jaxtyping import Bool
 
-from lira.core.errors import ConfigError
-from lira.core.validation import choice, whole
+from lira.core.validation import check_choice, check_number, check_whole
 
 
 def balanced_membership(
@@ -41,12 +37,11 @@ def balanced_membership(
         ConfigError: fewer than one model, a negative pool or seed, a share that is negative or no number, or
             an unknown generator.
     """
-    choice("generator", generator, ("default_rng", "legacy"))
-    whole("models", models, 1, unit=" shadow model")
-    whole("samples", samples, 0)
-    whole("seed", seed, 0, 2**32 - 1 if generator == "legacy" else None)
-    if not isinstance(fraction, Real) or not 0 <= fraction < math.inf:
-        raise ConfigError(f"fraction is {fraction!r:.60}: the share of members is a number from 0 to 1")
+    check_choice(generator, "generator", ("default_rng", "legacy"))
+    check_whole(models, "models", 1)
+    check_whole(samples, "samples", 0)
+    check_whole(seed, "seed", 0, 2**32 - 1 if generator == "legacy" else None)
+    check_number(fraction, "fraction", "a share of members")
     draws = _uniform(generator, seed, (models, samples))
     if models == 1:
         return draws <= fraction

@@ -225,7 +225,7 @@ def test_no_samples():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (dict(attacks=["onlin"]), "'onlin' is unknown: allowed are online, "),
+        (dict(attacks=["onlin"]), "attack is 'onlin': allowed are 'online', "),
         (dict(nonfinite="drop"), "allowed are 'error' and 'official'"),
         (dict(phi=np.zeros((8, 20))), r"phi \(8, 20\) must be \[models, samples, views\]"),
         (dict(phi=np.zeros((8, 20, 0))), "has no views"),
@@ -323,3 +323,12 @@ def test_what_an_own_attack_returns_is_checked(tmp_path, monkeypatch, returned):
     with pytest.raises(DataError, match=r"^returning:attack must return a score, not NaN, of each of \(8, 30\)"):
         score_file(shadows, tmp_path / "scores.h5", own={"mine": "returning:attack"})
     assert not (tmp_path / "scores.h5").exists()
+
+
+def test_an_own_attack_may_return_a_masked_array_that_masks_nothing(tmp_path, monkeypatch):
+    phi, member = world(8, 30, 2, dtype=np.float32)
+    masked = SimpleNamespace(attack=lambda phi, member: np.ma.array(phi[..., 0]))
+    monkeypatch.setitem(sys.modules, "masking", masked)
+    score_file(run_file(tmp_path / "shadows.h5", phi, member), tmp_path / "scores.h5", own={"mine": "masking:attack"})
+    with hdf5.read(tmp_path / "scores.h5", "scores") as file:
+        np.testing.assert_array_equal(file["mine"][:], phi[..., 0])

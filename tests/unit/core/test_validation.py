@@ -53,7 +53,7 @@ def _views(scores):
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_membership_of_other_types_counts_the_same(entry):
     expected = ENTRIES[entry](SCORES, MEMBER)
-    for member in (MEMBER.astype(int), MEMBER.astype(np.float32), MEMBER.tolist()):
+    for member in (MEMBER.astype(int), MEMBER.astype(np.float32), MEMBER.tolist(), np.ma.array(MEMBER)):
         pd.testing.assert_frame_equal(pd.DataFrame(ENTRIES[entry](SCORES, member)), pd.DataFrame(expected))
 
 
@@ -113,10 +113,10 @@ def test_unknown_nonfinite(entry, nonfinite):
 
 
 def test_arrays_that_can_be_used_are_not_copied():
-    from lira.core.validation import scored
+    from lira.core.validation import check_scores
 
     scores, member = SCORES.astype(np.float32), MEMBER
-    assert all(given is found for given, found in zip((scores, member), scored(scores, member), strict=True))
+    assert all(given is found for given, found in zip((scores, member), check_scores(scores, member), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ def test_arrays_that_can_be_used_are_not_copied():
         (lambda: calibrate(None, MEMBER, [0.1], [0.5]), "scores are a NoneType: a dictionary"),
         (lambda: sweep([SCORES], MEMBER, [0.1], 0.5), "scores are a list: a dictionary"),
         (lambda: sweep({"online": SCORES}, None, [0.1], 0.5), "member is an array of object"),
-        (lambda: sweep({"online": SCORES}, MEMBER, [0.1], 2), "prior is 2: the share of members is a fraction"),
+        (lambda: sweep({"online": SCORES}, MEMBER, [0.1], 2), "prior is 2: allowed is a share of members from 0 to 1"),
         (lambda: sweep({"online": SCORES}, MEMBER, [0.1], -1), "prior is -1"),
         (lambda: sweep({"online": SCORES}, MEMBER, [0.1], None), "prior is None"),
-        (lambda: positive_predictive_value(0.5, 0.1, [0.5, 2]), "prior is 2.0: it is a fraction"),
-        (lambda: positive_predictive_value(-0.5, 0.1, 0.5), "tpr is -0.5: it is a fraction"),
+        (lambda: positive_predictive_value(0.5, 0.1, [0.5, 2]), "prior is 2.0: allowed is a fraction from 0 to 1"),
+        (lambda: positive_predictive_value(-0.5, 0.1, 0.5), "tpr is -0.5: allowed is a fraction from 0 to 1"),
         (lambda: positive_predictive_value("a", 0.1, 0.5), "tpr is an array of <U1"),
         (lambda: resolution(-0.1, 10), "fpr is -0.1"),
         (lambda: threshold_at_fpr(SCORES[0], MEMBER[0], None), "fpr is None"),
@@ -143,13 +143,13 @@ def test_arrays_that_can_be_used_are_not_copied():
         (lambda: shadow_thresholds(["a"]), "thresholds is an array of <U1"),
         (lambda: confusion(SCORES, MEMBER, np.zeros(1)), r"thresholds \(1,\) \[models\]"),
         (lambda: flagged(SCORES, ["a"] * 6), "thresholds is an array of <U1"),
-        (lambda: support_qualified(pd.DataFrame({"tp": [1], "fp": [0]}), 0.5), "support is 0.5: a whole number"),
-        (lambda: resample_rates(SCORES, MEMBER, DRAWN, []), r"fprs are \[\]: a list of one number or more"),
+        (lambda: support_qualified(pd.DataFrame({"tp": [1], "fp": [0]}), 0.5), "support is 0.5: allowed are whole"),
+        (lambda: resample_rates(SCORES, MEMBER, DRAWN, []), r"fprs are \[\]: allowed is a list of one number or more"),
         (lambda: resample_rates(SCORES, MEMBER, DRAWN, [-0.1]), "fpr is -0.1"),
-        (lambda: resample_rates(SCORES, MEMBER, DRAWN, [0.1], [0.2]), "shadow has 0.2: it is none of the fprs"),
+        (lambda: resample_rates(SCORES, MEMBER, DRAWN, [0.1], [0.2]), "shadow is 0.2: allowed is 0.1"),
         (lambda: resample_auc(SCORES, MEMBER, Draws.of(7, 6)), "draws are of 7 samples, scores of 30"),
         (lambda: resample_auc(SCORES, np.ones_like(MEMBER), DRAWN), "target 0 has only members"),
-        (lambda: Draws.of(30, -1), "targets is -1: a whole number is needed, at least 0"),
+        (lambda: Draws.of(30, -1), "targets is -1: allowed are whole numbers from 0"),
         (lambda: clopper_pearson([1, 2], [3, 4, 5]), r"successes \(2,\) and trials \(3,\) must be of one shape"),
         (lambda: clopper_pearson("a", 3), "successes is an array of <U1"),
         (
@@ -163,7 +163,7 @@ def test_arrays_that_can_be_used_are_not_copied():
         (lambda: oracle(MEMBER * 2), "member has other values"),
         (lambda: coin(MEMBER * 2), "member has other values"),
         (lambda: permuted_membership(MEMBER[0]), r"member \(30,\) must be \[models, samples\]"),
-        (lambda: gaussian_world(0, 30, 1.0), "models is 0: a whole number is needed, at least 1"),
+        (lambda: gaussian_world(0, 30, 1.0), "models is 0: allowed are whole numbers from 1"),
     ],
 )
 def test_wrong_arguments(call, said):

@@ -91,7 +91,7 @@ def test_too_many_runs():
 
 @pytest.mark.parametrize("k", [0, -1, 2.5, "2", None, True])
 def test_a_choice_is_of_a_whole_number_of_runs(k):
-    with pytest.raises(ConfigError, match=f"k is {k!r}: a whole number is needed, at least 1"):
+    with pytest.raises(ConfigError, match=f"k is {k!r}: allowed are whole numbers from 1"):
         set_agreement(np.ones((3, 5), dtype=bool), k)
     assert np.isnan(set_agreement(np.ones((3, 5), dtype=bool), 10**9)).all()
 

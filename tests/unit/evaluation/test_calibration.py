@@ -185,17 +185,17 @@ def test_nothing_to_calibrate():
 def test_what_is_no_list_of_numbers(given):
     scores, member = world()
     for name, arguments in (("fprs", (given, PRIORS)), ("priors", (FPRS, given))):
-        with pytest.raises(ConfigError, match=f"{name} are .*: a list of one number or more is needed"):
+        with pytest.raises(ConfigError, match=f"{name} are .*: allowed is a list of one number or more"):
             calibrate(scores, member, *arguments)
-    with pytest.raises(ConfigError, match="fprs are .*: a list of one number or more is needed"):
+    with pytest.raises(ConfigError, match="fprs are .*: allowed is a list of one number or more"):
         sweep(scores, member, given, 0.5)
 
 
 def test_a_rate_is_given_once():
     scores, member = world()
-    with pytest.raises(ConfigError, match="fpr 0.1 is given more than once"):
+    with pytest.raises(ConfigError, match="fprs: 0.1 is given more than once"):
         calibrate(scores, member, [0.1, 0.2, 0.1], PRIORS)
-    with pytest.raises(ConfigError, match="prior 0.5 is given more than once"):
+    with pytest.raises(ConfigError, match="priors: 0.5 is given more than once"):
         calibrate(scores, member, FPRS, [0.5, 0.5])
     calibrate(scores, member, np.array([0.1, 0.2]), np.array([0.5]))
 

@@ -113,5 +113,5 @@ def test_wrong_shapes():
 
 @pytest.mark.parametrize("fpr", [-0.1, 1.1, np.nan])
 def test_wrong_rate(fpr):
-    with pytest.raises(ConfigError, match="fraction from 0 to 1"):
+    with pytest.raises(ConfigError, match="allowed is a false positive rate from 0 to 1"):
         threshold_at_fpr(np.arange(3.0), np.array([True, False, True]), fpr)
