@@ -39,6 +39,7 @@ RUNS = {
     ("resnet", "aof"): [0],
     ("resnet", "tl"): [0],
 }
+MAIN = [key for key in RUNS if key[1] in ("baseline", "aof", "tl")]
 VARIANTS = {"batch 128, dropout 0.2": ("fcn", "aof_large_batch"), "TL": ("fcn", "tl"), "ResNet": ("resnet", "aof")}
 
 

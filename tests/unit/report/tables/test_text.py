@@ -7,12 +7,13 @@ from base64 import b64decode
 from hashlib import sha256
 
 import pandas as pd
+from table_files import tex_rows
 
 from lira.report.labels import percent
 from lira.report.numbers import mean_std, number
 from lira.report.tables import Table
 from lira.report.tables._html import html
-from lira.report.tables._text import to_tex
+from lira.report.tables._text import latex, to_tex
 
 
 def test_a_page_shows_what_cells_hold_and_runs_no_script_of_theirs():
@@ -58,3 +59,19 @@ def test_tables_import_no_matplotlib_and_no_torch():
     code = f"import sys, {tables}.optimistic, {tables}.rank_agreement, {tables}._text; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"matplotlib", "torch"} & set(loaded)
+
+
+def test_a_long_table_is_divided_between_runs_for_latex():
+    text = pd.DataFrame(
+        [(f"d{i}", f"a{j}", "1") for i in range(9) for j in range(9)], columns=["Dataset", "Attack", "N"]
+    )
+    tex = latex(Table(text, text, 2))
+    assert tex.count(r"\begin{tabular}{lr}") == 2
+    assert tex_rows(tex) == [[f"d{i}", f"a{j}", r"\num{1}"] for i in range(9) for j in range(9)]
+
+
+def test_a_long_table_of_one_run_is_divided_too():
+    text = pd.DataFrame([(f"a{j}", "1") for j in range(120)], columns=["Attack", "N"])
+    tex = latex(Table(text, text, 1))
+    assert tex.count(r"\begin{tabular}{lr}") == 3
+    assert tex_rows(tex) == [[f"a{j}", r"\num{1}"] for j in range(120)]
