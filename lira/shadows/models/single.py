@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from lira.core.errors import ConfigError
-from lira.shadows.models.winograd import FastConvolutions
 from lira.shadows.rng import Streams
 
 SEEDS = 2**62
@@ -51,8 +50,7 @@ class Single(nn.Module):
     def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
         """Samples ``[1, batch, ...]`` to logits ``[1, batch, classes]``."""
         drawing = nullcontext() if streams is None else seeded(streams.host[0])
-        convolving = nullcontext() if x.is_cuda else FastConvolutions()
-        with self._without_axis(), drawing, convolving:
+        with self._without_axis(), drawing:
             return self.module(self._laid_out(x.squeeze(0)))[None]
 
     def _laid_out(self, x: Tensor) -> Tensor:

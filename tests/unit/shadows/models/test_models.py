@@ -1,6 +1,5 @@
 """Networks: published parameter counts, initial values, pretrained weights, and what they say when they cannot."""
 
-import contextlib
 import sys
 
 import numpy as np
@@ -9,12 +8,12 @@ import timm
 import torch
 from torch import nn
 from torch.func import functional_call
+from torch.nn import functional
 
 from lira.config import Architecture, load_study
 from lira.core.errors import ConfigError, DataError
 from lira.shadows.models import build, initialise
 from lira.shadows.models.pretrained import normalisation
-from lira.shadows.models.winograd import FastConvolutions
 from lira.shadows.rng import INITIAL, Streams, generator
 
 RESNET18 = Architecture(family="timm", name="resnet18", stem="small")
@@ -285,41 +284,26 @@ def test_pretrained_weights_expect_the_normalisation_of_imagenet():
     np.testing.assert_allclose(grey, [[0.449], [0.226]])
 
 
-@pytest.mark.parametrize("bias", [True, False])
-def test_fast_convolutions_are_convolutions_with_their_gradients(bias):
-    torch.manual_seed(0)
-    layer = nn.Conv2d(256, 320, 3, padding=1, bias=bias).to(memory_format=torch.channels_last)
-    x = torch.randn(17, 256, 4, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
-    found = []
-    for mode in (contextlib.nullcontext(), FastConvolutions()):
-        with mode:
-            y = layer(x)
-        found.append((y, *torch.autograd.grad((y * y).sum(), [x, *layer.parameters()])))
-    assert not torch.equal(found[0][0], found[1][0])
-    for plain, fast in zip(*found, strict=True):
-        torch.testing.assert_close(fast, plain, atol=1e-5 * plain.abs().max().item(), rtol=0)
+class OwnConvolutions(nn.Module):
+    """Convolutions called in more than one way, of as many channels as the last stages of a ResNet have."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Parameter(torch.randn(256, 3, 1, 1) / 2)
+        self.second = nn.Parameter(torch.randn(256, 256, 3, 3) / 48)
+
+    def forward(self, x):
+        x = functional.conv2d(input=x, weight=self.first).contiguous(memory_format=torch.channels_last)
+        return functional.conv2d(x, weight=self.second, padding=1).mean((2, 3))
 
 
-@pytest.mark.parametrize(
-    ("options", "size", "batch"),
-    [
-        ({"stride": 2}, 4, 32),
-        ({"padding": 0}, 4, 32),
-        ({"groups": 2}, 4, 32),
-        ({"dilation": 2, "padding": 2}, 4, 32),
-        ({}, 3, 64),
-        ({}, 6, 32),
-        ({}, 12, 32),
-        ({}, 4, 31),
-    ],
-    ids=str,
-)
-def test_other_convolutions_are_left_to_torch(options, size, batch):
-    layer = nn.Conv2d(256, 256, 3, **{"padding": 1, "bias": False} | options)
-    x = torch.randn(batch, 256, size, size).contiguous(memory_format=torch.channels_last)
-    with FastConvolutions():
-        found = layer(x)
-    assert torch.equal(found, layer(x))
+def test_the_users_module_calls_convolutions_as_it_likes(monkeypatch):
+    monkeypatch.setattr("lira.shadows.models.load_function", lambda _: lambda *_: OwnConvolutions())
+    network, weights = started(Architecture(family="a:b"), [0], (3, 8, 8), classes=256)
+    alone = OwnConvolutions()
+    alone.load_state_dict({name.removeprefix("module."): value[0] for name, value in weights.items()})
+    x = torch.randn(1, 32, 3, 8, 8)
+    torch.testing.assert_close(functional_call(network, weights, (x,))[0], alone(x[0]), rtol=0, atol=0)
 
 
 def test_images_of_timm_models_have_their_channels_side_by_side():
