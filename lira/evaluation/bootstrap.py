@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
+from numpy.typing import ArrayLike
 
 from lira.core.errors import DataError
 from lira.core.threads import cores
@@ -23,7 +24,7 @@ LEVEL = 0.95
 DRAWS = 1000
 
 
-def clopper_pearson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
+def clopper_pearson(successes: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Exact 95 % confidence interval of a binomial proportion.
 
     Args:

@@ -21,8 +21,11 @@ from lira.report.runs import choose_fpr, run_labels
 MOST_COLUMNS = {True: 5, False: 4}
 """Pictures beside each other in a run's grid, whether there are more than :data:`TALL` lines of runs or not."""
 
-TALL, TITLE = 3, 22
-"""Lines of runs from which a page would be too short, and characters from which a run's name is broken."""
+TALL = 3
+"""Lines of runs from which a page would be too short."""
+
+TITLE = 22
+"""Characters from which a run's name is broken."""
 
 SIDE, LINE = 0.9, 1.32
 """Side of a picture and height of a line of pictures with their numbers, in widths of a place in the grid."""

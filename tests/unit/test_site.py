@@ -1,0 +1,43 @@
+"""The documentation site builds without a warning and needs nothing from other servers."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+LOADED = re.compile(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"?(?:https?:)?//|<link\b[^>]*\bhref=\"?(?:https?:)?//")
+WRITTEN_BY_HAND = ("index", "extend", "configuration", "contributing", "changelog", "benchmarks")
+
+
+@pytest.fixture(scope="module")
+def site(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        ["mkdocs", "build", "--strict", "--site-dir", folder],
+        cwd=request.config.rootpath,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_it_has_every_page_and_every_package(request, site):
+    packages = {file.parent.name for file in (request.config.rootpath / "lira").glob("*/__init__.py")}
+    assert {page.stem for page in (site / "api").iterdir()} >= packages
+    assert all((site / f"{page}.html").is_file() for page in WRITTEN_BY_HAND)
+    assert 'id="lira.attacks.lira.leave_one_out"' in (site / "api" / "attacks.html").read_text()
+
+
+def test_links_out_of_the_folder_of_pages_lead_somewhere(site):
+    assert 'href="index.html"' in (site / "reproduce.html").read_text()
+    assert 'href="configuration.html"' in (site / "index.html").read_text()
+
+
+def test_no_page_loads_anything_from_another_server(site):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 20
+    assert not [page for page in pages if LOADED.search(page.read_text())]
