@@ -1,17 +1,19 @@
 """What the conda environments pin is what pyproject.toml allows, and every dependency is declared."""
 
 import ast
+import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 CONDA_NAMES = {"matplotlib-base": "matplotlib", "pytorch": "torch", "seaborn-base": "seaborn"}
 WORKFLOW = {"snakemake", "snakemake-executor-plugin-slurm"}
@@ -25,6 +27,19 @@ def required(request):
 
 
 @pytest.fixture
+def bounds(request, required):
+    """The oldest version that is allowed of each dependency, those of the extras included."""
+    extras = tomllib.loads((request.config.rootpath / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    listed = [Requirement(text) for texts in extras.values() for text in texts]
+    found = {}
+    for item in (*required.values(), *(item for item in listed if item.name != "lira-mia")):
+        (bound,) = item.specifier
+        assert bound.operator == ">=", item
+        assert found.setdefault(item.name, bound.version) == bound.version, f"{item.name} has two bounds"
+    return found
+
+
+@pytest.fixture
 def recipe(request):
     text = (request.config.rootpath / "envs" / "lira.def").read_text()
     return dict(re.findall(r"^%(\w+)\n((?: .*\n|\n)*)", text, re.MULTILINE))
@@ -34,11 +49,44 @@ def recipe(request):
 def test_conda_pins_agree_with_the_package(request, required, name):
     environment = yaml.safe_load((request.config.rootpath / "envs" / f"{name}.yaml").read_text())
     pins = [line.split(" =") for line in environment["dependencies"] if line != "pip"]
-    for package, version in pins:
+    for package, pin in pins:
         if package != "python":
-            assert required[CONDA_NAMES.get(package, package)].specifier.contains(version), package
+            newest = f"{pin}.9999"  # conda takes the newest of a series
+            assert required[CONDA_NAMES.get(package, package)].specifier.contains(newest), package
     missing = set(required) - {CONDA_NAMES.get(package, package) for package, _ in pins}
     assert missing == WORKFLOW | ({"torch", "torchvision", "timm"} if name == "analysis" else set())
+
+
+def test_what_is_installed_is_allowed(bounds):
+    """It is the oldest where CI asked for that, so that no bound is one which another package forbids."""
+    installed = {name: Version(version(name)) for name in bounds}
+    oldest = {name: Version(bound) for name, bound in bounds.items()}
+    assert not {name: found for name, found in installed.items() if found < oldest[name]}
+    if os.environ.get("LIRA_RESOLUTION") == "lowest-direct":
+        assert installed == oldest
+
+
+def test_every_version_of_python_and_the_oldest_packages_are_tried(request):
+    root = request.config.rootpath
+    jobs = yaml.safe_load((root / ".github" / "workflows" / "tests.yml").read_text())["jobs"]
+    oldest = tomllib.loads((root / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    assert jobs["suite"]["strategy"]["matrix"]["python"][0] == oldest
+    tried = {job["resolution"]: job["python"] for job in jobs["versions"]["strategy"]["matrix"]["include"]}
+    assert tried == {"lowest-direct": oldest, "highest": jobs["suite"]["strategy"]["matrix"]["python"][-1]}
+
+
+def test_hooks_before_a_commit_are_as_new_as_the_tests(request, bounds):
+    hooks = yaml.safe_load((request.config.rootpath / ".pre-commit-config.yaml").read_text())["repos"]
+    pinned = {hook["repo"].rsplit("/", 1)[1].removesuffix("-pre-commit"): hook["rev"] for hook in hooks}
+    for tool in ("ruff", "snakefmt"):
+        assert Version(pinned[tool]) >= Version(bounds[tool])
+
+
+def test_the_citation_is_of_this_version(request):
+    root = request.config.rootpath
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((root / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
 
 
 def test_the_container_holds_the_training_environment_and_lira(request, recipe):
