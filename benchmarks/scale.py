@@ -178,7 +178,7 @@ def planned(study_file: Path) -> list:
 
 def files(jobs: Iterable) -> int:
     """Files a study leaves on the shared file system, with Snakemake's record of each output and checksums."""
-    from lira.storage.run import COLUMNS
+    from lira.storage.csv_files import COLUMNS
 
     total = 0
     for job, _ in jobs:

@@ -11,7 +11,8 @@ from measuring import stopwatch
 from lira.evaluation.agreement import measure_agreement
 from lira.evaluation.ranks import TOP_PERCENTS, measure_ranks, vulnerability
 from lira.storage import hdf5
-from lira.storage.run import COLUMNS, RUN_KEYS, Run, read_csv, with_run, write_csv
+from lira.storage.csv_files import COLUMNS, read_csv, with_run, write_csv
+from lira.storage.run import RUN_KEYS, Run
 
 SEEDS, VARIANTS, SAMPLES, FPRS = 12, 4, 50_000, (1e-5, 1e-3)
 

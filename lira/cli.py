@@ -278,10 +278,12 @@ def record(
     output: Annotated[Path | None, typer.Option(help="Figure to write; default: records/ in the study.")] = None,
 ) -> None:
     """Tell what is known of one record in every run that is compared, and draw its card."""
-    from lira.report import figures, records, tables
+    from lira.report import figures, tables
+    from lira.storage.study import Study
 
-    runs = records.comparable_runs(study, dataset)
-    folders, data = [run.folder for run in runs], records.data_of(study, runs[0])
+    results = Study(study)
+    runs = results.runs_to_follow(dataset)
+    folders, data = [run.folder for run in runs], results.data_of(runs[0])
     typer.echo(tables.preview("records", folders, **_given(sample=sample, fpr=fpr)))
     output = output or study / "records" / f"{runs[0].key['dataset']}-{sample}.pdf"
     written = figures.plot("records", folders, output, **_given(sample=sample, fpr=fpr, data=data))

@@ -20,8 +20,9 @@ from lira.core.errors import DataError
 from lira.core.validation import check_booleans, check_whole
 from lira.evaluation.detections import SUPPORTS, support_qualified
 from lira.storage import hdf5
+from lira.storage.csv_files import COLUMNS, rows_at, write_csv
 from lira.storage.provenance import differences
-from lira.storage.run import COLUMNS, Run, check_comparable, rows_at, write_csv
+from lira.storage.run import Run, check_comparable
 
 MOST_DIFFERENT = 4
 

@@ -30,7 +30,8 @@ from lira.evaluation.bootstrap import clopper_pearson, medians_of_others
 from lira.evaluation.detections import count_detections
 from lira.evaluation.roc import Ordered, curve, flagged, summary
 from lira.storage import hdf5
-from lira.storage.run import COLUMNS, RATES, RUN_KEYS, with_run, write_csv
+from lira.storage.csv_files import COLUMNS, RATES, with_run, write_csv
+from lira.storage.run import RUN_KEYS
 
 FEW_FALSE_POSITIVES = 5
 

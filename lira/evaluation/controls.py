@@ -19,7 +19,8 @@ from lira.core.validation import check_booleans, check_whole
 from lira.evaluation.calibration import calibrate_file
 from lira.evaluation.ranks import GAPS, vulnerability
 from lira.storage import hdf5
-from lira.storage.run import RUN_KEYS, with_run, write_csv
+from lira.storage.csv_files import with_run, write_csv
+from lira.storage.run import RUN_KEYS
 
 
 def oracle(member: Bool[np.ndarray, "model sample"]) -> Float[np.ndarray, "model sample"]:

@@ -23,9 +23,9 @@ def outlying_targets(run: Run, fpr: float) -> list[int]:
 
 def achieved(run: Run, fpr: float) -> pd.DataFrame:
     """Rows of ``metrics.csv`` of the online attack at shadow thresholds, one per target."""
-    rows = run.table("metrics.csv")
-    rows = rows[(rows["mode"] == "shadow") & (rows["attack"] == "online") & (rows["fpr"] == fpr)]
-    return rows.drop_duplicates("target").sort_values("target").reset_index(drop=True)
+    rows = run.targets("shadow")
+    rows = rows[(rows["attack"] == "online") & (rows["fpr"] == fpr)]
+    return rows.sort_values("target").reset_index(drop=True)
 
 
 def detections(run: Run, fpr: float, without: Sequence[int] = ()) -> pd.DataFrame:

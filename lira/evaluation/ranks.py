@@ -26,8 +26,9 @@ from lira.core.validation import (
     check_scores,
     check_whole,
 )
+from lira.storage.csv_files import COLUMNS, write_csv
 from lira.storage.provenance import differences
-from lira.storage.run import COLUMNS, Run, check_comparable, write_csv
+from lira.storage.run import Run, check_comparable
 
 GAPS = ("mean", "median")
 TOP_PERCENTS = (0.1, 0.25, 0.5, 0.75, 1, 2, 2.24, 3, 4, 5, 10, 10.38, 20, 30, 40, 50, 60, 70, 80, 90, 100)

@@ -36,7 +36,8 @@ from lira.evaluation.calibration import positive_predictive_value, resolution
 from lira.evaluation.robust import influence, trimmed_mean
 from lira.evaluation.roc import summary as roc_summary
 from lira.storage import hdf5
-from lira.storage.run import COLUMNS, RATES, RUN_KEYS, read_csv, with_run, write_csv
+from lira.storage.csv_files import COLUMNS, RATES, read_csv, with_run, write_csv
+from lira.storage.run import RUN_KEYS
 
 KEYS = ["attack", "mode", "fpr", "prior", "metric"]
 

@@ -11,10 +11,10 @@ from lira.paper.equivalence import NOT_COMPARABLE, VERDICTS
 from lira.paper.overlap import Sets
 from lira.paper.published import published
 from lira.paper.results import Results
-from lira.report.agreement import Agreement
 from lira.report.labels import show
 from lira.report.numbers import MISSING
 from lira.report.tables import Table, write
+from lira.storage.comparison import Comparison
 
 KEYS = ["published_run", "dataset", "architecture", "regime", "attack", "scenario", "support", "runs", "quantity"]
 NUMBERS = ["published", "published_error", "ours", "ours_low", "ours_high", "difference", "difference_low"]
@@ -44,7 +44,7 @@ def judge_study(
     """
     margins = checked("margins", Margins, margins).model_dump()
     results, output = Results([Path(folder) for folder in runs]), Path(output)
-    sets = [Sets(Agreement(folder)) for folder in agreements]
+    sets = [Sets(Comparison(folder)) for folder in agreements]
     compared, tested = compare(results, sets, margins), claims(results, sets, margins)
     origin = "claims", [*runs, *agreements]
     for name, rows in compared.items():

@@ -13,9 +13,10 @@ from lira.paper.equivalence import QUANTILE, UNKNOWN, Estimate
 from lira.paper.published import POOLS, published
 from lira.paper.results import NETWORKS, Benchmark, Results
 from lira.paper.sets import MEASURES, SEEDS, Flagged
-from lira.report.agreement import Agreement
 from lira.report.labels import percent
 from lira.report.resolution import describe
+from lira.report.runs import title_of
+from lira.storage.comparison import Comparison
 from lira.storage.run import Run
 
 FPR = 1e-5
@@ -40,16 +41,16 @@ DRAWS = 1000
 
 
 class Sets:
-    """The sets flagged by the runs of an agreement folder.
+    """The sets flagged by the runs of a comparison.
 
     Args:
-        agreement: The folder.
+        comparison: Which runs.
     """
 
-    def __init__(self, agreement: Agreement):
-        self.title, self.negatives = agreement.title, agreement.negatives()
-        self.reference = list(agreement.runs().values())
-        self.variants = agreement.runs("variants")
+    def __init__(self, comparison: Comparison):
+        self.title, self.negatives = title_of(comparison), comparison.negatives
+        self.reference = list(comparison.reference.values())
+        self.variants = comparison.variants
         self.first = Benchmark(self.reference[0])
         self.flagged = cache(self._flagged)
 

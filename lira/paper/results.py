@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lira.paper.equivalence import Estimate
 from lira.paper.published import MODELS, POOLS
-from lira.report.runs import RATES, read_runs, summary
+from lira.report.runs import RATES, read_runs
 from lira.report.tables.utility import utility
 from lira.storage.run import Run
 
@@ -43,8 +43,7 @@ class Benchmark:
 
     def __init__(self, run: Run):
         self.run, self.key = run, run.key
-        with run.shadows() as file:
-            self.models, self.pool = file["member"].shape
+        self.models, self.pool = run.models, run.pool
 
     @cached_property
     def utility(self) -> dict[str, float]:
@@ -68,7 +67,7 @@ class Benchmark:
     def rates(self) -> dict[tuple, dict]:
         """``summary.csv``, rates in percent, by attack, mode, FPR, metric and prior; ``None`` for what is empty."""
         found = {}
-        for row in summary(self.run).to_dict("records"):
+        for row in self.run.summary.to_dict("records"):
             place = (row[name] for name in ("attack", "mode", "fpr", "metric", "prior"))
             found[tuple(None if part != part else part for part in place)] = row | {
                 name: 100 * row[name] for name in RATES

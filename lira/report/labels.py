@@ -36,6 +36,8 @@ NAMES = {
     "efficientnetv2_s": "EfficientNetV2-S",
     "efficientnetv2_rw_s": "EfficientNetV2-S",
 }
+GAPS = {"median": "Median gap", "mean": "Mean gap"}
+MEASURES = {"jaccard": "Jaccard (%)", "intersection": "Intersection (samples)", "union": "Union (samples)"}
 
 
 def show(name: str) -> str:

@@ -5,20 +5,18 @@ targets, so a PPV comes with the least it can be: the PPV of a true positive rat
 high as the counts allow, each at 97.5 % by Clopper and Pearson, so that both hold with 95 % confidence at least.
 """
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from lira.config.sections import VIEW
 from lira.core.errors import ConfigError, DataError
 from lira.evaluation.bootstrap import clopper_pearson
 from lira.evaluation.calibration import positive_predictive_value
 from lira.evaluation.detections import highly_vulnerable
-from lira.storage.run import COUNTS, Run, compared_runs
+from lira.storage.csv_files import COUNTS
+from lira.storage.run import Run
 
 
 def logits_of(run: Run, sample: int) -> tuple[Float[np.ndarray, " model"], Bool[np.ndarray, " model"]]:
@@ -27,17 +25,10 @@ def logits_of(run: Run, sample: int) -> tuple[Float[np.ndarray, " model"], Bool[
     Raises:
         ConfigError: the pool has no such record.
     """
+    if not 0 <= sample < run.pool:
+        raise ConfigError(f"sample: {sample} is not in the pool of {run.pool}, allowed: 0 to {run.pool - 1}")
     with run.shadows() as file:
-        pool = file["member"].shape[1]
-        if not 0 <= sample < pool:
-            raise ConfigError(f"sample: {sample} is not in the pool of {pool}, allowed: 0 to {pool - 1}")
         return file["phi"][:, sample].mean(axis=1, dtype=np.float64), file["member"][:, sample]
-
-
-def label_of(run: Run, sample: int) -> int | None:
-    """The record's class, if the run knows it."""
-    with run.shadows() as file:
-        return int(file["labels"][sample]) if "labels" in file else None
 
 
 def counts(runs: Sequence[Run], fpr: float) -> list[pd.DataFrame]:
@@ -54,13 +45,7 @@ def counts(runs: Sequence[Run], fpr: float) -> list[pd.DataFrame]:
 
 def fprs_of(runs: Sequence[Run]) -> list[float]:
     """FPRs that all runs were calibrated at."""
-    found = [set(run.table("samples.csv", usecols=["fpr"])["fpr"]) for run in runs]
-    return sorted(set.intersection(*found))
-
-
-def priors_of(run: Run) -> list[float]:
-    """Priors that a run was calibrated at."""
-    return sorted(run.table("metrics.csv", usecols=["prior"])["prior"].unique())
+    return sorted(set.intersection(*(set(run.fprs) for run in runs)))
 
 
 def most_exposed(found: Sequence[pd.DataFrame], count: int) -> list[int]:
@@ -93,40 +78,3 @@ def worth(rows: pd.DataFrame, priors: Sequence[float]) -> pd.DataFrame:
         found[f"ppv_{prior:g}"] = positive_predictive_value(tp / (tp + fn), fp / (fp + tn), prior)
         found[f"least_{prior:g}"] = np.where(never, np.nan, positive_predictive_value(lowest, highest, prior))
     return found
-
-
-def comparable_runs(study: Path | str, dataset: str | None = None) -> list[Run]:
-    """Runs of a study in which a record of a dataset can be followed.
-
-    Those of the dataset's first comparison of runs; without one, the runs of the dataset's lowest seed.
-
-    Args:
-        study: ``results/<study>``.
-        dataset: Needed if the study has several.
-
-    Raises:
-        ConfigError: no such study or dataset, or several of these.
-    """
-    study = Path(study)
-    datasets = sorted(folder.name for folder in study.glob("runs/*"))
-    if not datasets:
-        raise ConfigError(f"{study} has no runs: give a folder results/<study> with finished ones")
-    if (dataset is None and len(datasets) > 1) or (dataset is not None and dataset not in datasets):
-        raise ConfigError(f"dataset: {dataset or 'none'} is not allowed: {study} has {', '.join(datasets)}")
-    chosen = dataset or datasets[0]
-    for listed in sorted(study.glob(f"agreement/{chosen}/*/*/runs.json")):
-        return [run for kind in ("reference", "variants") for run in compared_runs(listed.parent, kind).values()]
-    finished = sorted(path.parent for path in study.glob(f"runs/{chosen}/*/*/*/samples.csv"))
-    if not finished:
-        raise ConfigError(f"{study} has no calibrated run of {chosen} yet: finish it with snakemake")
-    seed = min(Run(folder).key["seed"] for folder in finished)
-    return [run for run in map(Run, finished) if run.key["seed"] == seed]
-
-
-def data_of(study: Path | str, run: Run) -> Path | None:
-    """The preparation of its dataset that a run's records are in, in the smallest size; None if the study has none."""
-    dataset, seed = run.key["dataset"], run.key["seed"]
-    views = re.compile(rf"{re.escape(dataset)}-{VIEW}")
-    splits = {path: int(view[1]) for path in Path(study, "data").glob("*.h5") if (view := views.fullmatch(path.stem))}
-    own = [path for path, split in splits.items() if split == seed] or list(splits)
-    return min(own, key=lambda path: (path.stat().st_size, path), default=None)

@@ -1,4 +1,4 @@
-"""What tables and figures read from run folders, and in which order they show it."""
+"""Which results tables and figures show, in which order and under which names."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from lira.core.errors import ConfigError
-from lira.report.labels import percent, regime_order, show
+from lira.report.labels import GAPS, percent, regime_order, show
+from lira.storage.comparison import Comparison
 from lira.storage.run import RUN_KEYS, Run
 
 SERIES = ("dataset", "architecture", "regime")
@@ -30,6 +31,18 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     return sorted(runs, key=position)
 
 
+def only_comparison(folders: Sequence[Path]) -> Comparison:
+    """The one comparison that is shown.
+
+    Raises:
+        ConfigError: several are given.
+    """
+    if len(folders) > 1:
+        listed = ", ".join(str(folder) for folder in folders)
+        raise ConfigError(f"{len(folders)} folders are given ({listed}), but this shows one comparison: give one")
+    return Comparison(folders[0])
+
+
 def run_labels(runs: Sequence[Run]) -> list[str]:
     """The shortest names that tell the runs apart: the parts in which they differ."""
     differing = [name for name in RUN_KEYS if len({run.key[name] for run in runs}) > 1] or ["regime"]
@@ -39,9 +52,9 @@ def run_labels(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def title(run: Run) -> str:
-    """Dataset, architecture and regime of a run."""
-    return " ".join(show(run.key[name]) for name in SERIES)
+def title_of(of: Run | Comparison) -> str:
+    """Dataset, architecture and regime of a run, or of the runs that are compared."""
+    return " ".join(show(of.key[name]) for name in SERIES)
 
 
 def show_keys(data: pd.DataFrame) -> pd.DataFrame:
@@ -52,29 +65,11 @@ def show_keys(data: pd.DataFrame) -> pd.DataFrame:
     return text
 
 
-def targets(run: Run, mode: str) -> pd.DataFrame:
-    """``metrics.csv`` at one kind of threshold, without its repetition by prior: a row per attack, FPR and target."""
-    metrics = run.table("metrics.csv")
-    metrics = metrics[metrics["mode"] == mode]
-    return metrics[metrics["prior"] == metrics["prior"].min()]
-
-
-def summary(run: Run) -> pd.DataFrame:
-    """``summary.csv``; text that is not there is empty."""
-    text = ["influential", "resolution"]
-    return run.table("summary.csv", dtype=dict.fromkeys(text, str)).fillna(dict.fromkeys(text, ""))
-
-
 def over_targets(rows: pd.DataFrame, metric: str, name: str) -> dict[str, Any]:
     """One metric of a summary as columns, in percent: mean, std, and all that says what they carry."""
     (row,) = rows[rows["metric"] == metric].to_dict("records")
     counts = ("targets", "undefined", "influence_target", "influential")
     return {f"{name}_{key}": 100 * row[key] for key in RATES} | {f"{name}_{key}": row[key] for key in counts}
-
-
-def negatives(metrics: pd.DataFrame) -> float:
-    """Mean number of non-members of a target."""
-    return float((metrics["fp"] + metrics["tn"]).mean())
 
 
 def choose_fpr(available: Sequence[float], fpr: float | None) -> float:
@@ -89,6 +84,17 @@ def choose_fpr(available: Sequence[float], fpr: float | None) -> float:
     if fpr not in rates:
         raise ConfigError(f"fpr: no results at {fpr:g}, there are: {', '.join(f'{rate:g}' for rate in rates)}")
     return fpr
+
+
+def check_gap(gap: str) -> str:
+    """The gap, if there is one of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if gap not in GAPS:
+        raise ConfigError(f"gap: {gap!r} is not allowed, allowed: {', '.join(GAPS)}")
+    return gap
 
 
 def require(name: str, chosen: Any, available: Iterable) -> None:

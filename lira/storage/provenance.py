@@ -26,7 +26,9 @@ import h5py
 
 from lira.core.errors import StoreError
 from lira.storage import hdf5
-from lira.storage.run import COLUMNS, Run, compared_runs, read_csv
+from lira.storage.comparison import Comparison
+from lira.storage.csv_files import COLUMNS, read_csv
+from lira.storage.run import Run
 
 MUST_AGREE = ("recipe_version", "protocol")
 """In these no two runs of a study, and no two runs that are compared sample by sample, may differ."""
@@ -41,9 +43,8 @@ def runs_of(folders: Iterable[Path | str]) -> list[Run]:
     """The runs behind run folders and agreement folders, each once."""
     found = {}
     for folder in map(Path, folders):
-        compared = (folder / "runs.json").is_file()
-        kinds = ("reference", "variants") if compared else ()
-        runs = [run for kind in kinds for run in compared_runs(folder, kind).values()] or [Run(folder)]
+        comparison = Comparison(folder)
+        runs = comparison.runs if comparison.is_stored else [Run(folder)]
         found |= {run.folder.resolve(): run for run in runs}
     return list(found.values())
 
@@ -164,7 +165,8 @@ def _beside(path: Path) -> dict[str, Any] | None:
         return None
     if text.is_file() and (found := _carried(text)) and found.get("csv") == _checksum(path):
         return found
-    if any((path.parent / name).is_file() for name in ("shadows.h5", "runs.json")) and path.stem in COLUMNS:
+    stored = (path.parent / "shadows.h5").is_file() or Comparison(path.parent).is_stored
+    if stored and path.stem in COLUMNS:
         read_csv(path, path.stem, Run(path.parent).key if (path.parent / "shadows.h5").is_file() else None)
         found = record(path.name, {}, runs_of([path.parent]))
         return {name: found[name] for name in ("made", "shared", "runs")}

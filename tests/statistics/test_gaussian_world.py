@@ -8,7 +8,7 @@ from lira.attacks.lira import score_file
 from lira.evaluation.calibration import calibrate_file
 from lira.evaluation.controls import gaussian_tpr, gaussian_world
 from lira.storage import hdf5
-from lira.storage.run import read_csv
+from lira.storage.csv_files import read_csv
 
 FPRS = (0.01, 0.1)
 RUN = {"study": "test", "dataset": "gaussian", "architecture": "none", "regime": "none", "seed": 0}

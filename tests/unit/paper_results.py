@@ -8,7 +8,8 @@ import pandas as pd
 from lira.evaluation.agreement import measure_agreement
 from lira.paper.results import NETWORKS
 from lira.storage import hdf5
-from lira.storage.run import COLUMNS, Run, with_run, write_csv
+from lira.storage.csv_files import COLUMNS, with_run, write_csv
+from lira.storage.run import Run
 
 RECIPE = {"augment": ["flip", "crop", "cutout"], "dropout": 0.0, "weight_decay": 5e-4, "batch_size": 256}
 RECIPE |= {"start": "scratch", "crop_padding": "reflect"}

@@ -11,7 +11,7 @@ from lira.datasets import prepare_data
 from lira.evaluation.calibration import calibrate_file
 from lira.shadows.gather import gather_shadows
 from lira.shadows.jobs import train_shadows
-from lira.storage.run import read_csv
+from lira.storage.csv_files import read_csv
 
 KEY = "cifar10/resnet18/aof"
 

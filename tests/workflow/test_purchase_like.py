@@ -3,7 +3,7 @@
 import pytest
 from workspace import Workspace
 
-from lira.storage.run import read_csv
+from lira.storage.csv_files import read_csv
 
 MODELS, SAMPLES = 64, 20_000
 

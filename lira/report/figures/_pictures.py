@@ -34,9 +34,8 @@ class Pictures:
         if not self.images and not tabular:
             raise ConfigError(f"data: {data} holds no images to show")
         for run in runs:
-            with run.shadows() as file:
-                if "labels" in file and not np.array_equal(file["labels"], labels):
-                    raise ConfigError(f"data: {data} holds another pool than that of {run.folder}")
+            if run.labels is not None and not np.array_equal(run.labels, labels):
+                raise ConfigError(f"data: {data} holds another pool than that of {run.folder}")
 
     def draw(self, axes: Axes, sample: int, **where) -> None:
         """Draws one sample, dark on light if it is grey; ``where`` goes to ``imshow``."""

@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lira.report.agreement import MEASURES, Agreement
 from lira.report.figures._style import (
     BLACK,
     BLUE,
@@ -25,9 +24,9 @@ from lira.report.figures._style import (
     canvas,
     legend_below,
 )
-from lira.report.labels import percent, show
+from lira.report.labels import MEASURES, percent, show
 from lira.report.resolution import describe
-from lira.report.runs import choose_fprs, require
+from lira.report.runs import choose_fprs, only_comparison, require, title_of
 
 VARIANTS = (VERMILION, ORANGE, GREEN, PURPLE, SKY, BLUE)
 MIXED = ("#4d4d4d", GREY, "#b3b3b3")
@@ -42,9 +41,9 @@ def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, 
         support: Least number of detections of a flagged sample.
         zero_fp: Whether a flagged sample must have no false positive; the paper's curves do not ask for it.
     """
-    agreement = Agreement.only(folders)
-    negatives = agreement.negatives()
-    tables = agreement.table("agreement.csv"), agreement.table("null_agreement.csv")
+    comparison = only_comparison(folders)
+    negatives = comparison.negatives
+    tables = comparison.table("agreement.csv"), comparison.table("null_agreement.csv")
     require("support", support, tables[0]["support"])
     sets, null = (chosen(table, support, zero_fp) for table in tables)
     rates = choose_fprs(sets["fpr"], fpr)
@@ -57,7 +56,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, 
         for axes in panels:
             axes.set_ylim(bottom=0)
         flagged = f"tp ≥ {support}" + (", fp = 0" if zero_fp else "")
-        row.suptitle(f"{agreement.title}, {flagged} at {percent(rate)} FPR{describe(rate, negatives)}", fontsize=8)
+        row.suptitle(f"{title_of(comparison)}, {flagged} at {percent(rate)} FPR{describe(rate, negatives)}", fontsize=8)
     legend_below(drawn, panels[0], 3)
     return drawn
 

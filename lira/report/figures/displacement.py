@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lira.evaluation.ranks import displacement_by_chance
-from lira.report.agreement import GAPS, Agreement
 from lira.report.figures._style import CHANCE, DOUBLE, MARKERS, canvas, legend_below
+from lira.report.labels import GAPS
+from lira.report.runs import only_comparison, title_of
 
 QS = (0.1, 0.5, 1, 2.24, 5, 10.38, 20)
 
@@ -20,9 +21,9 @@ def figure(folders: Sequence[Path]) -> Figure:
     Args:
         folders: One agreement folder.
     """
-    agreement = Agreement.only(folders)
-    shares = agreement.table("displacement.csv")
-    shares, pool = shares[shares["q"].isin(QS)], agreement.pool()
+    comparison = only_comparison(folders)
+    shares = comparison.table("displacement.csv")
+    shares, pool = shares[shares["q"].isin(QS)], comparison.pool
     deltas = sorted(shares["delta"].unique())
     colours = colormaps["viridis"]
     drawn = canvas(DOUBLE, 2.9)
@@ -36,7 +37,10 @@ def figure(folders: Sequence[Path]) -> Figure:
             axes.plot(deltas, by_chance, **CHANCE | {"color": style["color"]})
         axes.plot([], [], label="chance", **CHANCE)
         axes.set(
-            xscale="log", ylim=(0, 102), xlabel="Δ (percentage points)", title=f"{agreement.title}, {heading.lower()}"
+            xscale="log",
+            ylim=(0, 102),
+            xlabel="Δ (percentage points)",
+            title=f"{title_of(comparison)}, {heading.lower()}",
         )
         axes.set_xlim(deltas[0] / 1.15, deltas[-1] * 1.15)
         axes.xaxis.set_major_locator(FixedLocator(deltas))

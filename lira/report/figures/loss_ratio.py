@@ -12,7 +12,7 @@ from scipy.stats import linregress, spearmanr
 from lira.report.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, canvas, plain_log, regime_colours
 from lira.report.labels import percent, show
 from lira.report.resolution import describe
-from lira.report.runs import choose_fpr, over_targets, read_runs, require, same_fprs, summary
+from lira.report.runs import choose_fpr, over_targets, read_runs, require, same_fprs
 from lira.report.tables.utility import utility
 from lira.storage.run import Run
 
@@ -80,7 +80,7 @@ def handles(groups: list[str], kinds: list[str], colours: dict[str, str]) -> lis
 
 def point(run: Run, fpr: float | None, attack: str) -> dict:
     """Loss ratio and TPR of one run."""
-    found = summary(run)
+    found = run.summary
     chosen = choose_fpr(found["fpr"], fpr)
     require("attack", attack, found["attack"])
     found = found[(found["mode"] == "target") & (found["attack"] == attack) & (found["fpr"] == chosen)]

@@ -12,11 +12,10 @@ from matplotlib.ticker import MaxNLocator
 from lira.evaluation.agreement import set_agreement
 from lira.evaluation.outliers import achieved, detections, outlying_targets
 from lira.evaluation.robust import influence
-from lira.report.agreement import Agreement
 from lira.report.figures._style import BLACK, BLUE, CHANCE, DOUBLE, GREY, VERMILION, canvas
 from lira.report.labels import percent
 from lira.report.resolution import describe
-from lira.report.runs import choose_fprs
+from lira.report.runs import choose_fprs, only_comparison, title_of
 from lira.storage.run import Run
 
 ALL = {"color": BLACK, "marker": "o", "label": "all targets"}
@@ -41,9 +40,9 @@ def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
         folders: One agreement folder.
         fpr: Target FPR; all of the results if not given.
     """
-    agreement = Agreement.only(folders)
-    runs, negatives = list(agreement.runs().values()), agreement.negatives()
-    rates = choose_fprs(agreement.table("agreement.csv")["fpr"], fpr)
+    comparison = only_comparison(folders)
+    runs, negatives = list(comparison.reference.values()), comparison.negatives
+    rates = choose_fprs(comparison.table("agreement.csv")["fpr"], fpr)
     drawn = canvas(DOUBLE, 0.7 + 2.1 * len(rates))
     rows = drawn.subfigures(len(rates), 1, squeeze=False)[:, 0]
     for row, rate in zip(rows, rates, strict=True):
@@ -54,7 +53,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
         draw_agreement(panels[0], whole, cut, labels)
         draw_alone(panels[1], alone(whole), alone(cut), labels)
         draw_rates(panels[2], [achieved(run, rate) for run in runs], outlying, rate, labels)
-        title = f"{agreement.title} at {percent(rate)} FPR{describe(rate, negatives)}"
+        title = f"{title_of(comparison)} at {percent(rate)} FPR{describe(rate, negatives)}"
         row.suptitle(f"{title}; outlying targets in {len(runs)} runs: {sum(map(len, outlying))}", fontsize=8)
     handles = {
         label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)

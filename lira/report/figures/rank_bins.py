@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lira.evaluation.ranks import rank_bins
-from lira.report.agreement import GAPS, Agreement
 from lira.report.figures._style import BLUE, CHANCE, DOUBLE, canvas, legend_below, spread_scale
+from lira.report.labels import GAPS
+from lira.report.runs import only_comparison, title_of
 
 SPREAD = 0.6
 MEAN, RANGE = "mean in a run", "smallest to largest"
@@ -24,8 +25,8 @@ def figure(folders: Sequence[Path]) -> Figure:
     Args:
         folders: One agreement folder.
     """
-    agreement = Agreement.only(folders)
-    table = agreement.table("rank_bins.csv")
+    comparison = only_comparison(folders)
+    table = comparison.table("rank_bins.csv")
     bins, runs = list(dict.fromkeys(table["bin"])), list(dict.fromkeys(table["run"]))
     ticks = ["0–2", *(name.removesuffix("%").replace("-", "–") for name in bins[1:])]
     offsets = np.linspace(-SPREAD / 2, SPREAD / 2, len(runs)) if len(runs) > 1 else [0]
@@ -38,12 +39,12 @@ def figure(folders: Sequence[Path]) -> Figure:
             x = np.arange(len(bins)) + offset
             axes.vlines(x, part["min"], part["max"], color=BLUE, linewidth=1, alpha=0.6, label=RANGE)
             axes.plot(x, part["mean"], "o", color=BLUE, markersize=size, markeredgewidth=0, label=MEAN)
-        chance = np.mean([rank_bins(values)["mean"] for values in agreement.null_gaps(gap)], axis=0)
+        chance = np.mean([rank_bins(values)["mean"] for values in comparison.null_gaps(gap)], axis=0)
         axes.stairs(chance, np.arange(len(bins) + 1) - 0.5, baseline=None, label="chance", zorder=3, **CHANCE)
         axes.axhline(0, color="black", linewidth=0.5)
         spread_scale(axes, [table["min"].min(), table["max"].max()])
         axes.set_xticks(range(len(bins)), ticks, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set(xlabel="Rank percentile (%)", title=f"{agreement.title}, {heading.lower()}")
+        axes.set(xlabel="Rank percentile (%)", title=f"{title_of(comparison)}, {heading.lower()}")
     panels[0].set_ylabel("Vulnerability (gap of online scores)")
     legend_below(drawn, panels[0], 3)
     return drawn

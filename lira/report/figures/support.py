@@ -8,12 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lira.report.agreement import MEASURES, Agreement
 from lira.report.figures._style import BLACK, DOUBLE, canvas
-from lira.report.labels import percent
+from lira.report.labels import MEASURES, percent
 from lira.report.numbers import number
 from lira.report.resolution import describe
-from lira.report.runs import choose_fpr
+from lira.report.runs import choose_fpr, only_comparison, title_of
 
 ROWS = {True: "fp = 0", False: "any fp"}
 LIGHT = 0.5
@@ -31,8 +30,8 @@ def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
         folders: One agreement folder.
         fpr: Target FPR; the largest of the results if not given.
     """
-    agreement = Agreement.only(folders)
-    sets, null = agreement.table("agreement.csv"), agreement.table("null_agreement.csv")
+    comparison = only_comparison(folders)
+    sets, null = comparison.table("agreement.csv"), comparison.table("null_agreement.csv")
     rate = choose_fpr(sets["fpr"], fpr)
     sets, null = (part[(part["scenario"] == "identical") & (part["fpr"] == rate)] for part in (sets, null))
     runs = sets["k"].nunique()
@@ -44,7 +43,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
             axes.set_title(f"{heading}, {name}")
             axes.set(xlabel="Detections at least (tp ≥)" if not zero_fp else "", ylabel="")
         row[0].set_ylabel("Runs combined, k")
-    title = f"{agreement.title}, {percent(rate)} FPR{describe(rate, agreement.negatives())}"
+    title = f"{title_of(comparison)}, {percent(rate)} FPR{describe(rate, comparison.negatives)}"
     drawn.suptitle(f"{title}; in italics: chance (membership permuted)", fontsize=8)
     return drawn
 

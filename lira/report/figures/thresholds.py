@@ -11,7 +11,7 @@ from lira.evaluation.robust import median_rmad
 from lira.report.figures._style import BLACK, DOUBLE, GREY, attack_colours, canvas
 from lira.report.labels import percent, show
 from lira.report.resolution import describe
-from lira.report.runs import choose_fprs, negatives, read_runs, require, run_labels, targets, title
+from lira.report.runs import choose_fprs, read_runs, require, run_labels, title_of
 
 SIDE_BY_SIDE = 5
 """With fewer runs than this, the panels stand side by side."""
@@ -26,7 +26,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
         attack: Attack whose thresholds are shown.
     """
     runs = read_runs(folders)
-    metrics = [targets(run, "target") for run in runs]
+    metrics = [run.targets("target") for run in runs]
     rates = choose_fprs(metrics[0]["fpr"], fpr)
     require("attack", attack, metrics[0]["attack"])
     beside = len(runs) < SIDE_BY_SIDE
@@ -40,9 +40,9 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
             boxes, labels = [*boxes, np.concatenate(boxes)], [*labels, "all runs"]
         panel(axes, boxes, labels, attack_colours([attack])[attack])
         axes.set_ylabel(f"Threshold τ, {show(attack)}")
-        axes.set_title(f"τ at {percent(rate)} FPR{describe(rate, negatives(found[0]))}", pad=24)
-    if len({title(run) for run in runs}) == 1:
-        drawn.suptitle(title(runs[0]), fontsize=8)
+        axes.set_title(f"τ at {percent(rate)} FPR{describe(rate, runs[0].negatives)}", pad=24)
+    if len({title_of(run) for run in runs}) == 1:
+        drawn.suptitle(title_of(runs[0]), fontsize=8)
     return drawn
 
 

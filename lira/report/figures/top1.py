@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from lira.report.agreement import GAPS, Agreement, check_gap
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import BLUE, CHANCE, DOUBLE, SINGLE, VERMILION, canvas, legend_below, spread_scale
+from lira.report.labels import GAPS
+from lira.report.runs import check_gap, only_comparison, title_of
 
 TOP = 1.0
 """Percent of the ranking that counts as its top."""
@@ -27,14 +28,14 @@ def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median
     Raises:
         ConfigError: an unknown gap.
     """
-    agreement = Agreement.only(folders)
-    top = agreement.table("top1.csv")
+    comparison = only_comparison(folders)
+    top = comparison.table("top1.csv")
     top = top[top["gap"] == check_gap(gap)]
     sources = top.drop_duplicates("source")[["source", "sample"]]
     width = min(DOUBLE, max(SINGLE, 0.75 * len(sources) + 0.6))
     drawn = canvas(width, 3.3)
     axes = drawn.subplots()
-    own, near = top["source"] == top["run"], top["position"] < agreement.pool() * TOP / 100
+    own, near = top["source"] == top["run"], top["position"] < comparison.pool * TOP / 100
     x = top["source"].map({source: place for place, source in enumerate(sources["source"])})
     for label, style, part in (
         ("in the run itself", {"color": VERMILION}, own),
@@ -42,7 +43,7 @@ def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median
         (f"in another run, below its top {TOP:g} %", {"color": BLUE, "markerfacecolor": "none"}, ~own & ~near),
     ):
         axes.plot(x[part], top.loc[part, "vulnerability"], "o", label=label, **style)
-    chance = np.mean([values.max() for values in agreement.null_gaps(gap)])
+    chance = np.mean([values.max() for values in comparison.null_gaps(gap)])
     axes.axhline(chance, label="top sample by chance, mean over runs", **CHANCE)
     labels = [f"seed {source.removeprefix('seed')}\n#{sample}" for source, sample in sources.itertuples(index=False)]
     axes.set_xticks(range(len(sources)), labels)
@@ -52,11 +53,11 @@ def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median
     spread_scale(axes, [*top["vulnerability"], chance])
     axes.margins(y=0.08)
     if data is not None:
-        pictures = Pictures(data, agreement.runs().values())
+        pictures = Pictures(data, comparison.reference.values())
         for place, sample in enumerate(sources["sample"]):
             inset = axes.inset_axes((place - 0.3, 1.03, 0.6, 0.25), transform=axes.get_xaxis_transform())
             pictures.draw(inset, sample)
             inset.axis("off")
-    drawn.suptitle(agreement.title, fontsize=8)
+    drawn.suptitle(title_of(comparison), fontsize=8)
     legend_below(drawn, axes, 2 if width == DOUBLE else 1)
     return drawn

@@ -11,12 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from lira.core.errors import ConfigError
-from lira.report.agreement import Agreement
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import BLUE, DOUBLE, ORANGE, canvas, fewest_gaps, in_lines
 from lira.report.labels import percent, show
 from lira.report.resolution import describe
-from lira.report.runs import choose_fpr, run_labels
+from lira.report.runs import choose_fpr, only_comparison, run_labels
 
 MOST_COLUMNS = {True: 5, False: 4}
 """Pictures beside each other in a run's grid, whether there are more than :data:`TALL` lines of runs or not."""
@@ -45,8 +44,8 @@ def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count:
     """
     if count < 1:
         raise ConfigError(f"count: {count} is not allowed: one sample or more is")
-    agreement = Agreement.only(folders)
-    runs = [*agreement.runs().values(), *agreement.runs("variants").values()]
+    comparison = only_comparison(folders)
+    runs = comparison.runs
     pictures = Pictures(data, runs)
     tables = [run.table("samples.csv") for run in runs]
     rate = choose_fpr(tables[0]["fpr"], fpr)
@@ -66,7 +65,7 @@ def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count:
         axes.set_title(label)
     for axes in panels.flat[len(runs) :]:
         axes.remove()
-    unresolved = describe(rate, agreement.negatives())
+    unresolved = describe(rate, comparison.negatives)
     dataset = show(runs[0].key["dataset"])
     drawn.suptitle(f"{dataset}, most vulnerable samples at {percent(rate)} FPR{unresolved}; tp / fp", fontsize=8)
     colours = {frame_colour(times, len(runs)) for times in shared.values()}

@@ -9,7 +9,7 @@ from lira.report import influence
 from lira.report.labels import augmentations, show
 from lira.report.numbers import number
 from lira.report.resolution import notes, resolution_of
-from lira.report.runs import at, choose_fpr, over_targets, require, same_fprs, show_keys, summary
+from lira.report.runs import at, choose_fpr, over_targets, require, same_fprs, show_keys
 from lira.report.tables import Table
 from lira.report.tables.benchmarks import shown
 from lira.report.tables.optimistic import show_tpr
@@ -47,7 +47,7 @@ def table(folders: Sequence[Path], fpr: float | None = None, attack: str = "onli
 
 def row(run: Run, fpr: float | None, attack: str) -> dict:
     """Settings, utility and TPR of one run."""
-    found, recipe = summary(run), run.recipe
+    found, recipe = run.summary, run.recipe
     chosen = choose_fpr(found["fpr"], fpr)
     require("attack", attack, found["attack"])
     found = found[(found["mode"] == "target") & (found["attack"] == attack) & (found["fpr"] == chosen)]

@@ -58,14 +58,11 @@ def shown(value: float | str | None) -> str:
 
 def settings(run: Run) -> dict:
     """Size of the pool and settings of a run."""
-    recipe = run.recipe
-    with run.shadows() as file:
-        models, pool = file["member"].shape
-        classes = int(file["labels"][:].max()) + 1 if "labels" in file else None
+    recipe, labels = run.recipe, run.labels
     return run.key | {
-        "pool": pool,
-        "classes": classes,
+        "pool": run.pool,
+        "classes": None if labels is None else int(labels.max()) + 1,
         "augment": augmentations(recipe),
-        "shadow_models": models,
+        "shadow_models": run.models,
         **{name: recipe[name] for name in COLUMNS if name in recipe and name != "augment"},
     }

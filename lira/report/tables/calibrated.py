@@ -9,7 +9,7 @@ from lira.report import influence
 from lira.report.labels import percent, show
 from lira.report.numbers import mean_std
 from lira.report.resolution import mark, notes, resolution_of
-from lira.report.runs import choose_fpr, over_targets, read_runs, same_fprs, show_keys, summary
+from lira.report.runs import choose_fpr, over_targets, read_runs, same_fprs, show_keys
 from lira.report.tables import Table
 from lira.storage.run import Run
 
@@ -53,7 +53,7 @@ def columns(data: pd.DataFrame) -> list[tuple[str, str, int]]:
 
 def outcomes(run: Run, fpr: float | None) -> list[dict]:
     """A row per attack and kind of threshold."""
-    found, rows = summary(run), []
+    found, rows = run.summary, []
     chosen = choose_fpr(found["fpr"], fpr)
     for (attack, mode), group in found[found["fpr"] == chosen].groupby(["attack", "mode"], sort=False):
         row = run.key | {"attack": attack, "mode": mode, "fpr": chosen} | resolution_of(group)

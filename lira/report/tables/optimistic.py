@@ -9,7 +9,7 @@ from lira.report import influence
 from lira.report.labels import show
 from lira.report.numbers import mean_std, number
 from lira.report.resolution import mark, notes, resolution_of
-from lira.report.runs import at, over_targets, read_runs, same_fprs, show_keys, summary
+from lira.report.runs import at, over_targets, read_runs, same_fprs, show_keys
 from lira.report.tables import Table
 from lira.storage.run import Run
 
@@ -34,7 +34,7 @@ def table(folders: Sequence[Path]) -> Table:
 
 def rates(run: Run) -> list[dict]:
     """A row per attack and FPR."""
-    found, rows = summary(run), []
+    found, rows = run.summary, []
     found = found[found["mode"] == "target"]
     for (attack, fpr), group in found.groupby(["attack", "fpr"], sort=False):
         rows.append(

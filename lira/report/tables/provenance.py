@@ -43,10 +43,8 @@ def table(folders: Sequence[Path]) -> Table:
 def origin(run: Run) -> dict:
     """How a run was made; ``None`` where its file does not say."""
     said = run.attributes
-    with run.shadows() as file:
-        models = file["member"].shape[0]
     versions = {name: said.get("versions", {}).get(name) for name in LIBRARIES}
-    return run.key | {"models": models} | {name: said.get(name) for name in (*STATED, *CHECKSUMS)} | versions
+    return run.key | {"models": run.models} | {name: said.get(name) for name in (*STATED, *CHECKSUMS)} | versions
 
 
 def shown(value: str | float | None) -> str:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from lira.evaluation.ranks import top_by_chance
-from lira.report.agreement import GAPS, Agreement, check_gap
-from lira.report.labels import percent
+from lira.report.labels import GAPS, percent
 from lira.report.numbers import mean_std, number
 from lira.report.resolution import mark, notes, resolved
-from lira.report.runs import moments, require
+from lira.report.runs import check_gap, moments, require, title_of
 from lira.report.tables import Table
+from lira.storage.comparison import Comparison
 
 MEASURES = ("jaccard", "intersection", "union", "spearman")
 
@@ -32,8 +32,8 @@ def table(folders: Sequence[Path], gap: str | None = None, support: int = 1) -> 
         ConfigError: an unknown gap, or a support that was not counted.
     """
     gaps, rows = [check_gap(gap)] if gap else list(GAPS), []
-    for agreement in map(Agreement, folders):
-        rows += [*ranked(agreement, gaps), *flagged(agreement, support)]
+    for comparison in map(Comparison, folders):
+        rows += [*ranked(comparison, gaps), *flagged(comparison, support)]
     data = pd.DataFrame(rows)
     text = data[["reference", "selection", "set"]].set_axis(["Runs of", "Selection", "Set"], axis=1)
     text = text.drop(columns="Runs of") if len(folders) == 1 else text
@@ -58,14 +58,14 @@ def table(folders: Sequence[Path], gap: str | None = None, support: int = 1) -> 
     return Table(data, text, keys, [note, *notes(data["resolution"])])
 
 
-def ranked(agreement: Agreement, gaps: Sequence[str]) -> Iterator[dict]:
+def ranked(comparison: Comparison, gaps: Sequence[str]) -> Iterator[dict]:
     """A row per gap and q."""
-    pairs, everywhere = agreement.table("topq.csv"), agreement.table("topq_all.csv").set_index(["gap", "q"])
-    pool = agreement.pool()
+    pairs, everywhere = comparison.table("topq.csv"), comparison.table("topq_all.csv").set_index(["gap", "q"])
+    pool = comparison.pool
     for gap in gaps:
         for (q, size), group in pairs[pairs["gap"] == gap].groupby(["q", "k"]):
             together = everywhere.loc[(gap, q)]
-            row = {"reference": agreement.title, "selection": GAPS[gap], "set": f"top {q:g} %", "gap": gap, "q": q}
+            row = {"reference": title_of(comparison), "selection": GAPS[gap], "set": f"top {q:g} %", "gap": gap, "q": q}
             row |= {"size": size, "pairs": len(group), "resolution": ""}
             for name in MEASURES:
                 row |= moments(group[name], name)
@@ -78,14 +78,14 @@ def ranked(agreement: Agreement, gaps: Sequence[str]) -> Iterator[dict]:
             )
 
 
-def flagged(agreement: Agreement, support: int) -> Iterator[dict]:
+def flagged(comparison: Comparison, support: int) -> Iterator[dict]:
     """A row per FPR, with and without fp = 0."""
-    table, negatives = agreement.table("agreement.csv"), agreement.negatives()
+    table, negatives = comparison.table("agreement.csv"), comparison.negatives
     require("support", support, table["support"])
     sets = pairs_and_all(table, support)
-    null = pairs_and_all(agreement.table("null_agreement.csv"), support)
+    null = pairs_and_all(comparison.table("null_agreement.csv"), support)
     for (fpr, zero_fp), (pair, together) in sets.items():
-        row = {"reference": agreement.title, "selection": f"Flagged at {percent(fpr)} FPR"}
+        row = {"reference": title_of(comparison), "selection": f"Flagged at {percent(fpr)} FPR"}
         row |= {"set": f"tp ≥ {support}" + ", fp = 0" * zero_fp, "fpr": fpr, "support": support, "zero_fp": zero_fp}
         row |= {"size": mean_size(pair), "pairs": pair["subsets"]}
         row |= resolved(fpr, negatives)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from lira.report.labels import percent, show
 from lira.report.numbers import MISSING, mean_std, number
-from lira.report.records import counts, fprs_of, label_of, logits_of, most_exposed, priors_of, worth
+from lira.report.records import counts, fprs_of, logits_of, most_exposed, worth
 from lira.report.runs import choose_fpr, read_runs, run_labels
 from lira.report.tables import Table
 
@@ -53,12 +53,13 @@ def cards(folders: Sequence[Path], sample: int | None, fpr: float | None, count:
     """The numbers: a row per record and run, records by exposure, runs as :func:`read_runs` has them."""
     runs = read_runs(folders)
     rate = choose_fpr(fprs_of(runs), fpr)
-    found, at = counts(runs, rate), priors_of(runs[0])
+    found, at = counts(runs, rate), runs[0].priors
     rows = []
     for record in most_exposed(found, count) if sample is None else [sample]:
         for run, label, of_run in zip(runs, run_labels(runs), found, strict=True):
             phi, member = logits_of(run, record)
-            row = run.key | {"record": record, "class": label_of(run, record), "run": label, "fpr": rate}
+            own = None if run.labels is None else int(run.labels[record])
+            row = run.key | {"record": record, "class": own, "run": label, "fpr": rate}
             for side, values in (("in", phi[member]), ("out", phi[~member])):
                 row |= {f"phi_{side}_mean": values.mean(), f"phi_{side}_std": values.std(ddof=1)}
             rows.append(row | worth(of_run.iloc[[record]], at).iloc[0].to_dict())

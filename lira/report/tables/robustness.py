@@ -9,7 +9,7 @@ from lira.report import influence
 from lira.report.labels import percent, show
 from lira.report.numbers import MISSING, mean_std, number
 from lira.report.resolution import mark, notes
-from lira.report.runs import RATES, choose_fpr, read_runs, require, same_fprs, show_keys, summary
+from lira.report.runs import RATES, choose_fpr, read_runs, require, same_fprs, show_keys
 from lira.report.tables import Table
 from lira.storage.run import RUN_KEYS, Run
 
@@ -68,7 +68,7 @@ def seen(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def at_fpr(run: Run, fpr: float | None) -> pd.DataFrame:
     """A run's summary at one FPR, fractions in percent."""
-    found = summary(run)
+    found = run.summary
     found = found[found["fpr"].isna() | (found["fpr"] == choose_fpr(found["fpr"], fpr))]
     return found.assign(**{name: 100 * found[name] for name in RATES})
 

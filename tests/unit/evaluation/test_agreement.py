@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lira.core.errors import ConfigError, DataError, StoreError
 from lira.evaluation.agreement import measure_agreement, scenarios, set_agreement
 from lira.evaluation.detections import SUPPORTS
-from lira.storage.run import COLUMNS, read_csv, write_csv
+from lira.storage.csv_files import COLUMNS, read_csv, write_csv
 
 
 def plain_agreement(sets, k):

@@ -18,7 +18,7 @@ from lira.evaluation.calibration import (
 )
 from lira.evaluation.roc import threshold_at_fpr
 from lira.storage import hdf5
-from lira.storage.run import RATES, read_csv
+from lira.storage.csv_files import RATES, read_csv
 
 FPRS, PRIORS = (0.01, 0.1), (0.01, 0.5)
 

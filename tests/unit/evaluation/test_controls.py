@@ -5,7 +5,8 @@ from lira.evaluation.calibration import calibrate
 from lira.evaluation.controls import coin, control_file, gaussian_tpr, gaussian_world, oracle, permuted_membership
 from lira.shadows.membership import balanced_membership
 from lira.storage import hdf5
-from lira.storage.run import COLUMNS, RUN_KEYS, read_csv
+from lira.storage.csv_files import COLUMNS, read_csv
+from lira.storage.run import RUN_KEYS
 
 
 def test_oracle_is_at_one_end_and_coin_in_the_middle():

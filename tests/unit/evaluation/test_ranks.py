@@ -19,7 +19,7 @@ from lira.evaluation.ranks import (
     vulnerability,
 )
 from lira.storage import hdf5
-from lira.storage.run import read_csv
+from lira.storage.csv_files import read_csv
 
 
 def world(models=8, samples=60, seed=0):

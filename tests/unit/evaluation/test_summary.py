@@ -8,7 +8,8 @@ from lira.evaluation.controls import control_file, gaussian_world
 from lira.evaluation.robust import trimmed_mean
 from lira.evaluation.summary import KEYS, summarise, summarise_file
 from lira.storage import hdf5
-from lira.storage.run import COLUMNS, RUN_KEYS, read_csv
+from lira.storage.csv_files import COLUMNS, read_csv
+from lira.storage.run import RUN_KEYS
 
 FPRS, PRIORS = (0.01, 0.1), (0.01, 0.5)
 RUN = {"study": "test", "dataset": "digits", "architecture": "fcn", "regime": "aof", "seed": 3}

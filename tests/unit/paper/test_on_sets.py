@@ -10,7 +10,7 @@ from lira.paper.claims import compare, on_sets
 from lira.paper.overlap import Sets
 from lira.paper.results import Results
 from lira.paper.sets import Flagged
-from lira.report.agreement import Agreement
+from lira.storage.comparison import Comparison
 
 MARGINS = Margins().model_dump()
 
@@ -56,7 +56,7 @@ def test_error_over_samples_is_that_of_a_share():
 
 
 def sets_of(folder, *arguments, **options):
-    return Sets(Agreement(write_sets(folder, *arguments, **options)))
+    return Sets(Comparison(write_sets(folder, *arguments, **options)))
 
 
 def test_published_agreement(tmp_path):

@@ -1,22 +1,20 @@
-"""Cards of records: counts and PPV against numbers computed another way, whose records are shown, and in which runs."""
-
-import json
-import shutil
+"""Cards of records: counts and PPV against numbers computed another way, and which records are shown."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom
-from synthetic_study import FPRS, PRIORS, RUNS, agreement_folder, data_file, run_folder
+from synthetic_study import FPRS, PRIORS, RUNS, run_folder
 from typer.testing import CliRunner
 
 from lira.cli import app
-from lira.core.errors import ConfigError, StoreError
+from lira.core.errors import ConfigError
 from lira.report.figures._pictures import Pictures
-from lira.report.records import comparable_runs, counts, data_of, most_exposed, worth
+from lira.report.records import counts, most_exposed, worth
 from lira.report.tables.records import table
 from lira.storage import hdf5
 from lira.storage.run import Run
+from lira.storage.study import Study
 
 SEEDS = [("fcn", "aof", seed) for seed in RUNS["fcn", "aof"]]
 
@@ -72,32 +70,10 @@ def test_the_most_exposed_are_found_by_most_runs_then_most_often(folders):
     assert not any("most exposed" in note for note in table(folders, sample=chosen[0]).notes)
 
 
-def test_a_record_is_followed_in_the_runs_of_the_first_comparison(study):
-    listed = json.loads((agreement_folder(study) / "runs.json").read_text())
-    compared = [run["folder"] for kind in listed.values() for run in kind]
-    assert [run.folder for run in comparable_runs(study)] == [study / folder for folder in compared]
-    assert data_of(study, Run(study / compared[0])) == data_file(study)
-    other = data_file(study).with_name("digits-b-train-split0.h5")
-    other.touch()  # smaller, of the dataset digits-b
-    assert data_of(study, Run(study / compared[0])) == data_file(study)
-    other.unlink()
-    with pytest.raises(ConfigError, match="dataset: cifar10 is not allowed: .* has digits"):
-        comparable_runs(study, "cifar10")
-    with pytest.raises(ConfigError, match="has no runs"):
-        comparable_runs(study / "data")
-
-
-def test_a_damaged_list_of_compared_runs_is_named(study, tmp_path):
-    other = shutil.copytree(study, tmp_path / "study")
-    (agreement_folder(other) / "runs.json").write_text("{")
-    with pytest.raises(StoreError, match=r"runs.json is damaged .*: rm"):
-        comparable_runs(other)
-
-
 def test_the_command_prints_the_card_and_draws_it(study, tmp_path):
     done = CliRunner().invoke(app, ["record", str(study), "7", "--fpr", "0.01", "--output", str(tmp_path / "card.xyz")])
     assert done.exit_code == 0, done.output
-    assert done.output.count("| 7 ") == len(comparable_runs(study))
+    assert done.output.count("| 7 ") == len(Study(study).runs_to_follow())
     assert "FCN AOF seed 0" in done.output and "PPV (%) at π = 1 %" in done.output
     assert {path.name for path in tmp_path.iterdir()} == {"card.pdf", "card.png"}
     assert done.output.endswith(f"Card: {tmp_path / 'card.pdf'} and {tmp_path / 'card.png'}\n")

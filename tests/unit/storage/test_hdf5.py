@@ -147,7 +147,7 @@ def test_on_a_full_disk_one_sentence_and_no_file(small_disk, writer):
 from pathlib import Path
 from lira import cli
 from lira.storage import hdf5
-from lira.storage.run import write_csv
+from lira.storage.csv_files import write_csv
 def write():
     import numpy as np, pandas as pd, torch
     from lira.shadows.rng import Streams

@@ -19,8 +19,9 @@ from lira.report.figures import plot
 from lira.report.tables import tabulate
 from lira.shadows.gather import gather_shadows
 from lira.storage import hdf5
+from lira.storage.csv_files import COLUMNS, write_csv
 from lira.storage.provenance import as_text, differences, record, runs_of, trace
-from lira.storage.run import COLUMNS, RUN_KEYS, Run, write_csv
+from lira.storage.run import RUN_KEYS, Run
 
 MADE = {"study": "s", "dataset": "d", "architecture": "a", "regime": "baseline", "recipe_version": 1}
 MADE |= {"protocol": "artifact", "device": "cpu", "versions": {"torch": "2.6", "lira": "1"}}

@@ -12,7 +12,8 @@ from lira.evaluation.agreement import measure_agreement
 from lira.evaluation.ranks import measure_ranks
 from lira.evaluation.summary import summarise_file
 from lira.report import tables
-from lira.storage.run import COLUMNS, RUN_KEYS, Run, read_csv
+from lira.storage.csv_files import COLUMNS, read_csv
+from lira.storage.run import RUN_KEYS, Run
 
 OF_A_RUN = {"metrics", "samples", "controls", "null_samples", "null_gaps", "summary"}
 

@@ -14,7 +14,7 @@ from table_files import rows_of, tex_rows
 from lira.core.errors import ConfigError, StoreError
 from lira.report.tables import names, tabulate
 from lira.report.tables._text import to_tex
-from lira.storage.run import write_csv
+from lira.storage.csv_files import write_csv
 
 ALL = [
     "ablation",

@@ -1,0 +1,108 @@
+"""The CSV files of a study: a row per target, sample or choice of runs, floats exactly as computed.
+
+:data:`COLUMNS` has the columns of each. Those of a run have its dataset, architecture, regime and seed before them.
+Beside each file lies its checksum, ``<name>.csv.sha256``, as ``sha256sum -c`` reads it.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lira.core.errors import StoreError
+from lira.storage import hdf5
+
+COUNTS = ["tp", "fp", "tn", "fn"]
+RATES = ["attack", "mode", "fpr", "prior", "target", "threshold", *COUNTS, "tpr", "fpr_achieved", "ppv", "auc"]
+OVERLAP = ["intersection", "union", "jaccard", "spearman"]
+COLUMNS = {
+    "metrics": [*RATES, "tpr_low", "tpr_high", "fpr_low", "fpr_high", "expected_fp", "resolution"],
+    "samples": ["fpr", "sample", *COUNTS, "rank"],
+    "null_gaps": ["sample", "mean", "median"],
+    "summary": [
+        *("attack", "mode", "fpr", "prior", "metric", "mean", "std", "median", "trimmed_mean", "low", "high"),
+        *("standard_error", "targets", "undefined", "influence", "influence_target", "influential"),
+        *("expected_fp", "resolution", "null"),
+    ],
+    "agreement": [
+        *("fpr", "scenario", "variants", "support", "zero_fp"),
+        *("k", "subsets", "jaccard", "intersection", "union"),
+    ],
+    "spearman": ["gap", "run_a", "run_b", "spearman"],
+    "topq": ["gap", "q", "k", "run_a", "run_b", *OVERLAP],
+    "topq_all": ["gap", "q", "k", "runs", *OVERLAP],
+    "displacement": ["gap", "q", "delta", "run", "fraction"],
+    "rank_bins": ["gap", "run", "bin", "count", "min", "max", "mean"],
+    "top1": ["gap", "source", "sample", "run", "vulnerability", "position"],
+}
+COLUMNS |= {"controls": COLUMNS["metrics"], "null_samples": COLUMNS["samples"], "null_agreement": COLUMNS["agreement"]}
+
+
+def with_run(frame: pd.DataFrame, run: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows with the run they are of before them."""
+    return pd.concat([pd.DataFrame(run, index=frame.index), frame], axis=1)
+
+
+def write_csv(path: Path | str, frame: pd.DataFrame) -> None:
+    """Writes a DataFrame whole or not at all, and its checksum: shortest round-trip floats, NaN empty."""
+    content, checksum = frame.to_csv(index=False).encode(), _checksum_of(path)
+    with hdf5.atomic(path) as beside:
+        beside.write_bytes(content)
+        with hdf5.atomic(checksum) as line:
+            line.write_text(f"{sha256(content).hexdigest()}  {Path(path).name}\n")
+
+
+def _checksum_of(path: Path | str) -> Path:
+    return Path(f"{path}.sha256")
+
+
+def read_csv(
+    path: Path | str, kind: str | None = None, run: Mapping[str, Any] | None = None, **options: Any
+) -> pd.DataFrame:
+    """A DataFrame from a CSV file, floats exactly as written.
+
+    Args:
+        path: the file.
+        kind: which of :data:`COLUMNS` it must have.
+        run: dataset, architecture, regime and seed of the run that the file must be of.
+        options: go to pandas.
+
+    Raises:
+        StoreError: the file is missing, damaged or changed, of another kind or of another run.
+    """
+    if not Path(path).is_file():
+        raise StoreError(f"{path} does not exist: run the rule that makes it")
+    remedy = f"rm {path}, and run the same command again"
+    try:
+        content = Path(path).read_bytes()
+        if not content.endswith(b"\n"):
+            raise ValueError("its last line is cut")
+        if (known := _checksum_of(path)).is_file() and known.read_text().split()[:1] != [sha256(content).hexdigest()]:
+            raise ValueError(f"its checksum is not that of {known.name}")
+        frame = pd.read_csv(BytesIO(content), **options)
+        first = pd.read_csv(BytesIO(content), nrows=1, dtype=str, keep_default_na=False)
+    except ValueError as error:  # of pandas' parser too
+        raise StoreError(f"{path} is damaged ({error}): {remedy}") from error
+    if lacking := [name for name in COLUMNS.get(kind, []) if name not in first]:
+        raise StoreError(f"{path} has no column {lacking[0]}, so it is not a {kind}.csv: {remedy}")
+    if run is not None:
+        found = first.reindex(columns=run).to_dict("records")
+        if found != [{name: str(value) for name, value in run.items()}]:
+            said = "/".join(map(str, found[0].values())) if found else "nothing"
+            raise StoreError(f"{path} is of {said}, not of {'/'.join(map(str, run.values()))}: {remedy}")
+    return frame
+
+
+def rows_at(samples: pd.DataFrame, fpr: float, path: Path) -> pd.DataFrame:
+    """The rows of a ``samples.csv`` at one FPR, in sample order.
+
+    Raises:
+        StoreError: there are none; ``path`` is named.
+    """
+    rows = samples[samples["fpr"] == fpr].sort_values("sample", ignore_index=True)
+    if rows.empty:
+        raise StoreError(f"{path} has no rows at FPR {fpr}: calibrate the run at it")
+    return rows

@@ -1,0 +1,68 @@
+"""The results of one study: its runs, its comparisons and the data that they are of."""
+
+import re
+from pathlib import Path
+
+from lira.config.sections import VIEW
+from lira.core.errors import ConfigError
+from lira.storage.comparison import LISTED, Comparison
+from lira.storage.run import Run
+
+
+class Study:
+    """What the folder of a study holds so far.
+
+    Args:
+        folder: ``results/<study>``.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
+
+    @property
+    def datasets(self) -> list[str]:
+        """Names of the datasets that it has runs of."""
+        return sorted(folder.name for folder in self.folder.glob("runs/*"))
+
+    def calibrated_runs(self, dataset: str) -> list[Run]:
+        """Runs of a dataset whose thresholds are calibrated, every seed of them."""
+        return [Run(path.parent) for path in sorted(self.folder.glob(f"runs/{dataset}/*/*/*/samples.csv"))]
+
+    def comparisons(self, dataset: str) -> list[Comparison]:
+        """Comparisons of runs of a dataset."""
+        return [Comparison(path.parent) for path in sorted(self.folder.glob(f"agreement/{dataset}/*/*/{LISTED}"))]
+
+    def runs_to_follow(self, dataset: str | None = None) -> list[Run]:
+        """Runs in which a record of a dataset can be followed.
+
+        Those of the dataset's first comparison; without one, the calibrated runs of the dataset's lowest seed.
+
+        Args:
+            dataset: Needed if the study has several.
+
+        Raises:
+            ConfigError: no such study or dataset, or several of these.
+        """
+        datasets = self.datasets
+        if not datasets:
+            raise ConfigError(f"{self.folder} has no runs: give a folder results/<study> with finished ones")
+        if (dataset is None and len(datasets) > 1) or (dataset is not None and dataset not in datasets):
+            raise ConfigError(f"dataset: {dataset or 'none'} is not allowed: {self.folder} has {', '.join(datasets)}")
+        chosen = dataset or datasets[0]
+        if comparisons := self.comparisons(chosen):
+            return comparisons[0].runs
+        finished = self.calibrated_runs(chosen)
+        if not finished:
+            raise ConfigError(f"{self.folder} has no calibrated run of {chosen} yet: finish it with snakemake")
+        seed = min(run.key["seed"] for run in finished)
+        return [run for run in finished if run.key["seed"] == seed]
+
+    def data_of(self, run: Run) -> Path | None:
+        """The preparation of its dataset that a run's samples are in, the smallest of several; ``None`` without one."""
+        dataset, seed = run.key["dataset"], run.key["seed"]
+        views, splits = re.compile(rf"{re.escape(dataset)}-{VIEW}"), {}
+        for path in self.folder.glob("data/*.h5"):
+            if view := views.fullmatch(path.stem):
+                splits[path] = int(view[1])
+        own = [path for path, split in splits.items() if split == seed] or list(splits)
+        return min(own, key=lambda path: (path.stat().st_size, path), default=None)
