@@ -250,7 +250,7 @@ def written(study, cluster: Cluster) -> Bytes:
 
 def main() -> None:
     """Prints the table."""
-    from lira.config import load_study, read_yaml
+    from lira.config import load_study
 
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("study", type=Path)
@@ -260,7 +260,7 @@ def main() -> None:
     arguments.add_argument("--repeats", type=int, default=20, help="Plays of which the mean is shown.")
     given = arguments.parse_args()
     assumed = Cluster(1, given.queue_seconds, given.failures_per_hour, checkpoint_seconds=given.checkpoint_seconds)
-    study, plan = load_study(read_yaml(given.study)), planned(given.study)
+    study, plan = load_study(given.study), planned(given.study)
     jobs = submissions(plan, study, *profile())
     hours = sum(job.seconds for job in jobs.values() if job.gpu) / 3600
     size = written(study, assumed)

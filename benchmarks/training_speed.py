@@ -17,7 +17,7 @@ import torch
 from plain_training import Loop
 from torch.utils.flop_counter import FlopCounterMode
 
-from lira.config import Architecture, Recipe, load_study, read_yaml
+from lira.config import Architecture, Recipe, load_study
 from lira.core.threads import available
 from lira.datasets import Part
 from lira.shadows.models import build, initialise
@@ -50,7 +50,7 @@ class Benchmark:
     @classmethod
     def of(cls, study: str, key: str) -> "Benchmark":
         """The run of a study; what it fine-tunes is random here."""
-        found = load_study(read_yaml(ROOT / study))
+        found = load_study(ROOT / study)
         dataset, architecture, _ = key.split("/")
         shape, classes, members = SAMPLES[dataset]
         recipe = found.recipe_of(key).model_copy(update={"start": "scratch"})
@@ -80,8 +80,8 @@ class Benchmark:
         return SHADOW_MODELS * self.members * self.recipe.epochs / samples_per_second / 3600
 
 
-PAPER = list(load_study(read_yaml(ROOT / "studies/paper.yaml")).runs)[:10]
-QUICKSTART = list(load_study(read_yaml(ROOT / "workflow_config.yaml")).runs)
+PAPER = list(load_study(ROOT / "studies/paper.yaml").runs)[:10]
+QUICKSTART = list(load_study(ROOT / "workflow_config.yaml").runs)
 BENCHMARKS = {key: ("studies/paper.yaml", key) for key in PAPER}
 BENCHMARKS |= {key: ("workflow_config.yaml", key) for key in QUICKSTART}
 

@@ -264,7 +264,7 @@ def cost(
     """Print what a study still costs: models, jobs, hours and disk, per run and in total."""
     from lira import config, cost
 
-    checked = config.load_study(config.read_yaml(study))
+    checked = config.load_study(study)
     cost.check_sizes(checked)
     typer.echo(cost.describe(checked, cost.costs(checked, results / checked.study)))
 

@@ -50,16 +50,17 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     return content
 
 
-def load_study(settings: Mapping[str, Any]) -> StudySettings:
-    """Checks study settings and fills in the defaults.
+def load_study(given: Path | str | Mapping[str, Any]) -> StudySettings:
+    """Reads a study, checks it and fills in the defaults.
 
     Args:
-        settings: As read from a study file. Text where a list, a mapping or a truth value is expected is read as
-            YAML, since that is how nested values arrive from ``snakemake --config``.
+        given: The study file, or settings as such a file has them. Text where a list, a mapping or a truth value is
+            expected is read as YAML, since that is how nested values arrive from ``snakemake --config``.
 
     Raises:
-        ConfigError: one line: the key, the value, what is allowed.
+        ConfigError: one line: the file if it cannot be read, or the key, the value, what is allowed.
     """
+    settings = given if isinstance(given, Mapping) else read_yaml(given)
     parsed = {key: value if key == "study" else _parsed(key, value) for key, value in settings.items()}
     study = checked("", StudySettings, parsed)
     check_study(study)

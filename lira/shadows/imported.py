@@ -24,6 +24,7 @@ from lira.core.errors import DataError
 from lira.core.validation import check_booleans
 from lira.datasets._arrays import labels as whole_labels
 from lira.datasets.file import open_arrays, read_slice
+from lira.shadows.logits import scaled_logit
 from lira.storage import hdf5
 
 MODEL = re.compile(r"(?:model_(\d+)|experiment-(\d+)_(\d+))")
@@ -104,8 +105,6 @@ def _read_block(
     for row, (values, place) in enumerate(zip(given.models, given.places, strict=True)):
         found = np.asarray(values[columns])
         if given.kind == "logits":
-            from lira.shadows.query import scaled_logit
-
             found = scaled_logit(found[:, 0] if found.ndim == 4 else found, labels[columns])
         block[row] = found.reshape(block.shape[1:])
         if not np.isfinite(block[row]).all():

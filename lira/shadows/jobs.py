@@ -28,9 +28,10 @@ from lira.config import (
 from lira.core import preemption
 from lira.core.errors import ConfigError, StoreError
 from lira.datasets import Part, read_part
+from lira.shadows.logits import scaled_logit
 from lira.shadows.membership import balanced_membership
 from lira.shadows.models import build, initialise
-from lira.shadows.query import query, scaled_logit
+from lira.shadows.query import query
 from lira.shadows.rng import INITIAL, QUERY, TRAINING, Streams, generator, of_attempt
 from lira.shadows.training.cohort import Samples, evaluate, train_cohort
 from lira.shadows.training.device import lease, memory_advice, name_of

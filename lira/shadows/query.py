@@ -1,11 +1,11 @@
-"""The query: every shadow model on every pool sample and view, as logits and as scaled logits."""
+"""The query: every shadow model on every pool sample and view, as logits."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
@@ -17,33 +17,7 @@ from lira.shadows.rng import Streams
 from lira.shadows.training.cohort import Samples, batches
 from lira.shadows.training.optimizers import Tensors
 
-TINY = 1e-45
 SHIFTS = {1: 0, 2: 0, 18: 1, 50: 2}
-
-
-def scaled_logit(
-    logits: Float[np.ndarray, "sample view class"], labels: Int[np.ndarray, " sample"]
-) -> Float[np.ndarray, "sample view"]:
-    """log(p_y) − log(sum of the other probabilities), in float64 (Carlini et al. 2022).
-
-    Args:
-        logits: Finite or not; a non-finite row gives NaN.
-        labels: True class of each sample.
-
-    Raises:
-        ValueError: the shapes do not fit.
-    """
-    if logits.ndim != 3 or len(labels) != len(logits):
-        raise ValueError(f"logits [sample, view, class] and labels [sample], not {logits.shape} and {labels.shape}")
-    with np.errstate(invalid="ignore"):
-        scaled = logits.astype(np.float64)
-        scaled -= scaled.max(-1, keepdims=True)
-        probability = np.exp(scaled, out=scaled)
-        probability /= probability.sum(-1, keepdims=True)
-    true = labels[:, None, None]
-    p_true = np.take_along_axis(probability, true, -1)[..., 0]
-    np.put_along_axis(probability, true, 0, -1)
-    return np.log(p_true + TINY) - np.log(probability.sum(-1) + TINY)
 
 
 def views(x: Tensor, count: int, stride: int = 1) -> Iterator[Tensor]:

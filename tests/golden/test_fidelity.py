@@ -14,8 +14,8 @@ from lira.evaluation.calibration import calibrate, shadow_thresholds, sweep
 from lira.evaluation.detections import count_detections
 from lira.evaluation.ranks import rank_bins, top_count, vulnerability
 from lira.evaluation.robust import median_rmad
+from lira.shadows.logits import scaled_logit
 from lira.shadows.membership import balanced_membership
-from lira.shadows.query import scaled_logit
 
 TESTS = Path(__file__).parents[1]
 DOCUMENT = TESTS.parent / "docs/fidelity.md"

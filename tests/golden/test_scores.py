@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from reference import DATA, arrays
 
-from lira.shadows.query import scaled_logit
+from lira.shadows.logits import scaled_logit
 
 STORED = arrays("scores/scores_cases.npz")
 OFFERED = [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lira.config import load_study, read_yaml
+from lira.config import load_study
 from lira.cost import SIZES, START_SECONDS, check_sizes, costs, describe, seconds_per_model, shards, size_of, work
 from lira.datasets import gtsrb
 from lira.shadows.models import build
@@ -18,7 +18,7 @@ HOURS = 29
 
 @pytest.fixture
 def paper(request):
-    return load_study(read_yaml(request.config.rootpath / "studies" / "paper.yaml"))
+    return load_study(request.config.rootpath / "studies" / "paper.yaml")
 
 
 def measure(runtime, key, seconds, shard="0-31", seed=42):
@@ -74,9 +74,9 @@ def test_measured_times_come_before_stated_ones(paper, tmp_path):
 
 
 def test_pool_and_test_set_follow_the_study(request):
-    quickstart = load_study(read_yaml(request.config.rootpath / "workflow_config.yaml"))
+    quickstart = load_study(request.config.rootpath / "workflow_config.yaml")
     assert size_of(quickstart, "digits/fcn/aof")[:2] == (1200, 300)
-    preprint = load_study(read_yaml(request.config.rootpath / "studies" / "preprint.yaml"))
+    preprint = load_study(request.config.rootpath / "studies" / "preprint.yaml")
     pools = {key.split("/")[0]: size_of(preprint, key).pool for key in preprint.runs}
     assert pools == {"cifar10": 60_000, "cifar100": 60_000, "gtsrb": 39_270, "purchase100": 197_324}
     assert work(preprint, "purchase100/fcn/aof").passes == 100 * 4 * 197_324 / 2 + 197_324
@@ -120,7 +120,7 @@ def test_times_need_no_torch():
 
 @pytest.fixture
 def smoke(request):
-    return load_study(read_yaml(request.config.rootpath / "studies" / "smoke.yaml"))
+    return load_study(request.config.rootpath / "studies" / "smoke.yaml")
 
 
 def test_what_is_there_is_taken_off(smoke, tmp_path):
@@ -177,7 +177,7 @@ def test_shards_hold_every_model_once_in_whole_cohorts(models, size):
 
 @pytest.mark.parametrize("name", ["paper", "preprint", "mini"])
 def test_jobs_of_full_size_last_between_20_minutes_and_4_hours_even_if_the_stated_time_is_off_by_two(request, name):
-    study = load_study(read_yaml(request.config.rootpath / "studies" / f"{name}.yaml"))
+    study = load_study(request.config.rootpath / "studies" / f"{name}.yaml")
     assert study.shard_size is None
     for key in study.runs:
         for first, last in shards(study, key)[:-1]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lira.config import Dataset, load_study, read_yaml
+from lira.config import Dataset, load_study
 from lira.datasets import prepare_data
 from lira.shadows.jobs import train_shadows
 from lira.shadows.membership import balanced_membership
@@ -120,7 +120,7 @@ def test_studies_of_the_paper(request):
     }
     seeds = {"paper": list(range(1, 13)), "preprint": [0, 7, 42, 123, 1234]}
     for name, expected in seeds.items():
-        study = load_study(read_yaml(request.config.rootpath / "studies" / f"{name}.yaml"))
+        study = load_study(request.config.rootpath / "studies" / f"{name}.yaml")
         assert study.shadow_models == 256 and study.protocol == {"paper": "artifact"}.get(name, name)
         for key, values in grid.items():
             recipe = study.recipe_of(key)

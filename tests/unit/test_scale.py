@@ -71,10 +71,10 @@ def test_the_papers_study_leaves_as_many_files_as_is_documented_and_fewer_than_1
 
 
 def test_the_papers_jobs_are_its_shards_its_attacks_and_little_else(request, paper):
-    from lira.config import load_study, read_yaml
+    from lira.config import load_study
     from lira.cost import shards as planned_shards
 
-    study = load_study(read_yaml(request.config.rootpath / "studies" / "paper.yaml"))
+    study = load_study(request.config.rootpath / "studies" / "paper.yaml")
     jobs = scale.submissions(paper, study, *scale.profile())
     sent = [name.split("/")[0] for name, job in jobs.items() if not job.local]
     assert sent.count("train_shadows") == sum(

@@ -42,7 +42,7 @@ SEEDS = {"paper": set(range(1, 13)), "preprint": {0, 7, 42, 123, 1234}}
 
 @pytest.fixture(scope="module", params=["paper", "preprint"])
 def study(request):
-    return load_study(read_yaml(request.config.rootpath / "studies" / f"{request.param}.yaml"))
+    return load_study(request.config.rootpath / "studies" / f"{request.param}.yaml")
 
 
 def test_the_ten_benchmarks(study):
@@ -109,7 +109,7 @@ def test_five_seeds_alone_have_no_error_and_a_sixth_costs_what_is_said(request, 
 
 @pytest.mark.parametrize("name", ["paper", "preprint", "mini"])
 def test_no_model_is_trained_twice(request, name):
-    study = load_study(read_yaml(request.config.rootpath / "studies" / f"{name}.yaml"))
+    study = load_study(request.config.rootpath / "studies" / f"{name}.yaml")
     trained = [
         json.dumps([study.view_of(key, seed), key.split("/")[:2], study.training_settings(key), seed])
         for key in study.runs
@@ -121,7 +121,7 @@ def test_no_model_is_trained_twice(request, name):
 @pytest.mark.parametrize("name", ["paper", "preprint", "mini"])
 def test_first_lines_and_the_page_say_models_hours_and_disk(request, tmp_path, name):
     path = request.config.rootpath / "studies" / f"{name}.yaml"
-    study = load_study(read_yaml(path))
+    study = load_study(path)
     rows = costs(study, tmp_path)
     head = "".join(line for line in path.read_text().splitlines(keepends=True)[:4] if line.startswith("#"))
     size = re.search("Disk when finished: (.*?),", describe(study, rows))[1]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lira.config import load_study, read_yaml
+from lira.config import load_study
 
 COPIED = ("lira", "rules", "profiles", "slurm", "envs", "studies", "Snakefile")
 NAMED = re.compile(r"^(?:# )(\S+\.\w+)\n")
@@ -70,7 +70,7 @@ def test_extend(follow, tmp_path, monkeypatch):
 
 def test_reproduce(follow, tmp_path):
     cost, dry = follow("reproduce.md")
-    study = load_study(read_yaml(tmp_path / "studies" / "mini.yaml"))
+    study = load_study(tmp_path / "studies" / "mini.yaml")
     runs = sum(len(study.seeds_of(key)) for key in study.runs)
     assert re.search(rf"^total +{runs} +{runs * study.shadow_models} ", cost, re.MULTILINE)
     assert int(re.search(r"^train_shadows +(\d+)$", dry, re.MULTILINE)[1]) >= runs

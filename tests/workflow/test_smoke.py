@@ -11,7 +11,7 @@ import torch
 from workspace import Workspace
 
 from lira.datasets import read_part
-from lira.shadows.query import scaled_logit
+from lira.shadows.logits import scaled_logit
 from lira.shadows.weights import load_model
 
 RUN = ("runs", "digits", "resnet", "aof", "seed0")

@@ -1,13 +1,17 @@
 """ROC of all attacks on logarithmic axes: mean over targets with a band, chance, and what the pool cannot resolve."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lira.core.errors import DataError
+from lira.core.validation import check_scores, check_scores_by_attack
 from lira.evaluation.roc import Ordered
 from lira.report.figures._style import (
     ATTACKS,
@@ -15,6 +19,7 @@ from lira.report.figures._style import (
     DOUBLE,
     GREY,
     SINGLE,
+    STYLE,
     attack_colours,
     canvas,
     fewest_gaps,
@@ -65,17 +70,56 @@ def figure(folders: Sequence[Path]) -> Figure:
 def panel(axes: Axes, run: Run) -> None:
     """One run."""
     with run.scores() as file:
-        member = file["member"][:]
         names = [*(name for name in ATTACKS if name in file), *sorted(set(file) - {*ATTACKS, "member"})]
-        colours = attack_colours(names)
-        outside = (~member).sum(axis=1).mean()
-        floor = 1 / outside
-        grid = np.geomspace(floor / 4, 1, POINTS)
-        for attack in names:
-            tpr = np.stack([tpr_at(grid, *target) for target in zip(file[attack][:], member, strict=True)])
-            axes.plot(grid, tpr.mean(axis=0), color=colours[attack], label=show(attack), zorder=3)
-            band = np.percentile(tpr, [25, 75], axis=0)
-            axes.fill_between(grid, *band, where=grid >= floor, color=colours[attack], alpha=0.2, linewidth=0)
+        draw_roc(axes, {name: file[name] for name in names}, file["member"][:])  # which reads one attack at a time
+
+
+def plot_roc(
+    scores: Mapping[str, Float[np.ndarray, "target sample"]],
+    member: Bool[np.ndarray, "target sample"],
+    axes: Axes | None = None,
+) -> Axes:
+    """Draws the ROC of one attack or more in the style of the suite's figures, both axes logarithmic.
+
+    A line is the mean over targets and its band their middle half; the dotted line is what scores that say nothing
+    give. Below one false positive among a target's non-members, the hatched region, no FPR can be told from zero.
+
+    Args:
+        scores: scores of each attack, a row per target, as :func:`lira.leave_one_out` gives them.
+        member: True where the sample trained the target.
+        axes: where to draw; the axes of a new figure of pyplot if not given.
+
+    Returns:
+        The axes, whose ``figure`` can be saved.
+
+    Raises:
+        DataError: no scores, shapes that do not match, NaN scores, or a target without members or non-members.
+    """
+    from matplotlib import pyplot, rc_context
+
+    with rc_context(STYLE):
+        axes = axes or pyplot.figure(figsize=(SINGLE, 1.3 * SINGLE)).subplots()
+        draw_roc(axes, scores, member)
+        axes.set(xlabel="FPR (%)", ylabel="TPR (%)")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15))
+    return axes
+
+
+def draw_roc(axes: Axes, scores: Mapping[str, Any], member: Any) -> None:
+    """The curves of :func:`plot_roc` with chance and what is not resolved; scores on disk are read one at a time."""
+    member = check_scores_by_attack(scores, member)
+    if not scores or not member.size:
+        raise DataError(f"scores of {len(scores)} attacks and member {member.shape}: one or more of each are needed")
+    colours = attack_colours([*scores])
+    outside = max(1, (~member).sum(axis=1).mean())
+    floor = 1 / outside
+    grid = np.geomspace(floor / 4, 1, POINTS)
+    for attack, stored in scores.items():
+        values, _ = check_scores(stored, member, of=f" of {attack}")
+        tpr = np.stack([tpr_at(grid, *target) for target in zip(values, member, strict=True)])
+        axes.plot(grid, tpr.mean(axis=0), color=colours[attack], label=show(attack), zorder=3)
+        band = np.percentile(tpr, [25, 75], axis=0)
+        axes.fill_between(grid, *band, where=grid >= floor, color=colours[attack], alpha=0.2, linewidth=0)
     axes.plot(grid, tpr_by_chance(grid, outside), label="Chance", zorder=4, **CHANCE)
     shade = {"facecolor": "none", "edgecolor": GREY, "hatch": "/////", "hatch_linewidth": 0.4, "linewidth": 0}
     axes.axvspan(grid[0], floor, label="Not resolved: FPR below 1 / non-members", **shade)
@@ -95,7 +139,7 @@ def tpr_by_chance(grid: np.ndarray, outside: float) -> np.ndarray:
 
 def tpr_at(grid: np.ndarray, scores: np.ndarray, member: np.ndarray) -> np.ndarray:
     """TPR of one target at the last point of its ROC whose FPR does not exceed each of the grid's."""
-    ordered = Ordered.of(scores, member, nonfinite="official")
+    ordered = Ordered.of(scores, member)
     allowed = np.floor(grid * ordered.outside.size * (1 + 1e-12)).astype(int)
     first_forbidden = np.append(ordered.outside[::-1], -np.inf)[allowed]
     return 1 - np.searchsorted(ordered.inside, first_forbidden, side="right") / ordered.inside.size

@@ -237,5 +237,5 @@ def test_documented_settings_are_the_models(request):
     "name", ["workflow_config.yaml", "studies/smoke.yaml", "studies/paper.yaml", "studies/preprint.yaml"]
 )
 def test_studies_in_the_repository_are_valid(request, name):
-    study = load_study(read_yaml(request.config.rootpath / name))
+    study = load_study(request.config.rootpath / name)
     assert study.agreement

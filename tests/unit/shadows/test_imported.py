@@ -15,7 +15,7 @@ from lira.evaluation.controls import control_file
 from lira.evaluation.summary import summarise_file
 from lira.report.tables import tabulate
 from lira.shadows.imported import import_scores
-from lira.shadows.query import scaled_logit
+from lira.shadows.logits import scaled_logit
 from lira.storage import hdf5
 from lira.storage.run import Run
 

@@ -6,10 +6,12 @@ import torch
 from torch import nn
 
 from lira.config import Architecture, Recipe
+from lira.core.errors import DataError
 from lira.datasets import Part
+from lira.shadows.logits import scaled_logit
 from lira.shadows.models import build, initialise
 from lira.shadows.models.layers import set_query_mode
-from lira.shadows.query import query, scaled_logit, views
+from lira.shadows.query import query, views
 from lira.shadows.rng import INITIAL, QUERY, Streams, generator
 from lira.shadows.training.cohort import Samples
 
@@ -104,8 +106,14 @@ def test_scaled_logit_is_finite_at_the_extremes_and_keeps_its_input():
 
 @pytest.mark.parametrize("shape", [(6, 4), (6, 1, 3, 4)])
 def test_scaled_logit_refuses_other_shapes(shape):
-    with pytest.raises(ValueError, match=r"logits \[sample, view, class\]"):
+    with pytest.raises(DataError, match=r"must be \[samples, views, classes\]"):
         scaled_logit(np.zeros(shape), np.zeros(6, int))
+
+
+@pytest.mark.parametrize("label", [-1, 3, 1.0])
+def test_scaled_logit_refuses_labels_that_are_no_classes(label):
+    with pytest.raises(DataError, match="labels must be classes, whole numbers from 0 to 2"):
+        scaled_logit(np.zeros((2, 1, 3)), np.array([0, label]))
 
 
 NETWORKS = {

@@ -10,7 +10,7 @@ from lira.core import preemption
 from lira.core.errors import StoreError
 from lira.datasets import prepare_data, read_part
 from lira.shadows.jobs import train_shadows
-from lira.shadows.query import scaled_logit
+from lira.shadows.logits import scaled_logit
 from lira.shadows.weights import load_model
 
 ARCHITECTURES = {

@@ -1,0 +1,37 @@
+"""The scaled logit φ of a model's answer, on which every attack works."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lira.core.errors import DataError
+from lira.core.validation import check_array
+
+TINY = 1e-45
+
+
+def scaled_logit(
+    logits: Float[np.ndarray, "sample view class"], labels: Int[np.ndarray, " sample"]
+) -> Float[np.ndarray, "sample view"]:
+    """log(p_y) − log(sum of the other probabilities), in float64 (Carlini et al. 2022).
+
+    Args:
+        logits: one model's; a row that is not finite gives NaN.
+        labels: true class of each sample.
+
+    Raises:
+        DataError: shapes that do not match, other values than numbers, or labels that are no classes.
+    """
+    logits, labels = check_array(logits, "logits"), check_array(labels, "labels")
+    if logits.ndim != 3 or labels.shape != logits.shape[:1]:
+        raise DataError(f"logits {logits.shape} must be [samples, views, classes] and labels {labels.shape} [samples]")
+    if labels.dtype.kind not in "iu" or not ((labels >= 0) & (labels < logits.shape[2])).all():
+        raise DataError(f"labels must be classes, whole numbers from 0 to {logits.shape[2] - 1}")
+    with np.errstate(invalid="ignore"):
+        scaled = logits.astype(np.float64)
+        scaled -= scaled.max(-1, keepdims=True)
+        probability = np.exp(scaled, out=scaled)
+        probability /= probability.sum(-1, keepdims=True)
+    true = labels[:, None, None].astype(np.intp, copy=False)
+    p_true = np.take_along_axis(probability, true, -1)[..., 0]
+    np.put_along_axis(probability, true, 0, -1)
+    return np.log(p_true + TINY) - np.log(probability.sum(-1) + TINY)
