@@ -318,33 +318,34 @@ def defaults() -> None:
 
 
 def _dataset(text: str):
-    from lira.config import Dataset, checked
+    from lira.config import Dataset, check_section
 
-    return checked("datasets", Dataset, _json(text))
+    return check_section("datasets", Dataset, _json(text))
 
 
 def _json(text: str) -> dict[str, Any]:
-    from lira.config.messages import short
+    from lira.core.validation import quoted
 
     try:
         found = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise ConfigError(f"not JSON: {short(text)} ({error})") from None
+        raise ConfigError(f"not JSON: {quoted(text)} ({error})") from None
     if not isinstance(found, dict):
-        raise ConfigError(f"not a JSON object: {short(text)}")
+        raise ConfigError(f"not a JSON object: {quoted(text)}")
     return found
 
 
 def _named(attacks: list[str] | None) -> dict[str, str]:
-    from lira.config.catalogue import FUNCTION, NAME
-    from lira.config.checks import TAKEN, untaken
+    from lira.config.catalogue import FORM, FUNCTION, NAME
+    from lira.config.checks import TAKEN
+    from lira.core.validation import check_new, quoted
 
     named = {}
     for text in attacks or []:
         name, _, function = text.partition("=")
         if not re.fullmatch(NAME, name) or not re.fullmatch(FUNCTION, function):
-            raise ConfigError(f"attack: {text!r} is not of the form NAME=package.module:function")
-        untaken("attack", name, (*TAKEN, *named))
+            raise ConfigError(f"attack is {quoted(text)}: allowed is the form NAME={FORM}")
+        check_new(name, "attack", (*TAKEN, *named))
         named[name] = function
     return named
 

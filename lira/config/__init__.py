@@ -5,7 +5,7 @@ A study names its datasets, architectures and regimes once and then lists its ru
 """
 
 from lira.config.catalogue import AUGMENTATIONS, DATASETS, FAMILIES, IN_COHORTS, PROTOCOLS, RAW, RECIPE_VERSION
-from lira.config.messages import checked, planned
+from lira.config.messages import check_section, planned
 from lira.config.reading import commented_defaults, load_study, read_yaml, schema
 from lira.config.sections import (
     Architecture,
@@ -34,7 +34,7 @@ __all__ = [
     "RunDescription",
     "StudySettings",
     "TrainingSettings",
-    "checked",
+    "check_section",
     "commented_defaults",
     "load_study",
     "planned",

@@ -38,7 +38,9 @@ AUGMENTATIONS = {
 """Augmentations and the samples they take."""
 
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
-"""A user's own dataset or architecture: ``package.module:function``."""
+"""A user's own dataset, architecture or attack, as :data:`FORM` says."""
+
+FORM = "package.module:function"
 
 PROTOCOLS = {
     "artifact": {

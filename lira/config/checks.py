@@ -2,14 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from itertools import product
 
 from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, LONGEST_NAME, MOST_RUNS, NAME
-from lira.config.messages import checked, distinct, known
+from lira.config.messages import check_section
 from lira.config.sections import Dataset, Recipe, RunSettings
 from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
+from lira.core.validation import check_choice, check_distinct, check_new
 
 TAKEN = ("online", "online_fixed", "offline", "offline_fixed", "global", "oracle", "coin", "member")
 """Names in a file of scores."""
@@ -21,38 +21,27 @@ def check_study(study: StudySettings) -> None:
     Raises:
         ConfigError: one line: the key, the value, what is allowed.
     """
-    for place in ("seeds", "fprs", "priors"):
-        distinct(place, getattr(study, place))
+    for place in ("seeds", "fprs", "priors", "ablation", "transfer"):
+        check_distinct(getattr(study, place), place)
     for name, settings in study.regimes.items():
-        checked(f"regimes.{name}", Recipe, settings)
-    _check_pretraining(study)
+        check_section(f"regimes.{name}", Recipe, settings)
+    start = study.pretraining_recipe().start
+    if start != "scratch":
+        raise ConfigError(f"pretraining.start is {start!r}: allowed is 'scratch', as fine-tuning starts from it")
     for fpr in study.fprs:
         if float(f"{fpr:g}") != fpr:
-            raise ConfigError(f"fprs: {fpr!r} is not allowed: six digits are, as files are named by it")
+            raise ConfigError(f"fprs has {fpr!r}: allowed are six digits, as files are named by it")
     for name in study.attacks:
-        untaken("attacks", name, TAKEN)
+        check_new(name, "attacks", TAKEN)
     for key, run in study.runs.items():
         _check_run(study, key, run)
     for reference, variants in study.agreement.items():
         _check_agreement(study, reference, variants)
     for table in ("ablation", "transfer"):
-        distinct(table, getattr(study, table))
         for key in getattr(study, table):
-            known(table, key, study.runs)
+            check_choice(key, f"{table}: run", study.runs)
     _check_membership(study)
     _check_file_names(study)
-
-
-def _check_pretraining(study: StudySettings) -> None:
-    chosen = study.pretraining_recipe()
-    if chosen.start != "scratch":
-        raise ConfigError(f"pretraining.start: {chosen.start} is not allowed: fine-tuning starts from it, use scratch")
-
-
-def untaken(place: str, name: str, taken: Sequence[str]) -> None:
-    """Refuses a name that is there already."""
-    if name in taken:
-        raise ConfigError(f"{place}: {name!r} is not allowed, it is there already: {', '.join(taken)}")
 
 
 def _check_membership(study: StudySettings) -> None:
@@ -88,8 +77,8 @@ def _check_file_names(study: StudySettings) -> None:
 def _check_agreement(study: StudySettings, reference: str, variants: list[str]) -> None:
     place = f"agreement.{reference}"
     for key in (reference, *variants):
-        known("agreement", key, study.runs)
-    distinct(place, variants)
+        check_choice(key, "agreement: run", study.runs)
+    check_distinct(variants, place)
     if len(study.seeds_of(reference)) < 2:
         raise ConfigError(f"{place}: the reference run has one seed, it needs two or more")
     seeds = len(study.seeds_of(reference))
@@ -111,14 +100,14 @@ def _check_run(study: StudySettings, key: str, run: RunSettings) -> None:
     place = f"runs.{key}"
     if key.count("/") != 2:
         raise ConfigError(f"{place}: not of the form dataset/architecture/regime")
-    distinct(f"{place}.seeds", run.seeds or [])
+    check_distinct(run.seeds or [], f"{place}.seeds")
     if run.scores:
         _check_import(study, key, run)
         return
     dataset, architecture, regime = key.split("/")
-    known(place, dataset, study.datasets)
-    known(place, architecture, study.architectures)
-    known(place, regime, study.regimes)
+    check_choice(dataset, f"{place}: dataset", study.datasets)
+    check_choice(architecture, f"{place}: architecture", study.architectures)
+    check_choice(regime, f"{place}: regime", study.regimes)
     chosen, prepared = study.recipe_of(key), study.dataset_of(key)
     _check_samples(study, place, architecture, dataset, chosen)
     _check_start(place, dataset, prepared, study.architectures[architecture].family, chosen)
@@ -140,7 +129,7 @@ def _check_samples(study: StudySettings, place: str, architecture: str, dataset:
     for augmentation in chosen.augment:
         if AUGMENTATIONS[augmentation] not in (samples, "any"):
             raise ConfigError(f"{place}.augment: {augmentation} needs images, {dataset} is {samples}")
-    distinct(f"{place}.augment", chosen.augment)
+    check_distinct(chosen.augment, f"{place}.augment")
     if chosen.image_size and samples != "image":
         raise ConfigError(f"{place}.image_size: {chosen.image_size} needs images, {dataset} is {samples}")
     if chosen.query_views > 1 and samples != "image":
@@ -186,9 +175,7 @@ def _check_test_set(place: str, dataset: str, prepared: Dataset, chosen: Recipe)
 
 def _check_cohort(study: StudySettings, place: str, family: str, chosen: Recipe) -> None:
     if chosen.cohort > 1 and family not in IN_COHORTS:
-        raise ConfigError(
-            f"{place}.cohort: {chosen.cohort} is not allowed for {family}, whose models train alone: use 1"
-        )
+        raise ConfigError(f"{place}.cohort is {chosen.cohort}: allowed is 1, as models of {family} train alone")
     if study.shard_size and study.shard_size % chosen.cohort:
         raise ConfigError(f"shard_size: {study.shard_size} is not a multiple of {place}'s cohort of {chosen.cohort}")
 
@@ -197,7 +184,7 @@ def _check_import(study: StudySettings, key: str, run: RunSettings) -> None:
     place = f"runs.{key}"
     for name in key.split("/"):
         if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME:
-            raise ConfigError(f"{place}: {name!r} is not allowed: up to {LONGEST_NAME} letters, digits and _ . + - are")
+            raise ConfigError(f"{place} has {name!r}: allowed are up to {LONGEST_NAME} letters, digits and _ . + -")
     if len(study.seeds_of(key)) > 1 and "{seed}" not in run.scores:
         raise ConfigError(f"{place}.scores: {run.scores!r} must have {{seed}} in it, the run has several seeds")
     study.recipe_of(key)

@@ -1,6 +1,6 @@
 """What is wrong, as one line: the key, the value, what is allowed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -8,13 +8,12 @@ from pydantic import ValidationError
 from lira.config.catalogue import RECIPE_VERSION
 from lira.config.sections import Architecture, Dataset, Margins, Recipe, Settings
 from lira.core.errors import ConfigError
+from lira.core.validation import allowed, quoted
 
 Section = TypeVar("Section", bound=Settings)
-LONGEST = 200
-"""Characters of a value that a message quotes."""
 
 
-def checked(place: str, section: type[Section], values: Mapping[str, Any]) -> Section:
+def check_section(place: str, section: type[Section], values: Mapping[str, Any]) -> Section:
     """A section of a study, or a whole one at the place ``""``.
 
     Raises:
@@ -23,7 +22,7 @@ def checked(place: str, section: type[Section], values: Mapping[str, Any]) -> Se
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(sentence(error, section, f"{place}." if place else "")) from None
+        raise ConfigError(sentence(error, section, place)) from None
 
 
 def planned(section: type[Section], settings: Mapping[str, Any]) -> Section:
@@ -31,7 +30,7 @@ def planned(section: type[Section], settings: Mapping[str, Any]) -> Section:
 
     Raises:
         ConfigError: it is not, as an environment that holds a copy of lira outlives a change of the code; or as
-            :func:`checked`.
+            :func:`check_section`.
     """
     version = settings.get("recipe_version", RECIPE_VERSION)
     if version != RECIPE_VERSION:
@@ -39,40 +38,22 @@ def planned(section: type[Section], settings: Mapping[str, Any]) -> Section:
             f"recipe_version: the study was planned by lira of recipe version {version}, but this job's environment "
             f"has {RECIPE_VERSION}: install the same lira there"
         )
-    return checked("settings", section, settings)
+    return check_section("settings", section, settings)
 
 
-def known(place: str, name: str, allowed: Iterable[str]) -> None:
-    """Refuses a name that is not among the allowed ones."""
-    if name not in allowed:
-        raise ConfigError(f"{place}: unknown {name!r}, allowed: {', '.join(allowed) or 'none'}")
-
-
-def distinct(place: str, values: Sequence) -> None:
-    """Refuses a value that is given more than once."""
-    repeated = sorted({value for value in values if values.count(value) > 1})
-    if repeated:
-        raise ConfigError(f"{place}: {repeated[0]} is given more than once")
-
-
-def sentence(error: ValidationError, section: type[Settings], prefix: str) -> str:
-    """The first thing wrong with a section."""
+def sentence(error: ValidationError, section: type[Settings], place: str) -> str:
+    """The first thing wrong with the section at a place."""
     first = error.errors()[0]
     cause = first.get("ctx", {}).get("error")
-    place = prefix + ".".join(str(part) for part in first["loc"] if part != "[key]")
+    parts = [place, *(str(part) for part in first["loc"] if part != "[key]")]
+    where = ".".join(filter(None, parts))
     if isinstance(cause, ConfigError):
-        return f"{place}.{cause}" if first["loc"] else str(cause)
+        return f"{where}.{cause}" if where else str(cause)
     if first["type"] == "extra_forbidden":
-        return f"{place}: unknown key, allowed: {', '.join(_siblings(first['loc'], section))}"
+        return f"{where} is an unknown key: {allowed(_siblings(first['loc'], section))}"
     if first["type"] == "missing":
-        return f"{place}: missing"
-    return f"{place}: {short(first['input'])} is not allowed: {first['msg'][0].lower()}{first['msg'][1:]}"
-
-
-def short(value: Any) -> str:
-    """A value as it is quoted in a message."""
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+        return f"{where} is missing"
+    return f"{where} is {quoted(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
 def _siblings(location: tuple, section: type[Settings]) -> list[str]:

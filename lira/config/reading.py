@@ -8,10 +8,11 @@ from typing import Any
 import yaml
 
 from lira.config.checks import check_study
-from lira.config.messages import checked, short
+from lira.config.messages import check_section
 from lira.config.sections import Architecture, Dataset, Margins, Recipe, Settings
 from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
+from lira.core.validation import quoted
 
 UNREADABLE = (yaml.YAMLError, RecursionError, ValueError, LookupError, TypeError, AttributeError)
 """What reading YAML may raise: PyYAML's own values, as of dates, tagged numbers and truth values, are not checked."""
@@ -62,7 +63,7 @@ def load_study(given: Path | str | Mapping[str, Any]) -> StudySettings:
     """
     settings = given if isinstance(given, Mapping) else read_yaml(given)
     parsed = {key: value if key == "study" else _parsed(key, value) for key, value in settings.items()}
-    study = checked("", StudySettings, parsed)
+    study = check_section("", StudySettings, parsed)
     check_study(study)
     return study
 
@@ -71,7 +72,7 @@ def _parsed(key: str, value: Any) -> Any:
     try:
         return yaml.load(value, Loader=_UniqueKeys) if isinstance(value, str) else value
     except UNREADABLE as error:
-        raise ConfigError(f"{key}: {short(value)} is not YAML ({_said(error)})") from None
+        raise ConfigError(f"{key}: {quoted(value)} is not YAML ({_said(error)})") from None
 
 
 def _said(error: Exception) -> str:

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from lira.config.catalogue import ACTIVE, AUGMENTATIONS, DATASETS, FAMILIES, FUNCTION, LONGEST_NAME, NAME
+from lira.config.catalogue import ACTIVE, AUGMENTATIONS, DATASETS, FAMILIES, FORM, FUNCTION, LONGEST_NAME, NAME
 from lira.core.errors import ConfigError
+from lira.core.validation import allowed, check_choice
 
 
 def _plain_path(path: str) -> str:
@@ -78,15 +79,13 @@ class Dataset(Settings):
     @model_validator(mode="after")
     def _loadable(self) -> "Dataset":
         if self.source not in DATASETS and not re.fullmatch(FUNCTION, self.source):
-            raise ConfigError(
-                f"source: unknown {self.source!r}, allowed: {', '.join(DATASETS)}, package.module:function"
-            )
+            check_choice(self.source, "source", [*DATASETS, FORM])
         if DATASETS.get(self.source) is None and self.kind is None:
-            raise ConfigError(f"kind: {self.source} needs it, allowed: image, tabular")
+            raise ConfigError(f"kind is missing: {self.source} needs it, {allowed(['image', 'tabular'])}")
         if DATASETS.get(self.source) is not None and self.kind is not None:
-            raise ConfigError(f"kind: {self.source} samples are known, leave it out")
+            raise ConfigError(f"kind is {self.kind!r}: what {self.source} holds is known, leave it out")
         if self.source == "file" and self.path is None:
-            raise ConfigError("path: file needs the path of an .npz or HDF5 file")
+            raise ConfigError("path is missing: file needs the path of an .npz or HDF5 file")
         return self
 
     @property
@@ -143,13 +142,13 @@ class Architecture(Settings):
     @model_validator(mode="after")
     def _buildable(self) -> "Architecture":
         if self.family not in FAMILIES and not re.fullmatch(FUNCTION, self.family):
-            raise ConfigError(
-                f"family: unknown {self.family!r}, allowed: {', '.join(FAMILIES)}, package.module:function"
-            )
-        if (self.family == "timm") != (self.name is not None):
-            raise ConfigError(f"name: {'timm needs it' if self.family == 'timm' else f'{self.family} takes none'}")
+            check_choice(self.family, "family", [*FAMILIES, FORM])
+        if self.family == "timm" and self.name is None:
+            raise ConfigError("name is missing: timm needs the name of a model")
+        if self.family != "timm" and self.name is not None:
+            raise ConfigError(f"name is {self.name!r}: {self.family} takes none")
         if self.family == "wideresnet" and (self.depth - 4) % 6:
-            raise ConfigError(f"depth: {self.depth} is not allowed: a wideresnet has 6n + 4 layers")
+            raise ConfigError(f"depth is {self.depth}: allowed are 6n + 4 layers, as a wideresnet has")
         return self
 
 

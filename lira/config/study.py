@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lira.config.catalogue import FUNCTION, PROTOCOLS, RECIPE_VERSION
-from lira.config.messages import checked
+from lira.config.messages import check_section
 from lira.config.sections import (
     Architecture,
     Count,
@@ -80,11 +80,11 @@ class StudySettings(Settings):
 
     def recipe_of(self, key: str) -> Recipe:
         """The run's recipe: the regime's settings with the run's own on top."""
-        return checked(f"runs.{key}", Recipe, PROTOCOLS[self.protocol]["recipe"] | self._given(key))
+        return check_section(f"runs.{key}", Recipe, PROTOCOLS[self.protocol]["recipe"] | self._given(key))
 
     def pretraining_recipe(self) -> Recipe:
         """The recipe of every model that fine-tuning starts from."""
-        return checked("pretraining", Recipe, PROTOCOLS[self.protocol]["recipe"] | self.pretraining)
+        return check_section("pretraining", Recipe, PROTOCOLS[self.protocol]["recipe"] | self.pretraining)
 
     def _given(self, key: str) -> dict[str, Any]:
         return self.regimes.get(key.split("/")[2], {}) | (self.runs[key].model_extra or {})

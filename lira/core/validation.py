@@ -10,7 +10,6 @@ from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Bool, Shaped
 
 from lira.core.errors import ConfigError, DataError
 
@@ -22,7 +21,7 @@ LONGEST = 200
 """Characters of a value that a message quotes."""
 
 
-def check_array(values: Any, name: str, *axes: str) -> Shaped[np.ndarray, "..."]:
+def check_array(values: Any, name: str, *axes: str) -> np.ndarray:
     """An array of numbers or truth values, in the precision it has.
 
     Args:
@@ -46,7 +45,7 @@ def check_array(values: Any, name: str, *axes: str) -> Shaped[np.ndarray, "..."]
     return found
 
 
-def check_booleans(values: Any, name: str, *axes: str) -> Bool[np.ndarray, "..."]:
+def check_booleans(values: Any, name: str, *axes: str) -> np.ndarray:
     """As :func:`check_array`, where all values are 0 or 1, false or true."""
     found = check_array(values, name, *axes)
     if found.dtype != bool and not ((found == 0) | (found == 1)).all():
@@ -54,9 +53,7 @@ def check_booleans(values: Any, name: str, *axes: str) -> Bool[np.ndarray, "..."
     return found.astype(bool, copy=False)
 
 
-def check_scores(
-    scores: Any, member: Any, *axes: str, of: str = ""
-) -> tuple[Shaped[np.ndarray, "..."], Bool[np.ndarray, "..."]]:
+def check_scores(scores: Any, member: Any, *axes: str, of: str = "") -> tuple[np.ndarray, np.ndarray]:
     """Scores and membership of one shape, [models, samples] unless ``axes`` says otherwise.
 
     Raises:
@@ -69,8 +66,8 @@ def check_scores(
     return scores, member
 
 
-def check_scores_by_attack(scores: Any, member: Any) -> Bool[np.ndarray, "model sample"]:
-    """Membership, where ``scores`` has each attack's scores by its name; these may be on disk and stay there.
+def check_scores_by_attack(scores: Any, member: Any) -> np.ndarray:
+    """Membership, [models, samples]; ``scores`` has each attack's by its name, which may be on disk and stay there.
 
     Raises:
         DataError: scores without names, or as :func:`check_booleans`.
@@ -80,8 +77,8 @@ def check_scores_by_attack(scores: Any, member: Any) -> Bool[np.ndarray, "model 
     return check_booleans(member, "member", "models", "samples")
 
 
-def check_not_nan(scores: Shaped[np.ndarray, "target sample"], otherwise: str = "") -> None:
-    """Checks that no score is NaN; ``otherwise`` is what else the caller may do.
+def check_not_nan(scores: np.ndarray, otherwise: str = "") -> None:
+    """Checks that no score [targets, samples] is NaN; ``otherwise`` is what else the caller may do.
 
     Raises:
         DataError: names the first target with one.

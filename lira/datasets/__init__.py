@@ -17,7 +17,7 @@ from jaxtyping import Int, Shaped, UInt8
 
 from lira.config import DATASETS, Dataset
 from lira.core.errors import ConfigError, DataError
-from lira.datasets._arrays import Arrays, check_finite, check_labels
+from lira.datasets._arrays import Arrays, check_classes, check_finite
 from lira.storage import hdf5
 
 __all__ = ["Arrays", "Part", "download_data", "load", "prepare_data", "read_part", "split"]
@@ -78,7 +78,7 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
     seed = settings.split_seed(seed)
     arrays = load(settings, seed)
     parts = split(arrays, settings, seed)
-    classes = check_labels(arrays, parts["pool"])
+    classes = check_classes(arrays, parts["pool"])
     size = size or arrays.size
     if not size and not isinstance(arrays.x, np.ndarray):
         raise DataError(f"{arrays.origin}: its images are in no one array: set image_size")

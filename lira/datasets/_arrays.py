@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Shaped, UInt8
 
 from lira.config.sections import MOST
 from lira.core.errors import DataError
-from lira.core.validation import check_array
+from lira.core.validation import allowed, check_array, quoted
 
 CHANNELS = (1, 3)
 
@@ -65,28 +65,28 @@ def from_user(given: Any, origin: str, kind: str) -> Arrays:
     Raises:
         DataError: something is missing, of another kind or of another length.
     """
-    allowed = ("x", "y", "x_test", "y_test", "scale", "classes")
+    known = ("x", "y", "x_test", "y_test", "scale", "classes")
     for name in given:
-        if name not in allowed:
-            raise DataError(f"{origin}: unknown array {name!r}, allowed: {', '.join(allowed)}")
+        if name not in known:
+            raise DataError(f"{origin}: {quoted(name)} is an unknown array: {allowed(known)}")
     for name in ("x", "y", *(("x_test", "y_test") if "x_test" in given or "y_test" in given else ())):
         if name not in given:
             raise DataError(f"{origin}: has no {name!r}, it has: {', '.join(given) or 'nothing'}")
-    arrange = images if kind == "image" else table
-    x, y = arrange(given["x"], f"{origin}: x"), labels(given["y"], f"{origin}: y", given["x"])
+    arrange = check_images if kind == "image" else check_table
+    x, y = arrange(given["x"], f"{origin}: x"), check_labels(given["y"], f"{origin}: y", given["x"])
     test = None
     if "x_test" in given:
         x_test = arrange(given["x_test"], f"{origin}: x_test")
         if x_test.shape[1:] != x.shape[1:]:
             raise DataError(f"{origin}: samples of x_test are {x_test.shape[1:]}, those of x {x.shape[1:]}")
-        y_test = labels(given["y_test"], f"{origin}: y_test", x_test)
+        y_test = check_labels(given["y_test"], f"{origin}: y_test", x_test)
         test = np.arange(len(x), len(x) + len(x_test))
         x, y = np.concatenate([x, x_test]), np.concatenate([y, y_test])
     scale = given.get("scale", 255 if kind == "image" else 1)
-    return checked(Arrays(x, y, origin, scale, given.get("classes"), test=test), origin, kind)
+    return check_arrays(Arrays(x, y, origin, scale, given.get("classes"), test=test), origin, kind)
 
 
-def checked(given: Arrays, source: str, kind: str) -> Arrays:
+def check_arrays(given: Arrays, source: str, kind: str) -> Arrays:
     """The user's own dataset as arrays, where all that is stated of it can be so.
 
     Args:
@@ -97,39 +97,39 @@ def checked(given: Arrays, source: str, kind: str) -> Arrays:
     Raises:
         DataError: something is of another kind, of another length or out of range.
     """
-    x = _pictures(given.x, f"{source}: x") if kind == "image" else table(given.x, f"{source}: x")
-    y = labels(given.y, f"{source}: y", x)
-    train, test = (_indices(getattr(given, name), f"{source}: {name}", len(y)) for name in ("train", "test"))
+    x = _check_pictures(given.x, f"{source}: x") if kind == "image" else check_table(given.x, f"{source}: x")
+    y = check_labels(given.y, f"{source}: y", x)
+    train, test = (_check_indices(getattr(given, name), f"{source}: {name}", len(y)) for name in ("train", "test"))
     if train is not None and test is not None and len(both := np.intersect1d(train, test)):
         raise DataError(f"{source}: sample {both[0]} is in both train and test")
     if not isinstance(given.origin, str):
         raise DataError(f"{source}: origin is {given.origin!r:.60}: text is needed")
     width = len(x[0]) if len(x) else 0
-    mean, std = (_per_channel(getattr(given, name), f"{source}: {name}", width) for name in ("mean", "std"))
+    mean, std = (_check_per_channel(getattr(given, name), f"{source}: {name}", width) for name in ("mean", "std"))
     if (mean is None) != (std is None):
         raise DataError(f"{source}: mean and std are needed together or not at all")
     if std is not None and not (std > 0).all():
         raise DataError(f"{source}: std is {std.min():g} somewhere: numbers above 0 are needed")
-    scale = _number(given.scale, f"{source}: scale")
-    classes, size = (_count(getattr(given, name), f"{source}: {name}") for name in ("classes", "size"))
+    scale = _check_number(given.scale, f"{source}: scale")
+    classes, size = (_check_count(getattr(given, name), f"{source}: {name}") for name in ("classes", "size"))
     return Arrays(x, y, given.origin, scale, classes, train, test, mean, std, size)
 
 
-def _pictures(x: Any, place: str) -> np.ndarray | Sequence[np.ndarray]:
+def _check_pictures(x: Any, place: str) -> np.ndarray | Sequence[np.ndarray]:
     """Images in one array, or of different sizes; a sequence that may read them one by one is not read to the end."""
     if isinstance(x, Sequence) and not isinstance(x, list | tuple | str):
         if len(x):
-            images([x[0]], f"{place}[0]")
+            check_images([x[0]], f"{place}[0]")
         return x
     if not isinstance(x, list | tuple) or len({np.shape(image) for image in x}) < 2:
-        return images(x, place)
-    found = [images([image], f"{place}[{index}]")[0] for index, image in enumerate(x)]
+        return check_images(x, place)
+    found = [check_images([image], f"{place}[{index}]")[0] for index, image in enumerate(x)]
     if len({len(image) for image in found}) > 1:
         raise DataError(f"{place} has images of different numbers of channels")
     return found
 
 
-def _indices(given: Any, place: str, samples: int) -> Int[np.ndarray, " index"] | None:
+def _check_indices(given: Any, place: str, samples: int) -> Int[np.ndarray, " index"] | None:
     if given is None:
         return None
     found = check_array(given, place)
@@ -140,7 +140,7 @@ def _indices(given: Any, place: str, samples: int) -> Int[np.ndarray, " index"] 
     return found.reshape(-1).astype(np.int64)
 
 
-def _per_channel(given: Any, place: str, width: int) -> Float[np.ndarray, " channel"] | None:
+def _check_per_channel(given: Any, place: str, width: int) -> Float[np.ndarray, " channel"] | None:
     if given is None:
         return None
     found = check_array(given, place)
@@ -149,16 +149,16 @@ def _per_channel(given: Any, place: str, width: int) -> Float[np.ndarray, " chan
     return found.astype(np.float64)
 
 
-def _count(given: Any, place: str) -> int | None:
+def _check_count(given: Any, place: str) -> int | None:
     if given is None:
         return None
-    found = _number(given, place)
+    found = _check_number(given, place)
     if found != int(found) or found > MOST:
-        raise DataError(f"{place} is {found:g}: a whole number of at most {MOST} is needed")
+        raise DataError(f"{place} is {found:g}: allowed are whole numbers from 1 to {MOST}")
     return int(found)
 
 
-def images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height width"]:
+def check_images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height width"]:
     """Images with their channels first: grey ones may lack the axis, and it may be the last.
 
     Raises:
@@ -178,7 +178,7 @@ def images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height width
     raise DataError(f"{place} is {list(x.shape)}: images are [N, H, W], [N, C, H, W] or [N, H, W, C], C 1 or 3")
 
 
-def table(x: Any, place: str) -> Shaped[np.ndarray, "sample feature"]:
+def check_table(x: Any, place: str) -> Shaped[np.ndarray, "sample feature"]:
     """A table of numbers.
 
     Raises:
@@ -190,7 +190,7 @@ def table(x: Any, place: str) -> Shaped[np.ndarray, "sample feature"]:
     return x
 
 
-def labels(y: Any, place: str, x: Sequence) -> Int[np.ndarray, " sample"]:
+def check_labels(y: Any, place: str, x: Sequence) -> Int[np.ndarray, " sample"]:
     """Labels, one for each sample of ``x``, as int64.
 
     Raises:
@@ -205,14 +205,14 @@ def labels(y: Any, place: str, x: Sequence) -> Int[np.ndarray, " sample"]:
     return y.astype(np.int64)
 
 
-def _number(value: Any, place: str) -> float:
+def _check_number(value: Any, place: str) -> float:
     value = check_array(value, place)
     if value.size != 1 or not 0 < value.item() < np.inf:
         raise DataError(f"{place} is {value.tolist()!r:.50}: one number above 0 is needed")
     return float(value.item())
 
 
-def check_labels(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> int:
+def check_classes(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> int:
     """The number of classes, after checking that labels are 0 to C − 1 and that the pool has all of them.
 
     Raises:
@@ -225,7 +225,7 @@ def check_labels(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> int:
         raise DataError(f"{origin}: there are no samples")
     classes = arrays.classes or max(int(y.max()) + 1, 1)
     if len(wrong := np.flatnonzero((y < 0) | (y >= classes))):
-        raise DataError(f"{origin}: the label of sample {wrong[0]} is {y[wrong[0]]}, allowed: 0 to {classes - 1}")
+        raise DataError(f"{origin}: the label of sample {wrong[0]} is {y[wrong[0]]}: allowed are 0 to {classes - 1}")
     found = np.unique(y[pool])
     if len(found) < classes:
         missing = np.append(np.flatnonzero(found != np.arange(len(found))), len(found))[0]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lira.core.errors import DataError
-from lira.datasets._arrays import Arrays, labels
+from lira.datasets._arrays import Arrays, check_labels
 
 
 def fetch(name: str, folder: Path) -> dict[str, str]:
@@ -55,7 +55,7 @@ def read(name: str, folder: Path, classes: int, mean: tuple, std: tuple) -> Arra
     except Exception as error:  # a pickle can fail in any way
         raise DataError(f"{batches} cannot be read ({_line(error)}): delete it and run again") from error
     x = [np.moveaxis(part.data, 3, 1) for part in parts]
-    y = [labels(part.targets, f"{batches}: labels", part.data) for part in parts]
+    y = [check_labels(part.targets, f"{batches}: labels", part.data) for part in parts]
     test = np.arange(len(x[0]), len(x[0]) + len(x[1]))
     whole = np.concatenate(x), np.concatenate(y)
     return Arrays(*whole, str(batches), 255.0, classes, test=test, mean=mean, std=std)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from lira.config import Dataset
 from lira.core.errors import DataError
 from lira.core.plugins import load_function
-from lira.datasets._arrays import Arrays, checked, from_user
+from lira.datasets._arrays import Arrays, check_arrays, from_user
 
 
 def load(settings: Dataset, seed: int) -> Arrays:
@@ -22,7 +22,7 @@ def load(settings: Dataset, seed: int) -> Arrays:
     function = load_function(settings.source)
     given = function(settings) if _takes_settings(function) else function()
     if isinstance(given, Arrays):
-        return checked(given, settings.source, settings.holds)
+        return check_arrays(given, settings.source, settings.holds)
     if not isinstance(given, Mapping):
         raise DataError(f"{settings.source} returned {type(given).__name__}: a dictionary with x and y is needed")
     return from_user(given, settings.source, settings.holds)

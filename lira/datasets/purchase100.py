@@ -7,7 +7,7 @@ import numpy as np
 from lira.config import Dataset
 from lira.core.errors import DataError
 from lira.datasets import FOLDER
-from lira.datasets._arrays import Arrays, labels
+from lira.datasets._arrays import Arrays, check_labels
 
 FILE = Path("purchase", "features_labels.npy")
 SHAPE = (197_324, 601)
@@ -31,9 +31,9 @@ def load(settings: Dataset, seed: int) -> Arrays:
     """
     path = Path(settings.path or FOLDER) / FILE
     rows = _open(path)
-    y = labels(rows[:, 0], f"{path}: column 0", rows) - 1
+    y = check_labels(rows[:, 0], f"{path}: column 0", rows) - 1
     if len(wrong := np.flatnonzero((y < 0) | (y >= CLASSES))):
-        raise DataError(f"{path}: the label in row {wrong[0]} is {y[wrong[0]] + 1}, allowed: 1 to {CLASSES}")
+        raise DataError(f"{path}: the label in row {wrong[0]} is {y[wrong[0]] + 1}: allowed are 1 to {CLASSES}")
     train, test = (np.arange(len(rows)), None) if settings.pool == "train+test" else _split(len(rows), seed)
     none = np.zeros(rows.shape[1] - 1), np.ones(rows.shape[1] - 1)
     return Arrays(rows[:, 1:], y, str(path), 1.0, CLASSES, train, test, *none)

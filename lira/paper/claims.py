@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lira.config import Margins, checked
+from lira.config import Margins, check_section
 from lira.paper import comparison, on_rates, on_sets, overlap
 from lira.paper.equivalence import NOT_COMPARABLE, VERDICTS
 from lira.paper.overlap import Sets
@@ -42,7 +42,7 @@ def judge_study(
         ConfigError: margins that cannot be.
         StoreError: a result file is missing.
     """
-    margins = checked("margins", Margins, margins).model_dump()
+    margins = check_section("margins", Margins, margins).model_dump()
     results, output = Results([Path(folder) for folder in runs]), Path(output)
     sets = [Sets(Comparison(folder)) for folder in agreements]
     compared, tested = compare(results, sets, margins), claims(results, sets, margins)

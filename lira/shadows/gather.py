@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lira.config import RunDescription, TrainingSettings, checked
+from lira.config import RunDescription, TrainingSettings, check_section
 from lira.core.errors import StoreError
 from lira.storage import hdf5
 
@@ -32,8 +32,8 @@ def gather_shadows(settings: dict[str, Any], run: dict[str, Any], shards: list[P
         ConfigError: settings or a run that cannot be.
         StoreError: a shard that is damaged, or of another run, recipe or dataset; models missing or given twice.
     """
-    checked("settings", TrainingSettings, settings)
-    checked("run", RunDescription, run)
+    check_section("settings", TrainingSettings, settings)
+    check_section("run", RunDescription, run)
     with hdf5.read(data, "data") as file:
         labels, checksum = file["pool/y"][:], file.attrs["sha256"]
     expected = hdf5.origin(settings, run) | {"data_sha256": checksum}

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from lira.config import RunDescription, checked
+from lira.config import RunDescription, check_section
 from lira.core.errors import DataError
 from lira.core.validation import check_booleans
-from lira.datasets._arrays import labels as whole_labels
+from lira.datasets._arrays import check_labels
 from lira.datasets.file import open_arrays, read_slice
 from lira.shadows.logits import scaled_logit
 from lira.storage import hdf5
@@ -67,7 +67,7 @@ def import_scores(scores: Path, run: dict[str, Any], recipe: dict[str, Any], dat
         ConfigError: the run lacks a name or its seed, or has anything else.
         DataError: something is missing, damaged, or of a shape or value that cannot be.
     """
-    checked("run", RunDescription, run)
+    check_section("run", RunDescription, run)
     with _opened(scores) as given:
         models, samples = given.member.shape
         views = _check_shapes(given)
@@ -141,7 +141,7 @@ def _check_shapes(given: Given) -> int:
 def _labels(scores: Path, given: Given, data: Path | None) -> Int[np.ndarray, " sample"] | None:
     found = given.labels
     if found is not None:
-        found = whole_labels(found, f"{scores}: labels", given.member[0])
+        found = check_labels(found, f"{scores}: labels", given.member[0])
     if data is not None:
         found = _pool_labels(scores, found, given.member.shape[1], data)
     if found is None:
@@ -152,7 +152,7 @@ def _labels(scores: Path, given: Given, data: Path | None) -> Int[np.ndarray, " 
         raise DataError(f"{scores}: label of sample {found.argmin()} is {found.min()}: labels are from 0")
     classes = given.models[0].shape[-1] if given.kind == "logits" else None
     if classes is not None and found.max() >= classes:
-        said = f"label of sample {found.argmax()} is {found.max()}, allowed: 0 to {classes - 1}"
+        said = f"label of sample {found.argmax()} is {found.max()}: allowed are 0 to {classes - 1}"
         raise DataError(f"{scores}: {said}, since the logits are of {classes} classes")
     return found
 

@@ -22,7 +22,7 @@ from lira.config import (
     Recipe,
     RunDescription,
     TrainingSettings,
-    checked,
+    check_section,
     planned,
 )
 from lira.core import preemption
@@ -78,7 +78,7 @@ def train_shadows(
         Preempted: the job was told to stop; what it has is stored.
     """
     chosen = planned(TrainingSettings, settings)
-    checked("run", RunDescription, run)
+    check_section("run", RunDescription, run)
     models, cohort = chosen.shadow_models, chosen.recipe.cohort
     if not 0 <= first <= last < models:
         raise ConfigError(f"first {first} to last {last}: the models of this run are 0 to {models - 1}, in order")

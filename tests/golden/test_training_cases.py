@@ -54,7 +54,7 @@ def test_a_schedule_that_is_not_offered_is_refused(name):
         "regimes": {"baseline": {"schedule": name}},
         "runs": {"digits/net/baseline": {}},
     }
-    with pytest.raises(ConfigError, match=rf"schedule: '{name}' is not allowed.*'cosine', 'onecycle' or 'constant'"):
+    with pytest.raises(ConfigError, match=rf"schedule is '{name}': .*'cosine', 'onecycle' or 'constant'"):
         load_study(study)
 
 

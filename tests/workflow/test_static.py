@@ -97,10 +97,10 @@ def test_values_on_the_command_line_replace_what_they_name(root, tmp_path):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("shard_size=0", "shard_size: 0 is not allowed"),
+        ("shard_size=0", "shard_size is 0: input should be"),
         ("seeds=[1, 1]", "seeds: 1 is given more than once"),
-        ("shadow_modls=3", "shadow_modls: unknown key"),
-        ("runs={digits/fcn/none: {}}", "unknown 'none', allowed: baseline, aof, tl"),
+        ("shadow_modls=3", "shadow_modls is an unknown key"),
+        ("runs={digits/fcn/none: {}}", "regime is 'none': allowed are 'baseline', 'aof' and 'tl'"),
         (
             "sample=200",
             "sample: 200 is not in the pool of digits/fcn/baseline, which has 200 samples, allowed: 0 to 199",

@@ -41,7 +41,7 @@ class Single(nn.Module):
     def reset(self, generators: list[torch.Generator]) -> None:
         """Takes the initial values of a newly made module."""
         if len(generators) > 1:
-            raise ConfigError(f"cohort: {len(generators)} is not allowed: such a network trains alone, use 1")
+            raise ConfigError(f"cohort is {len(generators)}: allowed is 1, as such a network trains alone")
         with seeded(generators[0]):
             fresh = self.factory().state_dict()
         for name, value in self.module.state_dict().items():

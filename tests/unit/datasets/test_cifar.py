@@ -103,7 +103,7 @@ def test_an_archive_that_was_put_there_is_unpacked(tmp_path, cifar, monkeypatch)
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda batch: batch["labels"].__setitem__(4, 10), "the label of sample 4 is 10, allowed: 0 to 9"),
+        (lambda batch: batch["labels"].__setitem__(4, 10), "the label of sample 4 is 10: allowed are 0 to 9"),
         (lambda batch: batch["labels"].pop(), r"labels is \[99\]: one label for each of the 100 samples"),
         (lambda batch: batch.__setitem__("data", batch["data"][:, :3000]), "cannot be read"),
         (lambda batch: batch.pop("labels"), "cannot be read"),
@@ -188,7 +188,7 @@ def truncate(path):
         (lambda s: s.write_csv("Name;a;b;c;d;e;f;ClassId"), "no whole GTSRB .no column 'Filename'"),
         (lambda s: (s.training / "00042").rename(s.training / "00050"), "00050/00000.ppm is counted as class 42"),
         (lambda s: s.rows.__setitem__(3, ("00003.ppm", "stop")) or s.write_csv(), "no whole GTSRB .invalid literal"),
-        (lambda s: s.rows.__setitem__(3, ("00003.ppm", 43)) or s.write_csv(), "sample 89 is 43, allowed: 0 to 42"),
+        (lambda s: s.rows.__setitem__(3, ("00003.ppm", 43)) or s.write_csv(), "sample 89 is 43: allowed are 0 to 42"),
     ],
 )
 def test_damaged_and_mislabelled_gtsrb_is_refused(tmp_path, signs, change, said):
@@ -242,7 +242,7 @@ def test_purchase_rows_are_divided_by_the_runs_seed(tmp_path, purchase):
     ("change", "said"),
     [
         (lambda path: np.save(path, ROWS[:, :-1]), r"holds int64 \[300, 600\], expected numbers of shape \[300, 601\]"),
-        (lambda path: np.save(path, ROWS - 1), "the label in row 0 is 0, allowed: 1 to 100"),
+        (lambda path: np.save(path, ROWS - 1), "the label in row 0 is 0: allowed are 1 to 100"),
         (lambda path: np.save(path, ROWS + 0.25), r"column 0\[0\] is 1.25: labels are whole numbers"),
         (lambda path: np.save(path, ROWS.astype(object)), "no readable .npy array"),
         (lambda path: path.write_bytes(path.read_bytes()[:-8]), "no readable .npy array"),
