@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -69,12 +70,13 @@ def models_of(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def histogram(axes: Axes, values: np.ndarray, member: np.ndarray) -> None:
     """Counts of IN and OUT models, and a tick per model below them."""
     edges = np.histogram_bin_edges(values, BINS)
-    for row, (name, mask) in enumerate((("IN", member), ("OUT", ~member))):
+    rug = {"height": -0.055, "linewidth": 0.6, "clip_on": False, "expand_margins": False}
+    for name, mask, below in (("IN", member, 0.02), ("OUT", ~member, 0.08)):
         label = f"{name}: models trained {'with' if name == 'IN' else 'without'} the sample"
-        axes.hist(values[mask], edges, color=MEMBERSHIP[name], alpha=0.5, label=label)
-        rug = np.full(mask.sum(), -0.05 - 0.06 * row)
-        style = {"color": MEMBERSHIP[name], "markersize": 4, "markeredgewidth": 0.6, "clip_on": False}
-        axes.plot(values[mask], rug, "|", transform=axes.get_xaxis_transform(), **style)
+        style = {"x": values[mask], "color": MEMBERSHIP[name], "ax": axes}
+        sns.histplot(bins=edges, alpha=0.5, linewidth=0, label=label, **style)
+        sns.rugplot(offsets=[(0, -below)], offset_transform=axes.figure.dpi_scale_trans, **rug, **style)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.tick_params(axis="x", pad=11, length=0)
     axes.spines["bottom"].set_visible(False)
+    axes.set_ylabel("")

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
@@ -15,6 +15,11 @@ from lira.report.records import logits_of
 from lira.report.runs import read_runs
 from lira.report.tables.records import COUNT, cards, of, priors, show_ppv
 from lira.storage.run import Run
+
+COLOURS = {
+    "IN: models trained with the record; bar: median": MEMBERSHIP["IN"],
+    "OUT: models trained without the record; bar: median": MEMBERSHIP["OUT"],
+}
 
 PAGE, LINE, HEAD = 9, 0.19, 0.75
 """Heights of a page, of a run's line, and of what is above and below the lines, in inches."""
@@ -79,17 +84,17 @@ def card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pic
 
 def lines(axes: Axes, runs: Sequence[Run], record: int, labels: list[str]) -> None:
     """φ of each run's models: a tick per model, IN above OUT, and the medians."""
-    for y, run in enumerate(runs):
-        phi, member = logits_of(run, record)
-        for name, mask, offset in (("IN", member, -0.2), ("OUT", ~member, 0.2)):
-            said = f"{name}: models trained {'with' if name == 'IN' else 'without'} the record; bar: median"
-            style = {"color": MEMBERSHIP[name], "linestyle": ""}
-            axes.plot(phi[mask], np.full(mask.sum(), y + offset), "|", markersize=4, markeredgewidth=0.5, **style)
-            axes.plot(
-                np.median(phi[mask]), y + offset, "|", markersize=7, markeredgewidth=2, label=said * (y == 0), **style
-            )
+    found = [pd.DataFrame({"phi": phi, "member": member}) for phi, member in (logits_of(run, record) for run in runs)]
+    models = pd.concat(found, keys=range(len(runs)), names=["run"]).reset_index("run")
+    models["member"] = models["member"].map(dict(zip((True, False), COLOURS, strict=True)))
+    style = {"x": "phi", "y": "run", "orient": "h", "hue": "member", "hue_order": COLOURS, "palette": COLOURS}
+    style |= {"marker": "|", "ax": axes}
+    sns.stripplot(models, jitter=False, dodge=True, size=4, linewidth=0.5, legend=False, **style)
+    median = {"estimator": "median", "errorbar": None, "dodge": 0.4, "linestyle": "none"}
+    sns.pointplot(models, markersize=7, markeredgewidth=2, **median, **style)
+    axes.get_legend().remove()
     axes.set_yticks(range(len(runs)), labels)
-    axes.set(ylim=(len(runs) - 0.5, -0.5), xlabel="φ, mean over views")
+    axes.set(ylim=(len(runs) - 0.5, -0.5), xlabel="φ, mean over views", ylabel="")
     axes.tick_params(axis="y", length=0)
 
 

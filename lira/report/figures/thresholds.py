@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -48,19 +49,15 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
 
 def panel(axes: Axes, boxes: list[np.ndarray], labels: list[str], colour: str) -> None:
     """Boxes with the median and rMAD of each above it."""
-    thin = {name: {"linewidth": 0.7} for name in ("boxprops", "whiskerprops", "capprops")}
-    drawn = axes.boxplot(
-        boxes, widths=0.55, patch_artist=True, tick_labels=labels, flierprops={"markersize": 2}, **thin
-    )
-    for i, box in enumerate(drawn["boxes"]):
-        box.set(facecolor=colour if i < len(boxes) - 1 or len(boxes) == 1 else GREY, alpha=0.6)
-    for line in drawn["medians"]:
-        line.set(color=BLACK, linewidth=1.2)
+    palette = [colour if i < len(boxes) - 1 or len(boxes) == 1 else GREY for i in range(len(boxes))]
+    lines = {"linecolor": BLACK, "linewidth": 0.7, "fliersize": 2, "medianprops": {"linewidth": 1.2}}
+    sns.boxplot(boxes, width=0.55, palette=palette, saturation=1, boxprops={"alpha": 0.6}, ax=axes, **lines)
+    axes.set_xticks(range(len(boxes)), labels)
     place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 7}
-    for i, values in enumerate(boxes, start=1):
+    for x, values in enumerate(boxes):
         median, spread = median_rmad(values)
-        axes.text(i, 1.02, f"{median:.2f}\n{spread:.1f} %", **place)
-    axes.text(0.45, 1.02, "median\nrMAD", **(place | {"ha": "right"}))
+        axes.text(x, 1.02, f"{median:.2f}\n{spread:.1f} %", **place)
+    axes.text(-0.55, 1.02, "median\nrMAD", **(place | {"ha": "right"}))
 
 
 def finite(values: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ def test_in_out_counts_every_model(draw):
     assert len(panels) == 6
     for axes in panels:
         assert sum(bar.get_height() for bar in axes.patches) == 16
-        assert sum(len(line.get_xdata()) for line in axes.lines) == 16
+        assert sum(len(rug.get_segments()) for rug in axes.collections) == 16
     with pytest.raises(ConfigError, match="sample: 240 is not in the pool of 240, allowed: 0 to 239"):
         draw("in_out", sample=240)
 
