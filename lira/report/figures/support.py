@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -56,11 +57,7 @@ def map_of(axes: Axes, sets: pd.DataFrame, null: pd.DataFrame, measure: str) -> 
     )
     highest = max(1, values.max(axis=None))
     decimals = 0 if highest >= (100 if measure == "jaccard" else 10) else 1
-    axes.pcolormesh(values.to_numpy(), cmap="cividis", vmin=0, vmax=highest)
-    axes.set_xticks(np.arange(values.shape[1]) + 0.5, values.columns)
-    axes.set_yticks(np.arange(len(values)) + 0.5, values.index)
-    axes.set_ylim(len(values), 0)
-    axes.spines[:].set_visible(False)
+    sns.heatmap(values, cmap="cividis", vmin=0, vmax=highest, cbar=False, ax=axes)
     for (row, column), value in np.ndenumerate(values):
         style = {"ha": "center", "fontsize": 7, "color": "white" if value < LIGHT * highest else BLACK}
         chance = short(by_chance.iat[row, column], decimals)
