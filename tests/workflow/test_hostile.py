@@ -38,8 +38,8 @@ def snakemake(request, tmp_path):
         pytest.param(f"runs={{'d/a/r; {MARK}': {{scores: x}}}}", "has 'r; touch pwned': allowed are", marks=SLOW),
         pytest.param(f"agreement={{'$({MARK})': []}}", "agreement: run is '$(touch pwned)': allowed", marks=SLOW),
         pytest.param(f"device=cpu; {MARK}", "device is 'cpu; touch pwned': input should be", marks=SLOW),
-        pytest.param("study=!!python/object/apply:os.mkdir [pwned]", "study: ", marks=SLOW),
-        pytest.param("runs=!!python/object/apply:os.mkdir [pwned]", "runs: ", marks=SLOW),
+        pytest.param("study=!!python/object/apply:os.mkdir [pwned]", "study is ['pwned']: input should be", marks=SLOW),
+        pytest.param("runs=!!python/object/apply:os.mkdir [pwned]", "runs is ['pwned']: input should be", marks=SLOW),
     ],
 )
 def test_hostile_values_stop_the_run_at_parse_time(request, snakemake, tmp_path, override, said):
