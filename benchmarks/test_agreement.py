@@ -4,9 +4,9 @@ from math import comb
 
 import numpy as np
 import pandas as pd
-import plain
 import pytest
 from measuring import stopwatch
+from plain import agreement as plain
 
 from lira.evaluation.agreement import measure_agreement
 from lira.evaluation.ranks import TOP_PERCENTS, measure_ranks, vulnerability

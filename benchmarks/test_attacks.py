@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import numpy as np
-import plain
 import pytest
 from measuring import Size, stopwatch, write_run
+from plain.attacks import attack_target
 
 from lira.attacks.lira import score_file
 from lira.storage import hdf5
@@ -28,7 +28,7 @@ def test_leave_one_out(size, shadows, timed, report, bandwidth, sorting, tmp_pat
     per_target = []
     with hdf5.read(output, "scores") as file:
         for target in PLAIN_TARGETS:
-            expected, seconds = stopwatch(plain.attack_target, phi, member, target)
+            expected, seconds = stopwatch(attack_target, phi, member, target)
             per_target.append(seconds)
             for attack, values in expected.items():
                 np.testing.assert_allclose(file[attack][target], values, rtol=1e-9, atol=1e-10, err_msg=attack)

@@ -1,8 +1,8 @@
 """Two-mode calibration of five attacks, and the bootstrap of their means."""
 
 import numpy as np
-import plain
 from measuring import stopwatch
+from plain import rates as plain
 
 from lira.attacks.lira import ATTACKS
 from lira.evaluation.bootstrap import Draws, resample_rates

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from plain_training import Loop, query_alone
+from plain.query import query as plain_query
+from plain.training import Loop
 from training_speed import BENCHMARKS, Benchmark, Jobs, Ours, contest, matmul
 
 from lira.core.threads import available
@@ -79,7 +80,7 @@ def test_query_of_18_views(name, benchmark, report):
     def plain():
         x = torch.as_tensor((run.part(recipe.batch_size * 40).x[:samples] / 255.0 - 0.48) / 0.2, dtype=torch.float32)
         logits["plain"] = np.stack(
-            [query_alone(alone, {name: value[row] for name, value in weights.items()}, x) for row in range(ours.models)]
+            [plain_query(alone, {name: value[row] for name, value in weights.items()}, x) for row in range(ours.models)]
         )
         return ours.models * samples
 

@@ -1,4 +1,4 @@
-"""Training speed: what a user would write (plain_training.py) against lira, on the runs of Table 1 and the quickstart.
+"""Training speed: what a user would write (plain/training.py) against lira, on the runs of Table 1 and the quickstart.
 
 Both train the same recipe on samples of the same shape. A measurement alternates between the contestants, the device
 synchronised at both ends of each turn, and takes the best turn of each. Run as a script, it measures one device and
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from plain_training import Loop
+from plain.training import Loop
 from torch.utils.flop_counter import FlopCounterMode
 
 from lira.config import Architecture, Recipe, load_study

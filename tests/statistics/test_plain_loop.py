@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from plain_training import Loop, whole
+from plain.training import Loop, whole
 from scipy.stats import t
 
 from lira.config import Architecture, Dataset, Recipe

@@ -3,10 +3,12 @@
 import hashlib
 import pickle
 
+import h5py
 import numpy as np
 from torchvision import datasets as vision
 
 from lira.config import Dataset
+from lira.datasets import prepare_data, read_part
 
 RNG = np.random.default_rng(0)
 
@@ -50,3 +52,26 @@ class Cifar:
     def array(self, listed):
         files = [file for file, _ in getattr(self.dataset, listed)]
         return np.concatenate([self.content[file]["data"] for file in files]).reshape(-1, 3, 32, 32)
+
+
+X = RNG.integers(0, 256, (40, 3, 6, 5), np.uint8)
+Y = np.arange(40) % 4
+TABLE = RNG.normal(5, 3, (40, 7))
+
+
+def own(tmp_path, kind="tabular", suffix=".npz", **arrays):
+    """Settings of a file with these arrays."""
+    path = tmp_path / f"own{suffix}"
+    if suffix == ".npz":
+        np.savez(path, **arrays)
+    else:
+        with h5py.File(path, "w") as file:
+            for name, values in arrays.items():
+                file[name] = values
+    return Dataset(source="file", path=str(path), kind=kind)
+
+
+def prepared(settings, tmp_path, size=None, seed=0):
+    """The pool of a dataset."""
+    prepare_data(settings, size, seed, tmp_path / "data.h5")
+    return read_part(tmp_path / "data.h5", "pool")

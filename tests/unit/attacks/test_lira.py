@@ -3,10 +3,10 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
-import plain_attacks
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain import attacks as plain
 
 from lira.attacks import leave_one_out as engine
 from lira.attacks.lira import ATTACKS, Definition, held_out, leave_one_out, score_file
@@ -50,7 +50,7 @@ def assert_same(ours, expected):
 )
 def test_fast_is_plain(models, samples, views, seed, ragged, dtype):
     phi, member = world(models, samples, views, seed=seed, ragged=ragged, dtype=dtype)
-    assert_same(leave_one_out(phi, member), plain_attacks.leave_one_out(phi, member))
+    assert_same(leave_one_out(phi, member), plain.leave_one_out(phi, member))
 
 
 def test_scores_say_which_reading_of_the_attacks_made_them(tmp_path):
@@ -98,7 +98,7 @@ def test_equal_values_have_no_spread():
     """Spread is exactly 0 plus 1e-30, whichever value repeats."""
     phi, member = np.full((8, 20, 2), 0.1), balanced_membership(20, 8, 0.5, 0)
     phi[3, 4] = 0.3
-    ours, expected = leave_one_out(phi, member), plain_attacks.leave_one_out(phi, member)
+    ours, expected = leave_one_out(phi, member), plain.leave_one_out(phi, member)
     others = np.ones(20, dtype=bool)
     others[4] = False
     np.testing.assert_array_equal(ours["online"][:, others], 0)
@@ -110,7 +110,7 @@ def test_equal_values_have_no_spread():
 def test_many_views_do_not_underflow():
     phi, member = world(8, 2, 100)
     phi *= 1e-6
-    assert_same(leave_one_out(phi, member), plain_attacks.leave_one_out(phi, member))
+    assert_same(leave_one_out(phi, member), plain.leave_one_out(phi, member))
 
 
 @pytest.mark.parametrize("workers", [1, 3])

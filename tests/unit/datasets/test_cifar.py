@@ -1,35 +1,16 @@
-"""Small files in the real on-disk formats, read by the real loaders; damaged and mislabelled ones are refused."""
+"""CIFAR's real on-disk format, read by the real loader; what is damaged or mislabelled is refused."""
 
 import hashlib
 import json
-import socket
 import tarfile
 
 import h5py
 import numpy as np
 import pytest
-from PIL import Image
-from raw_files import Cifar
+from raw_files import Cifar, prepared
 
-from lira.config import Dataset
 from lira.core.errors import DataError
-from lira.datasets import download_data, gtsrb, prepare_data, purchase100, read_part
-
-RNG = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch):
-    def refuse(*_, **__):
-        raise OSError("Network is unreachable")
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
-
-def prepared(settings, tmp_path, part="pool", size=None, seed=0):
-    prepare_data(settings, size, seed, tmp_path / "data.h5")
-    return read_part(tmp_path / "data.h5", part)
+from lira.datasets import download_data, read_part
 
 
 @pytest.fixture
@@ -114,150 +95,3 @@ def test_mislabelled_and_misshapen_cifar_batches_are_refused(tmp_path, cifar, ch
     cifar.write()
     with pytest.raises(DataError, match=f"cifar-10-batches-py.*{said}"):
         prepared(cifar.settings, tmp_path)
-
-
-class Gtsrb:
-    """A GTSRB of a few signs of many sizes: folders of .ppm by class, and a CSV with the test classes."""
-
-    def __init__(self, folder):
-        self.folder, self.images = folder / "gtsrb", {"train": [], "test": []}
-        self.settings = Dataset(source="gtsrb", path=str(folder))
-        self.training, self.testing = (
-            self.folder / "GTSRB" / "Training",
-            self.folder / "GTSRB" / "Final_Test" / "Images",
-        )
-        for label in range(43):
-            place = self.training / f"{label:05d}"
-            place.mkdir(parents=True)
-            (place / f"GT-{label:05d}.csv").write_text("Filename;Width;Height;ClassId\n")
-            for number in range(2):
-                self.draw("train", place / f"{number:05d}.ppm")
-        self.testing.mkdir(parents=True)
-        self.rows = [(f"{index:05d}.ppm", index % 43) for index in range(50)]
-        for name, _ in self.rows:
-            self.draw("test", self.testing / name)
-        self.write_csv()
-
-    def draw(self, split, path):
-        pixels = RNG.integers(0, 256, (*RNG.integers(15, 60, 2), 3), np.uint8)
-        Image.fromarray(pixels).save(path)
-        self.images[split].append(pixels)
-
-    def write_csv(self, header="Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"):
-        lines = [header, *(f"{name};53;54;6;5;48;49;{label}" for name, label in self.rows)]
-        (self.folder / "GT-final_test.csv").write_text("\r\n".join(lines) + "\r\n")
-
-
-@pytest.fixture
-def signs(tmp_path, monkeypatch):
-    monkeypatch.setattr(gtsrb, "SIZES", {"train": 86, "test": 50})
-    return Gtsrb(tmp_path / "raw")
-
-
-@pytest.mark.parametrize("size", [None, 48])
-def test_gtsrb_folders_and_csv(tmp_path, signs, size):
-    from torchvision.transforms import Resize
-
-    download_data(signs.settings, tmp_path / "record.json")
-    assert json.loads((tmp_path / "record.json").read_text())["files"]["gtsrb/test"] == "50 images"
-    pool = prepared(signs.settings, tmp_path, size=size)
-    test = read_part(tmp_path / "data.h5", "test")
-    assert pool.classes == 43 and pool.y.tolist() == [label for label in range(43) for _ in range(2)]
-    assert test.y.tolist() == [label for _, label in signs.rows]
-    assert pool.mean.tolist() == [0.3403, 0.3121, 0.3214] and pool.std.tolist() == [0.2724, 0.2608, 0.2669]
-    for part, split in ((pool, "train"), (test, "test")):
-        assert part.x.shape[1:] == (3, size or 32, size or 32)
-        for stored, pixels in zip(part.x, signs.images[split], strict=True):
-            resized = np.asarray(Resize((size or 32,) * 2)(Image.fromarray(pixels)))
-            np.testing.assert_array_equal(stored, np.moveaxis(resized, 2, 0))
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-50])
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda s: (s.training / "00007" / "00001.ppm").unlink(), "Training has 85 images of 86: delete"),
-        (lambda s: s.rows.pop() and s.write_csv(), "Images has 49 images of 50: delete"),
-        (lambda s: truncate(s.training / "00007" / "00001.ppm"), "00007/00001.ppm is no readable image"),
-        (lambda s: (s.testing / "00002.ppm").write_text("GIF"), "00002.ppm is no readable image"),
-        (lambda s: (s.testing / "00002.ppm").unlink(), "00002.ppm does not exist but GT-final_test.csv lists it"),
-        (lambda s: (s.folder / "GT-final_test.csv").unlink(), "gtsrb is no whole GTSRB .*GT-final_test.csv"),
-        (lambda s: s.write_csv("Name;a;b;c;d;e;f;ClassId"), "no whole GTSRB .no column 'Filename'"),
-        (lambda s: (s.training / "00042").rename(s.training / "00050"), "00050/00000.ppm is counted as class 42"),
-        (lambda s: s.rows.__setitem__(3, ("00003.ppm", "stop")) or s.write_csv(), "no whole GTSRB .invalid literal"),
-        (lambda s: s.rows.__setitem__(3, ("00003.ppm", 43)) or s.write_csv(), "sample 89 is 43: allowed are 0 to 42"),
-    ],
-)
-def test_damaged_and_mislabelled_gtsrb_is_refused(tmp_path, signs, change, said):
-    change(signs)
-    with pytest.raises(DataError, match=said) as error:
-        prepared(signs.settings, tmp_path)
-    assert "\n" not in str(error.value)
-    assert {path.name for path in tmp_path.iterdir()} == {"raw"}
-
-
-def test_gtsrb_without_a_network_says_what_to_put_where(tmp_path):
-    with pytest.raises(DataError, match="put GTSRB-Training_fixed.zip, GTSRB_Final_Test_Images.zip, .*gtsrb and run"):
-        download_data(Dataset(source="gtsrb", path=str(tmp_path / "raw")), tmp_path / "record.json")
-    assert not (tmp_path / "record.json").exists()
-
-
-ROWS = np.concatenate([np.arange(300)[:, None] % 100 + 1, RNG.integers(0, 2, (300, 600))], axis=1)
-
-
-@pytest.fixture
-def purchase(tmp_path, monkeypatch):
-    monkeypatch.setattr(purchase100, "SHAPE", ROWS.shape)
-    path = tmp_path / "raw" / "purchase" / "features_labels.npy"
-    path.parent.mkdir(parents=True)
-    np.save(path, ROWS)
-    return path
-
-
-PURCHASE = {"source": "purchase100", "seed": "run"}
-
-
-def test_purchase_rows_are_divided_by_the_runs_seed(tmp_path, purchase):
-    import torch
-
-    settings = Dataset(**PURCHASE, path=str(tmp_path / "raw"))
-    download_data(settings, tmp_path / "record.json")
-    drawn = torch.utils.data.random_split(range(300), [210, 90], torch.Generator().manual_seed(5))
-    pool = prepared(settings, tmp_path, seed=5)
-    with h5py.File(tmp_path / "data.h5") as file:
-        for name, part in zip(("pool", "test"), drawn, strict=True):
-            assert file[name]["source"][:].tolist() == list(part.indices)
-    np.testing.assert_array_equal(pool.x, ROWS[list(drawn[0].indices), 1:])
-    np.testing.assert_array_equal(pool.y, ROWS[list(drawn[0].indices), 0] - 1)
-    assert pool.x.dtype == np.float32 and pool.classes == 100
-    assert pool.mean.tolist() == [0] * 600 and pool.std.tolist() == [1] * 600
-    whole = prepared(settings.model_copy(update={"pool": "train+test"}), tmp_path)
-    np.testing.assert_array_equal(whole.x, ROWS[:, 1:])
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda path: np.save(path, ROWS[:, :-1]), r"holds int64 \[300, 600\], expected numbers of shape \[300, 601\]"),
-        (lambda path: np.save(path, ROWS - 1), "the label in row 0 is 0: allowed are 1 to 100"),
-        (lambda path: np.save(path, ROWS + 0.25), r"column 0\[0\] is 1.25: labels are whole numbers"),
-        (lambda path: np.save(path, ROWS.astype(object)), "no readable .npy array"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-8]), "no readable .npy array"),
-        (lambda path: path.write_text("1,0,0,1"), "no readable .npy array"),
-        (lambda path: path.unlink(), r"purchase/features_labels.npy does not exist: put .* shape \[300, 601\]"),
-    ],
-)
-def test_an_unusable_purchase_array_is_refused(tmp_path, purchase, change, said):
-    change(purchase)
-    settings = Dataset(**PURCHASE, path=str(tmp_path / "raw"))
-    with pytest.raises(DataError, match=said):
-        prepared(settings, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"raw"}
-
-
-def test_the_real_purchase_shape_is_asked_for(tmp_path):
-    with pytest.raises(DataError, match=r"data/purchase/features_labels.npy does not exist: .*\[197324, 601\]"):
-        download_data(Dataset(source="purchase100", path=str(tmp_path / "data")), tmp_path / "record.json")

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain import agreement as plain
 
 from lira.core.errors import ConfigError, DataError, StoreError
 from lira.evaluation.agreement import measure_agreement, scenarios, set_agreement
@@ -13,15 +14,8 @@ from lira.evaluation.detections import SUPPORTS
 from lira.storage.csv_files import COLUMNS, read_csv, write_csv
 
 
-def plain_agreement(sets, k):
-    """Mean Jaccard, intersection and union over all choices of k sets with a non-empty union."""
-    found = []
-    for chosen in combinations([set(np.flatnonzero(row)) for row in sets], k):
-        union = set().union(*chosen)
-        if union:
-            intersection = set.intersection(*chosen)
-            found.append((len(intersection) / len(union), len(intersection), len(union)))
-    return np.mean(found, axis=0) if found else np.full(3, np.nan), len(found)
+def as_sets(rows):
+    return [set(np.flatnonzero(row)) for row in rows]
 
 
 @settings(max_examples=60, deadline=None)
@@ -29,7 +23,7 @@ def plain_agreement(sets, k):
 def test_set_agreement(runs, samples, density, seed):
     sets = np.random.default_rng(seed).random((runs, samples)) < density
     for k in range(1, runs + 2):
-        np.testing.assert_allclose(set_agreement(sets, k), plain_agreement(sets, k)[0], rtol=1e-12)
+        np.testing.assert_allclose(set_agreement(sets, k), plain.set_agreement(as_sets(sets), k), rtol=1e-12)
 
 
 @settings(max_examples=20, deadline=None)
@@ -59,15 +53,15 @@ def test_scenarios():
                 continue
             name = ("identical", "") if m == 0 else (f"+{m} different", labels[chosen[0]] if m == 1 else "")
             for k in range(2, 4 + m + 1):
-                plain = [
-                    plain_agreement(np.concatenate([reference, variants[list(choice)]]), k)
+                expected = [
+                    plain.choices(as_sets([*reference, *variants[list(choice)]]), k)
                     for choice in (combinations(range(5), m) if m != 1 else [chosen])
                 ]
                 row = found.loc[(*name, k)]
                 np.testing.assert_allclose(
-                    row[["jaccard", "intersection", "union"]], np.mean([p for p, _ in plain], axis=0)
+                    row[["jaccard", "intersection", "union"]], np.mean([np.mean(c, axis=0) for c in expected], axis=0)
                 )
-                assert row["subsets"] == sum(count for _, count in plain)
+                assert row["subsets"] == sum(map(len, expected))
 
 
 def test_no_variants():

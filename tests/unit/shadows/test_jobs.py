@@ -1,7 +1,10 @@
 """The model that fine-tuning starts from: damaged, foreign, of other code, or too large."""
 
+import h5py
+import numpy as np
 import pytest
 import torch
+from small_networks import FCN
 
 from lira.config import RECIPE_VERSION, Architecture, Dataset, Recipe
 from lira.core.errors import ConfigError, LiraError, StoreError
@@ -90,3 +93,43 @@ def test_pretraining_without_enough_memory_ends_with_advice(start, tmp_path, mon
     with pytest.raises(LiraError, match="do not fit into the memory of .*: give the job more memory"):
         pretrain_model(pretraining(), start / "data.h5", tmp_path / "start.pt")
     assert not (tmp_path / "start.pt").exists()
+
+
+def shard_of_digits(folder, models=2, **settings):
+    """The content of a shard of tiny networks."""
+    data = folder / "digits.h5"
+    prepare_data(Dataset(test=100, public=1497, pool="train"), None, 0, data)
+    output = folder / "shard.h5"
+    recipe = Recipe(epochs=3, batch_size=16, schedule="constant", cohort=models, **settings)
+    settings = {"recipe_version": RECIPE_VERSION, "architecture": FCN.model_dump(), "recipe": recipe.model_dump()}
+    settings |= {"shadow_models": models, "member_fraction": 0.5, "membership_draws": "default_rng"}
+    train_shadows(settings | {"store_logits": False, "store_weights": False}, RUN, data, 0, models - 1, output)
+    found = {}
+    with h5py.File(output) as shard:
+        shard.visititems(lambda name, item: found.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def test_diverged_training_is_recorded_with_the_model(tmp_path, caplog):
+    shard = shard_of_digits(tmp_path, learning_rate=1e18)
+    assert shard["utility/diverged"].tolist() == [1, 1] and shard["utility/retries"].tolist() == [0, 0]
+    assert "models [0, 1]: training diverged" in caplog.text
+
+
+def test_a_diverged_model_is_trained_anew_if_asked_for_and_the_others_are_left_alone(tmp_path, monkeypatch):
+    def judge(loss, *_):
+        judged.append(loss)
+        return np.array([False, True, True]) if len(judged) == 1 else np.array([False, True])
+
+    judged = []
+    once = shard_of_digits(tmp_path, 3, learning_rate=0.05)
+    monkeypatch.setattr("lira.shadows.jobs._diverged", judge)
+    retried = shard_of_digits(tmp_path, 3, learning_rate=0.05, retries=1)
+    assert retried["utility/retries"].tolist() == [0, 1, 1] and retried["utility/diverged"].tolist() == [0, 0, 1]
+    for name, values in retried.items():
+        np.testing.assert_array_equal(values[0], once[name][0])
+    for row in (1, 2):
+        assert retried["utility/train_loss"][row] == judged[1][row - 1] != once["utility/train_loss"][row]
+        assert not np.array_equal(retried["phi"][row], once["phi"][row])
+        assert not np.array_equal(retried["history/train_loss"][row], once["history/train_loss"][row])
+    np.testing.assert_array_equal(retried["member"], once["member"])

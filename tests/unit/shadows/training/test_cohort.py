@@ -1,23 +1,16 @@
 """The cohort trainer against one model at a time, and against torch's own layers, optimisers and schedules."""
 
-import h5py
 import numpy as np
 import pytest
 import torch
-from torch import nn
-from torch.func import functional_call
+from small_networks import FCN, POOL, TEST
 
-from lira.config import RECIPE_VERSION, Architecture, Dataset, Recipe
+from lira.config import Architecture, Recipe
 from lira.core import preemption
-from lira.datasets import Part, prepare_data
-from lira.shadows.jobs import train_shadows
 from lira.shadows.models import build, initialise
 from lira.shadows.rng import INITIAL, Streams, generator
-from lira.shadows.training.cohort import Checkpoint, Samples, evaluate, train_cohort
-from lira.shadows.training.optimizers import decays, initial_state, update
-from lira.shadows.training.schedules import rate_and_momentum
+from lira.shadows.training.cohort import Checkpoint, evaluate, train_cohort
 
-FCN = Architecture(family="fcn", hidden=[12, 8], activation="relu", flatten=True)
 RESNET = Architecture(family="resnet", widths=[4, 6])
 WIDERESNET = Architecture(family="wideresnet", depth=10, width=1)
 TIMM = Architecture(family="timm", name="test_efficientnet")
@@ -28,16 +21,6 @@ RECIPES = {
         epochs=3, batch_size=8, optimizer="adamw", learning_rate=1e-3, schedule="onecycle", weight_decay=0.05
     ),
 }
-
-
-def digits(samples, seed=0):
-    rng = np.random.default_rng(seed)
-    y = rng.integers(0, 3, samples)
-    x = (rng.integers(0, 9, (samples, 1, 8, 8)) + 3 * y[:, None, None, None]).astype(np.uint8)
-    return Samples(Part(x, y, 16.0, np.array([0.4]), np.array([0.3]), 3), "cpu")
-
-
-POOL, TEST = digits(60), digits(20, seed=1)
 
 
 def members(models):
@@ -184,156 +167,4 @@ def test_more_samples_per_batch_than_members_is_a_config_error():
         train(FCN, RECIPES["sgd"].model_copy(update={"batch_size": 100}), [0, 1])
 
 
-@pytest.mark.parametrize("spread", [True, False])
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
-def test_optimisers_are_those_of_torch(name, spread):
-    torch.manual_seed(0)
-    recipe = Recipe(optimizer=name, momentum=0.9, weight_decay=0.03)
-    start = {"a.weight": torch.randn(3, 4, 2), "a.bias": torch.randn(3, 2), "bn1.weight": torch.randn(3, 5)}
-    ours = {key: value.clone() for key, value in start.items()}
-    state = initial_state(ours, recipe)
-    rates = np.array([0.1, 0.01, 0.03] if spread else [0.02] * 3)
-    theirs, optimisers = [], []
-    for model in range(3):
-        parameters = {key: nn.Parameter(value[model].clone()) for key, value in start.items()}
-        groups = [
-            {"params": [p for key, p in parameters.items() if decays(key, name) == decay], "weight_decay": 0.03 * decay}
-            for decay in (True, False)
-        ]
-        kinds = {
-            "sgd": lambda groups, lr: torch.optim.SGD(groups, lr=lr, momentum=0.9, nesterov=True),
-            "adamw": lambda groups, lr: torch.optim.AdamW(groups, lr=lr),
-        }
-        theirs.append(parameters)
-        optimisers.append(kinds[name](groups, float(rates[model])))
-    for step in range(5):
-        gradients = {key: torch.randn_like(value) for key, value in start.items()}
-        copies = {key: value.clone() for key, value in gradients.items()}
-        update(ours, copies, state, recipe, np.full(3, step), rates, np.full(3, 0.9))
-        for model in range(3):
-            for key, parameter in theirs[model].items():
-                parameter.grad = gradients[key][model].clone()
-            optimisers[model].step()
-    for model in range(3):
-        for key, parameter in theirs[model].items():
-            torch.testing.assert_close(ours[key][model], parameter.data, atol=1e-6, rtol=1e-5)
-
-
-def test_weight_decay_spares_what_the_paper_spares():
-    assert decays("blocks.0.bn1.weight", "sgd") and not decays("blocks.0.bn1.bias", "sgd")
-    assert not decays("blocks.0.bn1.weight", "adamw") and decays("blocks.0.shortcut.1.weight", "adamw")
-
-
-@pytest.mark.parametrize("steps", [20, 47, 3])
-def test_onecycle_is_that_of_torch(steps):
-    recipe = Recipe(optimizer="adamw", learning_rate=1e-3, schedule="onecycle")
-    optimiser = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=3e-3, total_steps=steps)
-    for step in range(steps):
-        rate, momentum = rate_and_momentum(recipe, 0, np.array([step]), np.array([steps]))
-        group = optimiser.param_groups[0]
-        assert rate[0] == pytest.approx(group["lr"], rel=1e-9)
-        assert momentum[0] == pytest.approx(group["betas"][0], rel=1e-9)
-        optimiser.step()
-        if step < steps - 1:
-            schedule.step()
-
-
-def test_cosine_is_that_of_torch():
-    recipe = Recipe(epochs=12, learning_rate=0.1)
-    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=12, eta_min=1e-6)
-    for epoch in range(12):
-        rate, _ = rate_and_momentum(recipe, epoch, np.zeros(2, int), np.array([5, 9]))
-        assert rate == pytest.approx([optimiser.param_groups[0]["lr"]] * 2, rel=1e-9)
-        optimiser.step()
-        schedule.step()
-
-
-def test_the_resnet_is_m_ordinary_resnets():
-    """Against plain torch layers with the same weights, in both modes of batch normalisation."""
-    network = build(RESNET, 3, (1, 8, 8), 5, 0.0)
-    for layer in network.modules():
-        if hasattr(layer, "reset"):
-            layer.reset([generator(0, model, INITIAL) for model in range(3)])
-    weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    x = torch.randn(3, 7, 1, 8, 8)
-    for training in (True, False):
-        network.train(training)
-        logits = functional_call(network, {k: v.clone() for k, v in weights.items()}, (x,))
-        for model in range(3):
-            plain = _plain_resnet({name: value[model] for name, value in weights.items()}, x[model], training)
-            torch.testing.assert_close(logits[model], plain, atol=1e-5, rtol=1e-5)
-
-
-def _plain_resnet(w, x, training):
-    def conv(name, x, stride):
-        kernel = w[f"{name}.weight"]
-        return nn.functional.conv2d(x, kernel, stride=stride, padding=kernel.shape[-1] // 2)
-
-    def norm(name, x):
-        moments = w[f"{name}.running_mean"].clone(), w[f"{name}.running_var"].clone()
-        return nn.functional.batch_norm(x, *moments, w[f"{name}.weight"], w[f"{name}.bias"], training=training)
-
-    x = norm("bn", conv("stem", x, 1)).relu()
-    for block, stride in (("blocks.0", 1), ("blocks.1", 2)):
-        y = norm(f"{block}.bn1", conv(f"{block}.conv1", x, stride)).relu()
-        y = norm(f"{block}.bn2", conv(f"{block}.conv2", y, 1))
-        if f"{block}.shortcut.0.weight" in w:
-            x = norm(f"{block}.shortcut.1", conv(f"{block}.shortcut.0", x, stride))
-        x = (x + y).relu()
-    return x.mean((2, 3)) @ w["classifier.weight"] + w["classifier.bias"]
-
-
-def test_the_paper_fcn_has_its_size_and_dropout_places():
-    network = build(Architecture(family="fcn"), 1, (600,), 100, 0.5)
-    assert sum(p.numel() for p in network.parameters()) == 600 * 1024 + 1024 + 1024 * 512 + 512 + 512 * 100 + 100
-    for layer in network.modules():
-        if hasattr(layer, "reset"):
-            layer.reset([generator(0, 0, INITIAL)])
-    x = torch.randn(1, 4, 600)
-    assert torch.equal(network(x), network(x))
-    assert not torch.equal(network(x, Streams(0, [0])), network(x))
-
-
 RUN = {"study": "s", "dataset": "digits", "architecture": "a", "regime": "r", "seed": 0}
-
-
-def shard_of_digits(folder, models=2, **settings):
-    """The content of a shard of tiny networks."""
-    data = folder / "digits.h5"
-    prepare_data(Dataset(test=100, public=1497, pool="train"), None, 0, data)
-    output = folder / "shard.h5"
-    recipe = Recipe(epochs=3, batch_size=16, schedule="constant", cohort=models, **settings)
-    settings = {"recipe_version": RECIPE_VERSION, "architecture": FCN.model_dump(), "recipe": recipe.model_dump()}
-    settings |= {"shadow_models": models, "member_fraction": 0.5, "membership_draws": "default_rng"}
-    train_shadows(settings | {"store_logits": False, "store_weights": False}, RUN, data, 0, models - 1, output)
-    found = {}
-    with h5py.File(output) as shard:
-        shard.visititems(lambda name, item: found.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None)
-    return found
-
-
-def test_diverged_training_is_recorded_with_the_model(tmp_path, caplog):
-    shard = shard_of_digits(tmp_path, learning_rate=1e18)
-    assert shard["utility/diverged"].tolist() == [1, 1] and shard["utility/retries"].tolist() == [0, 0]
-    assert "models [0, 1]: training diverged" in caplog.text
-
-
-def test_a_diverged_model_is_trained_anew_if_asked_for_and_the_others_are_left_alone(tmp_path, monkeypatch):
-    def judge(loss, *_):
-        judged.append(loss)
-        return np.array([False, True, True]) if len(judged) == 1 else np.array([False, True])
-
-    judged = []
-    once = shard_of_digits(tmp_path, 3, learning_rate=0.05)
-    monkeypatch.setattr("lira.shadows.jobs._diverged", judge)
-    retried = shard_of_digits(tmp_path, 3, learning_rate=0.05, retries=1)
-    assert retried["utility/retries"].tolist() == [0, 1, 1] and retried["utility/diverged"].tolist() == [0, 0, 1]
-    for name, values in retried.items():
-        np.testing.assert_array_equal(values[0], once[name][0])
-    for row in (1, 2):
-        assert retried["utility/train_loss"][row] == judged[1][row - 1] != once["utility/train_loss"][row]
-        assert not np.array_equal(retried["phi"][row], once["phi"][row])
-        assert not np.array_equal(retried["history/train_loss"][row], once["history/train_loss"][row])
-    np.testing.assert_array_equal(retried["member"], once["member"])

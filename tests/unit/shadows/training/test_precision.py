@@ -5,17 +5,16 @@ import contextlib
 import numpy as np
 import pytest
 import torch
+from plain.training import optimiser
+from small_networks import FCN, POOL, TEST
 from torch import nn
 
-from lira.config import Architecture, Recipe
-from lira.datasets import Part
+from lira.config import Recipe
 from lira.shadows.models import build, initialise
 from lira.shadows.rng import INITIAL, Streams, generator
-from lira.shadows.training.cohort import Samples, evaluate, train_cohort
+from lira.shadows.training.cohort import evaluate, train_cohort
 from lira.shadows.training.optimizers import initial_state, update
 from lira.shadows.training.precision import SCALE, STREAK, loss_scales, training_type
-
-FCN = Architecture(family="fcn", hidden=[12, 8], activation="relu", flatten=True)
 
 
 @pytest.mark.parametrize(
@@ -33,17 +32,6 @@ def test_the_type_is_the_one_asked_for_or_what_the_device_has(monkeypatch, asked
     monkeypatch.setattr(torch.cuda, "device", lambda _: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16 or including_emulation)
     assert training_type(Recipe(precision=asked), device) == expected
-
-
-def spread(samples, seed):
-    """Images of three classes that differ in brightness."""
-    rng = np.random.default_rng(seed)
-    y = rng.integers(0, 3, samples)
-    x = (rng.integers(0, 9, (samples, 1, 8, 8)) + 3 * y[:, None, None, None]).astype(np.uint8)
-    return Samples(Part(x, y, 16.0, np.array([0.4]), np.array([0.3]), 3), "cpu")
-
-
-POOL, TEST = spread(60, 0), spread(20, 1)
 
 
 def train(precision, models=3, epochs=6, rate=0.05, optimizer="sgd"):
@@ -80,12 +68,7 @@ def test_an_overflow_leaves_its_model_as_it_is_and_halves_its_scale_alone(name):
     theirs = [{key: nn.Parameter(value[model].clone()) for key, value in start.items()} for model in range(2)]
     optimisers, scalers = [], []
     for parameters in theirs:
-        groups = [
-            {"params": [parameters["a.weight"]], "weight_decay": 0.03},
-            {"params": [parameters["a.bias"]], "weight_decay": 0.0},
-        ]
-        sgd = torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
-        optimisers.append(sgd if name == "sgd" else torch.optim.AdamW(groups, lr=0.1))
+        optimisers.append(optimiser(parameters, recipe, 0.1))
         scalers.append(torch.amp.GradScaler("cpu"))
     made = np.zeros(2, int)
     for step in range(4):
@@ -93,11 +76,11 @@ def test_an_overflow_leaves_its_model_as_it_is_and_halves_its_scale_alone(name):
         scaled = {key: value * state[SCALE].view(-1, *[1] * (value.dim() - 1)) for key, value in gradients.items()}
         if step == 1:
             scaled["a.bias"][1, 0] = torch.inf
-        for model, (optimiser, scaler) in enumerate(zip(optimisers, scalers, strict=True)):
+        for model, (chosen, scaler) in enumerate(zip(optimisers, scalers, strict=True)):
             scaler.scale(torch.zeros(()))
             for key, parameter in theirs[model].items():
                 parameter.grad = scaled[key][model].clone()
-            scaler.step(optimiser)
+            scaler.step(chosen)
             scaler.update()
         update(ours, scaled, state, recipe, made, np.full(2, 0.1), np.full(2, 0.9))
         made += 1

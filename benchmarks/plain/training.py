@@ -1,6 +1,5 @@
-"""What a user would write with PyTorch: a DataLoader, torchvision transforms, torch.optim, one model at a time."""
+"""Training of one model: a DataLoader, torchvision's transforms, torch.optim."""
 
-import functools
 import math
 from collections.abc import Iterator
 
@@ -15,6 +14,7 @@ from lira.datasets import Part
 from lira.shadows.models import build, initialise
 from lira.shadows.rng import INITIAL, generator
 from lira.shadows.training.optimizers import decays
+from plain.networks import FCN
 
 
 class Images(Dataset):
@@ -53,18 +53,6 @@ def whole(part: Part) -> TensorDataset:
     return TensorDataset(x, torch.as_tensor(part.y))
 
 
-class FCN(nn.Sequential):
-    """Dropout after each activation and again before the classifier."""
-
-    def __init__(self, architecture: Architecture, features: int, classes: int, dropout: float):
-        activation = {"relu": nn.ReLU, "tanh": nn.Tanh}[architecture.activation]
-        layers: list[nn.Module] = [nn.Flatten()]
-        for units in architecture.hidden:
-            layers += [nn.Linear(features, units), activation(), nn.Dropout(dropout)]
-            features = units
-        super().__init__(*layers, nn.Dropout(dropout), nn.Linear(features, classes))
-
-
 class Dropout(nn.Dropout):
     """torch's own in the place of a cohort network's, which draws from streams."""
 
@@ -83,11 +71,21 @@ class Squeezed(nn.Module):
             initialise(network, [generator(0, seed, INITIAL)])
 
     def forward(self, x: Tensor) -> Tensor:
-        return _squeezed(self.network, x)
+        return self.network(x[None])[0]
 
 
-def _squeezed(network: nn.Module, x: Tensor) -> Tensor:
-    return network(x[None])[0]
+def optimiser(parameters: dict[str, Tensor], recipe: Recipe, rate: float) -> torch.optim.Optimizer:
+    """torch's own, which decays what the recipe's does."""
+    groups = [
+        {
+            "params": [value for name, value in parameters.items() if decays(name, recipe.optimizer) == decayed],
+            "weight_decay": recipe.weight_decay * decayed,
+        }
+        for decayed in (True, False)
+    ]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=rate)
+    return torch.optim.SGD(groups, lr=rate, momentum=recipe.momentum, nesterov=True)
 
 
 class Loop:
@@ -124,21 +122,8 @@ class Loop:
         data = Images(part, recipe) if recipe.augment else whole(part)
         options = {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": device != "cpu"}
         self.loader = DataLoader(data, recipe.batch_size, shuffle=True, drop_last=True, **options)
-        self.optimiser = self._optimiser()
+        self.optimiser = optimiser(dict(self.network.named_parameters()), recipe, recipe.learning_rate)
         self.endless = self._endless()
-
-    def _optimiser(self) -> torch.optim.Optimizer:
-        recipe, named = self.recipe, list(self.network.named_parameters())
-        groups = [
-            {
-                "params": [value for name, value in named if decays(name, recipe.optimizer) == decayed],
-                "weight_decay": recipe.weight_decay * decayed,
-            }
-            for decayed in (True, False)
-        ]
-        if recipe.optimizer == "adamw":
-            return torch.optim.AdamW(groups, lr=recipe.learning_rate)
-        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=True)
 
     def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
         while True:
@@ -177,21 +162,3 @@ def cutmix(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:
     rows, columns = (slice(max(0, at - side // 2), min(size, at + side // 2)) for at in (row, column))
     x[:, :, rows, columns] = x[order, :, rows, columns]
     return x, y, y[order], 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / size**2
-
-
-@torch.no_grad()
-def query_alone(network: nn.Module, weights: dict[str, Tensor], x: Tensor) -> np.ndarray:
-    """Logits ``[sample, view, class]`` of one model: mirrored or not, nine shifts, batch statistics."""
-    if hasattr(network, "factory"):
-        network = network.factory().train()
-        network.load_state_dict({name.removeprefix("module."): value for name, value in weights.items()})
-    else:
-        network.train().load_state_dict({name: value[None] for name, value in weights.items()})
-        network = functools.partial(_squeezed, network)
-    logits = []
-    for image in (x, x.flip(-1)):
-        padded = nn.functional.pad(image, (1, 1, 1, 1), mode="reflect")
-        for dx in range(3):
-            for dy in range(3):
-                logits.append(network(padded[:, :, dy : dy + x.shape[2], dx : dx + x.shape[3]]))
-    return torch.stack(logits, 1).numpy()

@@ -1,0 +1,36 @@
+import pytest
+import torch
+from plain import networks
+from small_networks import started
+from torch.func import functional_call
+
+from lira.config import Architecture
+from lira.shadows.rng import Streams
+
+
+def test_the_wideresnet_is_m_ordinary_ones_whose_initial_values_are_kaiming_and_xavier():
+    network, weights = started(Architecture(family="wideresnet", depth=16, width=2), [0, 1, 2], (3, 16, 16))
+    x = torch.randn(3, 6, 3, 16, 16)
+    for training in (True, False):
+        network.train(training)
+        logits = functional_call(network, {k: v.clone() for k, v in weights.items()}, (x,))
+        for model in range(3):
+            plain = networks.wideresnet({name: value[model] for name, value in weights.items()}, x[model], training)
+            torch.testing.assert_close(logits[model], plain, atol=1e-5, rtol=1e-5)
+    kernel, matrix = weights["blocks.5.conv2.weight"], weights["classifier.weight"]
+    assert kernel.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.02)
+    assert matrix.std().item() == pytest.approx((2 / (128 + 4)) ** 0.5, rel=0.05)
+    assert not weights["classifier.bias"].any()
+
+
+def test_the_wideresnet_drops_between_the_convolutions_and_before_the_classifier():
+    network, weights = started(Architecture(family="wideresnet", depth=10, width=1), [0], (3, 8, 8), dropout=0.5)
+    x, seen = torch.randn(1, 2, 3, 8, 8), []
+    for name, layer in network.named_modules():
+        if type(layer).__name__ == "Dropout":
+            layer.register_forward_hook(lambda _, given, out, name=name: seen.append((name, given[0].shape, out)))
+    functional_call(network, weights, (x, Streams(0, [0])))
+    assert [name for name, *_ in seen] == ["blocks.0.dropout", "blocks.1.dropout", "blocks.2.dropout", "dropout"]
+    assert seen[1][1] == (1, 2, 32, 4, 4)
+    for _, _, out in seen[:3]:
+        assert (out == 0).float().mean() > 0.4
