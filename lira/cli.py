@@ -266,7 +266,7 @@ def cost(
 
     checked = config.load_study(study)
     cost.check_sizes(checked)
-    typer.echo(cost.describe(checked, cost.costs(checked, results / checked.study)))
+    typer.echo(cost.describe_costs(checked, cost.costs(checked, results / checked.study)))
 
 
 @app.command()

@@ -319,7 +319,7 @@ def _shards_left(study: StudySettings, key: str, folder: Path) -> list[int]:
     return left
 
 
-def describe(study: StudySettings, rows: "pd.DataFrame") -> str:
+def describe_costs(study: StudySettings, rows: "pd.DataFrame") -> str:
     """The rows of :func:`costs` and their total as text."""
     rows = rows.assign(job_seconds=rows["per_job"] * rows["seconds"] + rows["start"])
     shown = rows[["run", "seeds", "models", "models_left", "jobs_left", "hours_left", "source", *PER_JOB, *STORED]]

@@ -9,7 +9,7 @@ from lira.core.errors import DataError
 from lira.datasets._arrays import Arrays, check_labels
 
 
-def fetch(name: str, folder: Path) -> dict[str, str]:
+def fetch_cifar(name: str, folder: Path) -> dict[str, str]:
     """Checks the batches by their published MD5 sums, after downloading them if they are not there.
 
     Args:
@@ -38,7 +38,7 @@ def fetch(name: str, folder: Path) -> dict[str, str]:
     return {f"{dataset.base_folder}/{file}": md5 for file, md5 in files.items()}
 
 
-def read(name: str, folder: Path, classes: int, mean: tuple, std: tuple) -> Arrays:
+def read_cifar(name: str, folder: Path, classes: int, mean: tuple, std: tuple) -> Arrays:
     """Training and test samples, in the order of the batches.
 
     Raises:

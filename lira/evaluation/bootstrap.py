@@ -315,7 +315,7 @@ class Interval(NamedTuple):
     standard_error: float
 
 
-def interval(estimate: float, replicates: Float[np.ndarray, " draw"], variance: float) -> Interval:
+def bootstrap_interval(estimate: float, replicates: Float[np.ndarray, " draw"], variance: float) -> Interval:
     """95 % confidence interval of a fraction from bootstrap draws.
 
     The draws give its shape, not its place and not its size: a threshold at a handful of false positives is an extreme

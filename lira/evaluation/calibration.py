@@ -28,7 +28,7 @@ from lira.core.validation import (
 )
 from lira.evaluation.bootstrap import clopper_pearson, medians_of_others
 from lira.evaluation.detections import count_detections
-from lira.evaluation.roc import Ordered, curve, flagged, summary
+from lira.evaluation.roc import Ordered, curve, flagged, summarise_roc
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, RATES, with_run, write_csv
 from lira.storage.run import RUN_KEYS
@@ -208,7 +208,7 @@ def sweep(
             achieved, tpr, thresholds = curve(
                 values[target], holds, drop_intermediate=drop_intermediate, nonfinite=nonfinite
             )
-            whole = summary(values[target], holds, nonfinite=nonfinite)
+            whole = summarise_roc(values[target], holds, nonfinite=nonfinite)
             for fpr in fprs:
                 last = np.searchsorted(achieved, fpr, side="right") - 1
                 ppv = positive_predictive_value(tpr[last], achieved[last], prior)

@@ -28,7 +28,7 @@ class OperatingPoint(NamedTuple):
     tpr: float
 
 
-class Summary(NamedTuple):
+class RocSummary(NamedTuple):
     """Area under the ROC and the largest balanced accuracy on it, as fractions."""
 
     auc: float
@@ -65,15 +65,15 @@ def threshold_at_fpr(
     return OperatingPoint(threshold, false_positives / ordered.outside.size, true_positives / ordered.inside.size)
 
 
-def summary(
+def summarise_roc(
     scores: Float[np.ndarray, " sample"], member: Bool[np.ndarray, " sample"], *, nonfinite: Nonfinite = "error"
-) -> Summary:
+) -> RocSummary:
     """AUC (ties count one half) and max over the ROC of 1 - (FPR + FNR) / 2.
 
     Args and errors as for :func:`threshold_at_fpr`.
     """
     ordered = Ordered.of(scores, member, nonfinite=nonfinite)
-    return Summary(0.5, 0.5) if ordered.one_class else Summary(ordered.auc, ordered.balanced_accuracy)
+    return RocSummary(0.5, 0.5) if ordered.one_class else RocSummary(ordered.auc, ordered.balanced_accuracy)
 
 
 def curve(

@@ -31,10 +31,18 @@ from jaxtyping import Bool, Float
 from lira.core.errors import DataError, StoreError
 from lira.core.threads import cores
 from lira.core.validation import check_scores, check_scores_by_attack
-from lira.evaluation.bootstrap import DRAWS, Draws, Rates, interval, resample_auc, resample_rates, two_way_variance
+from lira.evaluation.bootstrap import (
+    DRAWS,
+    Draws,
+    Rates,
+    bootstrap_interval,
+    resample_auc,
+    resample_rates,
+    two_way_variance,
+)
 from lira.evaluation.calibration import positive_predictive_value, resolution
 from lira.evaluation.robust import influence, trimmed_mean
-from lira.evaluation.roc import summary as roc_summary
+from lira.evaluation.roc import summarise_roc
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, RATES, read_csv, with_run, write_csv
 from lira.storage.run import RUN_KEYS
@@ -82,10 +90,10 @@ def summarise(
             for row in _rate_rows(rates, resampled[mode][fpr], drawn):
                 rows.append({"attack": attack, "mode": mode, "fpr": fpr} | quality | row)
         with ThreadPoolExecutor(cores()) as pool:
-            curves = list(pool.map(roc_summary, values, member))
+            curves = list(pool.map(summarise_roc, values, member))
         auc, accuracy = np.transpose(curves)
         again = resample_auc(values, member, drawn)
-        sure = interval(auc.mean(), drawn.mean(again), two_way_variance(auc, again))
+        sure = bootstrap_interval(auc.mean(), drawn.mean(again), two_way_variance(auc, again))
         name = {"attack": attack, "mode": "target"}
         rows.append(name | {"metric": "auc"} | sure._asdict() | _over_targets(auc))
         rows.append(name | {"metric": "balanced_accuracy"} | _over_targets(accuracy))
@@ -161,7 +169,7 @@ def _rate_rows(rates: pd.DataFrame, resampled: Rates, drawn: Draws) -> Iterator[
             row = _over_targets(values)
             again = of_rates(resampled.tpr, resampled.fpr)
             replicates, variance = drawn.mean(again), two_way_variance(values, again)
-        yield {"metric": metric, "prior": prior} | interval(row["mean"], replicates, variance)._asdict() | row
+        yield {"metric": metric, "prior": prior} | bootstrap_interval(row["mean"], replicates, variance)._asdict() | row
 
 
 def _metrics(rates: pd.DataFrame) -> Iterator[tuple]:

@@ -9,7 +9,7 @@ from reference import DATA, arrays, table
 from lira.core.errors import DataError
 from lira.evaluation.calibration import confusion, positive_predictive_value, shadow_thresholds, sweep
 from lira.evaluation.robust import describe, median_rmad
-from lira.evaluation.roc import curve, summary, threshold_at_fpr
+from lira.evaluation.roc import curve, summarise_roc, threshold_at_fpr
 
 ROC = json.loads((DATA / "metrics/roc_cases.json").read_text())
 ONE_CLASS = ["all_nan", "one_class_true", "one_class_false", "one_class_after_filter", "empty"]
@@ -35,7 +35,7 @@ def test_curve(name):
     ours = curve(data["scores"], data["labels"].astype(bool), drop_intermediate=True, nonfinite=option(name))
     for values, part in zip(ours, ("fpr", "tpr", "thresholds"), strict=True):
         np.testing.assert_allclose(values, data[part], **EXACT, err_msg=part)
-    found = summary(data["scores"], data["labels"].astype(bool), nonfinite=option(name))
+    found = summarise_roc(data["scores"], data["labels"].astype(bool), nonfinite=option(name))
     assert found == pytest.approx((ROC[name]["auc"], ROC[name]["accuracy"]), rel=1e-12)
 
 
@@ -97,7 +97,7 @@ def test_several_fprs(name):
 def test_default_refuses_what_has_no_roc(name):
     data = case(name)
     with pytest.raises(DataError, match="NaN|has no"):
-        summary(data["scores"], data["labels"].astype(bool))
+        summarise_roc(data["scores"], data["labels"].astype(bool))
 
 
 def test_precision():

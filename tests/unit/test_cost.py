@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lira.config import load_study
-from lira.cost import SIZES, START_SECONDS, check_sizes, costs, describe, seconds_per_model, shards, size_of, work
+from lira.cost import SIZES, START_SECONDS, check_sizes, costs, describe_costs, seconds_per_model, shards, size_of, work
 from lira.datasets import gtsrb
 from lira.shadows.models import build
 from lira.shadows.models.layers import Conv2d, Linear
@@ -220,7 +220,7 @@ def test_imported_scores_are_not_trained_and_leave_one_file_of_phi(tmp_path, kep
 
 def test_the_text_has_every_run_and_the_total(smoke, tmp_path):
     measure(tmp_path / "runtime", "digits/fcn/baseline", 7200, "0-3", seed=0)
-    lines = describe(smoke, costs(smoke, tmp_path)).splitlines()
+    lines = describe_costs(smoke, costs(smoke, tmp_path)).splitlines()
     assert [line.split()[0] for line in lines[1:5]] == [*smoke.runs, "total"]
     assert lines[1].split()[:7] == ["digits/fcn/baseline", "2", "16", "16", "13", "8", "measured"]
     assert lines[2].split()[6] == "architecture" and lines[3].split()[6] == "stated"
@@ -241,10 +241,10 @@ def test_a_job_takes_its_start_where_that_is_not_measured(smoke, tmp_path):
 
 
 def test_runs_shorter_than_a_job_should_be_get_no_advice(smoke, tmp_path):
-    text = describe(smoke, costs(smoke, tmp_path))
+    text = describe_costs(smoke, costs(smoke, tmp_path))
     assert smoke.shard_size == 4 and "are advised" not in text
     measure(tmp_path / "runtime", "digits/fcn/tl", 4 * 160, "0-3", seed=0)  # 8 models in 21 minutes
-    assert "digits/fcn/tl: jobs of 11 min by shard_size: 4" in describe(smoke, costs(smoke, tmp_path))
+    assert "digits/fcn/tl: jobs of 11 min by shard_size: 4" in describe_costs(smoke, costs(smoke, tmp_path))
 
 
 def test_the_command(request, tmp_path):
@@ -267,7 +267,7 @@ def test_kept_weights_are_counted_as_they_are_written(smoke, tmp_path, key):
 
 
 def test_jobs_are_described_and_a_shard_size_that_makes_them_too_short_or_long_is_named(paper, tmp_path):
-    lines = describe(paper, costs(paper, tmp_path)).splitlines()
+    lines = describe_costs(paper, costs(paper, tmp_path)).splitlines()
     key = "cifar10/resnet18/baseline"
     first, last = shards(paper, key)[0]
     minutes = ((last - first + 1) * seconds_per_model(paper, key).seconds + START_SECONDS) / 60
@@ -277,5 +277,7 @@ def test_jobs_are_described_and_a_shard_size_that_makes_them_too_short_or_long_i
     alone = {"runs": {key: {}}, "agreement": {}, "ablation": [], "transfer": []}
     for size, said in ((1, "jobs of 7 min by shard_size: 1"), (256, "jobs of 29.1 h by shard_size: 256")):
         given = load_study(paper.model_dump() | alone | {"shard_size": size})
-        advice = [line for line in describe(given, costs(given, tmp_path)).splitlines() if line.startswith(f"{key}:")]
+        advice = [
+            line for line in describe_costs(given, costs(given, tmp_path)).splitlines() if line.startswith(f"{key}:")
+        ]
         assert len(advice) == 1 and said in advice[0] and f"{last + 1} models a job" in advice[0]

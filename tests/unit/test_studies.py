@@ -6,7 +6,7 @@ import re
 import pytest
 
 from lira.config import load_study, read_yaml
-from lira.cost import costs, describe
+from lira.cost import costs, describe_costs
 from lira.paper.published import published
 from lira.report.labels import augmentations
 
@@ -124,7 +124,7 @@ def test_first_lines_and_the_page_say_models_hours_and_disk(request, tmp_path, n
     study = load_study(path)
     rows = costs(study, tmp_path)
     head = "".join(line for line in path.read_text().splitlines(keepends=True)[:4] if line.startswith("#"))
-    size = re.search("Disk when finished: (.*?),", describe(study, rows))[1]
+    size = re.search("Disk when finished: (.*?),", describe_costs(study, rows))[1]
     assert f"{rows['models'].sum():,} models, {rows['hours_left'].sum():.0f} GPU-hours" in head
     assert f" {size} (lira cost)" in head
     row = f"| `{name}` | {rows['models'].sum():,} | {rows['hours_left'].sum():.0f} | {size} |"

@@ -8,7 +8,7 @@ from lira.shadows.models.layers import BatchNorm2d, Conv2d, Dropout, Linear
 from lira.shadows.rng import Streams
 
 
-class Block(nn.Module):
+class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut, projected where size or width changes."""
 
     def __init__(self, models: int, inputs: int, outputs: int, stride: int):
@@ -43,7 +43,7 @@ class ResNet(nn.Module):
         blocks, inputs = [], widths[0]
         for stage, width in enumerate(widths):
             for block in range(architecture.blocks):
-                blocks.append(Block(models, inputs, width, stride=2 if stage and not block else 1))
+                blocks.append(BasicBlock(models, inputs, width, stride=2 if stage and not block else 1))
                 inputs = width
         self.blocks = nn.Sequential(*blocks)
         self.classifier = Linear(models, inputs, classes)

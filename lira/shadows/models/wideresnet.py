@@ -10,7 +10,7 @@ from lira.shadows.rng import Streams
 STEM = 16
 
 
-class Block(nn.Module):
+class WideBlock(nn.Module):
     """Normalisation, activation and convolution twice, dropout between the convolutions.
 
     Where size or width changes, the shortcut is a projection of the activated input.
@@ -51,7 +51,7 @@ class WideResNet(nn.Module):
         for stage in range(3):
             outputs = STEM * 2**stage * architecture.width
             for block in range((architecture.depth - 4) // 6):
-                blocks.append(Block(models, inputs, outputs, 2 if stage and not block else 1, dropout))
+                blocks.append(WideBlock(models, inputs, outputs, 2 if stage and not block else 1, dropout))
                 inputs = outputs
         self.blocks = nn.ModuleList(blocks)
         self.bn = BatchNorm2d(models, inputs)

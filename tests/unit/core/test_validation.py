@@ -19,7 +19,7 @@ from lira.evaluation.controls import coin, gaussian_world, oracle, permuted_memb
 from lira.evaluation.detections import count_detections, support_qualified
 from lira.evaluation.ranks import vulnerability
 from lira.evaluation.robust import describe, influence
-from lira.evaluation.roc import curve, flagged, summary, threshold_at_fpr
+from lira.evaluation.roc import curve, flagged, summarise_roc, threshold_at_fpr
 from lira.evaluation.summary import summarise
 
 PHI, MEMBER = gaussian_world(6, 30, 1.0)
@@ -36,7 +36,7 @@ ENTRIES = {
     "count_detections": lambda scores, member, **other: count_detections(scores, member, NO_THRESHOLD, **other),
     "vulnerability": lambda scores, member, **other: vulnerability(scores, member, **other),
     "threshold_at_fpr": lambda scores, member, **other: threshold_at_fpr(scores[0], member[0], 0.1, **other),
-    "summary": lambda scores, member, **other: summary(scores[0], member[0], **other),
+    "summary": lambda scores, member, **other: summarise_roc(scores[0], member[0], **other),
     "curve": lambda scores, member, **other: np.stack(curve(scores[0], member[0], **other)),
     "confusion": lambda scores, member: confusion(scores, member, NO_THRESHOLD),
     "resample_rates": lambda scores, member: np.concatenate(resample_rates(scores, member, DRAWN, [0.1])[0][0.1]),

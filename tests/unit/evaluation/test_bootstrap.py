@@ -6,15 +6,15 @@ from scipy.stats import binomtest
 
 from lira.evaluation.bootstrap import (
     Draws,
+    bootstrap_interval,
     clopper_pearson,
-    interval,
     medians_of_others,
     resample_auc,
     resample_rates,
     two_way_variance,
 )
 from lira.evaluation.calibration import shadow_thresholds
-from lira.evaluation.roc import summary, threshold_at_fpr
+from lira.evaluation.roc import summarise_roc, threshold_at_fpr
 
 
 @given(trials=st.integers(1, 3000), share=st.floats(0, 1))
@@ -88,11 +88,11 @@ def test_resampled_auc_is_right_to_first_order():
     for target in range(3):
         for draw in range(60):
             again = np.repeat(np.arange(2000), drawn.samples[:, draw])
-            exact[target, draw] = summary(scores[target, again], member[target, again]).auc
+            exact[target, draw] = summarise_roc(scores[target, again], member[target, again]).auc
     np.testing.assert_allclose(ours, exact, atol=1e-3)
     assert np.corrcoef(ours.ravel(), exact.ravel())[0, 1] > 0.999
     plain = resample_auc(scores, member, Draws(np.ones((2000, 1), dtype=np.uint8), np.ones((3, 1), dtype=np.uint8)))
-    assert plain[0, 0] == pytest.approx(summary(scores[0], member[0]).auc, abs=1e-6)
+    assert plain[0, 0] == pytest.approx(summarise_roc(scores[0], member[0]).auc, abs=1e-6)
 
 
 def test_a_draw_without_members_has_no_rate():
@@ -106,13 +106,13 @@ def test_a_draw_without_members_has_no_rate():
 def test_interval_stands_around_the_estimate():
     replicates = np.linspace(0.4, 0.6, 1001)
     deviation = replicates.std()
-    assert interval(0.3, replicates, deviation**2) == pytest.approx((0.205, 0.395, deviation))
-    assert interval(0.3, replicates, deviation**2 / 4) == pytest.approx((0.2525, 0.3475, deviation / 2))
-    assert interval(0.05, replicates, deviation**2) == pytest.approx((0, 0.145, deviation))
-    assert interval(0.95, replicates, deviation**2) == pytest.approx((0.855, 1, deviation))
-    assert np.isnan(interval(np.nan, replicates, 1.0)).all()
-    assert np.isnan(interval(0.1, np.zeros(10), 0.0)).all(), "draws that never differ say nothing"
-    assert interval(0.3, np.append(replicates, np.nan), 0.01) == interval(0.3, replicates, 0.01)
+    assert bootstrap_interval(0.3, replicates, deviation**2) == pytest.approx((0.205, 0.395, deviation))
+    assert bootstrap_interval(0.3, replicates, deviation**2 / 4) == pytest.approx((0.2525, 0.3475, deviation / 2))
+    assert bootstrap_interval(0.05, replicates, deviation**2) == pytest.approx((0, 0.145, deviation))
+    assert bootstrap_interval(0.95, replicates, deviation**2) == pytest.approx((0.855, 1, deviation))
+    assert np.isnan(bootstrap_interval(np.nan, replicates, 1.0)).all()
+    assert np.isnan(bootstrap_interval(0.1, np.zeros(10), 0.0)).all(), "draws that never differ say nothing"
+    assert bootstrap_interval(0.3, np.append(replicates, np.nan), 0.01) == bootstrap_interval(0.3, replicates, 0.01)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from plain import rates as plain
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from lira.core.errors import ConfigError, DataError
-from lira.evaluation.roc import curve, flagged, summary, threshold_at_fpr
+from lira.evaluation.roc import curve, flagged, summarise_roc, threshold_at_fpr
 
 
 @st.composite
@@ -34,7 +34,7 @@ def test_curve_and_summary_are_those_of_scikit_learn(target, drop):
     expected = roc_curve(member, scores, drop_intermediate=drop)
     for ours, theirs in zip(curve(scores, member, drop_intermediate=drop), expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    auc, accuracy = summary(scores, member)
+    auc, accuracy = summarise_roc(scores, member)
     assert auc == pytest.approx(roc_auc_score(member, scores), abs=1e-12)
     rates, hits, _ = roc_curve(member, scores, drop_intermediate=False)
     assert accuracy == pytest.approx((1 - (rates + 1 - hits) / 2).max(), abs=1e-12)
@@ -46,7 +46,7 @@ def test_order_of_samples_changes_nothing(target, random):
     scores, member = target
     order = random.sample(range(len(scores)), len(scores))
     assert threshold_at_fpr(scores[order], member[order], 0.1) == threshold_at_fpr(scores, member, 0.1)
-    assert summary(scores[order], member[order]) == summary(scores, member)
+    assert summarise_roc(scores[order], member[order]) == summarise_roc(scores, member)
 
 
 def test_equality_counts():
@@ -70,17 +70,17 @@ def test_infinite_scores_are_the_largest_and_smallest():
     assert at.tpr == 1 / 3
     assert flagged(scores[None], np.array([at.threshold])).tolist() == [[True, False, False, False, False]]
     assert threshold_at_fpr(scores, member, 1.0).tpr == 1
-    assert summary(scores, member) == summary(np.array([4.0, 3, 2, 1, 0]), member)
+    assert summarise_roc(scores, member) == summarise_roc(np.array([4.0, 3, 2, 1, 0]), member)
 
 
 def test_official_drops_infinite_scores():
     scores = np.array([np.inf, 2, 1, 0, -np.inf])
     member = np.array([True, False, True, False, True])
-    assert summary(scores, member, nonfinite="official") == summary(scores[1:4], member[1:4])
+    assert summarise_roc(scores, member, nonfinite="official") == summarise_roc(scores[1:4], member[1:4])
     assert threshold_at_fpr(scores, member, 0.0, nonfinite="official") == (np.inf, 0, 0)
 
 
-@pytest.mark.parametrize("function", [summary, curve, lambda *a, **k: threshold_at_fpr(*a, 0.1, **k)])
+@pytest.mark.parametrize("function", [summarise_roc, curve, lambda *a, **k: threshold_at_fpr(*a, 0.1, **k)])
 @pytest.mark.parametrize(
     ("scores", "member", "message"),
     [
@@ -99,14 +99,14 @@ def test_what_has_no_roc(function, scores, member, message):
 
 def test_official_puts_one_class_at_chance():
     scores, member = np.array([1.0, 2.0]), np.array([True, True])
-    assert summary(scores, member, nonfinite="official") == (0.5, 0.5)
+    assert summarise_roc(scores, member, nonfinite="official") == (0.5, 0.5)
     assert threshold_at_fpr(scores, member, 0.5, nonfinite="official") == (np.inf, 0, 0)
     assert [part.tolist() for part in curve(scores, member, nonfinite="official")] == [[0, 1], [0, 1], [1, 0]]
 
 
 def test_wrong_shapes():
     with pytest.raises(DataError, match=r"must both be \[samples\]"):
-        summary(np.zeros(3), np.zeros(4, dtype=bool))
+        summarise_roc(np.zeros(3), np.zeros(4, dtype=bool))
 
 
 @pytest.mark.parametrize("fpr", [-0.1, 1.1, np.nan])
