@@ -235,10 +235,10 @@ def tabulate(
     note: Annotated[list[str] | None, NOTE] = None,
 ) -> None:
     """Write a table of the paper as .csv, .tex, .md and .html."""
-    from lira.report import tables
+    from lira.report.tabulate import tabulate
 
     _apart([output], [*files])
-    tables.tabulate(name, _folders(files), output, note or [], **_given(fpr=fpr))
+    tabulate(name, _folders(files), output, note or [], **_given(fpr=fpr))
 
 
 @app.command()
@@ -251,9 +251,9 @@ def plot(
     data: Annotated[Path | None, typer.Option(help="Prepared dataset, for pictures.")] = None,
 ) -> None:
     """Draw a figure of the paper as .pdf and .png."""
-    from lira.report import figures
+    from lira.report.plot import plot
 
-    figures.plot(name, _folders(files), output, **_given(fpr=fpr, sample=sample, data=data))
+    plot(name, _folders(files), output, **_given(fpr=fpr, sample=sample, data=data))
 
 
 @app.command()
@@ -278,15 +278,16 @@ def record(
     output: Annotated[Path | None, typer.Option(help="Figure to write; default: records/ in the study.")] = None,
 ) -> None:
     """Tell what is known of one record in every run that is compared, and draw its card."""
-    from lira.report import figures, tables
+    from lira.report.plot import plot
+    from lira.report.tabulate import preview
     from lira.storage.study import Study
 
     results = Study(study)
     runs = results.runs_to_follow(dataset)
     folders, data = [run.folder for run in runs], results.data_of(runs[0])
-    typer.echo(tables.preview("records", folders, **_given(sample=sample, fpr=fpr)))
+    typer.echo(preview("records", folders, **_given(sample=sample, fpr=fpr)))
     output = output or study / "records" / f"{runs[0].key['dataset']}-{sample}.pdf"
-    written = figures.plot("records", folders, output, **_given(sample=sample, fpr=fpr, data=data))
+    written = plot("records", folders, output, **_given(sample=sample, fpr=fpr, data=data))
     typer.echo(f"Card: {' and '.join(map(str, written))}")
 
 

@@ -13,7 +13,8 @@ from lira.paper.published import published
 from lira.paper.results import Results
 from lira.report.labels import show
 from lira.report.numbers import MISSING
-from lira.report.tables import Table, write
+from lira.report.table import Table
+from lira.report.tabulate import write
 from lira.storage.comparison import Comparison
 
 KEYS = ["published_run", "dataset", "architecture", "regime", "attack", "scenario", "support", "runs", "quantity"]

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from lira.report.catalogue import Entry
 from lira.report.figures._style import (
     BLACK,
     BLUE,
@@ -27,6 +28,20 @@ from lira.report.figures._style import (
 from lira.report.labels import MEASURES, percent, show
 from lira.report.resolution import describe
 from lira.report.runs import choose_fprs, only_comparison, require, title_of
+
+ENTRY = Entry(
+    title="Agreement of flagged sets",
+    category="Agreement",
+    paper="Figure 2, 6",
+    drawn_from="comparison",
+    files=("agreement.csv", "null_agreement.csv"),
+    reference_files=("metrics.csv",),
+    caption=(
+        "Mean Jaccard, intersection and union of the sets of samples flagged at least once (tp ≥ 1) in each of k "
+        "runs, for identical runs and with variants among them. Dotted: the same runs with membership permuted, which "
+        "is what chance alone gives."
+    ),
+)
 
 VARIANTS = (VERMILION, ORANGE, GREEN, PURPLE, SKY, BLUE)
 MIXED = ("#4d4d4d", GREY, "#b3b3b3")

@@ -8,9 +8,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lira.evaluation.ranks import displacement_by_chance
+from lira.report.catalogue import Entry
 from lira.report.figures._style import CHANCE, DOUBLE, MARKERS, canvas, legend_below
 from lira.report.labels import GAPS
 from lira.report.runs import only_comparison, title_of
+
+ENTRY = Entry(
+    title="Displacement",
+    category="Agreement",
+    paper="Figure 5",
+    drawn_from="comparison",
+    files=("displacement.csv",),
+    reference_files=("metrics.csv",),
+    caption=(
+        "Of the samples in another run's top q % but not in this run's, the share within the top q + Δ here, mean "
+        "over runs. Dotted: random rankings."
+    ),
+)
 
 QS = (0.1, 0.5, 1, 2.24, 5, 10.38, 20)
 

@@ -9,12 +9,28 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import DOUBLE, MEMBERSHIP, canvas, in_lines, legend_below
 from lira.report.labels import show
 from lira.report.records import logits_of
 from lira.report.runs import read_runs, run_labels
 from lira.storage.run import Run
+
+ENTRY = Entry(
+    title="One sample, IN and OUT",
+    category="Attacks",
+    paper="Figure 8",
+    drawn_from="network",
+    files=("scores.h5",),
+    samples="pictures",
+    sample=True,
+    reads_scores=True,
+    caption=(
+        "One sample's scaled logits and online scores under the models trained with it (IN) and without it (OUT), a "
+        "column per regime."
+    ),
+)
 
 BINS, TITLE = 16, 14
 """Bars of a histogram, and characters from which a run's name is broken."""

@@ -9,12 +9,25 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.stats import linregress, spearmanr
 
+from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, canvas, plain_log, regime_colours
 from lira.report.labels import percent, show
 from lira.report.resolution import describe
 from lira.report.runs import choose_fpr, over_targets, read_runs, require, same_fprs
 from lira.report.tables.utility import utility
 from lira.storage.run import Run
+
+ENTRY = Entry(
+    title="Loss ratio against TPR",
+    category="Utility",
+    paper="Figure 7",
+    drawn_from="runs",
+    files=("summary.csv",),
+    caption=(
+        "Loss ratio against online TPR, a point per run with the 95 % interval of its mean over targets, and the "
+        "least-squares line on the logarithm of the ratio. Dotted: the TPR where membership is permuted."
+    ),
+)
 
 MOST_OTHERS = 4
 """Regimes the paper does not name that get a colour of their own."""

@@ -7,9 +7,23 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lira.evaluation.ranks import rank_bins
+from lira.report.catalogue import Entry
 from lira.report.figures._style import BLUE, CHANCE, DOUBLE, canvas, legend_below, spread_scale
 from lira.report.labels import GAPS
 from lira.report.runs import only_comparison, title_of
+
+ENTRY = Entry(
+    title="Vulnerability by rank",
+    category="Agreement",
+    paper="Figure 13, 14",
+    drawn_from="comparison",
+    files=("rank_bins.csv",),
+    reference_files=("metrics.csv", "null_gaps.csv"),
+    caption=(
+        "Vulnerability by rank: mean and range in each bin of rank percentiles, a mark per run; dotted, the mean "
+        "where membership is permuted."
+    ),
+)
 
 SPREAD = 0.6
 MEAN, RANGE = "mean in a run", "smallest to largest"

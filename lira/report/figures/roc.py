@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from lira.core.errors import DataError
 from lira.core.validation import check_scores, check_scores_by_attack
 from lira.evaluation.roc import Ordered
+from lira.report.catalogue import Entry
 from lira.report.figures._style import (
     ATTACKS,
     CHANCE,
@@ -29,6 +30,18 @@ from lira.report.figures._style import (
 from lira.report.labels import show
 from lira.report.runs import SERIES, read_runs
 from lira.storage.run import Run
+
+ENTRY = Entry(
+    title="ROC of all attacks",
+    category="Attacks",
+    drawn_from="benchmarks",
+    files=("scores.h5",),
+    reads_scores=True,
+    caption=(
+        "ROC of all attacks on logarithmic axes: mean and middle half of the targets. Hatched: FPRs below one false "
+        "positive, which the pool cannot resolve. Dotted: scores that say nothing."
+    ),
+)
 
 POINTS = 400
 TITLES = 108

@@ -9,11 +9,27 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, DOUBLE, canvas
 from lira.report.labels import MEASURES, percent
 from lira.report.numbers import number
 from lira.report.resolution import describe
 from lira.report.runs import choose_fpr, only_comparison, title_of
+
+ENTRY = Entry(
+    title="Agreement by support",
+    category="Agreement",
+    paper="Figure 3, 9, 10, 12",
+    drawn_from="comparison",
+    files=("agreement.csv", "null_agreement.csv"),
+    at_fprs=True,
+    reference_files=("metrics.csv",),
+    caption=(
+        "Agreement of identical runs by number of runs and least number of detections,: samples never flagged wrongly "
+        "above, all flagged samples below; a dash where no run flags a sample. In italics: the same runs with "
+        "membership permuted, which is what chance alone gives. Colours reach up to the highest value of each map."
+    ),
+)
 
 ROWS = {True: "fp = 0", False: "any fp"}
 LIGHT = 0.5

@@ -6,10 +6,25 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import BLUE, CHANCE, DOUBLE, SINGLE, VERMILION, canvas, legend_below, spread_scale
 from lira.report.labels import GAPS
 from lira.report.runs import check_gap, only_comparison, title_of
+
+ENTRY = Entry(
+    title="Each run's top sample",
+    category="Agreement",
+    paper="Figure 15",
+    drawn_from="comparison",
+    files=("top1.csv",),
+    reference_files=("metrics.csv", "null_gaps.csv"),
+    samples="pictures",
+    caption=(
+        "Each run's most vulnerable sample, its vulnerability in all runs and its picture; dotted, the top sample of "
+        "a run with membership permuted."
+    ),
+)
 
 TOP = 1.0
 """Percent of the ranking that counts as its top."""

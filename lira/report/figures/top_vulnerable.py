@@ -11,11 +11,28 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from lira.core.errors import ConfigError
+from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import BLUE, DOUBLE, ORANGE, canvas, fewest_gaps, in_lines
 from lira.report.labels import percent, show
 from lira.report.resolution import describe
 from lira.report.runs import choose_fpr, only_comparison, run_labels
+
+ENTRY = Entry(
+    title="Most vulnerable samples",
+    category="Agreement",
+    paper="Figure 4, 11",
+    drawn_from="comparison",
+    files=("agreement.csv",),
+    at_fprs=True,
+    reference_files=("metrics.csv",),
+    compared_files=("samples.csv",),
+    samples="pictures alone",
+    caption=(
+        "The most vulnerable samples of each run: true / false positives over the targets under each, framed if "
+        "several runs agree."
+    ),
+)
 
 MOST_COLUMNS = {True: 5, False: 4}
 """Pictures beside each other in a run's grid, whether there are more than :data:`TALL` lines of runs or not."""

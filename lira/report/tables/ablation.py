@@ -6,15 +6,25 @@ from pathlib import Path
 import pandas as pd
 
 from lira.report import influence
+from lira.report.catalogue import Entry
 from lira.report.labels import augmentations, show
 from lira.report.numbers import number
 from lira.report.resolution import notes, resolution_of
 from lira.report.runs import at, choose_fpr, over_targets, require, same_fprs, show_keys
-from lira.report.tables import Table
+from lira.report.table import Table
 from lira.report.tables.benchmarks import shown
 from lira.report.tables.optimistic import show_tpr
 from lira.report.tables.utility import utility
 from lira.storage.run import Run
+
+ENTRY = Entry(
+    title="Ablation",
+    category="Attacks",
+    paper="Table 14",
+    drawn_from="ablation",
+    files=("summary.csv",),
+    caption="What augmentations, dropout and weight decay do to losses, accuracy and the attack with fixed variance.",
+)
 
 
 def table(folders: Sequence[Path], fpr: float | None = None, attack: str = "online_fixed") -> Table:

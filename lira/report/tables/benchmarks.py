@@ -5,11 +5,21 @@ from pathlib import Path
 
 import pandas as pd
 
+from lira.report.catalogue import Entry
 from lira.report.labels import AUGMENTATIONS, augmentations, show
 from lira.report.numbers import MISSING
 from lira.report.runs import SERIES, read_runs, show_keys
-from lira.report.tables import Table
+from lira.report.table import Table
 from lira.storage.run import Run
+
+ENTRY = Entry(
+    title="The study's grid",
+    category="Study",
+    paper="Table 1",
+    drawn_from="seeds",
+    files=("shadows.h5",),
+    caption="The study's grid, read from the recipe each run was made with.",
+)
 
 COLUMNS = {
     "pool": "Pool",

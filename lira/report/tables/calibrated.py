@@ -6,12 +6,27 @@ from pathlib import Path
 import pandas as pd
 
 from lira.report import influence
+from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
 from lira.report.numbers import mean_std
 from lira.report.resolution import mark, notes, resolution_of
 from lira.report.runs import choose_fpr, over_targets, read_runs, same_fprs, show_keys
-from lira.report.tables import Table
+from lira.report.table import Table
 from lira.storage.run import Run
+
+ENTRY = Entry(
+    title="Rates at both thresholds",
+    category="Calibration",
+    paper="Table 7–10, 12",
+    drawn_from="benchmarks",
+    files=("summary.csv",),
+    at_fprs=True,
+    caption=(
+        "TPR′, FPR′ and PPV at each prior, with the target's own threshold and with the median of its shadow models' "
+        "thresholds. ‡ names a target that carries the mean. The .csv has intervals, robust centres, the pooled PPV "
+        "and the null."
+    ),
+)
 
 POOLED = ("low", "high", "influence", "influence_target", "null")
 """What is said of a PPV that is no mean over targets."""

@@ -6,11 +6,24 @@ from pathlib import Path
 
 import pandas as pd
 
+from lira.report.catalogue import Entry
 from lira.report.labels import show
 from lira.report.numbers import MISSING
 from lira.report.runs import SERIES, read_runs
-from lira.report.tables import Table
+from lira.report.table import Table
 from lira.storage.run import Run
+
+ENTRY = Entry(
+    title="How each run was made",
+    category="Provenance",
+    drawn_from="seeds",
+    files=("shadows.h5",),
+    caption=(
+        "How each run was made: models, protocol, recipe version, device, git revision and versions, and the "
+        "checksums of its data and of what its models say. Times of every job are in *Statistics*; ``lira "
+        "provenance`` prints all that is known of a file."
+    ),
+)
 
 STATED = {"protocol": "Protocol", "recipe_version": "Recipe version", "device": "Device", "revision": "Git revision"}
 CHECKSUMS = {"data_sha256": "Data", "sha256": "φ and membership"}

@@ -10,7 +10,7 @@ from lira.report.labels import GAPS, percent
 from lira.report.numbers import mean_std, number
 from lira.report.resolution import mark, notes, resolved
 from lira.report.runs import check_gap, moments, require, title_of
-from lira.report.tables import Table
+from lira.report.table import Table
 from lira.storage.comparison import Comparison
 
 MEASURES = ("jaccard", "intersection", "union", "spearman")

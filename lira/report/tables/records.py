@@ -9,7 +9,7 @@ from lira.report.labels import percent, show
 from lira.report.numbers import MISSING, mean_std, number
 from lira.report.records import counts, fprs_of, logits_of, most_exposed, worth
 from lira.report.runs import choose_fpr, read_runs, run_labels
-from lira.report.tables import Table
+from lira.report.table import Table
 
 COUNT = 3
 """Records where none is named."""

@@ -6,12 +6,26 @@ from pathlib import Path
 import pandas as pd
 
 from lira.report import influence
+from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
 from lira.report.numbers import MISSING, mean_std, number
 from lira.report.resolution import mark, notes
 from lira.report.runs import RATES, choose_fpr, read_runs, require, same_fprs, show_keys
-from lira.report.tables import Table
+from lira.report.table import Table
 from lira.storage.run import RUN_KEYS, Run
+
+ENTRY = Entry(
+    title="What the means can carry",
+    category="Calibration",
+    drawn_from="benchmarks",
+    files=("summary.csv",),
+    at_fprs=True,
+    caption=(
+        "What the means over targets can carry, for the online attack: 95 % interval, median, trimmed mean, the "
+        "target that moves each most, and the mean where membership is permuted. ‡ names a target that moves the mean "
+        "by more than its standard error without it. The .csv has all attacks and priors."
+    ),
+)
 
 METRICS = {
     ("target", "auc"): "AUC (%)",

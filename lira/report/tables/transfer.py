@@ -6,13 +6,26 @@ from pathlib import Path
 import pandas as pd
 
 from lira.report import influence
+from lira.report.catalogue import Entry
 from lira.report.numbers import number
 from lira.report.resolution import notes
 from lira.report.runs import at, read_runs, require, same_fprs, show_keys
-from lira.report.tables import Table
+from lira.report.table import Table
 from lira.report.tables.benchmarks import shown as setting
 from lira.report.tables.optimistic import rates, show_tpr
 from lira.report.tables.utility import utility
+
+ENTRY = Entry(
+    title="Scratch against transfer",
+    category="Attacks",
+    paper="Table 15",
+    drawn_from="transfer",
+    files=("summary.csv",),
+    caption=(
+        "Training from scratch against transfer learning, by regime and architecture: online TPR, loss ratio and test "
+        "accuracy."
+    ),
+)
 
 
 def table(folders: Sequence[Path], attack: str = "online") -> Table:

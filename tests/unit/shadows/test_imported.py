@@ -13,7 +13,7 @@ from lira.core.errors import ConfigError, DataError
 from lira.evaluation.calibration import calibrate, calibrate_file
 from lira.evaluation.controls import control_file
 from lira.evaluation.summary import summarise_file
-from lira.report.tables import tabulate
+from lira.report.tabulate import tabulate
 from lira.shadows.imported import import_scores
 from lira.shadows.logits import scaled_logit
 from lira.storage import hdf5

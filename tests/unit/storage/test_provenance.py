@@ -15,8 +15,8 @@ from synthetic_study import run_folder
 
 from lira.core.errors import StoreError
 from lira.evaluation.ranks import measure_ranks
-from lira.report.figures import plot
-from lira.report.tables import tabulate
+from lira.report.plot import plot
+from lira.report.tabulate import tabulate
 from lira.shadows.gather import gather_shadows
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, write_csv

@@ -11,7 +11,7 @@ from lira.core.errors import DataError, StoreError
 from lira.evaluation.agreement import measure_agreement
 from lira.evaluation.ranks import measure_ranks
 from lira.evaluation.summary import summarise_file
-from lira.report import tables
+from lira.report.tabulate import tabulate
 from lira.storage.csv_files import COLUMNS, read_csv
 from lira.storage.run import RUN_KEYS, Run
 
@@ -118,7 +118,7 @@ def test_one_of_another_seed_is_not_taken_for_the_runs_own(study, run):
 def test_one_of_another_kind_is_not_taken_for_it(study, run, tmp_path):
     copy(run / "samples.csv", run / "summary.csv")
     with pytest.raises(StoreError, match=r"summary.csv has no column attack, so it is not a summary.csv: rm"):
-        tables.tabulate("optimistic", [run], tmp_path / "optimistic.csv")
+        tabulate("optimistic", [run], tmp_path / "optimistic.csv")
     assert not list(tmp_path.glob("optimistic.*"))
     folder = shutil.copytree(agreement_folder(study), tmp_path / "agreement")
     copy(folder / "topq.csv", folder / "agreement.csv")

@@ -10,15 +10,15 @@ from matplotlib.image import imread
 from synthetic_study import agreement_folder, data_file
 
 from lira.core.errors import ConfigError, StoreError
-from lira.report.figures import plot
-from lira.report.tables import names
+from lira.report.catalogue import names
+from lira.report.plot import plot
 
 OF_RUNS = ["in_out", "loss_ratio", "records", "roc", "thresholds"]
 OF_AGREEMENT = ["agreement", "displacement", "outliers", "rank_bins", "support", "top1", "top_vulnerable"]
 
 
 def test_names():
-    assert names("lira.report.figures") == sorted(OF_RUNS + OF_AGREEMENT)
+    assert names("figures") == sorted(OF_RUNS + OF_AGREEMENT)
 
 
 @pytest.mark.parametrize("name", OF_RUNS + OF_AGREEMENT)
@@ -71,7 +71,7 @@ def contains(page, box):
 
 def test_same_results_same_bytes(folders_of, tmp_path):
     """Also from another process, with another hash seed."""
-    code = "import sys; from lira.report.figures import plot; plot('thresholds', sys.argv[2:], sys.argv[1])"
+    code = "import sys; from lira.report.plot import plot; plot('thresholds', sys.argv[2:], sys.argv[1])"
     folders = folders_of("thresholds")
     plot("thresholds", folders, tmp_path / "here.pdf")
     arguments = [sys.executable, "-c", code, tmp_path / "there.pdf", *folders]
@@ -107,7 +107,7 @@ def test_errors_name_what_is_wrong_and_what_is_allowed(study, folders_of, tmp_pa
 
 
 def test_figures_import_no_torch():
-    modules = ", ".join(f"lira.report.figures.{name}" for name in names("lira.report.figures"))
+    modules = ", ".join(f"lira.report.figures.{name}" for name in names("figures"))
     code = f"import sys, {modules}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "torch" not in loaded

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from synthetic_study import MAIN, agreement_folder, run_folder
 
-from lira.report.tables import tabulate
+from lira.report.tabulate import tabulate
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from synthetic_study import FPRS, MAIN, run_folder
 from table_files import rows_of, tex_rows
 
 from lira.core.errors import ConfigError, StoreError
-from lira.report.tables import names, tabulate
-from lira.report.tables._text import to_tex
+from lira.report.catalogue import names
+from lira.report.tabulate import tabulate
+from lira.report.text import to_tex
 from lira.storage.csv_files import write_csv
 
 ALL = [
@@ -31,7 +32,7 @@ ALL = [
 
 
 def test_names():
-    assert names() == ALL
+    assert names("tables") == ALL
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -9,11 +9,11 @@ from hashlib import sha256
 import pandas as pd
 from table_files import tex_rows
 
+from lira.report.html import html
 from lira.report.labels import percent
 from lira.report.numbers import mean_std, number
-from lira.report.tables import Table
-from lira.report.tables._html import html
-from lira.report.tables._text import latex, to_tex
+from lira.report.table import Table
+from lira.report.text import latex, to_tex
 
 
 def test_a_page_shows_what_cells_hold_and_runs_no_script_of_theirs():
@@ -56,7 +56,7 @@ def test_tex():
 
 def test_tables_import_no_matplotlib_and_no_torch():
     tables = "lira.report.tables"
-    code = f"import sys, {tables}.optimistic, {tables}.rank_agreement, {tables}._text; print(*sys.modules)"
+    code = f"import sys, {tables}.optimistic, {tables}.rank_agreement, lira.report.text; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"matplotlib", "torch"} & set(loaded)
 

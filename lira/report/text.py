@@ -5,7 +5,7 @@ from textwrap import wrap
 
 import pandas as pd
 
-from lira.report.tables import Table
+from lira.report.table import Table
 
 SYMBOLS = {
     "\\": r"\textbackslash{}",

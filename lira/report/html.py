@@ -6,7 +6,7 @@ from hashlib import sha256
 from html import escape
 
 from lira.report.numbers import MISSING
-from lira.report.tables import Table
+from lira.report.table import Table
 
 STYLE = """
 body { font: 14px/1.4 system-ui, sans-serif; color: #1e293b; margin: 1rem 1.5rem; }

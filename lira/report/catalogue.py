@@ -1,0 +1,175 @@
+"""The catalogue of tables and figures: what each shows, what it is drawn from, and where it stands in the report.
+
+Each module of ``lira/report/tables`` and ``lira/report/figures`` says all about itself in its ``ENTRY``; the rules of
+the workflow and the pages of the report are made from these, so that a table or figure of one's own is one file. A
+module without an entry is made by hand alone (``lira tabulate``, ``lira plot``).
+
+An entry is written in literals and read without running its module, because the libraries that draw take seconds to
+import and every start of Snakemake reads the whole catalogue.
+"""
+
+import ast
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from lira.core.errors import ConfigError
+
+CATEGORIES = ("Verdict", "Study", "Utility", "Attacks", "Calibration", "Agreement", "Records", "Provenance")
+"""Parts of the report, in the paper's order."""
+
+Kind = Literal["tables", "figures"]
+FUNCTIONS: dict[Kind, str] = {"tables": "table", "figures": "figure"}
+"""The function that makes the table or figure, by the folder of its module."""
+
+Source = Literal[
+    "runs", "benchmarks", "seeds", "ablation", "transfer", "network", "comparison", "reference", "compared"
+]
+"""What a table or figure is drawn from.
+
+==========  ====================================================================================================
+runs        the first seed of every run
+benchmarks  the first seed of every run but those of the ablation alone
+seeds       every seed of every run
+ablation    the first seed of the runs of the study's ``ablation``
+transfer    the first seed of the runs of the study's ``transfer``
+network     one is drawn per dataset and architecture: the first seed of its runs among the benchmarks
+comparison  one is drawn per comparison of runs: what was measured on them, ``agreement/<run>``
+reference   one is drawn per comparison: its reference run, every seed
+compared    one is drawn per comparison: its reference run, every seed, and its variants, the first
+==========  ====================================================================================================
+"""
+
+Samples = Literal["", "pictures", "pictures alone", "any"]
+"""Samples that are drawn too: where they are pictures; where they are, and else nothing is drawn; whatever they are."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the workflow and the report know of a table or figure.
+
+    Attributes:
+        title: What it is called in the report and on its page.
+        category: Its part of the report, one of :data:`CATEGORIES`.
+        caption: What the report says beside it; Markdown has no meaning there.
+        drawn_from: See :data:`Source`.
+        files: The files of each run, or of the comparison, that it reads, besides ``shadows.h5`` of all runs.
+        paper: Its number in the paper, as ``Table 7–10, 12``, if it has one.
+        at_fprs: Whether one is made at each of the study's FPRs.
+        reference_files: Of a comparison: files of its reference run that are read as well, every seed.
+        compared_files: Of a comparison: files of all its runs that are read as well.
+        samples: Whether it needs the prepared dataset, see :data:`Samples`.
+        sample: Whether it shows the study's ``sample``.
+        reads_scores: Whether it reads the scores of many runs: then it is a job on a cluster instead of seconds where
+            Snakemake runs.
+        kind: The folder of its module; the catalogue adds it.
+        name: The name of its module; the catalogue adds it.
+    """
+
+    title: str
+    category: str
+    caption: str
+    drawn_from: Source
+    files: tuple[str, ...]
+    paper: str = ""
+    at_fprs: bool = False
+    reference_files: tuple[str, ...] = ()
+    compared_files: tuple[str, ...] = ()
+    samples: Samples = ""
+    sample: bool = False
+    reads_scores: bool = False
+    kind: Kind = "tables"
+    name: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The title after its number in the paper."""
+        return f"{self.paper}: {self.title}" if self.paper else self.title
+
+    @property
+    def place(self) -> tuple[int, bool, str, int, str]:
+        """What entries are sorted by: category, then the paper's figures and tables by number, then the others."""
+        numbered = re.match(r"(\w+) (\d+)", self.paper)
+        word, number = (numbered[1], int(numbered[2])) if numbered else ("", 0)
+        return CATEGORIES.index(self.category), not numbered, word, number, self.title
+
+
+def names(kind: Kind) -> list[str]:
+    """Names of the tables, or of the figures, there are."""
+    return sorted(path.stem for path in _folder(kind).glob("*.py") if not path.stem.startswith("_"))
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    """All entries, as the report has them.
+
+    Raises:
+        ConfigError: an entry that is not written in literals, or lacks something.
+    """
+    found = [entry for kind in FUNCTIONS for name in names(kind) if (entry := entry_of(kind, name))]
+    return tuple(sorted(found, key=lambda entry: entry.place))
+
+
+@cache
+def entry_of(kind: Kind, name: str) -> Entry | None:
+    """The entry of one table or figure, if its module has one.
+
+    Raises:
+        ConfigError: as :func:`entries`.
+    """
+    path = _folder(kind) / f"{name}.py"
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["ENTRY"]:
+            return replace(_read(node.value, path), kind=kind, name=name)
+    return None
+
+
+def _read(call: ast.expr, path: Path) -> Entry:
+    try:
+        if not isinstance(call, ast.Call) or call.args:
+            raise ValueError("it is not a call of Entry with named arguments")
+        entry = Entry(**{str(argument.arg): ast.literal_eval(argument.value) for argument in call.keywords})
+        for field, value, allowed in (
+            ("category", entry.category, CATEGORIES),
+            ("drawn_from", entry.drawn_from, get_args(Source)),
+            ("samples", entry.samples, get_args(Samples)),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{field} is {value!r}, allowed: {', '.join(allowed)}")
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{path}: ENTRY cannot be read without running the module: {error}") from None
+    return entry
+
+
+def _folder(kind: Kind) -> Path:
+    return Path(__file__).parent / kind
+
+
+def find_maker(kind: Kind, name: str, options: dict[str, Any]) -> Callable:
+    """The function that makes a table or figure.
+
+    Args:
+        kind: ``"tables"`` or ``"figures"``.
+        name: Its name, that of a module.
+        options: What the function is to be given besides the runs.
+
+    Raises:
+        ConfigError: there is no such table or figure, it does not take one of the options, or lacks one it needs.
+    """
+    if name not in (existing := names(kind)):
+        raise ConfigError(f"{kind}: unknown {name!r}, allowed: {', '.join(existing)}")
+    make = getattr(import_module(f"lira.report.{kind}.{name}"), FUNCTIONS[kind])
+    _, *taken = inspect.signature(make).parameters.values()
+    allowed = {option.name: option for option in taken}
+    for given in options:
+        if given not in allowed:
+            raise ConfigError(f"{kind}.{name}: unknown option {given!r}, allowed: {', '.join(allowed) or 'none'}")
+    for option in taken:
+        if option.default is option.empty and option.name not in options:
+            raise ConfigError(f"{kind}.{name}: needs the option {option.name!r}, which has no default")
+    return make

@@ -1,0 +1,61 @@
+"""Draws figures and writes them."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lira.core.errors import ConfigError
+from lira.report.catalogue import find_maker
+from lira.storage import provenance
+from lira.storage.hdf5 import atomic, folder_of
+
+
+def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options: Any) -> list[Path]:
+    """Draws one figure and writes it as ``.pdf`` and ``.png``; the same results give the same bytes.
+
+    Args:
+        name: Module of :mod:`lira.report.figures`.
+        folders: Run folders, or agreement folders, as the figure takes.
+        output: Path of the ``.pdf``; the ``.png`` goes beside it.
+        options: What the figure's function declares; ``None`` means its default.
+
+    Returns:
+        The two files.
+
+    Raises:
+        ConfigError: unknown figure or option, a missing one, or no folders.
+        StoreError: a result file is missing.
+    """
+    from matplotlib import rc_context
+
+    from lira.report.figures._style import DPI, STYLE
+
+    options = {key: value for key, value in options.items() if value is not None}
+    make = find_maker("figures", name, options)
+    if not folders:
+        raise ConfigError(f"figures.{name}: needs at least one result folder")
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table of every font
+    with rc_context(STYLE):
+        made, output = make([Path(folder) for folder in folders], **options), Path(output)
+        folder_of(output)
+        runs = provenance.runs_of(folders)
+        box = _write_below(made, provenance.differences(runs))
+        record = provenance.as_text(provenance.record(f"figures.{name}", options, runs))
+        carried = {".pdf": {"CreationDate": None, "Keywords": record}, ".png": {"lira": record}}
+        for suffix, metadata in carried.items():
+            with atomic(output.with_suffix(suffix)) as beside:
+                made.savefig(beside, format=suffix[1:], dpi=DPI, metadata=metadata, bbox_inches=box)
+            made.set_layout_engine("none")  # what the first drawing arranged holds for the second
+    return [output.with_suffix(suffix) for suffix in carried]
+
+
+def _write_below(figure: Any, notes: Sequence[str]) -> str | None:
+    """Writes notes under a figure; returns what makes room for them, or nothing where there are none."""
+    from textwrap import fill
+
+    if not notes:
+        return None
+    text = "\n".join(fill(note, int(22 * figure.get_figwidth())) for note in notes)
+    figure.text(0.01, -0.02, text, ha="left", va="top", fontsize=6)
+    return "tight"
