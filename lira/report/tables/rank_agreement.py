@@ -6,12 +6,26 @@ from pathlib import Path
 import pandas as pd
 
 from lira.evaluation.ranks import top_by_chance
+from lira.report.catalogue import Entry
 from lira.report.labels import GAPS, percent
 from lira.report.numbers import mean_std, number
 from lira.report.resolution import mark, notes, resolved
 from lira.report.runs import check_gap, moments, require, title_of
 from lira.report.table import Table
 from lira.storage.comparison import Comparison
+
+ENTRY = Entry(
+    title="Agreement of top q %",
+    category="Agreement",
+    paper="Table 11, 13",
+    drawn_from="comparison",
+    files=("agreement.csv", "null_agreement.csv", "topq.csv"),
+    reference_files=("metrics.csv",),
+    caption=(
+        "Agreement of runs on the top q % of the samples by median and by mean gap, beside the sets flagged at each "
+        "FPR, and what chance alone gives."
+    ),
+)
 
 MEASURES = ("jaccard", "intersection", "union", "spearman")
 
