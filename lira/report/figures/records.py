@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import DOUBLE, MEMBERSHIP, canvas, legend_below
 from lira.report.labels import percent, show
@@ -15,6 +16,22 @@ from lira.report.records import logits_of
 from lira.report.runs import read_runs
 from lira.report.tables.records import COUNT, cards, of, priors, show_ppv
 from lira.storage.run import Run
+
+ENTRY = Entry(
+    title="Cards of the most exposed records",
+    category="Records",
+    drawn_from="compared",
+    files=("samples.csv", "metrics.csv"),
+    samples="any",
+    caption=(
+        "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the largest FPR, a line per run: φ of "
+        "every model that holds the record and of every other; how many of these flag it; and the PPV of its own "
+        "rates at each prior, with the least it can be at 95 % confidence. The records are picked as the most exposed "
+        "of the whole pool, and the bounds do not allow for that choice: each holds for a record named beforehand, "
+        "and for the most extreme of many with less than 95 % confidence. One run's PPV of 100 % rests on few models. "
+        "Any other record: ``lira record``."
+    ),
+)
 
 COLOURS = {
     "IN: models trained with the record; bar: median": MEMBERSHIP["IN"],
