@@ -79,9 +79,34 @@ def order(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
     return np.argsort(-check_array(values, "values", "samples").astype(np.float64), kind="stable")
 
 
-def positions(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
-    """Position of each sample in :func:`order`, from 0."""
-    return _Ranking.of(check_array(values, "values", "samples")).positions
+class Ranking(NamedTuple):
+    """Samples in order, and along it the number of the group of equal values that each belongs to."""
+
+    order: Int[np.ndarray, " sample"]
+    group: Int[np.ndarray, " sample"]
+
+    @classmethod
+    def of(cls, values: Float[np.ndarray, " sample"]) -> "Ranking":
+        """The ranking of samples by their values."""
+        ranked = order(values)
+        return cls(ranked, np.cumsum(np.diff(values[ranked], prepend=values[ranked[:1]]) != 0))
+
+    @property
+    def positions(self) -> Int[np.ndarray, " sample"]:
+        """Position of each sample, from 0."""
+        position = np.empty_like(self.order)
+        position[self.order] = np.arange(self.order.size)
+        return position
+
+    def ranks(self, count: int, common: Bool[np.ndarray, " sample"]) -> Float[np.ndarray, " sample"]:
+        """Ranks by sample among the ``common`` of the first ``count``, ties sharing their mean; undefined elsewhere."""
+        kept = common[self.order[:count]]
+        group = self.group[:count][kept]
+        starts = np.flatnonzero(np.diff(group, prepend=-1))
+        sizes = np.diff(starts, append=group.size)
+        ranks = np.empty(common.size)
+        ranks[self.order[:count][kept]] = np.repeat(starts + (sizes - 1) / 2, sizes)
+        return ranks
 
 
 def top_count(samples: int, percent: float, *, exact: bool = False) -> int:
@@ -99,41 +124,39 @@ def top_count(samples: int, percent: float, *, exact: bool = False) -> int:
     return max(1, math.ceil(samples * share))
 
 
-def spearman(a: Float[np.ndarray, " sample"], b: Float[np.ndarray, " sample"]) -> float:
-    """Spearman's rank correlation, ties sharing their mean rank; NaN below two samples or for a constant side."""
-    from scipy.stats import rankdata
-
-    a, b = check_array(a, "a", "samples"), check_array(b, "b", "samples")
-    if a.shape != b.shape:
-        raise DataError(f"a {a.shape} and b {b.shape} must be of the same samples")
-    if len(a) < 2:
-        return math.nan
-    x, y = (ranks - ranks.mean() for ranks in (rankdata(a), rankdata(b)))
-    scale = math.sqrt((x @ x) * (y @ y))
-    return float(x @ y / scale) if scale else math.nan
-
-
-def top_agreement(
-    values: Float[np.ndarray, "run sample"], percent: float, chosen: Sequence[int]
-) -> tuple[int, int, float, float]:
-    """Intersection, union, Jaccard of the chosen runs' top samples, and the mean pairwise Spearman on the intersection.
+def top_agreement(rankings: Sequence[Ranking], percent: float) -> tuple[int, int, float, float]:
+    """Intersection, union and Jaccard of some runs' top samples, and their mean Spearman on the intersection.
 
     Args:
-        values: vulnerabilities, a row per run.
+        rankings: one of each run.
         percent: share of samples that make the top, in percent.
-        chosen: rows to compare.
 
     Raises:
-        DataError: other values than numbers, or NaN in a chosen row.
-        ConfigError: no rows, a row that is not there, or as :func:`top_count`.
+        ConfigError: as :func:`top_count`.
     """
-    values = check_array(values, "values", "runs", "samples")
-    check_whole(len(chosen), "number of chosen runs", 1)
-    for run in chosen:
-        check_whole(run, "chosen run", 0, len(values) - 1)
-        if np.isnan(values[run]).any():
-            raise DataError(f"values of run {run} have NaN: a sample without a value has no rank")
-    return _top_agreement([_Ranking.of(values[run]) for run in chosen], percent)
+    samples = rankings[0].order.size
+    count = top_count(samples, percent)
+    times = np.zeros(samples, dtype=np.int64)
+    for ranking in rankings:
+        times[ranking.order[:count]] += 1
+    common = times == len(rankings)
+    chosen = np.flatnonzero(common)
+    ranks = np.stack([ranking.ranks(count, common)[chosen] for ranking in rankings])
+    union = np.count_nonzero(times)
+    return chosen.size, union, chosen.size / union, mean_correlation(ranks)
+
+
+def mean_correlation(ranks: Float[np.ndarray, "run sample"]) -> float:
+    """Mean over pairs of rows of ranks of their correlation, which is Spearman's.
+
+    NaN below two rows or two samples, or for a constant row.
+    """
+    if min(ranks.shape) < 2:
+        return math.nan
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        centred /= np.sqrt((centred**2).sum(axis=1, keepdims=True))
+    return float(np.mean([a @ b for a, b in combinations(centred, 2)]))
 
 
 def displaced(ranked: Int[np.ndarray, "run sample"], percent: float) -> Bool[np.ndarray, "run sample"]:
@@ -243,7 +266,7 @@ def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
 
 
 def _tables(values: np.ndarray, labels: list[str]) -> dict[str, pd.DataFrame]:
-    rankings = [_Ranking.of(row) for row in values]
+    rankings = [Ranking.of(row) for row in values]
     ranked = np.stack([ranking.positions for ranking in rankings])
     bins = [rank_bins(row).assign(run=label) for row, label in zip(values, labels, strict=True)]
     return {
@@ -256,25 +279,25 @@ def _tables(values: np.ndarray, labels: list[str]) -> dict[str, pd.DataFrame]:
     }
 
 
-def _spearman_table(rankings: Sequence["_Ranking"], labels: list[str]) -> pd.DataFrame:
+def _spearman_table(rankings: Sequence[Ranking], labels: list[str]) -> pd.DataFrame:
     everything = np.ones(rankings[0].order.size, dtype=bool)
     ranks = np.stack([ranking.ranks(everything.size, everything) for ranking in rankings])
-    rows = [(labels[a], labels[b], _mean_correlation(ranks[[a, b]])) for a, b in combinations(range(len(labels)), 2)]
+    rows = [(labels[a], labels[b], mean_correlation(ranks[[a, b]])) for a, b in combinations(range(len(labels)), 2)]
     return pd.DataFrame(rows, columns=COLUMNS["spearman"][1:])
 
 
-def _top_table(rankings: Sequence["_Ranking"], labels: list[str]) -> pd.DataFrame:
+def _top_table(rankings: Sequence[Ranking], labels: list[str]) -> pd.DataFrame:
     rows = [
-        (q, top_count(rankings[0].order.size, q), labels[a], labels[b], *_top_agreement([rankings[a], rankings[b]], q))
+        (q, top_count(rankings[0].order.size, q), labels[a], labels[b], *top_agreement([rankings[a], rankings[b]], q))
         for q in TOP_PERCENTS
         for a, b in combinations(range(len(labels)), 2)
     ]
     return pd.DataFrame(rows, columns=COLUMNS["topq"][1:])
 
 
-def _top_of_all_table(rankings: Sequence["_Ranking"]) -> pd.DataFrame:
+def _top_of_all_table(rankings: Sequence[Ranking]) -> pd.DataFrame:
     samples = rankings[0].order.size
-    rows = [(q, top_count(samples, q), len(rankings), *_top_agreement(rankings, q)) for q in TOP_PERCENTS]
+    rows = [(q, top_count(samples, q), len(rankings), *top_agreement(rankings, q)) for q in TOP_PERCENTS]
     return pd.DataFrame(rows, columns=COLUMNS["topq_all"][1:])
 
 
@@ -296,58 +319,6 @@ def _top1_table(values: np.ndarray, ranked: np.ndarray, labels: list[str]) -> pd
         for run, label in enumerate(labels)
     ]
     return pd.DataFrame(rows, columns=COLUMNS["top1"][1:])
-
-
-class _Ranking(NamedTuple):
-    """Samples in order, and along it the number of the group of equal values each belongs to."""
-
-    order: Int[np.ndarray, " sample"]
-    group: Int[np.ndarray, " sample"]
-
-    @classmethod
-    def of(cls, values: np.ndarray) -> "_Ranking":
-        ranked = order(values)
-        return cls(ranked, np.cumsum(np.diff(values[ranked], prepend=values[ranked[:1]]) != 0))
-
-    @property
-    def positions(self) -> np.ndarray:
-        """Position of each sample, from 0."""
-        position = np.empty_like(self.order)
-        position[self.order] = np.arange(self.order.size)
-        return position
-
-    def ranks(self, count: int, common: np.ndarray) -> np.ndarray:
-        """Ranks by sample among the ``common`` of the first ``count``, ties sharing their mean; undefined elsewhere."""
-        kept = common[self.order[:count]]
-        group = self.group[:count][kept]
-        starts = np.flatnonzero(np.diff(group, prepend=-1))
-        sizes = np.diff(starts, append=group.size)
-        ranks = np.empty(common.size)
-        ranks[self.order[:count][kept]] = np.repeat(starts + (sizes - 1) / 2, sizes)
-        return ranks
-
-
-def _top_agreement(rankings: Sequence[_Ranking], percent: float) -> tuple[int, int, float, float]:
-    samples = rankings[0].order.size
-    count = top_count(samples, percent)
-    times = np.zeros(samples, dtype=np.int64)
-    for ranking in rankings:
-        times[ranking.order[:count]] += 1
-    common = times == len(rankings)
-    chosen = np.flatnonzero(common)
-    ranks = np.stack([ranking.ranks(count, common)[chosen] for ranking in rankings])
-    union = np.count_nonzero(times)
-    return chosen.size, union, chosen.size / union, _mean_correlation(ranks)
-
-
-def _mean_correlation(ranks: Float[np.ndarray, "run sample"]) -> float:
-    """Mean over pairs of rows of their correlation; NaN below two rows or two samples, or for a constant row."""
-    if min(ranks.shape) < 2:
-        return math.nan
-    centred = ranks - ranks.mean(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        centred /= np.sqrt((centred**2).sum(axis=1, keepdims=True))
-    return float(np.mean([a @ b for a, b in combinations(centred, 2)]))
 
 
 def _check_both_sides(member: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from reference import DATA, arrays, table
 
 from lira.core.errors import DataError
 from lira.evaluation.calibration import confusion, positive_predictive_value, shadow_thresholds, sweep
-from lira.evaluation.robust import describe, median_rmad
+from lira.evaluation.robust import median_rmad
 from lira.evaluation.roc import curve, summarise_roc, threshold_at_fpr
 
 ROC = json.loads((DATA / "metrics/roc_cases.json").read_text())
@@ -119,13 +119,6 @@ def test_median_and_rmad(entry):
     ours = median_rmad(np.array(entry["values"]))
     np.testing.assert_allclose(ours, (entry["median"], entry["rmad"]), **EXACT)
     np.testing.assert_allclose(ours, (entry["figure1_median"], entry["figure1_rmad"]), **EXACT)
-
-
-@pytest.mark.parametrize("entry", stored("robust_stats"), ids=str)
-def test_description(entry):
-    ours = describe(np.array(entry["values"]))
-    assert ours._asdict() == pytest.approx(entry["robust_stats_1d"], rel=1e-12, nan_ok=True)
-    assert (ours.mean, ours.std) == pytest.approx(tuple(entry["mean_std"]), rel=1e-12, nan_ok=True)
 
 
 def test_means_over_models():

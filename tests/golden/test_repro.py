@@ -12,12 +12,12 @@ from lira.evaluation.agreement import scenarios, set_agreement
 from lira.evaluation.calibration import calibrate
 from lira.evaluation.detections import count_detections, support_qualified
 from lira.evaluation.ranks import (
+    Ranking,
     displaced,
     displacement,
+    mean_correlation,
     order,
-    positions,
     rank_bins,
-    spearman,
     top_agreement,
     top_count,
 )
@@ -120,13 +120,19 @@ def vulnerabilities(mode):
     return np.stack([gap_vulnerability(run(name)[0]["online"], run(name)[1], GAPS[mode]) for name in SEEDS])
 
 
+def rankings(mode):
+    return [Ranking.of(row) for row in vulnerabilities(mode)]
+
+
 @pytest.mark.parametrize("mode", GAPS)
 def test_ranks(mode):
     stored, ours = arrays(f"repro/rank/{mode}.npz"), vulnerabilities(mode)
     np.testing.assert_allclose(ours, stored["vulnerability"], **SCORE)
     np.testing.assert_array_equal([order(row) for row in ours], stored["order"])
-    np.testing.assert_array_equal([positions(row) for row in ours], stored["positions"])
-    correlations = [spearman(a, b) for a, b in combinations(ours, 2)]
+    np.testing.assert_array_equal([ranking.positions for ranking in rankings(mode)], stored["positions"])
+    everything = np.ones(ours.shape[1], dtype=bool)
+    ranks = np.stack([ranking.ranks(everything.size, everything) for ranking in rankings(mode)])
+    correlations = [mean_correlation(ranks[list(pair)]) for pair in combinations(range(len(SEEDS)), 2)]
     np.testing.assert_allclose(correlations, stored["global_spearman"], **EXACT)
     np.testing.assert_allclose(
         (np.mean(correlations), np.std(correlations)), stored["global_spearman_mean_std"], **EXACT
@@ -135,16 +141,13 @@ def test_ranks(mode):
 
 @pytest.mark.parametrize("mode", GAPS)
 def test_top_pairs(mode):
-    values = vulnerabilities(mode)
+    of_seed = dict(zip(SEEDS, rankings(mode), strict=True))
     pairs = table(f"repro/rank/{mode}_topq_pairs.csv")
     tail = table(f"repro/rank/{mode}_tail_spearman_pairs.csv")
     merged = pairs.merge(tail, on=["topq_pct", "run_a", "run_b"])
     assert len(merged) == len(pairs) == len(tail)
     ours = pd.DataFrame(
-        [
-            top_agreement(values, row.topq_pct, [SEEDS.index(row.run_a), SEEDS.index(row.run_b)])
-            for row in merged.itertuples()
-        ],
+        [top_agreement([of_seed[row.run_a], of_seed[row.run_b]], row.topq_pct) for row in merged.itertuples()],
         columns=["intersection", "union", "jaccard", "tail_inter_spearman"],
     )
     np.testing.assert_array_equal(ours[["intersection", "union"]], merged[["intersection", "union"]])
@@ -163,14 +166,14 @@ def test_top_of_all_runs(mode):
     stored = table(f"repro/rank/{mode}_allruns_intersection.csv").merge(
         table(f"repro/rank/{mode}_allruns_tail_spearman.csv"), on="topq_pct"
     )
-    ours = [top_agreement(vulnerabilities(mode), percent, range(5)) for percent in stored["topq_pct"]]
+    ours = [top_agreement(rankings(mode), percent) for percent in stored["topq_pct"]]
     columns = ["all_intersection", "all_union", "all_jaccard", "all_tail_spearman_mean"]
     np.testing.assert_allclose(ours, stored[columns], **EXACT)
 
 
 @pytest.mark.parametrize("mode", GAPS)
 def test_displacement(mode):
-    ranked = np.stack([positions(row) for row in vulnerabilities(mode)])
+    ranked = np.stack([ranking.positions for ranking in rankings(mode)])
     stored = table(f"repro/rank/{mode}_displacement_per_run.csv")
     shares = [column for column in stored if column.startswith("frac")]
     deltas = [float(column.rsplit("_", 1)[1]) for column in shares]
@@ -214,7 +217,7 @@ def test_top_counts():
 def test_awkward_values():
     stored = arrays("repro/rank/edge_cases.npz")
     np.testing.assert_array_equal(order(stored["tie_values"]), stored["tie_order"])
-    np.testing.assert_array_equal(positions(stored["tie_values"]), stored["tie_positions"])
+    np.testing.assert_array_equal(Ranking.of(stored["tie_values"]).positions, stored["tie_positions"])
     for mode, gap in GAPS.items():
         ours = gap_vulnerability(stored["scores"], stored["labels"], gap, nonfinite="official")
         np.testing.assert_allclose(ours, stored[f"vuln_{mode}"], **SCORE, err_msg=mode)

@@ -18,7 +18,7 @@ from lira.evaluation.calibration import (
 from lira.evaluation.controls import coin, gaussian_world, oracle, permuted_membership
 from lira.evaluation.detections import count_detections, support_qualified
 from lira.evaluation.ranks import vulnerability
-from lira.evaluation.robust import describe, influence
+from lira.evaluation.robust import influence, median_rmad
 from lira.evaluation.roc import curve, flagged, summarise_roc, threshold_at_fpr
 from lira.evaluation.summary import summarise
 
@@ -158,7 +158,7 @@ def test_arrays_that_can_be_used_are_not_copied():
         ),
         (lambda: summarise({"offline": SCORES}, MEMBER, RATES), "metrics have no rows of offline"),
         (lambda: summarise({"online": SCORES}, MEMBER, RATES.drop(columns="tp")), "metrics have no column 'tp'"),
-        (lambda: describe(["a"]), "values is an array of <U1"),
+        (lambda: median_rmad(["a"]), "values is an array of <U1"),
         (lambda: influence([[1.0, 2.0]]), r"values \(1, 2\) must be \[targets\]"),
         (lambda: oracle(MEMBER * 2), "member has other values"),
         (lambda: coin(MEMBER * 2), "member has other values"),

@@ -6,13 +6,13 @@ from scipy.stats import spearmanr
 
 from lira.core.errors import ConfigError, DataError, LiraError
 from lira.evaluation.ranks import (
+    Ranking,
     displacement,
     displacement_by_chance,
+    mean_correlation,
     measure_ranks,
     order,
-    positions,
     rank_bins,
-    spearman,
     top_agreement,
     top_by_chance,
     top_count,
@@ -63,7 +63,7 @@ def test_what_has_no_vulnerability():
 def test_order_breaks_ties_by_sample(values):
     values = np.array(values, dtype=float)
     assert order(values).tolist() == sorted(range(len(values)), key=lambda sample: (-values[sample], sample))
-    assert order(values)[positions(values)].tolist() == list(range(len(values)))
+    assert order(values)[Ranking.of(values).positions].tolist() == list(range(len(values)))
 
 
 @settings(deadline=None)
@@ -71,11 +71,13 @@ def test_order_breaks_ties_by_sample(values):
 @pytest.mark.filterwarnings("ignore::scipy.stats.ConstantInputWarning")
 def test_spearman(pairs):
     a, b = np.array(pairs, dtype=float).T
-    np.testing.assert_allclose(spearman(a, b), spearmanr(a, b).statistic, atol=1e-12)
+    everything = np.ones(len(a), dtype=bool)
+    ranks = np.stack([Ranking.of(values).ranks(len(a), everything) for values in (a, b)])
+    np.testing.assert_allclose(mean_correlation(ranks), spearmanr(a, b).statistic, atol=1e-12)
 
 
-def test_spearman_of_one_sample_is_undefined():
-    assert np.isnan(spearman(np.ones(1), np.ones(1)))
+def test_the_correlation_of_one_sample_is_undefined():
+    assert np.isnan(mean_correlation(np.ones((2, 1))))
 
 
 def test_top_count():
@@ -96,14 +98,9 @@ def test_top_count():
         (lambda: top_by_chance(10, -1), "size is -1: allowed are whole numbers from 1 to 10"),
         (lambda: top_by_chance(10, 20), "size is 20: allowed are whole numbers from 1 to 10"),
         (lambda: top_by_chance(10, 5, 0), "runs is 0: allowed are whole numbers from 1"),
-        (lambda: top_agreement(np.full((2, 9), np.nan), 50, [0, 1]), "values of run 0 have NaN"),
-        (lambda: top_agreement(np.ones((2, 9)), 50, [0, 2]), "chosen run is 2: allowed are whole numbers from 0 to 1"),
-        (lambda: top_agreement(np.ones((2, 9)), 50, []), "number of chosen runs is 0"),
-        (lambda: top_agreement(np.ones(9), 50, [0]), r"values \(9,\) must be \[runs, samples\]"),
         (lambda: displacement(np.ones(9), 50), r"ranked \(9,\) must be \[runs, samples\]"),
-        (lambda: spearman([1, 2], [1, 2, 3]), r"a \(2,\) and b \(3,\) must be of the same samples"),
         (lambda: order(["a"]), "values is an array of <U1"),
-        (lambda: positions([1j]), "values is an array of complex128"),
+        (lambda: Ranking.of([1j]), "values is an array of complex128"),
     ],
 )
 def test_wrong_arguments(call, said):
@@ -112,8 +109,7 @@ def test_wrong_arguments(call, said):
 
 
 def test_top_agreement_of_the_same_run():
-    values = np.stack([world()[0][0]] * 2)
-    assert top_agreement(values, 10, [0, 1]) == (6, 6, 1, pytest.approx(1))
+    assert top_agreement([Ranking.of(world()[0][0])] * 2, 10) == (6, 6, 1, pytest.approx(1))
 
 
 def test_displacement():
@@ -176,11 +172,11 @@ def test_runs_of_different_pools(tmp_path):
 
 def test_chance_is_the_mean_over_random_rankings():
     generator = np.random.default_rng(0)
-    values = generator.random((3, 20_000))
-    intersection, union, jaccard, _ = top_agreement(values, 30, [0, 1, 2])
+    rankings = [Ranking.of(values) for values in generator.random((3, 20_000))]
+    intersection, union, jaccard, _ = top_agreement(rankings, 30)
     expected = top_by_chance(20_000, 6_000, 3)
     np.testing.assert_allclose((intersection, union, jaccard), expected, rtol=0.05)
     assert top_by_chance(200, 20)[2] == pytest.approx(0.1 / (2 - 0.1))
-    shares = displacement(np.stack([positions(row) for row in values]), 5, [1, 10])
+    shares = displacement(np.stack([ranking.positions for ranking in rankings]), 5, [1, 10])
     np.testing.assert_allclose(shares.mean(axis=0), displacement_by_chance(20_000, 5, [1, 10]), rtol=0.15)
     assert np.isnan(displacement_by_chance(50, 100, [1])).all()
