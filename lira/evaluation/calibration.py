@@ -28,7 +28,7 @@ from lira.core.validation import (
 )
 from lira.evaluation.bootstrap import clopper_pearson, medians_of_others
 from lira.evaluation.detections import count_detections
-from lira.evaluation.roc import Ordered, curve, flagged, summarise_roc
+from lira.evaluation.roc import Ordered, flagged
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, RATES, with_run, write_csv
 from lira.storage.run import RUN_KEYS
@@ -168,54 +168,6 @@ def calibrate(
                 )
                 frames.append(rates)
     return pd.concat(frames, ignore_index=True)[RATES]
-
-
-def sweep(
-    scores: Mapping[str, Float[np.ndarray, "model sample"]],
-    member: Bool[np.ndarray, "model sample"],
-    fprs: Sequence[float],
-    prior: float,
-    *,
-    drop_intermediate: bool = False,
-    nonfinite: Nonfinite = "error",
-) -> pd.DataFrame:
-    """Points of each target's own ROC, with its AUC and balanced accuracy.
-
-    Args:
-        scores: scores of each attack, a row per target.
-        member: True where the sample trained the target.
-        fprs: false positive rates, as fractions.
-        prior: share of members among the attacked samples, as a fraction.
-        drop_intermediate: read the rates off a ROC without its straight interior points, as the published tables do;
-            the TPR is the same, the achieved FPR may be lower.
-        nonfinite: ``"error"``; or ``"official"`` for the published result of a target without a ROC, and a PPV of 0
-            where nothing is flagged.
-
-    Returns:
-        A row per target, attack and FPR: ``attack target fpr fpr_achieved threshold tpr ppv auc balanced_accuracy``.
-
-    Raises:
-        DataError: as :func:`calibrate`.
-        ConfigError: FPRs that are not a list of fractions, each once, or a prior that is none.
-    """
-    check_fractions(fprs, "fpr", "a false positive rate")
-    check_fraction(prior, "prior", "a share of members")
-    member = check_scores_by_attack(scores, member)
-    scores = {attack: check_scores(values, member, of=f" of {attack}")[0] for attack, values in scores.items()}
-    rows = []
-    for target, holds in enumerate(member):
-        for attack, values in scores.items():
-            achieved, tpr, thresholds = curve(
-                values[target], holds, drop_intermediate=drop_intermediate, nonfinite=nonfinite
-            )
-            whole = summarise_roc(values[target], holds, nonfinite=nonfinite)
-            for fpr in fprs:
-                last = np.searchsorted(achieved, fpr, side="right") - 1
-                ppv = positive_predictive_value(tpr[last], achieved[last], prior)
-                ppv = 0.0 if np.isnan(ppv) and nonfinite == "official" else ppv
-                rows.append((attack, target, fpr, achieved[last], thresholds[last], tpr[last], ppv, *whole))
-    columns = ["attack", "target", "fpr", "fpr_achieved", "threshold", "tpr", "ppv", "auc", "balanced_accuracy"]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def calibrate_file(

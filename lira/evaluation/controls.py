@@ -1,8 +1,7 @@
-"""Attacks and worlds whose result is known, through the same code as the real ones.
+"""Attacks and a world whose result is known, through the same code as the real ones.
 
 The oracle knows membership (AUC 1, TPR 1 at every FPR); the coin knows nothing (AUC 1/2, TPR = FPR); in the null world
-membership is permuted per sample, so every attack is a coin and what it still finds is what chance alone gives; in the
-Gaussian world the TPR at any FPR has a closed form.
+membership is permuted per sample, so every attack is a coin and what it still finds is what chance alone gives.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from lira.attacks.lira import PUBLISHED, Definition, score_file
-from lira.core.validation import check_booleans, check_whole
+from lira.core.validation import check_booleans
 from lira.evaluation.calibration import calibrate_file
 from lira.evaluation.ranks import GAPS, vulnerability
 from lira.storage import hdf5
@@ -38,35 +37,6 @@ def permuted_membership(
 ) -> Bool[np.ndarray, "model sample"]:
     """Membership with the models of each sample permuted, so that each stays a member of as many."""
     return np.random.default_rng(seed).permuted(check_booleans(member, "member", "models", "samples"), axis=0)
-
-
-def gaussian_world(
-    models: int, samples: int, separation: float, seed: int = 0, *, views: int = 1, spread: float = 0.0
-) -> tuple[Float[np.ndarray, "model sample view"], Bool[np.ndarray, "model sample"]]:
-    """Scaled logits N(mu, 1) of non-members and N(mu + separation, 1) of members.
-
-    They are independent over models, samples and views; mu ~ N(0, spread**2), one per sample.
-
-    Raises:
-        ConfigError: models, samples, views or a seed that are no counts.
-    """
-    for name, value, least in (("models", models, 1), ("samples", samples, 1), ("views", views, 1), ("seed", seed, 0)):
-        check_whole(value, name, least)
-    generator = np.random.default_rng(seed)
-    member = generator.permuted(np.arange(models)[:, None] < np.full((1, samples), models // 2), axis=0)
-    mean = spread * generator.normal(size=samples)[:, None] + separation * member[:, :, None]
-    return mean + generator.normal(size=(models, samples, views)), member
-
-
-def gaussian_tpr(fpr, separation: float, *, views: int = 1, spread: float = 0.0):
-    """TPR in :func:`gaussian_world`: of the likelihood ratio by default, of the score itself for its ``spread``.
-
-    The sum over views is normal with unit separation d = separation / sqrt(spread**2 + 1 / views), so
-    TPR = Phi(d + Phi^-1(FPR)). The likelihood ratio knows mu and has no spread.
-    """
-    from scipy.stats import norm
-
-    return norm.cdf(separation / np.sqrt(spread**2 + 1 / views) + norm.ppf(fpr))
 
 
 def control_file(

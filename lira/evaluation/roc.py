@@ -76,43 +76,6 @@ def summarise_roc(
     return RocSummary(0.5, 0.5) if ordered.one_class else RocSummary(ordered.auc, ordered.balanced_accuracy)
 
 
-def curve(
-    scores: Float[np.ndarray, " sample"],
-    member: Bool[np.ndarray, " sample"],
-    *,
-    drop_intermediate: bool = False,
-    nonfinite: Nonfinite = "error",
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The points of the ROC: a start at (0, 0) with threshold inf, then one per distinct score, descending.
-
-    Args:
-        scores: one score per sample, higher is more likely a member.
-        member: True for the target's members.
-        drop_intermediate: leave out interior points where neither count bends, as the published tables do.
-        nonfinite: ``"error"`` or ``"official"``, see the module.
-
-    Returns:
-        FPR, TPR and thresholds, one dimension each.
-
-    Raises:
-        DataError: NaN scores, or no members or no non-members.
-    """
-    ordered = Ordered.of(scores, member, nonfinite=nonfinite)
-    if ordered.one_class:
-        return np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.array([1.0, 0.0])
-    thresholds = np.unique(np.concatenate([ordered.inside, ordered.outside]))[::-1]
-    true_positives, false_positives = ordered.detections(thresholds)
-    if drop_intermediate and thresholds.size > 2:
-        bends = (np.diff(true_positives, 2) != 0) | (np.diff(false_positives, 2) != 0)
-        kept = np.concatenate([[True], bends, [True]])
-        thresholds, true_positives, false_positives = thresholds[kept], true_positives[kept], false_positives[kept]
-    return (
-        np.concatenate([[0.0], false_positives / ordered.outside.size]),
-        np.concatenate([[0.0], true_positives / ordered.inside.size]),
-        np.concatenate([[np.inf], thresholds]),
-    )
-
-
 def flagged(
     scores: Float[np.ndarray, "model sample"], thresholds: Float[np.ndarray, " model"]
 ) -> Bool[np.ndarray, "model sample"]:

@@ -107,7 +107,6 @@ def summarise_file(
     controls: Path | str | None = None,
     *,
     draws: int = DRAWS,
-    seed: int = 0,
 ) -> None:
     """Writes ``summary.csv`` of a run.
 
@@ -117,7 +116,6 @@ def summarise_file(
         output: ``summary.csv``.
         controls: the run's ``controls.csv``, for the column ``null``, which is NaN without.
         draws: of the bootstrap.
-        seed: of the bootstrap.
 
     Raises:
         StoreError: a file is missing, damaged, of another kind or of another run.
@@ -129,7 +127,7 @@ def summarise_file(
         if foreign := sorted({*rates["attack"]} - {*file}):
             raise StoreError(f"{metrics} has rates of {foreign[0]}, {scores} no such scores: give those of one run")
         values = {attack: file[attack] for attack in rates["attack"].unique()}  # read one at a time
-        frame = summarise(values, member, rates, draws=draws, seed=seed)
+        frame = summarise(values, member, rates, draws=draws)
     if controls is not None:
         null = null_means(read_csv(controls, "controls", run))
         frame = frame.drop(columns="null").merge(null, on=KEYS, how="left")

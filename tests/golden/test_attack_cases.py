@@ -1,14 +1,10 @@
 import numpy as np
-import pandas as pd
 import pytest
-from reference import ATTACK_NAMES, CASES, FPRS, SCORE, arrays, inputs, loo_scores, nonfinite, table
+from reference import ATTACK_NAMES, CASES, FPRS, SCORE, arrays, inputs, loo_scores, nonfinite, official_points, table
 
 from lira.attacks.lira import held_out, leave_one_out
-from lira.evaluation.calibration import sweep
-from lira.evaluation.roc import curve
 
 SINGLE = [(case, ntest) for case in CASES for ntest in CASES[case]["ntests"]]
-REPORTED = {"drop_intermediate": True}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -37,7 +33,7 @@ def test_held_out_table(case, ntest):
     """The reference pools the held-out targets into one ROC."""
     stored = arrays(f"attacks/{case}/single_ntest{ntest}_scores.npz")
     pooled = {attack: stored[attack][None] for attack in ATTACK_NAMES.values()}
-    rows = sweep(pooled, stored["answers"][None], FPRS, CASES[case]["prior"], nonfinite="official", **REPORTED)
+    rows = official_points(pooled, stored["answers"][None], FPRS, CASES[case]["prior"])
     expected = table(f"attacks/{case}/single_ntest{ntest}.csv").set_index("Attack").rename(index=ATTACK_NAMES)
     first = rows.drop_duplicates("attack").set_index("attack")
     assert_rounded(100 * first["balanced_accuracy"], expected["Acc"], 2)
@@ -51,7 +47,7 @@ def test_held_out_table(case, ntest):
 @pytest.mark.parametrize("case", CASES)
 def test_leave_one_out_thresholds(case):
     _, member = inputs(case)
-    ours = sweep(loo_scores(case), member, FPRS, CASES[case]["prior"], nonfinite="official", **REPORTED)
+    ours = official_points(loo_scores(case), member, FPRS, CASES[case]["prior"])
     stored = table(f"attacks/{case}/loo_threshold_info.csv").replace({"attack": ATTACK_NAMES})
     names = {"target_model": "target", "target_fpr": "fpr", "actual_fpr": "fpr_achieved", "precision": "ppv"}
     merged = ours.merge(stored.rename(columns=names), on=["attack", "target", "fpr"], suffixes=("", "_stored"))
@@ -63,7 +59,7 @@ def test_leave_one_out_thresholds(case):
 @pytest.mark.parametrize("case", CASES)
 def test_leave_one_out_summary(case):
     _, member = inputs(case)
-    rows = sweep(loo_scores(case), member, FPRS, CASES[case]["prior"], nonfinite="official", **REPORTED)
+    rows = official_points(loo_scores(case), member, FPRS, CASES[case]["prior"])
     stored = table(f"attacks/{case}/loo_summary.csv").set_index("Attack").rename(index=ATTACK_NAMES)
     once = rows[rows["fpr"] == FPRS[0]]
     columns = {"AUC": (once, "auc", 2), "Acc": (once, "balanced_accuracy", 2)}
@@ -74,16 +70,6 @@ def test_leave_one_out_summary(case):
         percent = (100 * frame[column]).groupby(frame["attack"])
         assert_rounded(percent.mean(), stored[f"{name} Mean"], digits)
         assert_rounded(percent.std(), stored[f"{name} Std"], digits)
-
-
-def test_every_point_gives_the_same_tpr_as_the_dropped_curve():
-    _, member = inputs("medium")
-    scores = loo_scores("medium")
-    ours = sweep(scores, member, FPRS, 0.5)
-    dropped = sweep(scores, member, FPRS, 0.5, **REPORTED)
-    pd.testing.assert_series_equal(ours["tpr"], dropped["tpr"])
-    assert (ours["fpr_achieved"] >= dropped["fpr_achieved"]).all()
-    assert len(curve(scores["online"][0], member[0])[0]) > len(curve(scores["online"][0], member[0], **REPORTED)[0])
 
 
 def assert_rounded(ours, stored, digits):

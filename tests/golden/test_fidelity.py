@@ -5,15 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reference import CASES, FPRS, SCORE, arrays, inputs, loo_scores
+from reference import CASES, FPRS, SCORE, arrays, inputs, loo_scores, official_points
 
 from lira.attacks.lira import Definition, held_out, leave_one_out
 from lira.core.errors import DataError
 from lira.evaluation.agreement import scenarios, set_agreement
-from lira.evaluation.calibration import calibrate, shadow_thresholds, sweep
+from lira.evaluation.calibration import calibrate, shadow_thresholds
 from lira.evaluation.detections import count_detections
 from lira.evaluation.ranks import rank_bins, top_count, vulnerability
 from lira.evaluation.robust import median_rmad
+from lira.evaluation.roc import threshold_at_fpr
 from lira.shadows.logits import scaled_logit
 from lira.shadows.membership import balanced_membership
 
@@ -157,27 +158,31 @@ def test_rates_of_scores_that_are_not_finite():
 def test_a_target_without_members():
     scores, member = np.array([[2.0, 1.0]]), np.array([[False, False]])
     with pytest.raises(DataError, match="has no members"):
-        sweep({"online": scores}, member, [0.1], 0.5)
-    row = sweep({"online": scores}, member, [0.1], 0.5, nonfinite="official").iloc[0]
+        calibrate({"online": scores}, member, [0.1], [0.5])
+    assert threshold_at_fpr(scores[0], member[0], 0.1, nonfinite="official") == (np.inf, 0, 0)
+    row = official_points({"online": scores}, member, [0.1], 0.5).iloc[0]
     assert (row["threshold"], row["tpr"], row["auc"], row["balanced_accuracy"], row["ppv"]) == (1, 0, 0.5, 0.5, 0)
 
 
 def test_points_dropped_from_the_roc():
     """With them dropped the TPR is the same and the achieved FPR lower or equal; somewhere lower."""
     _, member = inputs("balanced64")
-    scores = {"online": loo_scores("balanced64")["online"][:16]}
-    every = sweep(scores, member[:16], FPRS, 0.5)
-    dropped = sweep(scores, member[:16], FPRS, 0.5, drop_intermediate=True)
-    np.testing.assert_array_equal(every["tpr"], dropped["tpr"])
-    assert (every["fpr_achieved"] >= dropped["fpr_achieved"]).all()
-    assert (every["fpr_achieved"] > dropped["fpr_achieved"]).any()
+    member = member[:16]
+    scores = {attack: values[:16] for attack, values in loo_scores("balanced64").items()}
+    every = calibrate(scores, member, FPRS, [0.5]).query("mode == 'target'")
+    dropped = official_points(scores, member, FPRS, 0.5)
+    both = every.merge(dropped, on=["attack", "target", "fpr"], suffixes=("", "_dropped"))
+    assert len(both) == len(every) == len(dropped)
+    np.testing.assert_array_equal(both["tpr"], both["tpr_dropped"])
+    assert (both["fpr_achieved"] >= both["fpr_achieved_dropped"]).all()
+    assert (both["fpr_achieved"] > both["fpr_achieved_dropped"]).any()
 
 
 def test_precision_of_nothing_flagged():
     scores, member = {"online": np.array([[3.0, 2.0, 1.0]])}, np.array([[False, True, True]])
     assert np.isnan(calibrate(scores, member, [0.1], [0.5])["ppv"]).all()
     assert np.isnan(calibrate(scores, member, [0.1], [0.5], nonfinite="official")["ppv"]).all()
-    assert (sweep(scores, member, [0.1], 0.5, nonfinite="official")["ppv"] == 0).all()
+    assert (official_points(scores, member, [0.1], 0.5)["ppv"] == 0).all()
 
 
 def test_infinite_thresholds_flag_nothing():

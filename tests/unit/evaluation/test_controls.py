@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from worlds import gaussian_tpr, gaussian_world
 
 from lira.evaluation.calibration import calibrate
-from lira.evaluation.controls import coin, control_file, gaussian_tpr, gaussian_world, oracle, permuted_membership
+from lira.evaluation.controls import coin, control_file, oracle, permuted_membership
 from lira.shadows.membership import balanced_membership
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, read_csv

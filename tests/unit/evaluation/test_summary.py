@@ -1,10 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from worlds import gaussian_world
 
 from lira.attacks.lira import score_file
 from lira.evaluation.calibration import calibrate, calibrate_file, positive_predictive_value
-from lira.evaluation.controls import control_file, gaussian_world
+from lira.evaluation.controls import control_file
 from lira.evaluation.robust import trimmed_mean
 from lira.evaluation.summary import KEYS, summarise, summarise_file
 from lira.storage import hdf5

@@ -1,9 +1,9 @@
 import numpy as np
 from synthetic_study import PRIORS, finish_run, run_folder
 from table_files import rows_of
+from worlds import gaussian_world
 
 from lira.attacks.lira import score_file
-from lira.evaluation.controls import gaussian_world
 from lira.storage import hdf5
 
 
