@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from textwrap import fill
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -19,6 +18,9 @@ REGIMES = {"baseline": VERMILION, "weak": ORANGE, "aof": BLUE, "tl": GREEN}
 MEMBERSHIP = {"IN": ORANGE, "OUT": BLUE}
 CHANCE = {"color": BLACK, "linestyle": ":", "linewidth": 0.9}
 """How what chance alone gives is drawn, everywhere."""
+
+LINE = {"errorbar": None, "legend": False, "markeredgecolor": "auto", "markeredgewidth": 1}
+"""A line of seaborn as matplotlib's own: markers without white edges; the figure has the legend."""
 
 WIDE = 20
 """Range of values from which an axis is logarithmic."""
@@ -48,10 +50,8 @@ STYLE = {
 
 
 def canvas(width: float, height: float) -> Figure:
-    """An empty figure, in inches, that no global state knows of."""
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    return figure
+    """An empty figure, in inches, that no global state knows of and that nothing draws before it is saved."""
+    return Figure(figsize=(width, height))
 
 
 def regime_colours(regimes: Sequence[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -17,6 +18,7 @@ from lira.report.figures._style import (
     DOUBLE,
     GREEN,
     GREY,
+    LINE,
     MARKERS,
     ORANGE,
     PURPLE,
@@ -68,8 +70,10 @@ def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, 
         panels = row.subplots(1, 3)
         lines(panels, sets[sets["fpr"] == rate])
         chance(panels, null[null["fpr"] == rate])
-        for axes in panels:
+        for axes, heading in zip(panels, MEASURES.values(), strict=True):
+            axes.set(xlabel="Runs combined, k", ylabel=heading)
             axes.set_ylim(bottom=0)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         flagged = f"tp ≥ {support}" + (", fp = 0" if zero_fp else "")
         row.suptitle(f"{title_of(comparison)}, {flagged} at {percent(rate)} FPR{describe(rate, negatives)}", fontsize=8)
     legend_below(drawn, panels[0], 3)
@@ -77,17 +81,15 @@ def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, 
 
 
 def chosen(sets: pd.DataFrame, support: int, zero_fp: bool) -> pd.DataFrame:
-    """Rows of one kind of flagged set."""
-    return sets[(sets["support"] == support) & (sets["zero_fp"] == zero_fp)]
+    """Rows of one kind of flagged set, Jaccard in percent."""
+    return sets[(sets["support"] == support) & (sets["zero_fp"] == zero_fp)].assign(jaccard=100 * sets["jaccard"])
 
 
 def chance(panels: np.ndarray, null: pd.DataFrame) -> None:
     """The same runs with membership permuted, in the scenario that combines most of them."""
     widest = null[null["scenario"] == null.loc[null["k"].idxmax(), "scenario"]]
-    widest = widest.groupby("k")[list(MEASURES)].mean()
     for axes, measure in zip(panels, MEASURES, strict=True):
-        values = (100 if measure == "jaccard" else 1) * widest[measure]
-        axes.plot(widest.index, values, label="chance (membership permuted)", **CHANCE)
+        sns.lineplot(widest, x="k", y=measure, label="chance (membership permuted)", ax=axes, **LINE, **CHANCE)
 
 
 def lines(panels: np.ndarray, sets: pd.DataFrame) -> None:
@@ -100,8 +102,4 @@ def lines(panels: np.ndarray, sets: pd.DataFrame) -> None:
         label = f"{scenario} ({' '.join(map(show, variant.split('/')))})" if variant else scenario
         style |= {"linestyle": "-", "linewidth": 1.8} if scenario == "identical" else {}
         for axes, measure in zip(panels, MEASURES, strict=True):
-            scale = 100 if measure == "jaccard" else 1
-            axes.plot(group["k"], scale * group[measure], label=label, **style)
-    for axes, heading in zip(panels, MEASURES.values(), strict=True):
-        axes.set(xlabel="Runs combined, k", ylabel=heading)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            sns.lineplot(group, x="k", y=measure, label=label, ax=axes, **LINE, **style)

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import seaborn as sns
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lira.evaluation.ranks import displacement_by_chance
 from lira.report.catalogue import Entry
-from lira.report.figures._style import CHANCE, DOUBLE, MARKERS, canvas, legend_below
+from lira.report.figures._style import CHANCE, DOUBLE, LINE, MARKERS, canvas, legend_below
 from lira.report.labels import GAPS
 from lira.report.runs import only_comparison, title_of
 
@@ -37,29 +38,24 @@ def figure(folders: Sequence[Path]) -> Figure:
     """
     comparison = only_comparison(folders)
     shares = comparison.table("displacement.csv")
-    shares, pool = shares[shares["q"].isin(QS)], comparison.pool
+    shares = shares[shares["q"].isin(QS)].assign(share=100 * shares["fraction"])
     deltas = sorted(shares["delta"].unique())
     colours = colormaps["viridis"]
     drawn = canvas(DOUBLE, 2.9)
     panels = drawn.subplots(1, len(GAPS), sharey=True)
     for axes, (gap, heading) in zip(panels, GAPS.items(), strict=True):
         for number, (q, group) in enumerate(shares[shares["gap"] == gap].groupby("q")):
-            share = 100 * group.groupby("delta")["fraction"].mean()
-            style = {"color": colours(0.92 * number / (len(QS) - 1)), "marker": MARKERS[number]}
-            axes.plot(share.index, share, label=f"q = {q:g} %", **style)
-            by_chance = 100 * displacement_by_chance(pool, q, deltas)
+            style = LINE | {"color": colours(0.92 * number / (len(QS) - 1)), "marker": MARKERS[number]}
+            sns.lineplot(group, x="delta", y="share", label=f"q = {q:g} %", ax=axes, **style)
+            by_chance = 100 * displacement_by_chance(comparison.pool, q, deltas)
             axes.plot(deltas, by_chance, **CHANCE | {"color": style["color"]})
         axes.plot([], [], label="chance", **CHANCE)
-        axes.set(
-            xscale="log",
-            ylim=(0, 102),
-            xlabel="Δ (percentage points)",
-            title=f"{title_of(comparison)}, {heading.lower()}",
-        )
-        axes.set_xlim(deltas[0] / 1.15, deltas[-1] * 1.15)
+        axes.set(xscale="log", xlim=(deltas[0] / 1.15, deltas[-1] * 1.15), ylim=(0, 102))
+        axes.set(xlabel="Δ (percentage points)", ylabel="Displaced samples\nwithin top q + Δ (%)")
+        axes.set_title(f"{title_of(comparison)}, {heading.lower()}")
+        axes.label_outer()
         axes.xaxis.set_major_locator(FixedLocator(deltas))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
-    panels[0].set_ylabel("Displaced samples\nwithin top q + Δ (%)")
     legend_below(drawn, panels[0], 8, columnspacing=0.9, handlelength=1.5)
     return drawn

@@ -1,10 +1,12 @@
 """Figure 7: does the loss ratio predict the attack? A point per run."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.stats import linregress, spearmanr
@@ -51,24 +53,24 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
     points = points.dropna(subset="loss_ratio")
     points["group"] = group_regimes(points["regime"])
     groups, kinds = (list(dict.fromkeys(points[name])) for name in ("group", "kind"))
-    colours = regime_colours(groups)
+    colours, markers = regime_colours(groups), dict(zip(kinds, cycle(MARKERS), strict=False))
     drawn = canvas(SINGLE, 2.7 + 0.15 * max(len(groups), len(kinds) + 2))
     axes = drawn.subplots()
     if points.empty:
         axes.set_axis_off()
         axes.text(0.5, 0.5, "no run's losses are known", ha="center", transform=axes.transAxes)
         return drawn
-    for run in points.itertuples():
-        colour = colours[run.group]
-        axes.plot(run.loss_ratio, run.tpr, MARKERS[kinds.index(run.kind) % len(MARKERS)], color=colour)
-        axes.vlines(run.loss_ratio, run.low, run.high, color=colour, linewidth=0.8)
+    marks = {"hue": "group", "palette": colours, "style": "kind", "markers": markers, "s": 20, "linewidth": 0}
+    sns.scatterplot(points, x="loss_ratio", y="tpr", legend=False, ax=axes, **marks)
+    bars = points["loss_ratio"], points["low"], points["high"]
+    axes.vlines(*bars, colors=points["group"].map(colours), linewidth=0.8)
     axes.axhline(points["null"].mean(), **CHANCE)
     axes.set_xscale("log")
-    axes.set(xlabel="Loss ratio, test / train", ylabel=f"TPR (%) at {percent(rate)} FPR")
     plain_log(axes.xaxis, subs=(1, 2, 5))
     unresolved = describe(rate, points["negatives"].mean())
     axes.set_title(f"{len(points)} runs, {show(attack)}{unresolved}\n{fit(axes, points)}".strip())
-    drawn.legend(handles=handles(groups, kinds, colours), loc="outside lower center", ncols=2)
+    axes.set(xlabel="Loss ratio, test / train", ylabel=f"TPR (%) at {percent(rate)} FPR")
+    drawn.legend(handles=handles(groups, colours, markers), loc="outside lower center", ncols=2)
     return drawn
 
 
@@ -78,15 +80,13 @@ def group_regimes(regimes: pd.Series) -> pd.Series:
     return regimes.mask(others, "other") if regimes[others].nunique() > MOST_OTHERS else regimes
 
 
-def handles(groups: list[str], kinds: list[str], colours: dict[str, str]) -> list[Line2D]:
+def handles(groups: list[str], colours: dict[str, str], markers: dict[str, str]) -> list[Line2D]:
     """A legend of two columns: colours, and all else."""
     left = [Line2D([], [], marker="o", ls="", color=colours[group], label=show(group)) for group in groups]
-    right = [
-        Line2D([], [], marker=MARKERS[i % len(MARKERS)], ls="", color=BLACK, markerfacecolor="none", label=kind)
-        for i, kind in enumerate(kinds)
-    ]
-    bar = Line2D([], [], marker="|", markersize=9, ls="", color=BLACK, label="95 % interval of the mean")
-    right += [bar, Line2D([], [], label="Chance, mean over runs", **CHANCE)]
+    hollow = {"ls": "", "color": BLACK, "markerfacecolor": "none"}
+    right = [Line2D([], [], marker=marker, label=kind, **hollow) for kind, marker in markers.items()]
+    right += [Line2D([], [], marker="|", markersize=9, label="95 % interval of the mean", **hollow)]
+    right += [Line2D([], [], label="Chance, mean over runs", **CHANCE)]
     blanks = [Line2D([], [], ls="", label=" ")] * abs(len(left) - len(right))
     return left + blanks + right if len(left) < len(right) else left + right + blanks
 
@@ -110,8 +110,8 @@ def fit(axes, points: pd.DataFrame) -> str:
         return ""
     x, y = np.log10(points["loss_ratio"]), points["tpr"]
     line = linregress(x, y)
-    ends = np.array([x.min(), x.max()])
-    axes.plot(10**ends, line.intercept + line.slope * ends, color=BLACK, linestyle="--", linewidth=0.9)
+    dashed = {"color": BLACK, "linestyle": "--", "linewidth": 0.9}
+    sns.regplot(points, x="loss_ratio", y="tpr", logx=True, ci=None, scatter=False, line_kws=dashed, ax=axes)
     rho = spearmanr(x, y).statistic
     equation = (
         f"TPR = {line.slope:.2f} log$_{{10}}$(ratio) {'+' if line.intercept >= 0 else '−'} {abs(line.intercept):.2f}"
