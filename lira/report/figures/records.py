@@ -104,8 +104,8 @@ def lines(axes: Axes, runs: Sequence[Run], record: int, labels: list[str]) -> No
     found = [pd.DataFrame({"phi": phi, "member": member}) for phi, member in (logits_of(run, record) for run in runs)]
     models = pd.concat(found, keys=range(len(runs)), names=["run"]).reset_index("run")
     models["member"] = models["member"].map(dict(zip((True, False), COLOURS, strict=True)))
-    style = {"x": "phi", "y": "run", "orient": "h", "hue": "member", "hue_order": COLOURS, "palette": COLOURS}
-    style |= {"marker": "|", "ax": axes}
+    style = {"x": "phi", "y": "run", "orient": "h", "native_scale": True, "marker": "|", "ax": axes}
+    style |= {"hue": "member", "hue_order": COLOURS, "palette": COLOURS}
     sns.stripplot(models, jitter=False, dodge=True, size=4, linewidth=0.5, legend=False, **style)
     median = {"estimator": "median", "errorbar": None, "dodge": 0.4, "linestyle": "none"}
     sns.pointplot(models, markersize=7, markeredgewidth=2, **median, **style)

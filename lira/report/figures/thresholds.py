@@ -63,8 +63,10 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
 def panel(axes: Axes, boxes: list[np.ndarray], labels: list[str], colour: str) -> None:
     """Boxes with the median and rMAD of each above it."""
     palette = [colour if i < len(boxes) - 1 or len(boxes) == 1 else GREY for i in range(len(boxes))]
-    lines = {"linecolor": BLACK, "linewidth": 0.7, "fliersize": 2, "medianprops": {"linewidth": 1.2}}
-    sns.boxplot(boxes, width=0.55, palette=palette, saturation=1, boxprops={"alpha": 0.6}, ax=axes, **lines)
+    style = {"width": 0.55, "saturation": 1, "linecolor": BLACK, "linewidth": 0.7, "fliersize": 2}
+    style |= {"boxprops": {"alpha": 0.6}, "medianprops": {"linewidth": 1.2}, "native_scale": True}
+    sns.boxplot(boxes, palette=palette, ax=axes, **style)
+    axes.set_xlim(-0.5, len(boxes) - 0.5)
     axes.set_xticks(range(len(boxes)), labels)
     place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 7}
     for x, values in enumerate(boxes):
