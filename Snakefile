@@ -10,20 +10,19 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"
-include: "rules/shown.smk"
 
 
 report: "rules/captions/study.rst"
 
 
 pathvars:
-    results=f"results/{study.study}",
-    logs=f"results/{study.study}/logs",
-    benchmarks=f"results/{study.study}/runtime",
+    results=plan.results,
+    logs=f"{plan.results}/logs",
+    benchmarks=f"{plan.results}/runtime",
 
 
 wildcard_constraints:
-    **WILDCARDS,
+    **plan.wildcards,
 
 
 container: "envs/lira.sif"  # used with --sdm apptainer alone
@@ -35,21 +34,21 @@ include: "rules/attack.smk"
 include: "rules/calibration.smk"
 include: "rules/agreement.smk"
 include: "rules/paper.smk"
-include: "rules/verdict.smk"
 
 
 localrules:
     all,
     tables,
     figures,
+    so_far,
     report,
 
 
 rule all:
     default_target: True
     input:
-        table_pages,
-        figure_pages,
+        pages.pages("tables"),
+        pages.pages("figures"),
     message:
         "All tables and figures of {study.study} are up to date"
 
@@ -57,15 +56,15 @@ rule all:
 include: "rules/report.smk"
 
 
+onstart:
+    plan.write_manifest()
+
+
 onsuccess:
-    print(
-        *unfinished_runs(),
-        f"Done. Tables: {RESULTS}/paper/tables, figures: {RESULTS}/paper/figures, one page of all: snakemake report",
-        sep="\n",
-    )
+    print(*plan.closing_words(), sep="\n")
 
 
 onerror:
     print(
-        f"Stopped. What failed is said above and in {RESULTS}/logs; run the same command again to go on from here."
+        f"Stopped. What failed is said above and in {plan.results}/logs; run the same command again to go on from here."
     )

@@ -3,54 +3,56 @@
 
 rule measure_agreement:
     input:
-        reference=reference_files("samples.csv"),
-        variants=variant_files("samples.csv"),
-        shadows=compared_files("shadows.h5"),
+        reference=plan.reference_files("samples.csv"),
+        variants=plan.variant_files("samples.csv"),
+        shadows=plan.compared_files("shadows.h5"),
     output:
-        agreement="<results>/agreement/{dataset}/{architecture}/{regime}/agreement.csv",
-        runs="<results>/agreement/{dataset}/{architecture}/{regime}/runs.json",
+        agreement="<results>/{scope}agreement/{dataset}/{architecture}/{regime}/agreement.csv",
+        runs="<results>/{scope}agreement/{dataset}/{architecture}/{regime}/runs.json",
     log:
-        "<logs>/measure_agreement/{dataset}/{architecture}/{regime}.log",
+        "<logs>/{scope}measure_agreement/{dataset}/{architecture}/{regime}.log",
     benchmark:
-        "<benchmarks>/measure_agreement/{dataset}/{architecture}/{regime}.tsv"
+        "<benchmarks>/{scope}measure_agreement/{dataset}/{architecture}/{regime}.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         fprs=option("fpr", study.fprs),
-        variants=lambda wildcards, input: option("variant", input.get("variants", [])),
-        labels=lambda wildcards: option("label", variant_labels(wildcards)),
+        variants=plan.variant_options("samples.csv"),
     message:
         "Comparing what the runs of {wildcards.dataset} {wildcards.architecture} {wildcards.regime} flag"
     shell:
-        "lira measure-agreement {input.reference:q} {params.fprs:q} {params.variants:q} {params.labels:q}"
+        "lira measure-agreement {input.reference:q} {params.fprs:q} {params.variants:q}"
         " --output {output.agreement:q} > {log:q} 2>&1"
 
 
 use rule measure_agreement as measure_null_agreement with:
     input:
-        reference=reference_files("null_samples.csv"),
-        variants=variant_files("null_samples.csv"),
-        shadows=compared_files("shadows.h5"),
+        reference=plan.reference_files("null_samples.csv"),
+        variants=plan.variant_files("null_samples.csv"),
+        shadows=plan.compared_files("shadows.h5"),
     output:
-        agreement="<results>/agreement/{dataset}/{architecture}/{regime}/null_agreement.csv",
+        agreement="<results>/{scope}agreement/{dataset}/{architecture}/{regime}/null_agreement.csv",
     log:
-        "<logs>/measure_null_agreement/{dataset}/{architecture}/{regime}.log",
+        "<logs>/{scope}measure_null_agreement/{dataset}/{architecture}/{regime}.log",
     benchmark:
-        "<benchmarks>/measure_null_agreement/{dataset}/{architecture}/{regime}.tsv"
+        "<benchmarks>/{scope}measure_null_agreement/{dataset}/{architecture}/{regime}.tsv"
+    params:
+        fprs=option("fpr", study.fprs),
+        variants=plan.variant_options("null_samples.csv"),
     message:
         "Comparing what chance flags in {wildcards.dataset} {wildcards.architecture} {wildcards.regime}"
 
 
 rule measure_ranks:
     input:
-        reference_files("scores.h5"),
+        plan.reference_files("scores.h5"),
     output:
         multiext(
-            "<results>/agreement/{dataset}/{architecture}/{regime}/",
+            "<results>/{scope}agreement/{dataset}/{architecture}/{regime}/",
             "spearman.csv",
             "topq.csv",
             "topq_all.csv",
@@ -59,15 +61,15 @@ rule measure_ranks:
             "top1.csv",
         ),
     log:
-        "<logs>/measure_ranks/{dataset}/{architecture}/{regime}.log",
+        "<logs>/{scope}measure_ranks/{dataset}/{architecture}/{regime}.log",
     benchmark:
-        "<benchmarks>/measure_ranks/{dataset}/{architecture}/{regime}.tsv"
+        "<benchmarks>/{scope}measure_ranks/{dataset}/{architecture}/{regime}.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         folder=subpath(output[0], parent=True),
     message:

@@ -14,11 +14,11 @@ rule score_attacks:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
-        offline=study.protocol_value("offline"),
-        attacks=ATTACKS,
+        offline=OFFLINE,
+        attacks=plan.attack_options,
     message:
         "Attacking {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:

@@ -15,15 +15,14 @@ rule calibrate_thresholds:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
-        fprs=option("fpr", study.fprs),
-        priors=option("prior", study.priors),
+        rates=RATES,
     message:
         "Calibrating {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira calibrate-thresholds {input:q} {params.fprs:q} {params.priors:q}"
+        "lira calibrate-thresholds {input:q} {params.rates:q}"
         " --metrics {output.metrics:q} --samples {output.samples:q} > {log:q} 2>&1"
 
 
@@ -42,17 +41,16 @@ rule run_controls:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
-        fprs=option("fpr", study.fprs),
-        priors=option("prior", study.priors),
-        offline=study.protocol_value("offline"),
-        attacks=ATTACKS,
+        rates=RATES,
+        offline=OFFLINE,
+        attacks=plan.attack_options,
     message:
         "Attacking {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}, by chance"
     shell:
-        "lira run-controls {input:q} {params.fprs:q} {params.priors:q} --offline {params.offline:q} {params.attacks:q}"
+        "lira run-controls {input:q} {params.rates:q} --offline {params.offline:q} {params.attacks:q}"
         " --controls {output.controls:q} --samples {output.samples:q} --gaps {output.gaps:q} > {log:q} 2>&1"
 
 
@@ -71,8 +69,8 @@ rule summarise_rates:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     message:
         "Summarising {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:

@@ -19,7 +19,7 @@ rule download_data:
         mem_mb=2000,
         runtime=120,
     params:
-        settings=raw_settings,
+        settings=plan.raw_settings,
     message:
         "Looking for the raw files of {wildcards.dataset}"
     shell:
@@ -28,7 +28,7 @@ rule download_data:
 
 rule prepare_data:
     input:
-        raw_files,
+        plan.raw_files,
     output:
         "<results>/data/{dataset}-{view}.h5",
     log:
@@ -39,11 +39,11 @@ rule prepare_data:
         "../envs/gpu.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
-        settings=dataset_settings,
-        view=view_options,
+        settings=plan.dataset_settings,
+        view=plan.view_options,
     message:
         "Preparing {wildcards.dataset}"
     shell:

@@ -3,8 +3,8 @@
 
 rule report:
     input:
-        table_pages,
-        figure_pages,
+        pages.pages("tables"),
+        pages.pages("figures"),
     output:
         html="<results>/report.html",
         study="<results>/study.json",

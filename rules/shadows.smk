@@ -3,7 +3,7 @@
 
 rule pretrain_model:
     input:
-        data=public_file,
+        data=plan.public_file,
     output:
         "<results>/pretrained/{dataset}/{architecture}.pt",
     log:
@@ -15,10 +15,10 @@ rule pretrain_model:
     threads: 1
     resources:
         mem_mb=training_memory,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        runtime=growing(120),
         gpu=GPUS,
     params:
-        settings=pretraining_settings,
+        settings=plan.pretraining_settings,
         device=DEVICE,
     message:
         "Pretraining {wildcards.architecture} on the public part of {wildcards.dataset}"
@@ -28,8 +28,8 @@ rule pretrain_model:
 
 rule train_shadows:
     input:
-        data=data_file,
-        pretrained=pretrained_file,
+        data=plan.data_file,
+        pretrained=plan.pretrained_file,
     output:
         "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shards/{first}-{last}.h5",
     log:
@@ -41,15 +41,13 @@ rule train_shadows:
     threads: 1
     resources:
         mem_mb=training_memory,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        runtime=growing(240),
         gpu=GPUS,
     params:
-        settings=training_settings,
-        run=run_description,
+        settings=plan.training_settings,
+        run=plan.run_description,
         device=DEVICE,
-        pretrained=lambda wildcards, input: option(
-            "pretrained", input.get("pretrained", [])
-        ),
+        pretrained=plan.pretrained_option,
     message:
         "Training {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, "
         "seed {wildcards.seed}: models {wildcards.first} to {wildcards.last}"
@@ -60,8 +58,8 @@ rule train_shadows:
 
 rule gather_shadows:
     input:
-        shards=shard_files,
-        data=data_file,
+        shards=plan.shard_files,
+        data=plan.data_file,
     output:
         "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
     log:
@@ -69,16 +67,16 @@ rule gather_shadows:
     benchmark:
         "<benchmarks>/gather_shadows/{dataset}/{architecture}/{regime}/seed{seed}.tsv"
     wildcard_constraints:
-        dataset=f"(?!(?:{any_of(IMPORTED)})/seed)(?:{WILDCARDS['dataset']})",
+        dataset=plan.runs_are(imported=False),
     conda:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
-        settings=training_settings,
-        run=run_description,
+        settings=plan.training_settings,
+        run=plan.run_description,
     message:
         "Gathering {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
@@ -88,8 +86,8 @@ rule gather_shadows:
 
 rule import_scores:
     input:
-        scores=scores_source,
-        data=data_file,
+        scores=plan.scores_source,
+        data=plan.data_file,
     output:
         "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
     log:
@@ -97,17 +95,17 @@ rule import_scores:
     benchmark:
         "<benchmarks>/import_scores/{dataset}/{architecture}/{regime}/seed{seed}.tsv"
     wildcard_constraints:
-        dataset=f"(?=(?:{any_of(IMPORTED)})/seed)(?:{WILDCARDS['dataset']})",
+        dataset=plan.runs_are(imported=True),
     conda:
         "../envs/gpu.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
-        run=run_description,
-        recipe=imported_recipe,
-        data=lambda wildcards, input: option("data", input.get("data", [])),
+        run=plan.run_description,
+        recipe=plan.imported_recipe,
+        data=plan.data_option,
     message:
         "Importing {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:

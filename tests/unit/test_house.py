@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 import pytest
 
 STAGES = ("core", "config", "storage", "datasets", "shadows", "attacks", "evaluation", "report", "paper")
-ENTRANCES = ("workflow", "cost", "cli")
+ENTRANCES = ("cost", "workflow", "pages", "cli")
 ORDER = (*STAGES, *ENTRANCES)
 MODULE, FUNCTION, RULES, ENTRANCE_MODULES = 400, 60, 800, 8
 
@@ -87,11 +87,10 @@ def test_the_entrance_has_few_modules(root):
     assert folders - {"__pycache__"} == {*STAGES}
 
 
-@pytest.mark.xfail(strict=True)
 def test_rules_are_short_and_ask_common_alone(root):
     files = [root / "Snakefile", *sorted((root / "rules").glob("*.smk"))]
     assert sum(len(file.read_text().splitlines()) for file in files) <= RULES
     for file in files:
         if file.name != "common.smk":
-            assert not re.search(r"^\s*def |lambda", file.read_text(), re.MULTILINE), file
+            assert not re.search(r"^\s*def |\blambda\b", file.read_text(), re.MULTILINE), file
     assert len((root / "rules" / "common.smk").read_text().splitlines()) < 60

@@ -156,7 +156,8 @@ def markdown(path):
 
 def test_rows_come_in_the_papers_order_with_labels_and_captions(page):
     rows = [[cell.text for cell in page.find("td", row)] for row in page.open("6 Agreement")]
-    papers = [re.match(r"(\w+) \u200a?(\d+)", row[0]).groups() for row in rows]
+    assert [row[0][:4] for row in rows] == sorted(row[0][:4] for row in rows)
+    papers = [re.match(r"\w · (\w+) (\d+)", row[0]).groups() for row in rows]
     assert papers == sorted(papers, key=lambda paper: (paper[0], int(paper[1]))) and len(papers) > 6
     heads = [head.text.lower() for head in page.find("nav th")]
     first = dict(zip(heads, rows[0], strict=True))

@@ -1,5 +1,6 @@
 """The smoke study for real: every file, nothing twice, the same again in other shards."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -143,9 +144,9 @@ def test_half_done_it_shows_what_is_finished_and_says_what_adds_the_rest(finishe
     shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
     half.study.write_text(finished.study.read_text())
     kept = shutil.move(half.path(*gone), tmp_path / "kept")
-    output = half.run("tables", "--keep-going", "--cores", "2")
+    output = half.run("so_far", "--cores", "2")
     assert "train_shadows" not in output and "digits/fcn/tl, seed 0, is not finished" in output
-    tables = half.path("paper", "tables")
+    tables = half.path("so_far", "paper", "tables")
     for name in ("utility", "transfer", "optimistic"):
         rows = pd.read_csv(tables / f"{name}.csv")
         assert not {("fcn", "tl")} & set(zip(rows["architecture"], rows["regime"], strict=True)) and len(rows)
@@ -154,7 +155,11 @@ def test_half_done_it_shows_what_is_finished_and_says_what_adds_the_rest(finishe
     command = re.search(r"snakemake --configfile \S+ (\S+) adds it", (tables / "utility.md").read_text())
     planned = half.run("-n", command[1])
     assert "Training digits fcn tl" in planned and "tabulate" not in planned
+    whole = {path: path.read_bytes() for path in half.path("paper").rglob("*") if path.is_file()}
+    assert whole == {path: finished.folder.joinpath(path.relative_to(tmp_path)).read_bytes() for path in whole}
+    told = json.loads(half.path("so_far", "runs.json").read_text())
+    assert ["digits/fcn/baseline", 1] in told and ["digits/fcn/tl", 0] not in told
     shutil.move(kept, half.path(*gone))
-    again = set(half.run("-n", "tables", "--keep-going").split())
+    again = set(half.run("-n", "so_far").split())
     assert {"tabulate_utility", "tabulate_transfer", "judge_study"} <= again
     assert not {"train_shadows", "tabulate_ablation", "tabulate_rank_agreement"} & again

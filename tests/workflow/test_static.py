@@ -46,15 +46,16 @@ def test_dry_run_of_every_study(root, tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("typed", "profile", "planned"), [("-n", "slurm", True), ("-nk", "slurm", False), ("-nk", "none", False)]
+    ("targets", "planned"), [(("tables", "figures"), True), (("tables", "-k"), True), (("so_far",), False)]
 )
-def test_only_a_keep_going_that_is_typed_leaves_out_what_is_not_trained(root, tmp_path, typed, profile, planned):
-    """The cluster's profile has one of its own."""
+@pytest.mark.parametrize("profile", ["slurm", "none"])
+def test_so_far_alone_leaves_out_what_is_not_trained(root, tmp_path, targets, profile, planned):
     profile = root / profile if profile == "slurm" else profile
     place = ["--configfile", root / "studies" / "smoke.yaml", "--profile", profile]
-    done = snakemake(root, typed, "tables", "figures", *place, directory=tmp_path)
+    done = snakemake(root, "-n", *targets, *place, directory=tmp_path)
     assert done.returncode == 0, done.stdout
     assert ("train_shadows" in done.stdout) == planned
+    assert not (tmp_path / "results").exists()
 
 
 def test_every_rule_has_log_benchmark_resources_and_message(root, tmp_path):
@@ -71,7 +72,11 @@ def test_every_rule_has_log_benchmark_resources_and_message(root, tmp_path):
             workdir=tmp_path,
         )
         workflow.dag()
-        rules = [rule for rule in workflow._workflow.rules if rule.name not in ("all", "tables", "figures", "report")]
+        rules = [
+            rule
+            for rule in workflow._workflow.rules
+            if rule.name not in ("all", "tables", "figures", "so_far", "report")
+        ]
     assert len(rules) > 20
     for rule in rules:
         assert rule.log and rule.benchmark and rule.message and rule.conda_env, rule.name

@@ -1,0 +1,254 @@
+"""Which tables and figures a study has, what each is made from, and what its report says of them.
+
+The answers for the rules that are made from the catalogue, as :class:`lira.workflow.Plan` gives those for all others.
+"""
+
+import csv
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from string import ascii_lowercase
+from typing import Any
+
+from lira.paper.entries import VERDICT
+from lira.report.catalogue import CATEGORIES, Entry, Kind, entries
+from lira.report.labels import percent, show
+from lira.workflow import Files, Plan, option, run_key
+
+SUFFIXES: dict[Kind, str] = {"tables": "html", "figures": "pdf"}
+"""The file that stands for a table or figure, by its folder."""
+
+COMMANDS: dict[Kind, str] = {"tables": "tabulate", "figures": "plot"}
+"""The command that makes a table or figure."""
+
+OF_A_RUN = "{dataset}-{architecture}-{regime}"
+
+
+class Pages:
+    """The tables and figures of a study.
+
+    Args:
+        plan: The study as its rules see it.
+    """
+
+    def __init__(self, plan: Plan):
+        self.plan, self.study, self.results = plan, plan.study, plan.results
+
+    def pages(self, kind: Kind, scope: str = "") -> list[str]:
+        """The pages of all tables, or all figures."""
+        names = [name for entry in entries() if entry.kind == kind for name in self._names(entry, scope)]
+        if kind == "tables" and self.plan.chosen(self.plan.benchmarks, scope=scope):
+            names += [entry.name for entry in VERDICT]
+        return [f"{self.results}/{scope}paper/{kind}/{name}.{SUFFIXES[kind]}" for name in names]
+
+    def _names(self, entry: Entry, scope: str) -> list[str]:
+        plan, stem = self.plan, self.study.stem
+        if entry.drawn_from in ("comparison", "reference", "compared"):
+            alone = entry.samples == "pictures alone"
+            keys = [key for key in plan.comparisons(scope) if not alone or self._has_pictures(key.split("/")[0])]
+            names = [f"{entry.name}-{stem(key)}" for key in keys]
+        elif entry.drawn_from == "network":
+            there = plan.chosen(plan.benchmarks, scope=scope)
+            names = [f"{entry.name}-{network}" for network in dict.fromkeys(stem(key, parts=2) for key, _ in there)]
+        else:
+            keys, every_seed = self._runs(entry)
+            names = [entry.name] if plan.chosen(keys, every_seed=every_seed, scope=scope) else []
+        return [f"{name}-fpr{fpr}" for name in names for fpr in plan.fprs] if entry.at_fprs else names
+
+    def _runs(self, entry: Entry) -> tuple[Iterable[str], bool]:
+        """Runs that a table or figure of the whole study is drawn from, and whether every seed counts."""
+        of = {"ablation": self.study.ablation, "transfer": self.study.transfer, "benchmarks": self.plan.benchmarks}
+        return of.get(entry.drawn_from, self.study.runs), entry.drawn_from == "seeds"
+
+    def pattern(self, entry: Entry) -> str:
+        """Name of a table's or figure's files without what follows the last dot, with wildcards."""
+        places = {"comparison": OF_A_RUN, "reference": OF_A_RUN, "compared": OF_A_RUN}
+        place = (places | {"network": "{dataset}-{architecture}"}).get(entry.drawn_from)
+        return "-".join([entry.name, *([place] if place else []), *(["fpr{fpr}"] if entry.at_fprs else [])])
+
+    # ---- What a job is given ----------------------------------------------------------------------------------------
+
+    def inputs(self, entry: Entry) -> dict[str, Any]:
+        """Inputs of the job: ``shown``, which its command names; ``besides``, which it reads too; ``samples``."""
+        first, *others = entry.files
+        shown = self._source(entry, first)
+        runs = "compared" if entry.drawn_from in ("comparison", "reference") else ""
+        besides = [self._source(entry, name) for name in others]
+        besides.append(self.plan.compared_files("shadows.h5") if runs else self._source(entry, "shadows.h5"))
+        besides += [self.plan.reference_files(name) for name in entry.reference_files]
+        besides += [self.plan.compared_files(name) for name in entry.compared_files]
+        if entry.drawn_from == "comparison":
+            besides.append(self._source(entry, "runs.json"))
+        samples = {"samples": self.samples(entry)} if entry.samples else {}
+        return {"shown": shown, "besides": joined(besides), **samples}
+
+    def _source(self, entry: Entry, name: str) -> Files:
+        """One of the files that an entry is drawn from."""
+        plan = self.plan
+        if entry.drawn_from == "comparison":
+            return lambda wildcards: [f"{self.results}/{wildcards.scope}agreement/{run_key(wildcards)}/{name}"]
+        if entry.drawn_from == "reference":
+            return plan.reference_files(name)
+        if entry.drawn_from == "compared":
+            return plan.compared_files(name)
+        if entry.drawn_from == "network":
+            return lambda wildcards: plan.files_of(name, self._of_network(wildcards), scope=wildcards.scope)
+        keys, every_seed = self._runs(entry)
+        return lambda wildcards: plan.files_of(name, keys, every_seed=every_seed, scope=wildcards.scope)
+
+    def _of_network(self, wildcards: Any) -> list[str]:
+        prefix = f"{wildcards.dataset}/{wildcards.architecture}/"
+        return [key for key in self.plan.benchmarks if key.startswith(prefix)]
+
+    def samples(self, entry: Entry) -> Files:
+        """What samples are shown from: the first of the runs' preparations; none for imported scores."""
+
+        def files(wildcards: Any) -> list[str]:
+            dataset = wildcards.dataset
+            if dataset not in self.study.datasets or (entry.samples != "any" and not self._has_pictures(dataset)):
+                return []
+            network = entry.drawn_from == "network"
+            key = next(iter(self._of_network(wildcards))) if network else run_key(wildcards)
+            return [f"{self.results}/data/{dataset}-{self.study.view_of(key, self.study.seeds_of(key)[0])}.h5"]
+
+        return files
+
+    def _has_pictures(self, dataset: str) -> bool:
+        return dataset in self.study.datasets and self.study.datasets[dataset].holds == "image"
+
+    def options(self, entry: Entry) -> Files:
+        """Options of the command besides what is shown."""
+
+        def words(wildcards: Any) -> list[str]:
+            return [
+                *option("fpr", [wildcards.fpr] if entry.at_fprs else []),
+                *option("sample", [self.study.sample] if entry.sample else []),
+                *option("data", self.samples(entry)(wildcards) if entry.samples else []),
+                *option("note", self._lacking(entry, wildcards) if entry.kind == "tables" and wildcards.scope else []),
+            ]
+
+        return words
+
+    def _lacking(self, entry: Entry, wildcards: Any) -> list[str]:
+        if entry.drawn_from == "comparison":
+            return self.plan.unfinished([run_key(wildcards)])
+        keys, every_seed = self._runs(entry)
+        return self.plan.unfinished(keys, every_seed=every_seed)
+
+    # ---- The verdict ------------------------------------------------------------------------------------------------
+
+    def judged(self) -> dict[str, Files]:
+        """Inputs of the job that judges: ``runs``, ``agreement``, which its command names, and ``besides``."""
+        of_runs = [self._source(VERDICT[0], name) for name in (*VERDICT[0].files, "shadows.h5")]
+        of_compared = [self._of_every_comparison(name) for name in ("samples.csv", "metrics.csv", "shadows.h5")]
+        return {
+            "runs": of_runs[0],
+            "agreement": self._of_comparisons("agreement.csv"),
+            "besides": joined([of_runs[1], self._of_comparisons("runs.json"), *of_compared]),
+        }
+
+    def judged_options(self, wildcards: Any) -> list[str]:
+        """Options of the job that judges: margins, comparisons, what is not finished."""
+        return [
+            *option("margins", [self.study.margins.model_dump_json()]),
+            *option("agreement", self._of_comparisons("agreement.csv")(wildcards)),
+            *option("note", self.plan.unfinished() if wildcards.scope else []),
+        ]
+
+    def _of_comparisons(self, name: str) -> Files:
+        """One file of each comparison of runs."""
+        return lambda wildcards: [
+            f"{self.results}/{wildcards.scope}agreement/{key}/{name}" for key in self.plan.comparisons(wildcards.scope)
+        ]
+
+    def _of_every_comparison(self, name: str) -> Files:
+        """One file of every run of every comparison, each once."""
+
+        def files(wildcards: Any) -> list[str]:
+            scope, found = wildcards.scope, []
+            for key in self.plan.comparisons(scope):
+                found += self.plan.files_of(name, [key], every_seed=True, scope=scope)
+                found += self.plan.files_of(name, self.study.agreement[key], scope=scope)
+            return list(dict.fromkeys(found))
+
+        return files
+
+    # ---- The report -------------------------------------------------------------------------------------------------
+
+    def labels(self, entry: Entry) -> Callable[[Any], dict[str, str]]:
+        """What the report says of a file.
+
+        The report sorts rows by the first label: a letter keeps the catalogue's order in each category. A second label
+        of two values, each that of half a category's files, would become a switch between pairs of files.
+        """
+        alike = [other.name for other in (*VERDICT, *entries()) if other.category == entry.category]
+        letter = ascii_lowercase[alike.index(entry.name)]
+
+        def of_file(wildcards: Any) -> dict[str, str]:
+            found = {"result": f"{letter} · {entry.heading}"}
+            parts = [part for part in ("dataset", "architecture", "regime") if hasattr(wildcards, part)]
+            found |= {part: show(getattr(wildcards, part)) for part in parts}
+            if "regime" in found:
+                seeds = self.study.seeds_of(run_key(wildcards))
+                found["seeds"] = (",\u00a0" if len(seeds) < 6 else ", ").join(map(str, seeds))
+            if hasattr(wildcards, "fpr"):
+                found["FPR"] = percent(float(wildcards.fpr)).replace(" ", "\u00a0")
+            return found
+
+        return of_file
+
+    @property
+    def captions(self) -> dict[str, str]:
+        """What the report says beside each table and figure, by its rule; of the verdict's, by their own name."""
+        own = {entry.name.split("-")[0]: entry.caption for entry in VERDICT}
+        return own | {rule_name(entry): entry.caption for entry in entries()}
+
+    def description(self) -> dict[str, Any]:
+        """The numbers and names of the paragraph that opens the report, and the verdict on the paper's claims."""
+        study, imported = self.study, self.plan.imported
+        datasets, architectures, regimes = zip(*(key.split("/") for key in study.runs), strict=True)
+        trained = [run for run in self.plan.chosen(study.runs, every_seed=True) if run[0] not in imported]
+        return {
+            "runs": len(self.plan.chosen(study.runs, every_seed=True)),
+            "recipes": len(study.runs),
+            "imported": len(imported),
+            "models": study.shadow_models,
+            "trained": study.shadow_models * len(trained),
+            "datasets": listed(datasets),
+            "architectures": listed(architectures),
+            "regimes": listed(regimes),
+            "fprs": listed(map(percent, study.fprs)),
+            "priors": listed(map(percent, study.priors)),
+            "protocol": study.protocol,
+            "claims": self._claims(),
+        }
+
+    def _claims(self) -> dict[str, dict[str, str]]:
+        """Each of the paper's claims with the verdict on each of its parts, once there are some."""
+        file, found = Path(f"{self.results}/paper/tables/claims.csv"), {}
+        if file.is_file():
+            with file.open(encoding="utf-8", newline="") as opened:
+                for row in csv.DictReader(opened):
+                    found.setdefault(row["claim"], {})[row["part"]] = row["verdict"]
+        return found
+
+
+def category(entry: Entry) -> str:
+    """An entry's part of the report; the number keeps their order."""
+    return f"{CATEGORIES.index(entry.category) + 1} {entry.category}"
+
+
+def rule_name(entry: Entry) -> str:
+    """The rule that makes a table or figure."""
+    return f"{COMMANDS[entry.kind]}_{entry.name}"
+
+
+def joined(parts: Iterable[Files]) -> Files:
+    """The files of several functions, in one list, each once."""
+    parts = list(parts)
+    return lambda wildcards: list(dict.fromkeys(file for part in parts for file in part(wildcards)))
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in a sentence, as readers see them."""
+    *first, last = map(show, dict.fromkeys(names))
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,297 @@
+"""What the rules ask of a study: its runs and their files, what each job depends on, and what is finished.
+
+A :class:`Plan` answers with plain values and with functions of a job's wildcards, and knows nothing of Snakemake: the
+wildcards are any object with the attributes ``dataset architecture regime seed fpr scope``, as far as a rule has them.
+
+``scope`` is the empty text for the whole study. In the scope ``so_far/`` only finished runs count: tables, figures and
+comparisons of these lie in a folder of their own, and lack what is not finished.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lira.config import RAW, StudySettings, load_study, read_yaml
+from lira.core.errors import StoreError
+from lira.cost import check_sizes, shards
+from lira.report.labels import REGIMES
+
+Files = Callable[[Any], list[str]]
+"""Files that a job depends on, from its wildcards."""
+
+SO_FAR = "so_far/"
+DEFAULT = "workflow_config.yaml"
+
+
+def read_plan(files: Sequence[Path | str], settings: dict[str, Any], *, told: bool = False) -> "Plan":
+    """The plan of a study.
+
+    Args:
+        files: The study files that are named on the command line; none for the default study. They are read for keys
+            that are given twice: Snakemake lets the last one win.
+        settings: What Snakemake read from them and from its command line.
+        told: Whether which runs are finished is read from the manifest, as on a cluster's node, instead of looked up.
+
+    Raises:
+        ConfigError: a study that cannot be, in one line.
+    """
+    for file in files or [DEFAULT]:
+        read_yaml(file)
+    study = load_study(settings)
+    check_sizes(study)
+    return Plan(study, [os.path.relpath(file) for file in files], told=told)
+
+
+class Plan:
+    """A study as its rules see it.
+
+    Args:
+        study: The study.
+        files: Its files, as they are named in commands that are advised; none for the default study.
+        told: As for :func:`read_plan`.
+    """
+
+    def __init__(self, study: StudySettings, files: Sequence[str] = (), *, told: bool = False):
+        self.study, self.files, self.told = study, files, told
+        self.results = f"results/{study.study}"
+        self.imported = [key for key, run in study.runs.items() if run.scores]
+        compared = {*study.agreement, *study.transfer}.union(*study.agreement.values())
+        self.benchmarks = [
+            key for key in study.runs if key not in study.ablation or key in compared or key.split("/")[2] in REGIMES
+        ]
+
+    # ---- Names ------------------------------------------------------------------------------------------------------
+
+    @property
+    def wildcards(self) -> dict[str, str]:
+        """What each wildcard may be, as regular expressions."""
+        study = self.study
+        declared = (study.datasets, study.architectures, study.regimes)
+        names = [{*own, *(key.split("/")[part] for key in study.runs)} for part, own in enumerate(declared)]
+        dataset, architecture, regime = map(any_of, names)
+        return {
+            "dataset": dataset,
+            "architecture": architecture,
+            "regime": regime,
+            "view": any_of(view for _, view in study.views()),
+            "seed": r"\d+",
+            "first": r"\d+",
+            "last": r"\d+",
+            "fpr": any_of(self.fprs),
+            "scope": f"({SO_FAR})?",
+        }
+
+    def runs_are(self, imported: bool) -> str:
+        """Datasets as :attr:`wildcards` has them, where the run that follows in a path is imported, or is trained."""
+        ahead = "=" if imported else "!"
+        return f"(?{ahead}(?:{any_of(self.imported)})/seed)(?:{self.wildcards['dataset']})"
+
+    @property
+    def fprs(self) -> list[str]:
+        """FPRs as files are named by them."""
+        return [f"{fpr:g}" for fpr in self.study.fprs]
+
+    # ---- Runs and what is finished ----------------------------------------------------------------------------------
+
+    def is_trained(self, key: str, seed: int) -> bool:
+        """Whether a run's shadow models are there, gathered or in all their shards."""
+        folder = Path(self.results, "runs", key, f"seed{seed}")
+        made = [folder / "shards" / f"{a}-{b}.h5" for a, b in shards(self.study, key)]
+        gathered = (folder / "shadows.h5").is_file()
+        return key in self.imported or gathered or all(file.is_file() for file in made)
+
+    @cached_property
+    def finished(self) -> set[tuple[str, int]]:
+        """The runs that are finished, each with a seed.
+
+        Raises:
+            StoreError: they are to be told, and the manifest is missing.
+        """
+        if not self.told:
+            everything = self.chosen(self.study.runs, every_seed=True)
+            return {(key, seed) for key, seed in everything if self.is_trained(key, seed)}
+        if not self.manifest.is_file():
+            raise StoreError(f"{self.manifest} does not exist: it says which runs are shown, and Snakemake writes it")
+        return {(key, seed) for key, seed in json.loads(self.manifest.read_text(encoding="utf-8"))}
+
+    @property
+    def manifest(self) -> Path:
+        """Where the nodes of a cluster read which runs are finished."""
+        return Path(self.results, SO_FAR, "runs.json")
+
+    @property
+    def asked_what_is_finished(self) -> bool:
+        """Whether something was asked of the runs that are finished so far."""
+        return "finished" in vars(self)
+
+    def write_manifest(self) -> None:
+        """Writes which runs are finished, if that was asked: jobs on other nodes are told, and do not look."""
+        if self.asked_what_is_finished and not self.told:
+            self.manifest.parent.mkdir(parents=True, exist_ok=True)
+            beside = self.manifest.with_suffix(".new")
+            beside.write_text(json.dumps(sorted(self.finished)) + "\n", encoding="utf-8")
+            beside.replace(self.manifest)
+
+    def chosen(self, keys: Iterable[str], *, every_seed: bool = False, scope: str = "") -> list[tuple[str, int]]:
+        """Runs with a seed each: the first, or every one; of these, what the scope has."""
+        seeds = self.study.seeds_of
+        runs = [(key, seed) for key in keys for seed in (seeds(key) if every_seed else seeds(key)[:1])]
+        return [run for run in runs if run in self.finished] if scope else runs
+
+    def files_of(self, name: str, keys: Iterable[str], *, every_seed: bool = False, scope: str = "") -> list[str]:
+        """A file of each of these runs."""
+        runs = self.chosen(keys, every_seed=every_seed, scope=scope)
+        return [f"{self.results}/runs/{key}/seed{seed}/{name}" for key, seed in runs]
+
+    def unfinished(self, keys: Iterable[str] | None = None, *, every_seed: bool = True) -> list[str]:
+        """A line per run that is not finished, with the command that adds it."""
+        runs = self.chosen(self.study.runs if keys is None else keys, every_seed=every_seed)
+        command = " ".join(["snakemake", *(f"--configfile {file}" for file in self.files)])
+        return [
+            f"{key}, seed {seed}, is not finished: {command} {self.results}/runs/{key}/seed{seed}/summary.csv adds it."
+            for key, seed in runs
+            if (key, seed) not in self.finished
+        ]
+
+    def closing_words(self) -> list[str]:
+        """What is said at the end of a run that succeeded."""
+        scope, left = (SO_FAR, self.unfinished()) if self.asked_what_is_finished else ("", [])
+        paper = f"{self.results}/{scope}paper"
+        return [*left, f"Done. Tables: {paper}/tables, figures: {paper}/figures, one page of all: snakemake report"]
+
+    # ---- Data and shadow models -------------------------------------------------------------------------------------
+
+    def raw_files(self, wildcards: Any) -> list[str]:
+        """What a dataset is prepared from: the record of its raw files, or the user's own file."""
+        dataset = self.study.datasets[wildcards.dataset]
+        if dataset.source in RAW:
+            return [f"{self.results}/data/{wildcards.dataset}.json"]
+        return [dataset.path] if dataset.source == "file" and dataset.path else []
+
+    def data_file(self, wildcards: Any) -> list[str]:
+        """The run's preparation of its dataset; none for imported scores of a dataset that is not in the study."""
+        if wildcards.dataset not in self.study.datasets:
+            return []
+        view = self.study.view_of(run_key(wildcards), int(wildcards.seed))
+        return [f"{self.results}/data/{wildcards.dataset}-{view}.h5"]
+
+    def public_file(self, wildcards: Any) -> str:
+        """Pretraining's preparation of a dataset."""
+        return f"{self.results}/data/{wildcards.dataset}-{self.study.pretraining_view(wildcards.dataset)}.h5"
+
+    def pretrained_file(self, wildcards: Any) -> list[str]:
+        """The model that a run is fine-tuned from, if it is."""
+        if self.study.recipe_of(run_key(wildcards)).start != "public":
+            return []
+        return [f"{self.results}/pretrained/{wildcards.dataset}/{wildcards.architecture}.pt"]
+
+    def pretrained_option(self, wildcards: Any) -> list[str]:
+        """The same as an option."""
+        return option("pretrained", self.pretrained_file(wildcards))
+
+    def data_option(self, wildcards: Any) -> list[str]:
+        """The run's preparation of its dataset as an option."""
+        return option("data", self.data_file(wildcards))
+
+    def shard_files(self, wildcards: Any) -> list[str]:
+        """All shards of a run."""
+        key = run_key(wildcards)
+        folder = f"{self.results}/runs/{key}/seed{wildcards.seed}/shards"
+        return [f"{folder}/{a}-{b}.h5" for a, b in shards(self.study, key)]
+
+    def scores_source(self, wildcards: Any) -> str:
+        """Where scores are imported from."""
+        return str(self.study.runs[run_key(wildcards)].scores).replace("{seed}", wildcards.seed)
+
+    def raw_settings(self, wildcards: Any) -> str:
+        """Source and path of a dataset, as JSON."""
+        return self.study.datasets[wildcards.dataset].model_dump_json(include={"source", "path"})
+
+    def dataset_settings(self, wildcards: Any) -> str:
+        """All settings of a dataset, as JSON."""
+        return self.study.dataset_of(wildcards.dataset).model_dump_json()
+
+    def view_options(self, wildcards: Any) -> list[str]:
+        """Size and split of a preparation, as options."""
+        size, seed = self.study.views()[wildcards.dataset, wildcards.view]
+        return [*option("size", [size] if size else []), *option("seed", [seed])]
+
+    def training_settings(self, wildcards: Any) -> str:
+        """All that a run's shadow models depend on besides data, seed and index, as JSON."""
+        return json.dumps(self.study.training_settings(run_key(wildcards)))
+
+    def pretraining_settings(self, wildcards: Any) -> str:
+        """All that a pretrained model depends on besides the data, as JSON."""
+        return json.dumps(self.study.pretraining_settings(wildcards.architecture))
+
+    def imported_recipe(self, wildcards: Any) -> str:
+        """What the study says of how imported scores were made, as JSON."""
+        return json.dumps(self.study.imported_recipe(run_key(wildcards)))
+
+    def run_description(self, wildcards: Any) -> str:
+        """Which run a step is of, as JSON."""
+        names = ("dataset", "architecture", "regime")
+        run = {name: getattr(wildcards, name) for name in names} | {"seed": int(wildcards.seed)}
+        return json.dumps({"study": self.study.study, "protocol": self.study.protocol, **run})
+
+    @property
+    def attack_options(self) -> list[str]:
+        """Attacks that are not the suite's own, as options of the steps that score."""
+        return option("attack", [f"{name}={at}" for name, at in self.study.attacks.items()])
+
+    # ---- Comparisons of runs ----------------------------------------------------------------------------------------
+
+    def comparisons(self, scope: str = "") -> list[str]:
+        """The reference runs that are compared: those with two seeds or more, the first among them."""
+        agreement = self.study.agreement
+        return [
+            key
+            for key in agreement
+            if len(self.chosen([key], every_seed=True, scope=scope)) > 1 and self.chosen([key], scope=scope)
+        ]
+
+    def reference_files(self, name: str) -> Files:
+        """A file of every seed of a comparison's reference run."""
+        return lambda wildcards: self.files_of(name, [run_key(wildcards)], every_seed=True, scope=wildcards.scope)
+
+    def variant_files(self, name: str) -> Files:
+        """A file of the first seed of each of a comparison's variants."""
+        return lambda wildcards: self.files_of(name, self.study.agreement[run_key(wildcards)], scope=wildcards.scope)
+
+    def compared_files(self, name: str) -> Files:
+        """A file of every run of a comparison."""
+        reference, variants = self.reference_files(name), self.variant_files(name)
+        return lambda wildcards: [*reference(wildcards), *variants(wildcards)]
+
+    def variant_options(self, name: str) -> Files:
+        """The file of each variant, and its name, as options."""
+        files = self.variant_files(name)
+        return lambda wildcards: [
+            *option("variant", files(wildcards)),
+            *option(
+                "label",
+                [
+                    self.study.label(key)
+                    for key, _ in self.chosen(self.study.agreement[run_key(wildcards)], scope=wildcards.scope)
+                ],
+            ),
+        ]
+
+
+def run_key(wildcards: Any) -> str:
+    """``dataset/architecture/regime`` of a job."""
+    return f"{wildcards.dataset}/{wildcards.architecture}/{wildcards.regime}"
+
+
+def option(name: str, values: Iterable[Any]) -> list[str]:
+    """A command-line option, repeated for each of the values."""
+    return [word for value in values for word in (f"--{name}", str(value))]
+
+
+def any_of(names: Iterable[str]) -> str:
+    """A regular expression for any of the names, and for nothing if there are none."""
+    return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"

@@ -1,0 +1,130 @@
+"""Which tables and figures a study has, and what each is made from."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from lira.config import load_study, read_yaml
+from lira.pages import Pages, category, rule_name
+from lira.paper.entries import VERDICT
+from lira.paper.published import names as published_names
+from lira.paper.published import published
+from lira.report.catalogue import entries, entry_of
+from lira.workflow import SO_FAR, Plan
+
+BASELINE = {"dataset": "digits", "architecture": "fcn", "regime": "baseline", "scope": ""}
+SHADOWS = [f"results/smoke/runs/digits/{run}/shadows.h5" for run in ("fcn/baseline/seed0", "fcn/baseline/seed1")]
+
+
+def job(**wildcards):
+    return SimpleNamespace(**(BASELINE | wildcards))
+
+
+@pytest.fixture
+def pages(request, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Pages(Plan(load_study(read_yaml(request.config.rootpath / "studies" / "smoke.yaml"))))
+
+
+def test_the_pages_of_the_smoke_study(pages):
+    tables = {path.removeprefix("results/smoke/paper/tables/") for path in pages.pages("tables")}
+    assert {"utility.html", "calibrated-fpr0.01.html", "calibrated-fpr0.1.html", "verdict.html"} <= tables
+    assert {"rank_agreement-digits-fcn-baseline.html", "published-loss_ratio.html"} <= tables
+    figures = [path.removeprefix("results/smoke/paper/figures/") for path in pages.pages("figures")]
+    assert {"roc.pdf", "in_out-digits-fcn.pdf", "in_out-digits-resnet.pdf"} <= set(figures)
+    assert {"top_vulnerable-digits-fcn-baseline-fpr0.01.pdf", "support-digits-fcn-baseline-fpr0.1.pdf"} <= set(figures)
+    assert len(figures) == len(set(figures))
+
+
+def test_what_is_not_finished_has_no_page_so_far(pages):
+    assert pages.pages("tables", SO_FAR) == [] and pages.pages("figures", SO_FAR) == []
+    vars(pages.plan)["finished"] = {("digits/fcn/tl", 0)}
+    tables = [path.removeprefix("results/smoke/so_far/paper/tables/") for path in pages.pages("tables", SO_FAR)]
+    assert {"utility.html", "transfer.html", "verdict.html"} <= set(tables)
+    assert not [name for name in tables if name.startswith(("ablation", "rank_agreement"))]
+    notes = pages.options(entry_of("tables", "utility"))(job(scope=SO_FAR))
+    assert notes[0::2] == ["--note"] * 2 and "digits/fcn/baseline, seed 0, is not finished" in notes[1]
+
+
+def test_every_name_that_a_page_may_have_is_one_that_its_rule_makes(pages):
+    """The pattern of the rule, with the wildcards' values put in, gives the names that the targets ask for."""
+    asked = {path.rpartition("/")[2].rpartition(".")[0] for kind in ("tables", "figures") for path in pages.pages(kind)}
+    networks = [job(), job(architecture="resnet", regime="aof")]
+    made = {
+        pages.pattern(entry).format(**vars(wildcards), fpr=fpr)
+        for entry in entries()
+        for wildcards in networks
+        for fpr in ("0.01", "0.1")
+    }
+    assert asked - {entry.name for entry in VERDICT} <= made
+
+
+def test_inputs_of_each_kind(pages):
+    table = pages.inputs(entry_of("tables", "calibrated"))
+    assert [path.split("digits/")[1] for path in table["shown"](job())] == [
+        "fcn/baseline/seed0/summary.csv",
+        "fcn/tl/seed0/summary.csv",
+        "resnet/aof/seed0/summary.csv",
+    ]
+    assert table["besides"](job())[0] == SHADOWS[0] and "samples" not in table
+    every = pages.inputs(entry_of("tables", "provenance"))["shown"](job())
+    assert every[:2] == SHADOWS and len(every) == 4
+    network = pages.inputs(entry_of("figures", "in_out"))
+    assert [path.split("digits/")[1] for path in network["shown"](job())] == [
+        "fcn/baseline/seed0/scores.h5",
+        "fcn/tl/seed0/scores.h5",
+    ]
+    assert network["samples"](job()) == ["results/smoke/data/digits-train-test100-public1497-split0.h5"]
+    compared = pages.inputs(entry_of("figures", "rank_bins"))
+    place = "results/smoke/agreement/digits/fcn/baseline"
+    assert compared["shown"](job()) == [f"{place}/rank_bins.csv"]
+    besides = compared["besides"](job())
+    assert besides[:2] == SHADOWS and f"{place}/runs.json" in besides
+    assert {f"{path[:-10]}null_gaps.csv" for path in SHADOWS} <= set(besides)
+    assert compared["shown"](job(scope=SO_FAR)) == [f"results/smoke/so_far/{place[14:]}/rank_bins.csv"]
+
+
+def test_options_of_the_commands(pages):
+    data = "results/smoke/data/digits-train-test100-public1497-split0.h5"
+    assert pages.options(entry_of("figures", "in_out"))(job()) == ["--sample", "3", "--data", data]
+    assert pages.options(entry_of("tables", "robustness"))(job(fpr="0.1")) == ["--fpr", "0.1"]
+    assert pages.options(entry_of("tables", "utility"))(job()) == []
+
+
+def test_the_verdict_depends_on_every_comparison(pages):
+    inputs = pages.judged()
+    assert inputs["agreement"](job()) == ["results/smoke/agreement/digits/fcn/baseline/agreement.csv"]
+    assert len(inputs["runs"](job())) == 3
+    besides = inputs["besides"](job())
+    assert len(besides) == len(set(besides)) and {path[:-10] + "samples.csv" for path in SHADOWS} <= set(besides)
+    assert pages.judged_options(job())[:1] == ["--margins"] and "--note" not in pages.judged_options(job())
+
+
+def test_what_the_report_says(pages):
+    support = entry_of("figures", "support")
+    found = pages.labels(support)(job(fpr="0.01"))
+    assert found["result"].endswith(" · Figure 3, 9, 10, 12: Agreement by support")
+    assert (found["dataset"], found["regime"]) == ("Digits", "Baseline")
+    assert (found["seeds"], found["FPR"]) == ("0,\xa01", "1\xa0%")
+    assert category(support) == "6 Agreement" and rule_name(support) == "plot_support"
+    letters = [pages.labels(entry)(SimpleNamespace())["result"] for entry in (*VERDICT, *entries())]
+    assert len(letters) == len(set(letters))
+    assert pages.labels(VERDICT[0])(SimpleNamespace())["result"].startswith("a · ")
+    assert {rule_name(entry) for entry in entries()} | {"verdict", "claims", "published"} == set(pages.captions)
+
+
+def test_the_verdicts_tables_stand_where_the_papers_do():
+    named = {entry.name.removeprefix("published-"): entry.paper for entry in VERDICT if entry.paper}
+    assert set(named) == set(published_names())
+    for name, place in named.items():
+        assert published(name).place.replace("Tables", "Table").replace("-", "–").startswith(place.split(",")[0]), name
+
+
+def test_the_opening_paragraph_counts_the_study(pages, tmp_path):
+    found = pages.description()
+    assert (found["runs"], found["recipes"], found["trained"], found["models"]) == (4, 3, 32, 8)
+    assert found["architectures"] == "FCN and ResNet" and found["claims"] == {}
+    tables = tmp_path / "results" / "smoke" / "paper" / "tables"
+    tables.mkdir(parents=True)
+    (tables / "claims.csv").write_text("claim,part,verdict\nC,direction,holds\nC,size,cannot tell\n")
+    assert pages.description()["claims"] == {"C": {"direction": "holds", "size": "cannot tell"}}

@@ -1,0 +1,144 @@
+"""What the rules are told of a study: runs, files, settings, comparisons, and what is finished."""
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lira.config import load_study, read_yaml
+from lira.core.errors import ConfigError, StoreError
+from lira.workflow import SO_FAR, Plan, any_of, option, read_plan
+
+BASELINE = {"dataset": "digits", "architecture": "fcn", "regime": "baseline", "seed": "1", "scope": ""}
+
+
+def job(**wildcards):
+    return SimpleNamespace(**(BASELINE | wildcards))
+
+
+def runs(*names):
+    return [f"results/smoke/runs/digits/{name}" for name in names]
+
+
+@pytest.fixture
+def smoke(request):
+    return request.config.rootpath / "studies" / "smoke.yaml"
+
+
+@pytest.fixture
+def plan(smoke, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Plan(load_study(read_yaml(smoke)), ["study.yaml"])
+
+
+def finish(plan, *runs, name="shadows.h5"):
+    for run in runs:
+        for file in [name] if name == "shadows.h5" else ["shards/0-3.h5", "shards/4-7.h5"]:
+            path = plan_path(plan, run, file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+
+def plan_path(plan, run, file):
+    return Path(plan.results, "runs", run, file)
+
+
+def test_the_files_of_a_job(plan):
+    data = "results/smoke/data/digits-train-test100-public1497-split0.h5"
+    assert plan.data_file(job()) == [data] and plan.public_file(job()) == data
+    assert plan.raw_files(job()) == []
+    assert plan.pretrained_file(job()) == [] and plan.pretrained_option(job()) == []
+    assert plan.pretrained_option(job(regime="tl")) == ["--pretrained", "results/smoke/pretrained/digits/fcn.pt"]
+    assert plan.data_option(job()) == ["--data", data]
+    assert plan.shard_files(job()) == runs("fcn/baseline/seed1/shards/0-3.h5", "fcn/baseline/seed1/shards/4-7.h5")
+    (view,) = {view for _, view in plan.study.views()}
+    assert plan.view_options(job(view=view)) == ["--seed", "0"]
+
+
+def test_the_settings_of_a_job_are_json(plan):
+    training = json.loads(plan.training_settings(job()))
+    assert training["recipe"]["epochs"] == 4 and training["shadow_models"] == 8
+    assert json.loads(plan.pretraining_settings(job()))["recipe"]["batch_size"] == 64
+    assert json.loads(plan.dataset_settings(job()))["test"] == 100
+    assert json.loads(plan.raw_settings(job())) == {"source": "digits", "path": None}
+    run = {"dataset": "digits", "architecture": "fcn", "regime": "baseline", "seed": 1}
+    assert json.loads(plan.run_description(job())) == {"study": "smoke", "protocol": "artifact", **run}
+
+
+def test_a_comparison_has_every_seed_of_its_reference_and_the_first_of_its_variants(plan):
+    reference, variant = runs("fcn/baseline/seed0/x", "fcn/baseline/seed1/x"), runs("resnet/aof/seed0/x")
+    assert plan.comparisons() == ["digits/fcn/baseline"]
+    assert plan.reference_files("x")(job()) == reference
+    assert plan.compared_files("x")(job()) == reference + variant
+    assert plan.variant_options("x")(job()) == ["--variant", *variant, "--label", "resnet/aof"]
+
+
+def test_wildcards_are_the_studys_names_and_nothing_else(plan):
+    found = plan.wildcards
+    assert found["regime"] == "aof|baseline|tl" and found["fpr"] == r"0\.01|0\.1"
+    assert re.fullmatch(found["scope"], "") and re.fullmatch(found["scope"], SO_FAR)
+    assert not re.fullmatch(found["scope"], "else/")
+    path = "digits/fcn/baseline/seed0"
+    assert re.match(plan.runs_are(imported=False), path) and not re.match(plan.runs_are(imported=True), path)
+    assert any_of([]) == "(?!)" and any_of(["b+", "a"]) == r"a|b\+"
+    assert option("fpr", [0.1, 1]) == ["--fpr", "0.1", "--fpr", "1"]
+
+
+def test_only_finished_runs_are_in_what_is_shown_so_far(plan):
+    finish(plan, "digits/fcn/baseline/seed0")
+    finish(plan, "digits/resnet/aof/seed0", name="shards")
+    plan_path(plan, "digits/fcn/baseline/seed1", "shards").mkdir(parents=True)
+    plan_path(plan, "digits/fcn/baseline/seed1", "shards/0-3.h5").touch()
+    assert plan.finished == {("digits/fcn/baseline", 0), ("digits/resnet/aof", 0)}
+    every = plan.files_of("x", plan.study.runs, every_seed=True, scope=SO_FAR)
+    assert every == runs("fcn/baseline/seed0/x", "resnet/aof/seed0/x")
+    assert len(plan.files_of("x", plan.study.runs, every_seed=True)) == 4
+    assert plan.comparisons(SO_FAR) == [] and plan.comparisons() == ["digits/fcn/baseline"]
+    adds = "snakemake --configfile study.yaml results/smoke/runs/digits/fcn/tl/seed0/summary.csv adds it."
+    assert plan.unfinished()[1] == f"digits/fcn/tl, seed 0, is not finished: {adds}"
+    assert [line.split(" is")[0] for line in plan.unfinished()] == [
+        "digits/fcn/baseline, seed 1,",
+        "digits/fcn/tl, seed 0,",
+    ]
+    assert plan.closing_words()[-1].startswith("Done. Tables: results/smoke/so_far/paper/tables")
+
+
+def test_other_nodes_are_told_what_is_finished_and_do_not_look(plan):
+    finish(plan, "digits/fcn/baseline/seed0")
+    plan.write_manifest()
+    assert not plan.manifest.exists() and not plan.asked_what_is_finished
+    (done,) = plan.closing_words()
+    assert done.startswith("Done. Tables: results/smoke/paper/tables, figures: results/smoke/paper/figures")
+    node = Plan(plan.study, told=True)
+    with pytest.raises(StoreError, match=r"so_far/runs.json does not exist: it says which runs are shown"):
+        node.files_of("x", plan.study.runs, scope=SO_FAR)
+    assert len(node.files_of("x", plan.study.runs)) == 3
+    assert len(plan.finished) == 1
+    plan.write_manifest()
+    finish(plan, "digits/fcn/tl/seed0")
+    told = Plan(plan.study, told=True)
+    assert told.finished == {("digits/fcn/baseline", 0)} and len(Plan(plan.study).finished) == 2
+
+
+def test_a_study_is_read_with_what_was_typed(smoke, tmp_path, monkeypatch):
+    plan = read_plan([smoke], read_yaml(smoke) | {"seeds": "[7]"})
+    assert plan.study.seeds == [7]
+    twice = tmp_path / "twice.yaml"
+    twice.write_text(smoke.read_text() + "\nshadow_models: 16\n")
+    with pytest.raises(ConfigError, match="'shadow_models' is given more than once"):
+        read_plan([twice], read_yaml(smoke))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"workflow_config.yaml: .*No such file"):
+        read_plan([], read_yaml(smoke))
+
+
+def test_imported_runs_count_as_trained_and_need_no_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = Plan(load_study({"study": "mine", "runs": {"a/b/c": {"scores": "x{seed}.npz", "seeds": [1, 2]}}}))
+    own = job(dataset="a", architecture="b", regime="c", seed="2")
+    assert plan.finished == {("a/b/c", 1), ("a/b/c", 2)}
+    assert plan.data_file(own) == [] and plan.scores_source(own) == "x2.npz"
+    assert json.loads(plan.imported_recipe(own))["epochs"] is None
+    assert re.match(plan.runs_are(imported=True), "a/b/c/seed2")
