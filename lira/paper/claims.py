@@ -7,6 +7,7 @@ import pandas as pd
 
 from lira.config import Margins, check_section
 from lira.paper import comparison, on_rates, on_sets, overlap
+from lira.paper.entries import VERDICT
 from lira.paper.equivalence import NOT_COMPARABLE, VERDICTS
 from lira.paper.overlap import Sets
 from lira.paper.published import published
@@ -20,6 +21,7 @@ from lira.storage.comparison import Comparison
 KEYS = ["published_run", "dataset", "architecture", "regime", "attack", "scenario", "support", "runs", "quantity"]
 NUMBERS = ["published", "published_error", "ours", "ours_low", "ours_high", "difference", "difference_low"]
 NUMBERS += ["difference_high", "margin", "verdict", "reason", "label"]
+TITLES = {entry.name: entry.heading for entry in VERDICT}
 OF_RUNS = ("utility", "optimistic", "calibrated", "ablation", "transfer")
 
 
@@ -51,12 +53,12 @@ def judge_study(
     for name, rows in compared.items():
         write(
             table_of(name, rows),
-            f"{published(name).place}: published against reproduced",
+            TITLES[f"published-{name}"],
             output / f"published-{name}.csv",
             *origin,
         )
-    write(verdict_table(compared, notes), "Published against reproduced", output / "verdict.csv", *origin)
-    write(claims_table(tested, notes), "The paper's claims", output / "claims.csv", *origin)
+    write(verdict_table(compared, notes), TITLES["verdict"], output / "verdict.csv", *origin)
+    write(claims_table(tested, notes), TITLES["claims"], output / "claims.csv", *origin)
 
 
 def compare(results: Results, sets: Sequence[Sets], margins: Mapping[str, float]) -> dict[str, pd.DataFrame]:
