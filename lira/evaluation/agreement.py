@@ -86,7 +86,7 @@ def scenarios(
     table = _overlaps(np.concatenate([reference, variants]) if len(variants) else reference)
     masks = np.arange(len(table.union))
     frames = []
-    for name, chosen, configurations in _configurations(same, labels):
+    for name, chosen, configurations in _configurations(labels):
         ks = np.arange(2, same + len(configurations[0]) + 1)
         parts = []
         for configuration in configurations:
@@ -207,7 +207,7 @@ def _averages(table: Overlaps, masks: np.ndarray, ks: Sequence[int]) -> _Average
     return _Averages(*means, subsets)
 
 
-def _configurations(same: int, labels: Sequence[str]) -> Iterator[tuple[str, str, list[tuple[int, ...]]]]:
+def _configurations(labels: Sequence[str]) -> Iterator[tuple[str, str, list[tuple[int, ...]]]]:
     yield "identical", "", [()]
     for variant, label in enumerate(labels):
         yield "+1 different", label, [(variant,)]

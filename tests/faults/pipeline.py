@@ -6,10 +6,10 @@ import subprocess
 import time
 from contextlib import suppress
 
-import h5py
 import numpy as np
 import psutil
 import yaml
+from array_files import read_arrays
 
 from lira.core import preemption
 
@@ -39,16 +39,9 @@ def wait_for(condition):
     return found
 
 
-def arrays(path):
-    found = {}
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: found.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None)
-    return found
-
-
 def assert_same(one, two):
     """Two files hold the same arrays, bit for bit."""
-    one, two = arrays(one), arrays(two)
+    one, two = read_arrays(one), read_arrays(two)
     assert one.keys() == two.keys()
     for name, values in one.items():
         np.testing.assert_array_equal(values, two[name], err_msg=name)

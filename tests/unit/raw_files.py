@@ -3,8 +3,8 @@
 import hashlib
 import pickle
 
-import h5py
 import numpy as np
+from array_files import write_arrays
 from torchvision import datasets as vision
 
 from lira.config import Dataset
@@ -61,14 +61,7 @@ TABLE = RNG.normal(5, 3, (40, 7))
 
 def own(tmp_path, kind="tabular", suffix=".npz", **arrays):
     """Settings of a file with these arrays."""
-    path = tmp_path / f"own{suffix}"
-    if suffix == ".npz":
-        np.savez(path, **arrays)
-    else:
-        with h5py.File(path, "w") as file:
-            for name, values in arrays.items():
-                file[name] = values
-    return Dataset(source="file", path=str(path), kind=kind)
+    return Dataset(source="file", path=str(write_arrays(tmp_path / f"own{suffix}", **arrays)), kind=kind)
 
 
 def prepared(settings, tmp_path, size=None, seed=0):

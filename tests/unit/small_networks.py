@@ -1,6 +1,8 @@
 """Networks and images that train in a moment."""
 
 import numpy as np
+import torch
+from torch.func import functional_call
 
 from lira.config import Architecture
 from lira.datasets import Part
@@ -13,6 +15,16 @@ def started(architecture, models, shape, classes=4, dropout=0.0, **options):
     """A network and the initial values of some models."""
     network = build(architecture, len(models), shape, classes, dropout, **options)
     return network, initialise(network, [generator(0, model, INITIAL) for model in models])
+
+
+def assert_ordinary(network, weights, x, plain):
+    """Each model computes what plain layers with its weights do, in both modes of batch normalisation."""
+    for training in (True, False):
+        network.train(training)
+        logits = functional_call(network, {name: value.clone() for name, value in weights.items()}, (x,))
+        for model in range(len(x)):
+            expected = plain({name: value[model] for name, value in weights.items()}, x[model], training)
+            torch.testing.assert_close(logits[model], expected, atol=1e-5, rtol=1e-5)
 
 
 FCN = Architecture(family="fcn", hidden=[12, 8], activation="relu", flatten=True)

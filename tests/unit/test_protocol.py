@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from array_files import read_arrays
 
 from lira.config import Dataset, load_study
 from lira.datasets import prepare_data
@@ -46,10 +47,7 @@ def shard(data, tmp_path_factory):
         if name not in made:
             output, last = tmp_path_factory.mktemp("shard") / "first.h5", max(2, settings["recipe"]["cohort"]) - 1
             train_shadows(settings, RUN | {"architecture": architecture}, data, 0, last, output)
-            with hdf5.read(output, "shard") as file:
-                names = []
-                file.visititems(lambda name, item: names.append(name) if hasattr(item, "shape") else None)
-                made[name] = {name: file[name][:] for name in names}
+            made[name] = read_arrays(output)
         return made[name]
 
     return train

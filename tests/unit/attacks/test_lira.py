@@ -11,7 +11,6 @@ from plain import attacks as plain
 from lira.attacks import leave_one_out as engine
 from lira.attacks.lira import ATTACKS, Definition, held_out, leave_one_out, score_file
 from lira.core.errors import ConfigError, DataError, StoreError
-from lira.core.plugins import load_function
 from lira.shadows.membership import balanced_membership
 from lira.storage import hdf5
 
@@ -286,19 +285,6 @@ def test_an_own_attack_that_fails_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"^os:getcwd failed: TypeError\(.*arguments"):
         score_file(shadows, tmp_path / "scores.h5", own={"mine": "os:getcwd"})
     assert [path.name for path in tmp_path.iterdir()] == ["shadows.h5"]
-
-
-def test_an_own_attack_whose_error_has_no_text_is_named(monkeypatch):
-    class MuteError(Exception):
-        def __repr__(self):
-            raise ValueError("no text")
-
-    def fail():
-        raise MuteError
-
-    monkeypatch.setitem(sys.modules, "mute", SimpleNamespace(fail=fail))
-    with pytest.raises(ConfigError, match="^mute:fail failed: MuteError$"):
-        load_function("mute:fail")()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from array_files import write_arrays
 
 from lira.attacks.lira import leave_one_out, score_file
 from lira.config import load_study
@@ -29,16 +30,6 @@ LOGITS = RNG.normal(size=(M, N, A, C)).astype(np.float32)
 LABELS = np.arange(N) % C
 PHI = np.stack([scaled_logit(logits, LABELS) for logits in LOGITS])
 MEMBER = np.argsort(RNG.random((M, N)), axis=0) < M // 2
-
-
-def write(path, **arrays):
-    if path.suffix == ".npz":
-        np.savez(path, **arrays)
-    else:
-        with h5py.File(path, "w") as file:
-            for name, values in arrays.items():
-                file[name] = values
-    return path
 
 
 def imported(scores, folder, data=None):
@@ -80,7 +71,7 @@ def test_attack_and_calibration_are_those_of_the_scores_themselves(request, tmp_
     with np.load(request.config.rootpath / "tests/golden/data/attacks" / case / "inputs.npz") as stored:
         phi, member = stored["scores"].astype(np.float64), stored["keep"]
     labels = np.arange(member.shape[1]) % 3
-    scores = write(tmp_path / f"scores{suffix}", phi=phi, member=member, labels=labels)
+    scores = write_arrays(tmp_path / f"scores{suffix}", phi=phi, member=member, labels=labels)
     import_scores(scores, RUN, RECIPE, None, tmp_path / "shadows.h5")
     score_file(tmp_path / "shadows.h5", tmp_path / "scores_of_attacks.h5")
     calibrate_file(
@@ -101,10 +92,10 @@ def test_attack_and_calibration_are_those_of_the_scores_themselves(request, tmp_
 
 def test_every_form_gives_the_same(tmp_path):
     forms = {
-        "phi.npz": write(tmp_path / "phi.npz", phi=PHI, member=MEMBER, labels=LABELS),
-        "phi.h5": write(tmp_path / "phi.h5", phi=PHI, member=MEMBER.astype(np.uint8), labels=LABELS),
-        "logits.npz": write(tmp_path / "logits.npz", logits=LOGITS, member=MEMBER, labels=LABELS),
-        "logits.h5": write(tmp_path / "logits.h5", logits=LOGITS, member=MEMBER, labels=LABELS),
+        "phi.npz": write_arrays(tmp_path / "phi.npz", phi=PHI, member=MEMBER, labels=LABELS),
+        "phi.h5": write_arrays(tmp_path / "phi.h5", phi=PHI, member=MEMBER.astype(np.uint8), labels=LABELS),
+        "logits.npz": write_arrays(tmp_path / "logits.npz", logits=LOGITS, member=MEMBER, labels=LABELS),
+        "logits.h5": write_arrays(tmp_path / "logits.h5", logits=LOGITS, member=MEMBER, labels=LABELS),
         **{f"official {kind}": official(tmp_path / f"official-{kind}", kind) for kind in ("scores", "logits")},
         **{f"classic {kind}": classic(tmp_path / f"classic-{kind}", kind) for kind in ("scores", "logits")},
     }
@@ -118,7 +109,7 @@ def test_every_form_gives_the_same(tmp_path):
 
 
 def test_one_view_needs_no_axis_and_ten_models_come_in_their_order(tmp_path):
-    found = imported(write(tmp_path / "a.npz", phi=PHI[:, :, 0].astype(np.float32), member=MEMBER), tmp_path)
+    found = imported(write_arrays(tmp_path / "a.npz", phi=PHI[:, :, 0].astype(np.float32), member=MEMBER), tmp_path)
     assert found["phi"].shape == (M, N, 1) and found["phi"].dtype == np.float32 and "labels" not in found
     for model in range(12):
         (tmp_path / "many" / f"model_{model}" / "scores").mkdir(parents=True)
@@ -128,7 +119,7 @@ def test_one_view_needs_no_axis_and_ten_models_come_in_their_order(tmp_path):
 
 
 def test_small_blocks_give_the_same(tmp_path, monkeypatch):
-    scores = write(tmp_path / "logits.h5", logits=LOGITS, member=MEMBER, labels=LABELS)
+    scores = write_arrays(tmp_path / "logits.h5", logits=LOGITS, member=MEMBER, labels=LABELS)
     whole = imported(scores, tmp_path)
     monkeypatch.setattr("lira.shadows.imported.BLOCK_BYTES", 500)
     np.testing.assert_array_equal(imported(scores, tmp_path)["phi"], whole["phi"])
@@ -137,15 +128,15 @@ def test_small_blocks_give_the_same(tmp_path, monkeypatch):
 def test_labels_come_from_the_dataset_where_there_is_one(tmp_path):
     with hdf5.create(tmp_path / "data.h5", "data", {}) as file:
         file["pool/y"] = LABELS
-    logits = write(tmp_path / "logits.npz", logits=LOGITS, member=MEMBER)
+    logits = write_arrays(tmp_path / "logits.npz", logits=LOGITS, member=MEMBER)
     np.testing.assert_allclose(imported(logits, tmp_path, tmp_path / "data.h5")["phi"], PHI, rtol=1e-6, atol=1e-6)
-    other = write(tmp_path / "other.npz", phi=PHI, member=MEMBER, labels=LABELS[::-1])
+    other = write_arrays(tmp_path / "other.npz", phi=PHI, member=MEMBER, labels=LABELS[::-1])
     with pytest.raises(DataError, match="other.npz: sample 0 has label 1, in the pool of .* it is 0: .*another order"):
         imported(other, tmp_path, tmp_path / "data.h5")
-    fewer = write(tmp_path / "fewer.npz", phi=PHI[:, 1:], member=MEMBER[:, 1:])
+    fewer = write_arrays(tmp_path / "fewer.npz", phi=PHI[:, 1:], member=MEMBER[:, 1:])
     with pytest.raises(DataError, match="fewer.npz is of 29 samples, the pool of .* has 30"):
         imported(fewer, tmp_path, tmp_path / "data.h5")
-    narrow = write(tmp_path / "narrow.npz", logits=LOGITS[..., : C - 1], member=MEMBER)
+    narrow = write_arrays(tmp_path / "narrow.npz", logits=LOGITS[..., : C - 1], member=MEMBER)
     with pytest.raises(DataError, match="narrow.npz: label of sample 3 is 3: allowed are 0 to 2, since the logits"):
         imported(narrow, tmp_path, tmp_path / "data.h5")
 
@@ -180,7 +171,7 @@ NAN = np.where(np.arange(M * N * A).reshape(M, N, A) == 65, np.nan, PHI)
     ],
 )
 def test_unusable_files_are_refused(tmp_path, arrays, said):
-    scores = write(tmp_path / "scores.npz", **arrays)
+    scores = write_arrays(tmp_path / "scores.npz", **arrays)
     with pytest.raises(DataError, match=said) as error:
         imported(scores, tmp_path)
     assert "scores.npz" in str(error.value) and "\n" not in str(error.value)
@@ -226,7 +217,7 @@ def test_of_many_missing_models_ten_are_listed(tmp_path, model):
 
 
 def test_an_empty_hdf5_dataset_is_refused(tmp_path):
-    scores = write(tmp_path / "scores.h5", phi=h5py.Empty("f4"), member=MEMBER)
+    scores = write_arrays(tmp_path / "scores.h5", phi=h5py.Empty("f4"), member=MEMBER)
     with pytest.raises(DataError, match="scores.h5: phi is empty: an array of numbers is needed"):
         imported(scores, tmp_path)
 
@@ -244,7 +235,7 @@ def test_an_empty_hdf5_dataset_is_refused(tmp_path):
     ],
 )
 def test_scores_of_no_run_are_refused(tmp_path, run, said):
-    scores = write(tmp_path / "scores.npz", phi=PHI, member=MEMBER)
+    scores = write_arrays(tmp_path / "scores.npz", phi=PHI, member=MEMBER)
     with pytest.raises(ConfigError, match=said):
         import_scores(scores, run, RECIPE, None, tmp_path / "shadows.h5")
     assert [path.name for path in tmp_path.iterdir()] == ["scores.npz"]
@@ -268,7 +259,7 @@ def test_an_incomplete_classic_folder_is_refused(tmp_path):
 )
 def test_tables_show_a_dash_for_what_is_not_known(tmp_path, name):
     folder = tmp_path / "run"
-    import_scores(write(tmp_path / "a.npz", phi=PHI, member=MEMBER), RUN, RECIPE, None, folder / "shadows.h5")
+    import_scores(write_arrays(tmp_path / "a.npz", phi=PHI, member=MEMBER), RUN, RECIPE, None, folder / "shadows.h5")
     score_file(folder / "shadows.h5", folder / "scores.h5")
     calibrate_file(folder / "scores.h5", [0.1], [0.5], folder / "metrics.csv", folder / "samples.csv")
     control_file(

@@ -1,9 +1,9 @@
-"""The model that fine-tuning starts from: damaged, foreign, of other code, or too large."""
+"""Training jobs: the model that fine-tuning starts from, and models that diverge."""
 
-import h5py
 import numpy as np
 import pytest
 import torch
+from array_files import read_arrays
 from small_networks import FCN
 
 from lira.config import RECIPE_VERSION, Architecture, Dataset, Recipe
@@ -95,19 +95,15 @@ def test_pretraining_without_enough_memory_ends_with_advice(start, tmp_path, mon
     assert not (tmp_path / "start.pt").exists()
 
 
-def shard_of_digits(folder, models=2, **settings):
-    """The content of a shard of tiny networks."""
+def shard_of_digits(folder, models=2, **changes):
+    """The arrays of a shard of tiny networks; ``changes`` are the recipe's."""
     data = folder / "digits.h5"
     prepare_data(Dataset(test=100, public=1497, pool="train"), None, 0, data)
     output = folder / "shard.h5"
-    recipe = Recipe(epochs=3, batch_size=16, schedule="constant", cohort=models, **settings)
-    settings = {"recipe_version": RECIPE_VERSION, "architecture": FCN.model_dump(), "recipe": recipe.model_dump()}
-    settings |= {"shadow_models": models, "member_fraction": 0.5, "membership_draws": "default_rng"}
-    train_shadows(settings | {"store_logits": False, "store_weights": False}, RUN, data, 0, models - 1, output)
-    found = {}
-    with h5py.File(output) as shard:
-        shard.visititems(lambda name, item: found.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None)
-    return found
+    recipe = Recipe(epochs=3, batch_size=16, schedule="constant", cohort=models, **changes).model_dump()
+    made = settings(architecture=FCN.model_dump(), recipe=recipe, shadow_models=models)
+    train_shadows(made, RUN, data, 0, models - 1, output)
+    return read_arrays(output)
 
 
 def test_diverged_training_is_recorded_with_the_model(tmp_path, caplog):

@@ -1,9 +1,9 @@
 """Kept weights are those that were queried, whichever cohort, shard or resumed job wrote them."""
 
-import h5py
 import numpy as np
 import pytest
 import torch
+from array_files import read_arrays
 
 from lira.config import Architecture, Dataset, load_study
 from lira.core import preemption
@@ -53,17 +53,10 @@ def train(data, output, architecture="fcn", **settings):
     return output
 
 
-def content(file):
-    found = {}
-    with h5py.File(file) as opened:
-        opened.visititems(lambda name, item: found.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None)
-    return found
-
-
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_model_that_is_loaded_back_gives_its_stored_logits(data, tmp_path, architecture):
     shard = train(data, tmp_path / "shard.h5", architecture, store_weights=True)
-    pool, stored = read_part(data, "pool"), content(shard)
+    pool, stored = read_part(data, "pool"), read_arrays(shard)
     for model in range(4):
         with torch.no_grad():
             logits = load_model(shard, model, data)(torch.as_tensor(pool.x)).numpy()
@@ -78,20 +71,23 @@ def test_a_resumed_shard_holds_the_weights_of_every_model(data, tmp_path, monkey
         if (tmp_path / "cut.h5.parts" / "0.h5").exists():
             raise preemption.Preempted
 
-    whole = content(train(data, tmp_path / "whole.h5", store_weights=True))
+    whole = read_arrays(train(data, tmp_path / "whole.h5", store_weights=True))
     with monkeypatch.context() as patched:
         patched.setattr(preemption, "may_stop", stop)
         with pytest.raises(preemption.Preempted):
             train(data, tmp_path / "cut.h5", store_weights=True)
     assert [file.name for file in (tmp_path / "cut.h5.parts").glob("[0-9]*.h5")] == ["0.h5"]
-    resumed = content(train(data, tmp_path / "cut.h5", store_weights=True))
+    resumed = read_arrays(train(data, tmp_path / "cut.h5", store_weights=True))
     assert resumed.keys() == whole.keys()
     for name, values in whole.items():
         np.testing.assert_array_equal(resumed[name], values)
 
 
 def test_nothing_else_depends_on_whether_weights_are_kept(data, tmp_path):
-    kept, left = content(train(data, tmp_path / "a.h5", store_weights=True)), content(train(data, tmp_path / "b.h5"))
+    kept, left = (
+        read_arrays(train(data, tmp_path / "a.h5", store_weights=True)),
+        read_arrays(train(data, tmp_path / "b.h5")),
+    )
     assert {name for name in kept if name not in left} == {
         f"weights/{layer}.{name}" for layer in ("hidden.0", "classifier") for name in ("weight", "bias")
     }

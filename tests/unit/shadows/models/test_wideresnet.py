@@ -1,7 +1,7 @@
 import pytest
 import torch
 from plain import networks
-from small_networks import started
+from small_networks import assert_ordinary, started
 from torch.func import functional_call
 
 from lira.config import Architecture
@@ -10,13 +10,7 @@ from lira.shadows.rng import Streams
 
 def test_the_wideresnet_is_m_ordinary_ones_whose_initial_values_are_kaiming_and_xavier():
     network, weights = started(Architecture(family="wideresnet", depth=16, width=2), [0, 1, 2], (3, 16, 16))
-    x = torch.randn(3, 6, 3, 16, 16)
-    for training in (True, False):
-        network.train(training)
-        logits = functional_call(network, {k: v.clone() for k, v in weights.items()}, (x,))
-        for model in range(3):
-            plain = networks.wideresnet({name: value[model] for name, value in weights.items()}, x[model], training)
-            torch.testing.assert_close(logits[model], plain, atol=1e-5, rtol=1e-5)
+    assert_ordinary(network, weights, torch.randn(3, 6, 3, 16, 16), networks.wideresnet)
     kernel, matrix = weights["blocks.5.conv2.weight"], weights["classifier.weight"]
     assert kernel.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.02)
     assert matrix.std().item() == pytest.approx((2 / (128 + 4)) ** 0.5, rel=0.05)
