@@ -1,5 +1,8 @@
 """``snakemake --profile slurm`` on a real SLURM: the whole smoke study."""
 
+import shutil
+
+import pandas as pd
 import pytest
 import yaml
 from checkout import Checkout
@@ -58,3 +61,21 @@ def test_the_profile_groups_rules_that_there_are(finished):
     rules = (finished.folder / "rules").glob("*.smk")
     text = "".join(file.read_text() for file in rules)
     assert all(f"rule {name}:" in text for name in profile["groups"])
+
+
+def test_jobs_are_told_which_runs_are_finished_so_far(finished):
+    """On their nodes they do not look: what they read is what was there when Snakemake was started."""
+    results = finished.folder / "results" / "smoke"
+    before = len(jobs_by_rule(finished)["train_shadows"])
+    kept = shutil.move(results / "runs" / "digits" / "fcn" / "tl", finished.folder / "kept")
+    finished.finish(finished.submit("so_far", "--configfile", "studies/smoke.yaml"))
+    shutil.move(kept, results / "runs" / "digits" / "fcn" / "tl")
+    sent = jobs_by_rule(finished)
+    assert len(sent["train_shadows"]) == before and len(sent["judge_study"]) == len(sent["plot_roc"]) == 2
+    paper = results / "so_far" / "paper"
+    rows = pd.read_csv(paper / "tables" / "optimistic.csv")
+    assert set(zip(rows["architecture"], rows["regime"], strict=True)) == {("fcn", "baseline"), ("resnet", "aof")}
+    for judged in ("verdict.md", "claims.md"):
+        assert "digits/fcn/tl, seed 0, is not finished" in (paper / "tables" / judged).read_text()
+    assert (paper / "figures" / "roc.pdf").stat().st_size
+    assert "is not finished" not in (results / "paper" / "tables" / "verdict.md").read_text()

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from base64 import b64decode
 from html import unescape
 
@@ -120,3 +121,14 @@ def test_runs_of_different_fprs_do_not_stand_side_by_side(make, study, tmp_path,
     write_csv(other / "summary.csv", rows[rows["fpr"] != str(max(FPRS))])
     with pytest.raises(ConfigError, match=r"fpr: runs of different FPRs \(.*\) cannot stand side by side"):
         make(name, [one, other])
+
+
+def test_tables_need_no_docstrings(study, tmp_path):
+    """``python -OO`` has none."""
+    code = "import sys; from lira.report.tabulate import tabulate; tabulate('optimistic', sys.argv[2:], sys.argv[1])"
+    folders = [run_folder(study, *key) for key in MAIN]
+    for flag in ("-B", "-OO"):
+        command = [sys.executable, flag, "-c", code, tmp_path / flag / "optimistic.csv", *folders]
+        subprocess.run(command, check=True)
+    plain, without = (tmp_path / flag / "optimistic.html" for flag in ("-B", "-OO"))
+    assert plain.read_text() == without.read_text() and "<h1>Table 3–6: Rates" in plain.read_text()
