@@ -5,7 +5,7 @@ from importlib import import_module
 import pytest
 from synthetic_study import MAIN, agreement_folder, data_file, run_folder
 
-OF_AGREEMENT = ["agreement", "displacement", "outliers", "rank_bins", "support", "top1", "top_vulnerable"]
+from lira.report.catalogue import entry_of
 
 
 @pytest.fixture
@@ -13,11 +13,12 @@ def folders_of(study):
     """Gives the result folders that a figure is drawn from."""
 
     def folders_of(name):
-        if name in OF_AGREEMENT:
+        drawn_from = entry_of("figures", name).drawn_from
+        if drawn_from == "comparison":
             return [agreement_folder(study)]
-        if name in ("thresholds", "records"):
+        if drawn_from in ("reference", "compared"):
             return [run_folder(study, "fcn", "aof", seed) for seed in (0, 1, 2)]
-        return [run_folder(study, *key) for key in (MAIN[:3] if name == "in_out" else MAIN)]
+        return [run_folder(study, *key) for key in (MAIN[:3] if drawn_from == "network" else MAIN)]
 
     return folders_of
 

@@ -13,15 +13,27 @@ from lira.core.errors import ConfigError, StoreError
 from lira.report.catalogue import names
 from lira.report.plot import plot
 
-OF_RUNS = ["in_out", "loss_ratio", "records", "roc", "thresholds"]
-OF_AGREEMENT = ["agreement", "displacement", "outliers", "rank_bins", "support", "top1", "top_vulnerable"]
+ALL = [
+    "agreement",
+    "displacement",
+    "in_out",
+    "loss_ratio",
+    "outliers",
+    "rank_bins",
+    "records",
+    "roc",
+    "support",
+    "thresholds",
+    "top1",
+    "top_vulnerable",
+]
 
 
 def test_names():
-    assert names("figures") == sorted(OF_RUNS + OF_AGREEMENT)
+    assert names("figures") == ALL
 
 
-@pytest.mark.parametrize("name", OF_RUNS + OF_AGREEMENT)
+@pytest.mark.parametrize("name", ALL)
 def test_files(study, folders_of, tmp_path, name):
     data = {"data": data_file(study)} if name in ("top_vulnerable", "top1", "in_out", "records") else {}
     plot(name, folders_of(name), tmp_path / f"{name}.pdf", **data)
@@ -36,7 +48,7 @@ def test_files(study, folders_of, tmp_path, name):
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.pdf", f"{name}.png"]
 
 
-@pytest.mark.parametrize("name", OF_RUNS + OF_AGREEMENT)
+@pytest.mark.parametrize("name", ALL)
 def test_text_is_readable_and_no_legend_is_on_the_data(draw, name):
     from matplotlib import rc_context
 
