@@ -1,5 +1,6 @@
 """What the documentation site has beside the pages of this folder; mkdocs.yml names this file."""
 
+import ast
 import posixpath
 import re
 from pathlib import Path
@@ -16,17 +17,31 @@ PAGES = {
 """Pages that lie elsewhere in the repository, and where the site has them."""
 
 LINK = re.compile(r"(?<=\]\()([^()#:\s]+)(?=[#)])")
+EXAMPLE = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
+TABLE = re.compile(r"^(=+ +)=+\n(.+?)\n=+ +=+$", re.MULTILINE | re.DOTALL)
 ROLE = re.compile(r":(?:attr|class|data|exc|func|meth|mod):`~?([\w.]+)`")
 
 
 def on_files(files, config):
-    """Adds the pages that lie elsewhere and a page of the API for every package."""
+    """Adds the pages that lie elsewhere, and the API pages that the navigation lists."""
     root = Path(config.config_file_path).parent
     for source, page in PAGES.items():
         files.append(File.generated(config, page, abs_src_path=str(root / source)))
-    for package in sorted(path.parent.name for path in root.glob("lira/*/__init__.py")):
-        files.append(File.generated(config, f"api/{package}.md", content=f"::: lira.{package}\n"))
+    (listed,) = (section["API"] for section in config.nav if "API" in section)
+    for page in (page for page in listed if page.startswith("api/")):
+        name = Path(page).stem
+        text = _entrance(root) if name == "index" else f"---\ntitle: lira.{name}\n---\n\n::: lira.{name}\n"
+        files.append(File.generated(config, page, content=text))
     return files
+
+
+def _entrance(root):
+    """What `import lira` gives, each name with a link to its entry."""
+    tree = ast.parse((root / "lira" / "__init__.py").read_text())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module.startswith("lira.")]
+    names = sorted((alias.name, node.module) for node in imports for alias in node.names)
+    lines = [f"- [`lira.{name}`][{module}.{name}]" for name, module in names]
+    return "\n".join(["::: lira", "    options: {members: false}", "", "Names:", "", *lines, ""])
 
 
 def on_page_markdown(markdown, page, config, files):
@@ -47,14 +62,18 @@ def on_page_markdown(markdown, page, config, files):
     return LINK.sub(moved, markdown)
 
 
-class CrossReferences(griffe.Extension):
-    """Makes links of the roles in docstrings, such as ``:func:`name```; what does not exist fails the strict build."""
+class Docstrings(griffe.Extension):
+    """Makes Markdown of examples, of tables and of roles such as ``:func:`name```.
+
+    A role whose name does not exist fails the strict build.
+    """
 
     def on_package(self, *, pkg, **kwargs):
         """Names are resolved when all modules are known."""
         for thing in (pkg, *_within(pkg)):
             if thing.docstring:
-                thing.docstring.value = ROLE.sub(lambda match, at=thing: _link(at, match[1]), thing.docstring.value)
+                text = EXAMPLE.sub(r"```pycon\n\g<0>\n```", TABLE.sub(_table, thing.docstring.value))
+                thing.docstring.value = ROLE.sub(lambda match, at=thing: _link(at, match[1]), text)
 
 
 def _within(thing):
@@ -73,3 +92,14 @@ def _link(thing, name):
     except (griffe.NameResolutionError, KeyError):
         path, entry = name, True
     return f"[`{name}`][{path}]" if entry else f"`{name}`"
+
+
+def _table(match):
+    rows = []
+    for line in match[2].splitlines():
+        name, text = line[: len(match[1])].strip(), line[len(match[1]) :].strip().replace("|", r"\|")
+        if name:
+            rows.append(f"| `{name}` | {text}")
+        else:
+            rows[-1] += f" {text}"
+    return "\n".join(["| | |", "|---|---|", *rows])

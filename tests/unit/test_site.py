@@ -7,6 +7,8 @@ import subprocess
 import pytest
 
 LOADED = re.compile(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"?(?:https?:)?//|<link\b[^>]*\bhref=\"?(?:https?:)?//")
+CODE = re.compile(r"<(code|pre|script)\b.*?</\1>", re.DOTALL)
+LEFT_OVER = re.compile(r":\w+:`|``|====|&gt;&gt;&gt;")
 WRITTEN_BY_HAND = ("index", "extend", "configuration", "contributing", "changelog", "benchmarks")
 
 
@@ -41,3 +43,8 @@ def test_no_page_loads_anything_from_another_server(site):
     pages = list(site.rglob("*.html"))
     assert len(pages) > 20
     assert not [page for page in pages if LOADED.search(page.read_text())]
+
+
+def test_docstrings_are_shown_without_their_markup(site):
+    texts = {page.name: CODE.sub("", page.read_text()) for page in (site / "api").iterdir()}
+    assert not {name: LEFT_OVER.search(text) for name, text in texts.items() if LEFT_OVER.search(text)}
