@@ -16,7 +16,7 @@ PAGES = {
 }
 """Pages that lie elsewhere in the repository, and where the site has them."""
 
-LINK = re.compile(r"(?<=\]\()([^()#:\s]+)(?=[#)])")
+LINK = re.compile(r"\[([^\[\]]*)\]\(([^()#:\s]+)((?:#[^()\s]*)?)\)")
 EXAMPLE = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
 TABLE = re.compile(r"^(=+ +)=+\n(.+?)\n=+ +=+$", re.MULTILINE | re.DOTALL)
 ROLE = re.compile(r":(?:attr|class|data|exc|func|meth|mod):`~?([\w.]+)`")
@@ -45,19 +45,25 @@ def _entrance(root):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Lets links that are right in the repository be right in the site; a file that is no page comes along as it is."""
+    """Lets links that are right in the repository be right in the site.
+
+    A file that is no page comes along as it is; the site has nothing to show for a folder, which loses its link.
+    """
     root = Path(config.config_file_path).parent
     at = page.file.src_uri
     source = next((source for source, moved in PAGES.items() if moved == at), f"docs/{at}")
 
     def moved(match):
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(source), match[0]))
+        text, link, anchor = match.groups()
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(source), link))
+        if (root / target).is_dir():
+            return text
         if not (root / target).is_file():
             return match[0]
         uri = PAGES.get(target, target.removeprefix("docs/"))
         if uri not in files.src_uris:
             files.append(File.generated(config, uri, abs_src_path=str(root / target)))
-        return posixpath.relpath(uri, posixpath.dirname(at))
+        return f"[{text}]({posixpath.relpath(uri, posixpath.dirname(at))}{anchor})"
 
     return LINK.sub(moved, markdown)
 
