@@ -51,8 +51,14 @@ def set_agreement(sets: Bool[np.ndarray, "run sample"], k: int) -> Agreement:
     """
     check_whole(k, "k", 1)
     sets = check_booleans(sets, "sets", "runs", "samples")
-    table = _overlaps(sets)
+    table = overlaps(patterns_of(sets))
     return _averages(table, np.arange(len(table.union)), [min(k, len(sets) + 1)]).at(0)
+
+
+def jaccards(sets: Bool[np.ndarray, "run sample"]) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """Numbers of runs that are combined, from 2 to all, and the mean Jaccard of each in percent."""
+    ks = np.arange(2, len(sets) + 1)
+    return ks, np.array([100 * set_agreement(sets, k).jaccard for k in ks])
 
 
 def scenarios(
@@ -83,7 +89,8 @@ def scenarios(
         variants = check_booleans(variants, "variants", "runs", "samples")
         if variants.shape[1] != reference.shape[1]:
             raise DataError(f"reference {reference.shape} and variants {variants.shape} must be of the same samples")
-    table = _overlaps(np.concatenate([reference, variants]) if len(variants) else reference)
+    sets = np.concatenate([reference, variants]) if len(variants) else reference
+    table = overlaps(patterns_of(sets))
     masks = np.arange(len(table.union))
     frames = []
     for name, chosen, configurations in _configurations(labels):
@@ -171,18 +178,28 @@ class _Averages(NamedTuple):
         return Agreement(*(float(values[index]) for values in self[:3]))
 
 
-def _overlaps(sets: np.ndarray) -> Overlaps:
+def patterns_of(sets: Bool[np.ndarray, "run sample"]) -> Int[np.ndarray, " choice"]:
+    """Number of samples that each choice of runs flags and no other run does, by its bit mask (bit i for run i).
+
+    Raises:
+        DataError: too many runs.
+    """
     runs = len(sets)
     if runs > MOST_RUNS:
         raise DataError(f"{runs} runs have too many choices to compare: at most {MOST_RUNS} at once")
-    return overlaps(np.bincount((sets.T @ (1 << np.arange(runs))).astype(np.int64), minlength=1 << runs))
+    return np.bincount((sets.T @ (1 << np.arange(runs))).astype(np.int64), minlength=1 << runs)
+
+
+def flagged_alone(sets: Bool[np.ndarray, "run sample"]) -> Int[np.ndarray, " run"]:
+    """Number of samples that each run flags and no other does."""
+    return (sets & (sets.sum(axis=0) == 1)).sum(axis=1)
 
 
 def overlaps(patterns: Int[np.ndarray, " choice"]) -> Overlaps:
     """Sizes for every choice of runs, from how many samples each choice of runs alone flags.
 
     Args:
-        patterns: Samples by the bit mask of the runs that flag them, 2^runs counts.
+        patterns: From :func:`patterns_of`.
     """
     flagged_by_all, flagged_within = patterns.copy(), patterns.copy()
     for run in range(patterns.size.bit_length() - 1):

@@ -1,9 +1,11 @@
 """What single targets and single runs do to a result: the same counted without them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
 from lira.evaluation.robust import influence
 from lira.storage.run import Run
@@ -47,3 +49,48 @@ def detections(run: Run, fpr: float, without: Sequence[int] = ()) -> pd.DataFram
                     tp -= flagged & member
                     fp -= flagged & ~member
     return pd.DataFrame({"sample": np.arange(tp.size), "tp": tp, "fp": fp})
+
+
+def detected_sets(runs: Sequence[Run], fpr: float, without: Sequence[Sequence[int]]) -> Bool[np.ndarray, "run sample"]:
+    """Samples detected at least once, with some targets of each run left out."""
+    return np.stack([detections(run, fpr, left)["tp"].to_numpy() >= 1 for run, left in zip(runs, without, strict=True)])
+
+
+class MeanFpr(NamedTuple):
+    """Mean over targets of the achieved FPR, in percent.
+
+    Attributes:
+        every: Of all targets.
+        inlying: Without the outlying targets.
+        without_one: Without the target that raises it most.
+    """
+
+    every: float
+    inlying: float
+    without_one: float
+
+
+def mean_fpr(run: Run, fpr: float, outlying: Sequence[int]) -> MeanFpr:
+    """The mean achieved FPR of the online attack at shadow thresholds, with and without outlying targets."""
+    rows = achieved(run, fpr)
+    mean, shift = 100 * rows["fpr_achieved"].mean(), influence(rows["fpr_achieved"].to_numpy()).shift
+    kept = rows[~rows["target"].isin(outlying)]
+    return MeanFpr(mean, 100 * kept["fpr_achieved"].mean(), mean - 100 * np.nanmax(shift))
+
+
+def chance_of_largest(rate: Mapping[str, Any], share: float) -> float:
+    """Bound on the probability that any target has the largest count, or that share of all counts if it is more.
+
+    Args:
+        rate: FPR′ over targets, from :class:`lira.evaluation.rates.RatesOverTargets`.
+        share: Of all false positives.
+
+    Returns:
+        Binomial tail for false positives that fall on targets alike, times the number of targets.
+    """
+    from scipy.stats import binom
+
+    targets, negatives = rate["targets"], rate["expected_fp"] / rate["fpr"]
+    total = round(targets * rate["mean"] / 100 * negatives)
+    largest = round((rate["mean"] + (targets - 1) * rate["influence"]) / 100 * negatives)
+    return float(targets * binom.sf(max(largest, np.ceil(share * total)) - 1, total, 1 / targets))

@@ -8,6 +8,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float
 
 from lira.core.validation import check_array
@@ -33,6 +34,11 @@ def trimmed_mean(values: Float[np.ndarray, " value"]) -> float:
     kept = np.sort(_defined(values))
     cut = int(TRIMMED * kept.size)
     return float(kept[cut : kept.size - cut].mean()) if kept.size else math.nan
+
+
+def moments(values: pd.Series, name: str) -> dict[str, float]:
+    """Mean, standard deviation (ddof 1) and median as columns of a table; undefined values are left out."""
+    return {f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1), f"{name}_median": values.median()}
 
 
 class Influence(NamedTuple):

@@ -76,6 +76,25 @@ def summarise_roc(
     return RocSummary(0.5, 0.5) if ordered.one_class else RocSummary(ordered.auc, ordered.balanced_accuracy)
 
 
+def tpr_by_chance(grid: Float[np.ndarray, " fpr"], outside: float) -> Float[np.ndarray, " fpr"]:
+    """Expected TPR at each target's own threshold if the scores say nothing: (k + 1) / (n + 1) with k of n flagged.
+
+    A member is as likely in any of the n + 1 gaps between the non-members' scores, and k + 1 of them reach above the
+    first that may not be flagged. So it lies above the diagonal, most where the FPR allows no false positive.
+    """
+    return (np.floor(grid * outside * (1 + 1e-12)) + 1).clip(max=outside + 1) / (outside + 1)
+
+
+def tpr_at(
+    grid: Float[np.ndarray, " fpr"], scores: Float[np.ndarray, " sample"], member: Bool[np.ndarray, " sample"]
+) -> Float[np.ndarray, " fpr"]:
+    """TPR of one target at the last point of its ROC whose FPR does not exceed each of the grid's."""
+    ordered = Ordered.of(scores, member)
+    allowed = np.floor(grid * ordered.outside.size * (1 + 1e-12)).astype(int)
+    first_forbidden = np.append(ordered.outside[::-1], -np.inf)[allowed]
+    return 1 - np.searchsorted(ordered.inside, first_forbidden, side="right") / ordered.inside.size
+
+
 def flagged(
     scores: Float[np.ndarray, "model sample"], thresholds: Float[np.ndarray, " model"]
 ) -> Bool[np.ndarray, "model sample"]:

@@ -13,7 +13,7 @@ from lira.paper.overlap import Sets
 from lira.paper.published import published
 from lira.paper.results import Results
 from lira.report.labels import show
-from lira.report.numbers import MISSING
+from lira.report.numbers import significant, span
 from lira.report.table import Table
 from lira.report.tabulate import write
 from lira.storage.comparison import Comparison
@@ -100,7 +100,7 @@ def table_of(name: str, rows: pd.DataFrame) -> Table:
     text["Ours"] = [significant(value) for value in rows["ours"]]
     for heading, column in (("90 % interval", "ours"), ("90 % of the difference", "difference")):
         ends = zip(rows[f"{column}_low"], rows[f"{column}_high"], strict=True)
-        text[heading] = [interval(low, high) for low, high in ends]
+        text[heading] = [span(low, high) for low, high in ends]
     text["Margin"] = [f"±{significant(value)}" for value in rows["margin"]]
     text["Verdict"] = rows["verdict"].astype(str)
     text["Because"] = [" ; ".join(filter(None, pair)) for pair in zip(rows["reason"], rows["label"], strict=True)]
@@ -136,22 +136,10 @@ def claims_table(rows: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
     text = rows[["claim", "part", "verdict", "numbers"]].set_axis(["Claim", "Part", "Verdict", "Numbers"], axis=1)
     text.insert(3, "Ours", [significant(value) for value in rows["ours"]])
     ends = zip(rows["low"], rows["high"], strict=True)
-    text.insert(4, "90 % interval", [interval(low, high) for low, high in ends])
+    text.insert(4, "90 % interval", [span(low, high) for low, high in ends])
     note = (
         "Direction: holds if the 90 % interval lies on the claim's side, does not hold if on the other. Size: holds if "
         "ours agrees with the stated number, with its error where the paper has one, within the margin of the study "
         "file, does not hold if it differs by more; what is not comparable with the paper's numbers has none."
     )
     return Table(rows, text, 2, [note, *notes])
-
-
-def significant(value: float) -> str:
-    """A number with four significant digits at most; ``–`` where there is none."""
-    if pd.isna(value):
-        return MISSING
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def interval(low: float, high: float) -> str:
-    """Both ends of an interval; ``–`` where it is not known."""
-    return MISSING if pd.isna(low) else f"[{significant(low)}, {significant(high)}]"

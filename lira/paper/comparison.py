@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lira.paper.equivalence import NOT_COMPARABLE, UNKNOWN, Estimate, equivalence, within
+from lira.evaluation.estimates import Estimate
+from lira.paper.equivalence import NOT_COMPARABLE, UNKNOWN, equivalence, within
 from lira.paper.published import MODELS, POOLS, published
 from lira.paper.results import BENCHMARKS, Benchmark, Results, estimate
 from lira.report.labels import augmentations, percent

@@ -1,28 +1,11 @@
 """Two numbers with their errors: do they agree within a margin, differ by more, or is that not known?"""
 
 import math
-from typing import NamedTuple
 
-LEVEL = 0.9
-QUANTILE = 1.6448536269514722
-"""Standard errors from the centre to either end of a 90 % interval."""
+from lira.evaluation.estimates import Estimate
 
 AGREES, DIFFERS, UNKNOWN, NOT_COMPARABLE = "agrees", "differs", "cannot tell", "not comparable"
 VERDICTS = (AGREES, DIFFERS, UNKNOWN, NOT_COMPARABLE)
-
-
-class Estimate(NamedTuple):
-    """A number and its standard error, NaN where it is not known."""
-
-    value: float
-    error: float
-
-    def interval(self) -> tuple[float, float]:
-        """Its 90 % interval."""
-        return self.value - QUANTILE * self.error, self.value + QUANTILE * self.error
-
-    def __sub__(self, other: "Estimate") -> "Estimate":
-        return Estimate(self.value - other.value, math.hypot(self.error, other.error))
 
 
 def equivalence(difference: Estimate, margin: float) -> str:

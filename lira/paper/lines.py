@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from lira.evaluation.estimates import Estimate
 from lira.paper.comparison import margin_of
-from lira.paper.equivalence import AGREES, DIFFERS, FAILS, HOLDS, UNKNOWN, Estimate, equivalence, within
+from lira.paper.equivalence import AGREES, DIFFERS, FAILS, HOLDS, UNKNOWN, equivalence, within
 
 OF_SIZES = {AGREES: HOLDS, DIFFERS: FAILS, UNKNOWN: UNKNOWN}
 

@@ -11,15 +11,17 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from lira.evaluation.estimates import Estimate, log_ratio, mean_of, mean_ratio
+from lira.evaluation.outliers import chance_of_largest
+from lira.evaluation.rates import baseline_of, rates_at_own_thresholds
 from lira.paper.comparison import margin_of, published_rate, unlike
-from lira.paper.equivalence import FAILS, HOLDS, UNKNOWN, Estimate, exceeds
+from lira.paper.equivalence import FAILS, HOLDS, UNKNOWN, exceeds
 from lira.paper.lines import line, size
 from lira.paper.overlap import ENOUGH, FIT, FIT_FPR, carries, comparable_fit, own_fit, published_fit
 from lira.paper.overlap import FPR as PUBLISHED_FPR
 from lira.paper.published import published
 from lira.paper.results import Benchmark, Results, estimate
 from lira.report.labels import percent
-from lira.report.tables.optimistic import baseline, rates
 
 LIRA = ("online", "online_fixed", "offline", "offline_fixed")
 REDUCTIONS = {"aof": ("AOF", 6.2, "2.4–18"), "tl": ("TL", 28.0, "up to 191")}
@@ -81,35 +83,29 @@ class Cell(NamedTuple):
 
 def reductions(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     """AOF and TL cut the TPR: over four LiRA attacks and all FPRs of every benchmark."""
-    rows = [cell | {"run": run} for run in results.benchmarks() for cell in rates(run.run)]
+    rows = [cell | {"run": run} for run in results.benchmarks() for cell in rates_at_own_thresholds(run.run)]
     data = pd.DataFrame(rows) if rows else pd.DataFrame(columns=["regime", "attack"])
     for regime, (name, stated, spread) in REDUCTIONS.items():
         claim, found = f"{name} cuts the TPR", []
         for _, cell in data[(data["regime"] == regime) & data["attack"].isin(LIRA)].iterrows():
-            against = baseline(cell, data)
+            against = baseline_of(cell, data)
             found += [] if against is None else [Cell(against, cell)]
         left = left_out(Counter(cell.gap(name) for cell in found), "cells")
         known = [cell for cell in found if not cell.gap(name)]
         if not known:
             yield line(claim, "direction", UNKNOWN, None, "reduction", f"no cell with a baseline{left}")
             continue
-        ratios, centre = np.exp([cell.ratio.value for cell in known]), _mean([cell.ratio for cell in known])
+        ratios, centre = np.exp([cell.ratio.value for cell in known]), mean_of([cell.ratio for cell in known])
         cells = f"{(ratios > 1).sum()} of {len(ratios)} cells above 1, {ratios.min():.2g}–{ratios.max():.2g}×{left}"
         low, high = (float(end) for end in np.exp(centre.interval()))
         geometric = Estimate(float(np.exp(centre.value)), np.nan)
         said = f"geometric mean {geometric.value:.2f}×, {cells}"
         tested = line(claim, "direction", exceeds(centre, 0.0), geometric, "reduction", said)
         yield tested | {"low": low, "high": high}
-        mean = _times(known)
+        mean = mean_ratio([cell.ratio for cell in known])
         numbers = f"mean {mean.value:.2f}×, {cells}; the text's range {spread}×"
         yield size(claim, "size, the text's", mean, Estimate(stated, 0.0), margins, "reduction", numbers)
         yield _as_tables(claim, regime, known, margins)
-
-
-def _times(cells: Sequence[Cell]) -> Estimate:
-    """Arithmetic mean of reductions."""
-    ratios = [(float(np.exp(cell.ratio.value)), cell.ratio.error) for cell in cells]
-    return _mean([Estimate(ratio, ratio * error) for ratio, error in ratios])
 
 
 def left_out(reasons: Mapping[str, int], things: str) -> str:
@@ -125,12 +121,12 @@ def _as_tables(claim: str, regime: str, cells: Sequence[Cell], margins: Mapping)
     both = [cell for cell in cells if not cell.unlike(tables)]
     if not both:
         return line(claim, part, UNKNOWN, None, "reduction", f"no cell as in the paper's tables{left}")
-    mean, theirs = _times(both), [cell.published(tables) for cell in both]
+    mean, theirs = mean_ratio([cell.ratio for cell in both]), [cell.published(tables) for cell in both]
     least, most = (end(one.value for one in theirs) for end in (min, max))
     numbers = (
         f"mean {mean.value:.2f}× over {len(both)} cells of the tables, their range there {least:g}–{most:g}×{left}"
     )
-    return size(claim, part, mean, _mean(theirs), margins, "reduction", numbers)
+    return size(claim, part, mean, mean_of(theirs), margins, "reduction", numbers)
 
 
 def of_tables(regime: str) -> dict[tuple[str, str, float], float]:
@@ -144,19 +140,6 @@ def of_tables(regime: str) -> dict[tuple[str, str, float], float]:
     }
 
 
-def log_ratio(against: Estimate, cell: Estimate) -> Estimate:
-    """Logarithm of a reduction; NaN where either TPR is 0."""
-    if min(against.value, cell.value) <= 0:
-        return Estimate(np.nan, np.nan)
-    error = np.hypot(against.error / against.value, cell.error / cell.value)
-    return Estimate(float(np.log(against.value / cell.value)), float(error))
-
-
-def _mean(of: Sequence[Estimate]) -> Estimate:
-    """Mean of numbers that may move together."""
-    return Estimate(float(np.mean([one.value for one in of])), float(np.mean([one.error for one in of])))
-
-
 def precision(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     """Shadow thresholds cut the PPV at realistic priors, against target thresholds at the same prior and FPR; online.
 
@@ -164,9 +147,9 @@ def precision(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     direction. The size is the fall from 100 %, over the runs that the paper's tables have.
     """
     runs = results.benchmarks()
-    for prior in sorted({prior for run in runs for prior in run.priors if prior <= REALISTIC}):
+    for prior in sorted({prior for run in runs for prior in run.rates.priors if prior <= REALISTIC}):
         claim = f"Shadow thresholds at π = {percent(prior)} cut the PPV"
-        for fpr in sorted({fpr for run in runs for fpr in run.fprs}):
+        for fpr in sorted({fpr for run in runs for fpr in run.rates.fprs}):
             yield _fall_at(claim, runs, fpr, prior)
         yield from _fall_as_tables(claim, runs, prior, margins)
 
@@ -181,7 +164,7 @@ def _fall_at(claim: str, runs: Sequence[Benchmark], fpr: float, prior: float) ->
     floor = f"{len(known) - len(falls)} of {len(known)} runs cannot tell: no false positive at target thresholds"
     if not falls:
         return line(claim, part, UNKNOWN, None, "ppv", floor)
-    mean, lower = _mean(falls), sum(fall.value > 0 for fall in falls)
+    mean, lower = mean_of(falls), sum(fall.value > 0 for fall in falls)
     numbers = f"{abs(mean.value):.1f} points {'lower' if mean.value > 0 else 'higher'} than with target thresholds, "
     numbers += f"mean of {len(falls)} runs, lower in {lower}; online; {floor}"
     return line(claim, part, exceeds(mean, 0.0), mean, "points", numbers)
@@ -210,8 +193,8 @@ def _fall_as_tables(claim: str, runs: Sequence[Benchmark], prior: float, margins
         none = f"no run as in the paper's tables at {percent(PUBLISHED_FPR)} FPR{left}"
         yield line(claim, part, UNKNOWN, None, "ppv", none)
         return
-    none_false, shadow = Estimate(100.0, 0.0), _mean([estimate(rate) for rate in both.values()])
-    theirs = _mean([published_rate(stated.loc[_place(run)], column, rate) for run, rate in both.items()])
+    none_false, shadow = Estimate(100.0, 0.0), mean_of([estimate(rate) for rate in both.values()])
+    theirs = mean_of([published_rate(stated.loc[_place(run)], column, rate) for run, rate in both.items()])
     numbers = f"{100 - shadow.value:.1f} points below 100 %, mean of {len(both)} runs of the tables{left}"
     yield size(claim, part, none_false - shadow, none_false - theirs, margins, "ppv", numbers)
 
@@ -231,7 +214,7 @@ def _place(run: Benchmark) -> tuple[str, str]:
 
 def loss_ratio(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     """The loss ratio predicts the TPR at 0.1 % FPR, or at the largest FPR of the study; its sizes are the fit's."""
-    claim, fprs = "The loss ratio predicts the TPR", results.runs[0].fprs
+    claim, fprs = "The loss ratio predicts the TPR", results.runs[0].rates.fprs
     fpr = FIT_FPR if FIT_FPR in fprs else fprs[-1]
     count, ours = own_fit(results, fpr)
     if count < ENOUGH:
@@ -260,14 +243,14 @@ def single_target(results: Results) -> Iterator[dict]:
     claim, found = "A single target makes a mean FPR′", []
     for run in results.benchmarks():
         for attack in LIRA:
-            rate = run.rate(attack, "shadow", run.fprs[0], "fpr_achieved")
+            rate = run.rate(attack, "shadow", run.rates.fprs[0], "fpr_achieved")
             if rate and rate["mean"] > 0 and rate["influence"] > 0:
                 named = f"{rate['influence_target']:.0f}" in rate["influential"].split()
                 found.append((named * rate["influence"] / rate["mean"], attack, rate, run))
     if not found:
         yield line(claim, "direction", UNKNOWN, None, "share", "no false positives at shadow thresholds")
         return
-    telling = [one for one in found if by_chance(one[2]) * len(found) < CHANCE]
+    telling = [one for one in found if chance_of_largest(one[2], DOMINATES) * len(found) < CHANCE]
     if not telling:
         few = f"too few false positives in each of {len(found)} runs and attacks: chance may give one target half"
         yield line(claim, "direction", UNKNOWN, None, "share", few)
@@ -277,22 +260,5 @@ def single_target(results: Results) -> Iterator[dict]:
     numbers = f"largest share of {len(telling)} of {len(found)} runs and attacks with enough false positives: "
     numbers += f"target {rate['influence_target']:.0f} of {place}, mean FPR′ "
     numbers += f"{rate['mean']:.3f} %, without it {rate['mean'] - rate['influence']:.3f} %, median "
-    numbers += f"{rate['median']:.3f} %, at {percent(run.fprs[0])} FPR; holds from a share of {DOMINATES:g}"
+    numbers += f"{rate['median']:.3f} %, at {percent(run.rates.fprs[0])} FPR; holds from a share of {DOMINATES:g}"
     yield line(claim, "direction", HOLDS if share > DOMINATES else FAILS, Estimate(share, np.nan), "share", numbers)
-
-
-def by_chance(rate: Mapping) -> float:
-    """Bound on the probability that any target has the largest count, or ``DOMINATES`` of all if that is more.
-
-    Args:
-        rate: FPR′ over targets, a row of ``summary.csv`` in percent.
-
-    Returns:
-        Binomial tail for false positives that fall on targets alike, times the number of targets.
-    """
-    from scipy.stats import binom
-
-    targets, negatives = rate["targets"], rate["expected_fp"] / rate["fpr"]
-    total = round(targets * rate["mean"] / 100 * negatives)
-    largest = round((rate["mean"] + (targets - 1) * rate["influence"]) / 100 * negatives)
-    return float(targets * binom.sf(max(largest, np.ceil(DOMINATES * total)) - 1, total, 1 / targets))

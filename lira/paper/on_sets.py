@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from jaxtyping import Float
 
+from lira.evaluation.estimates import LEVEL, Estimate
+from lira.evaluation.flagged_sets import SEEDS, FlaggedSets, times_without
 from lira.evaluation.robust import influence
-from lira.paper.equivalence import FAILS, HOLDS, LEVEL, UNKNOWN, Estimate, exceeds
+from lira.paper.equivalence import FAILS, HOLDS, UNKNOWN, exceeds
 from lira.paper.lines import line, size
 from lira.paper.overlap import FPR, IDENTICAL, Scenario, Sets, as_published, scenario
-from lira.paper.sets import SEEDS, Flagged
 from lira.report.labels import percent
 
 VARIANTS = 3
@@ -60,9 +60,9 @@ def _size(
     return size(claim, part, ours, Estimate(stated, error), margins, "jaccard", said)
 
 
-def _jaccard(flagged: Flagged, k: int, different: int = 0) -> tuple[Estimate, str]:
+def _jaccard(flagged: FlaggedSets, k: int, different: int = 0) -> tuple[Estimate, str]:
     """In percent, and what to say of its error."""
-    found = flagged.agreed(k, different)
+    found = flagged.estimate(k, different)
     said = "" if found.between_runs else " (no error between runs: all of them are combined)"
     return Estimate(100 * found.jaccard.value, 100 * found.jaccard.error if found.between_runs else np.nan), said
 
@@ -71,7 +71,7 @@ def single_run(sets: Sets) -> Iterator[dict]:
     """Suspicion: the one-off detections of one run make the agreement of all of them low."""
     claim, fpr, runs = "A single run makes the agreement low", sets.fprs[0], len(sets.reference)
     flagged = sets.flagged(fpr)
-    without, *drawn = left_out(flagged)
+    without, *drawn = flagged.left_out()
     if runs < 3 or np.isnan(without).any():
         yield line(claim, "direction", UNKNOWN, None, "share", f"{runs} runs are too few, or flag nothing")
         return
@@ -82,25 +82,13 @@ def single_run(sets: Sets) -> Iterator[dict]:
     if not others:
         yield line(claim, "direction", UNKNOWN, None, "share", f"{numbers}: no ratio; {sets.describe(fpr)}")
         return
-    low, high = np.quantile(times(np.array(drawn), highest), LIMITS, method="inverted_cdf")
+    low, high = np.quantile(times_without(np.array(drawn), highest), LIMITS, method="inverted_cdf")
     alone = flagged.alone
     odd = influence(alone.astype(float)).flagged[highest] and alone[highest] == alone.max()
     verdict = HOLDS if low > TIMES else FAILS if high < TIMES else UNKNOWN
     numbers += f"; that run alone flags {alone[highest]} samples, another alone "
     numbers += f"{np.median(np.delete(alone, highest)):.0f} (median); {sets.describe(fpr)}; "
     numbers += f"holds from {TIMES:g} times the Jaccard"
-    ratio = Estimate(float(times(without, highest)), np.nan)
+    ratio = Estimate(float(times_without(without, highest)), np.nan)
     tested = line(claim, "direction", verdict if odd or verdict == UNKNOWN else FAILS, ratio, "share", numbers)
     yield tested | {"low": float(low), "high": float(high)}
-
-
-def times(without: Float[np.ndarray, "*draw run"], run: int) -> Float[np.ndarray, "*draw"]:
-    """How many times as high the agreement is without a run as without another."""
-    with np.errstate(divide="ignore", invalid="ignore"):  # of draws in which nothing agrees
-        return without[..., run] / np.delete(without, run, axis=-1).mean(axis=-1)
-
-
-def left_out(flagged: Flagged) -> Float[np.ndarray, "draw run"]:
-    """Jaccard of all reference runs but one, by the one that is left out: as counted, then with the samples drawn."""
-    everything = (1 << flagged.runs) - 1
-    return flagged.measured[:, 0, [everything & ~(1 << run) for run in range(flagged.runs)]]

@@ -8,13 +8,15 @@ import numpy as np
 from jaxtyping import Float
 
 from lira.evaluation.detections import support_qualified
+from lira.evaluation.estimates import QUANTILE, Estimate
+from lira.evaluation.flagged_sets import MEASURES, SEEDS, FlaggedSets
+from lira.evaluation.utility import fit, loss_ratios
 from lira.paper.comparison import Number, judge
-from lira.paper.equivalence import QUANTILE, UNKNOWN, Estimate
+from lira.paper.equivalence import UNKNOWN
 from lira.paper.published import POOLS, published
 from lira.paper.results import NETWORKS, Benchmark, Results
-from lira.paper.sets import MEASURES, SEEDS, Flagged
 from lira.report.labels import percent
-from lira.report.resolution import describe
+from lira.report.marks import not_resolved
 from lira.report.runs import title_of
 from lira.storage.comparison import Comparison
 from lira.storage.run import Run
@@ -37,8 +39,6 @@ VARIANTS = {"BS=512, DRP=20%": "resnet18", "DRP=25%, WD=3e-3": "resnet18", "TL":
 ENOUGH = 10
 """Runs of the paper's data from which a fit over runs is comparable with the published one."""
 
-DRAWS = 1000
-
 
 class Sets:
     """The sets flagged by the runs of a comparison.
@@ -54,11 +54,11 @@ class Sets:
         self.first = Benchmark(self.reference[0])
         self.flagged = cache(self._flagged)
 
-    def _flagged(self, fpr: float, support: int = 1, variants: bool = True) -> Flagged:
+    def _flagged(self, fpr: float, support: int = 1, variants: bool = True) -> FlaggedSets:
         """Sets of samples detected at least ``support`` times at an FPR, whatever their false alarms."""
         others = list(self.variants.values()) if variants else []
         sets = [support_qualified(run.counts(fpr), support, zero_fp=False) for run in (*self.reference, *others)]
-        return Flagged(np.array(sets[: len(self.reference)]), np.array(sets[len(self.reference) :]))
+        return FlaggedSets(np.array(sets[: len(self.reference)]), np.array(sets[len(self.reference) :]))
 
     def obstacles(self) -> str:
         """What makes them not comparable with the published sets: as of any run, and another recipe than aof."""
@@ -67,7 +67,7 @@ class Sets:
 
     def describe(self, fpr: float) -> str:
         """Runs and FPR, and whether the pool resolves it."""
-        return f"{self.title} at {percent(fpr)} FPR{describe(fpr, self.negatives)}"
+        return f"{self.title} at {percent(fpr)} FPR{not_resolved(fpr, self.negatives)}"
 
     @property
     def fprs(self) -> list[float]:
@@ -142,7 +142,7 @@ def _compare(sets, values, margins, k, scenario=IDENTICAL, support=1) -> Iterato
     found, reason = None, f"no error between runs: {len(sets.reference)} of them are combined"
     if not obstacles and FPR in sets.fprs:
         flagged = sets.flagged(FPR, support, variants=scenario.different > 0)
-        found = flagged.agreed(k, scenario.different, scenario.among)
+        found = flagged.estimate(k, scenario.different, scenario.among)
     for measure, value in zip(MEASURES, values, strict=True):
         scale = 100 if measure == "jaccard" else 1
         ours, error = None, np.nan
@@ -193,32 +193,15 @@ def _variant(run: Run, reference: Run) -> str:
     return "DRP=25%, WD=3e-3" if (recipe["dropout"], recipe["weight_decay"]) == (0.25, 3e-3) else ""
 
 
-def fit(ratio: Float[np.ndarray, " run"], tpr: Float[np.ndarray, " run"]) -> dict[str, Estimate]:
-    """Correlations of log10 loss ratio and TPR (%), and the least-squares line, with errors from drawing runs anew."""
-    from scipy.stats import rankdata
-
-    drawn = np.random.default_rng(0).integers(len(ratio), size=(DRAWS, len(ratio)))
-    rows = np.concatenate([np.arange(len(ratio))[None], drawn])
-    x, y = np.log10(ratio)[rows], tpr[rows]
-    with np.errstate(invalid="ignore", divide="ignore"):  # draws of one run alone
-        r, slope = _line(x, y)
-        rho, _ = _line(rankdata(x, axis=1), rankdata(y, axis=1))
-    found = (r, rho, slope, y.mean(axis=1) - slope * x.mean(axis=1), r**2)
-    errors = (np.nanstd(values[1:]) for values in found)
-    return {name: Estimate(float(of[0]), float(error)) for name, of, error in zip(FIT, found, errors, strict=True)}
-
-
-def _line(x: Float[np.ndarray, "draw run"], y: Float[np.ndarray, "draw run"]) -> tuple[np.ndarray, np.ndarray]:
-    """Correlation and slope of each draw."""
-    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
-    products, squares = (x * y).sum(axis=1), (x**2).sum(axis=1)
-    return products / np.sqrt(squares * (y**2).sum(axis=1)), products / squares
+def fit_of(ratio: Float[np.ndarray, " run"], tpr: Float[np.ndarray, " run"]) -> dict[str, Estimate]:
+    """The fit by the names of :data:`FIT`; empty for too few runs."""
+    return dict(zip(FIT, fit(ratio, tpr) or (), strict=False))
 
 
 def published_fit() -> dict[str, Estimate]:
     """The fit over the 49 published configurations, which gives the numbers that the paper states."""
     rows = published("loss_ratio").rows
-    return fit(rows["loss_ratio"].to_numpy(), rows["tpr_at_fpr_1e-3_online"].to_numpy())
+    return fit_of(rows["loss_ratio"].to_numpy(), rows["tpr_at_fpr_1e-3_online"].to_numpy())
 
 
 def own_fit(results: Results, fpr: float, runs: Sequence[Benchmark] | None = None) -> tuple[int, dict[str, Estimate]]:
@@ -229,10 +212,8 @@ def own_fit(results: Results, fpr: float, runs: Sequence[Benchmark] | None = Non
         fpr: Target FPR.
         runs: Those of them that count; all if not given.
     """
-    chosen = results.runs if runs is None else runs
-    found = [(run.utility["loss_ratio_mean"], run.rate("online", "target", fpr, "tpr")) for run in chosen]
-    points = np.array([(ratio, rate["mean"]) for ratio, rate in found if rate and ratio > 0])
-    return len(points), fit(*points.T) if len(points) > 2 else {}
+    points = loss_ratios([run.run for run in (results.runs if runs is None else runs)], fpr)
+    return len(points), fit_of(points["loss_ratio"].to_numpy(), points["tpr"].to_numpy())
 
 
 def comparable_fit(results: Results) -> tuple[str, int, dict[str, Estimate]]:

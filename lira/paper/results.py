@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from lira.paper.equivalence import Estimate
+from lira.evaluation.estimates import Estimate
+from lira.evaluation.rates import RatesOverTargets
+from lira.evaluation.utility import utility_over_models
 from lira.paper.published import MODELS, POOLS
-from lira.report.runs import RATES, read_runs
-from lira.report.tables.utility import utility
+from lira.report.runs import read_runs
 from lira.storage.run import Run
 
 NETWORKS = {
@@ -48,7 +49,7 @@ class Benchmark:
     @cached_property
     def utility(self) -> dict[str, float]:
         """Means and standard deviations over models."""
-        return utility(self.run)
+        return utility_over_models(self.run)
 
     def is_network(self, name: str) -> bool:
         """Whether it is of one of the paper's networks; imported scores are known by their architecture's name."""
@@ -64,33 +65,17 @@ class Benchmark:
         return ", ".join(found + ([] if self.models == MODELS else [f"{self.models} shadow models"]))
 
     @cached_property
-    def rates(self) -> dict[tuple, dict]:
-        """``summary.csv``, rates in percent, by attack, mode, FPR, metric and prior; ``None`` for what is empty."""
-        found = {}
-        for row in self.run.summary.to_dict("records"):
-            place = (row[name] for name in ("attack", "mode", "fpr", "metric", "prior"))
-            found[tuple(None if part != part else part for part in place)] = row | {
-                name: 100 * row[name] for name in RATES
-            }
-        return found
+    def rates(self) -> RatesOverTargets:
+        """Its rates over targets, in percent."""
+        return RatesOverTargets(self.run)
 
     def rate(self, attack: str, mode: str, fpr: float | None, metric: str, prior: float | None = None) -> dict | None:
         """A metric over targets, as a row of ``summary.csv`` in percent; ``None`` if it is not there."""
-        return self.rates.get((attack, mode, fpr, metric, prior))
+        return self.rates.find(attack, mode, fpr, metric, prior)
 
     def of_models(self, name: str) -> Estimate:
         """Mean of a utility column over models, and its standard error."""
         return Estimate(self.utility[f"{name}_mean"], self.utility[f"{name}_std"] / self.models**0.5)
-
-    @property
-    def fprs(self) -> list[float]:
-        """Target FPRs, ascending."""
-        return sorted({fpr for _, _, fpr, _, _ in self.rates if fpr is not None})
-
-    @property
-    def priors(self) -> list[float]:
-        """Priors of the PPV, ascending."""
-        return sorted({prior for *_, prior in self.rates if prior is not None})
 
 
 def estimate(rate: dict) -> Estimate:

@@ -12,8 +12,6 @@ from lira.storage.comparison import Comparison
 from lira.storage.run import RUN_KEYS, Run
 
 SERIES = ("dataset", "architecture", "regime")
-RATES = ("mean", "std", "median", "trimmed_mean", "low", "high", "standard_error", "influence", "null")
-"""Statistics of ``summary.csv`` that are fractions."""
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
@@ -65,13 +63,6 @@ def show_keys(data: pd.DataFrame) -> pd.DataFrame:
     return text
 
 
-def over_targets(rows: pd.DataFrame, metric: str, name: str) -> dict[str, Any]:
-    """One metric of a summary as columns, in percent: mean, std, and all that says what they carry."""
-    (row,) = rows[rows["metric"] == metric].to_dict("records")
-    counts = ("targets", "undefined", "influence_target", "influential")
-    return {f"{name}_{key}": 100 * row[key] for key in RATES} | {f"{name}_{key}": row[key] for key in counts}
-
-
 def choose_fpr(available: Sequence[float], fpr: float | None) -> float:
     """The FPR asked for, or the largest there is.
 
@@ -97,7 +88,7 @@ def check_gap(gap: str) -> str:
     return gap
 
 
-def require(name: str, chosen: Any, available: Iterable) -> None:
+def check_available(name: str, chosen: Any, available: Iterable) -> None:
     """Checks that the results have what is asked for.
 
     Raises:
@@ -108,7 +99,7 @@ def require(name: str, chosen: Any, available: Iterable) -> None:
         raise ConfigError(f"{name}: no results for {chosen}, there are: {', '.join(map(str, known))}")
 
 
-def same_fprs(data: pd.DataFrame) -> pd.DataFrame:
+def check_same_fprs(data: pd.DataFrame) -> pd.DataFrame:
     """The rows of several runs, whose cells at one place stand at one FPR.
 
     Raises:
@@ -122,14 +113,21 @@ def same_fprs(data: pd.DataFrame) -> pd.DataFrame:
     return data
 
 
+def shared_fpr(runs: Sequence[Run], fpr: float | None, attack: str) -> float:
+    """The FPR asked for, or the largest there is, of runs that all have it and the attack.
+
+    Raises:
+        ConfigError: one lacks them, or the runs were evaluated at different FPRs.
+    """
+    for run in runs:
+        check_available("attack", attack, run.summary["attack"])
+    chosen = [run.key | {"fpr": choose_fpr(run.summary["fpr"], fpr)} for run in runs]
+    return float(check_same_fprs(pd.DataFrame(chosen))["fpr"].iloc[0])
+
+
 def choose_fprs(available: Sequence[float], fpr: float | None) -> list[float]:
     """The FPR asked for, or all there are."""
     return sorted(set(available)) if fpr is None else [choose_fpr(available, fpr)]
-
-
-def moments(values: pd.Series, name: str) -> dict[str, Any]:
-    """Mean, standard deviation (ddof 1) and median over targets as columns; undefined values are left out."""
-    return {f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1), f"{name}_median": values.median()}
 
 
 def at(fpr: float) -> str:

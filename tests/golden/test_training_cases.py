@@ -10,7 +10,7 @@ from reference import DATA
 
 from lira.config import Architecture, Recipe, load_study
 from lira.core.errors import ConfigError
-from lira.report.tables.utility import utility
+from lira.evaluation.utility import utility_over_models
 from lira.shadows.models import build
 from lira.shadows.training.optimizers import decays
 from lira.shadows.training.schedules import rate_and_momentum
@@ -81,7 +81,7 @@ def test_utility_over_shadow_models():
     }
     models = pd.read_csv(DATA / "training/shadow_metrics_inputs.csv", na_values="n/a").rename(columns=names)
     models[["train_accuracy", "test_accuracy"]] /= 100
-    found = utility(SimpleNamespace(utility=models))
+    found = utility_over_models(SimpleNamespace(utility=models))
     stored = pd.read_csv(DATA / "training/shadow_metrics_aggregate.csv", index_col="Metric")
     for metric, name in {**names, "Loss_ratio": "loss_ratio"}.items():
         assert found[f"{name}_mean"] == pytest.approx(stored.loc[metric, "Mean"], abs=5.1e-5)

@@ -82,3 +82,10 @@ def write_sets(folder: Path, reference, variants=(), fpr=1e-5, recipes=(), recip
     output = folder / "agreement" / "cifar10" / "resnet18" / "aof"
     measure_agreement(places, others, [f"variant {k}" for k in range(len(others))], [fpr], output / "agreement.csv")
     return output
+
+
+def random_sets(runs, samples=4000, flagged=400, share=0.8, seed=0):
+    """Sets of which each has a share of the first ``flagged`` samples."""
+    generator = np.random.default_rng(seed)
+    base = np.arange(samples) < flagged
+    return np.stack([base & (generator.random(samples) < share) for _ in range(runs)])

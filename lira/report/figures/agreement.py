@@ -28,8 +28,8 @@ from lira.report.figures._style import (
     legend_below,
 )
 from lira.report.labels import MEASURES, percent, show
-from lira.report.resolution import describe
-from lira.report.runs import choose_fprs, only_comparison, require, title_of
+from lira.report.marks import not_resolved
+from lira.report.runs import check_available, choose_fprs, only_comparison, title_of
 
 ENTRY = Entry(
     title="Agreement of flagged sets",
@@ -61,7 +61,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, 
     comparison = only_comparison(folders)
     negatives = comparison.negatives
     tables = comparison.table("agreement.csv"), comparison.table("null_agreement.csv")
-    require("support", support, tables[0]["support"])
+    check_available("support", support, tables[0]["support"])
     sets, null = (chosen(table, support, zero_fp) for table in tables)
     rates = choose_fprs(sets["fpr"], fpr)
     drawn = canvas(DOUBLE, 0.6 + 2.1 * len(rates))
@@ -75,7 +75,9 @@ def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, 
             axes.set_ylim(bottom=0)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         flagged = f"tp ≥ {support}" + (", fp = 0" if zero_fp else "")
-        row.suptitle(f"{title_of(comparison)}, {flagged} at {percent(rate)} FPR{describe(rate, negatives)}", fontsize=8)
+        row.suptitle(
+            f"{title_of(comparison)}, {flagged} at {percent(rate)} FPR{not_resolved(rate, negatives)}", fontsize=8
+        )
     legend_below(drawn, panels[0], 3)
     return drawn
 

@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from lira.evaluation.records import logits_of
 from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import DOUBLE, MEMBERSHIP, canvas, in_lines, legend_below
 from lira.report.labels import show
-from lira.report.records import logits_of
 from lira.report.runs import read_runs, run_labels
 from lira.storage.run import Run
 

@@ -4,20 +4,17 @@ from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from scipy.stats import linregress, spearmanr
 
+from lira.evaluation.utility import fit, loss_ratios
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, canvas, plain_log, regime_colours
 from lira.report.labels import percent, show
-from lira.report.resolution import describe
-from lira.report.runs import choose_fpr, over_targets, read_runs, require, same_fprs
-from lira.report.tables.utility import utility
-from lira.storage.run import Run
+from lira.report.marks import not_resolved
+from lira.report.runs import read_runs, shared_fpr
 
 ENTRY = Entry(
     title="Loss ratio against TPR",
@@ -48,10 +45,10 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
         attack: Attack whose TPR is shown.
     """
     runs = read_runs(folders)
-    points = same_fprs(pd.DataFrame([point(run, fpr, attack) for run in runs]))
-    rate = points["fpr"].iloc[0]
-    points = points.dropna(subset="loss_ratio")
+    rate = shared_fpr(runs, fpr, attack)
+    points = loss_ratios(runs, rate, attack)
     points["group"] = group_regimes(points["regime"])
+    points["kind"] = [f"{show(run.dataset)} {show(run.architecture)}" for run in points.itertuples()]
     groups, kinds = (list(dict.fromkeys(points[name])) for name in ("group", "kind"))
     colours, markers = regime_colours(groups), dict(zip(kinds, cycle(MARKERS), strict=False))
     drawn = canvas(SINGLE, 2.7 + 0.15 * max(len(groups), len(kinds) + 2))
@@ -67,8 +64,8 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
     axes.axhline(points["null"].mean(), **CHANCE)
     axes.set_xscale("log")
     plain_log(axes.xaxis, subs=(1, 2, 5))
-    unresolved = describe(rate, points["negatives"].mean())
-    axes.set_title(f"{len(points)} runs, {show(attack)}{unresolved}\n{fit(axes, points)}".strip())
+    unresolved = not_resolved(rate, points["negatives"].mean())
+    axes.set_title(f"{len(points)} runs, {show(attack)}{unresolved}\n{line(axes, points)}".strip())
     axes.set(xlabel="Loss ratio, test / train", ylabel=f"TPR (%) at {percent(rate)} FPR")
     drawn.legend(handles=handles(groups, colours, markers), loc="outside lower center", ncols=2)
     return drawn
@@ -91,29 +88,13 @@ def handles(groups: list[str], colours: dict[str, str], markers: dict[str, str])
     return left + blanks + right if len(left) < len(right) else left + right + blanks
 
 
-def point(run: Run, fpr: float | None, attack: str) -> dict:
-    """Loss ratio and TPR of one run."""
-    found = run.summary
-    chosen = choose_fpr(found["fpr"], fpr)
-    require("attack", attack, found["attack"])
-    found = found[(found["mode"] == "target") & (found["attack"] == attack) & (found["fpr"] == chosen)]
-    tpr = over_targets(found, "tpr", "tpr")
-    rate = {"tpr": tpr["tpr_mean"], "low": tpr["tpr_low"], "high": tpr["tpr_high"], "null": tpr["tpr_null"]}
-    kind = f"{show(run.key['dataset'])} {show(run.key['architecture'])}"
-    named = run.key | {"kind": kind, "fpr": chosen, "negatives": found["expected_fp"].iloc[0] / chosen}
-    return named | {"loss_ratio": utility(run)["loss_ratio_mean"]} | rate
-
-
-def fit(axes, points: pd.DataFrame) -> str:
+def line(axes, points: pd.DataFrame) -> str:
     """Draws the line and says how good it is; with fewer than three runs there is none."""
-    if len(points) < 3:
+    found = fit(points["loss_ratio"].to_numpy(), points["tpr"].to_numpy())
+    if found is None:
         return ""
-    x, y = np.log10(points["loss_ratio"]), points["tpr"]
-    line = linregress(x, y)
     dashed = {"color": BLACK, "linestyle": "--", "linewidth": 0.9}
     sns.regplot(points, x="loss_ratio", y="tpr", logx=True, ci=None, scatter=False, line_kws=dashed, ax=axes)
-    rho = spearmanr(x, y).statistic
-    equation = (
-        f"TPR = {line.slope:.2f} log$_{{10}}$(ratio) {'+' if line.intercept >= 0 else '−'} {abs(line.intercept):.2f}"
-    )
-    return f"{equation}, R² = {line.rvalue**2:.2f}\nPearson r (log x) = {line.rvalue:.2f}, Spearman ρ = {rho:.2f}"
+    r, rho, slope, intercept, explained = (estimate.value for estimate in found)
+    equation = f"TPR = {slope:.2f} log$_{{10}}$(ratio) {'+' if intercept >= 0 else '−'} {abs(intercept):.2f}"
+    return f"{equation}, R² = {explained:.2f}\nPearson r (log x) = {r:.2f}, Spearman ρ = {rho:.2f}"

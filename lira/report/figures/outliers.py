@@ -4,20 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lira.evaluation.agreement import set_agreement
-from lira.evaluation.outliers import achieved, detections, outlying_targets
-from lira.evaluation.robust import influence
+from lira.evaluation.agreement import flagged_alone, jaccards
+from lira.evaluation.outliers import MeanFpr, detected_sets, mean_fpr, outlying_targets
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, BLUE, CHANCE, DOUBLE, GREY, VERMILION, canvas
 from lira.report.labels import percent
-from lira.report.resolution import describe
+from lira.report.marks import not_resolved
 from lira.report.runs import choose_fprs, only_comparison, title_of
-from lira.storage.run import Run
 
 ENTRY = Entry(
     title="Without single runs and targets",
@@ -63,34 +60,19 @@ def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
     for row, rate in zip(rows, rates, strict=True):
         panels = row.subplots(1, 3)
         outlying = [outlying_targets(run, rate) for run in runs]
-        whole, cut = (flagged(runs, rate, without) for without in ([()] * len(runs), outlying))
+        whole, cut = (detected_sets(runs, rate, without) for without in ([()] * len(runs), outlying))
         labels = [f"{run.key['seed']}" for run in runs]
         draw_agreement(panels[0], whole, cut, labels)
-        draw_alone(panels[1], alone(whole), alone(cut), labels)
-        draw_rates(panels[2], [achieved(run, rate) for run in runs], outlying, rate, labels)
-        title = f"{title_of(comparison)} at {percent(rate)} FPR{describe(rate, negatives)}"
+        draw_alone(panels[1], flagged_alone(whole), flagged_alone(cut), labels)
+        means = [mean_fpr(run, rate, left) for run, left in zip(runs, outlying, strict=True)]
+        draw_rates(panels[2], means, rate, labels)
+        title = f"{title_of(comparison)} at {percent(rate)} FPR{not_resolved(rate, negatives)}"
         row.suptitle(f"{title}; outlying targets in {len(runs)} runs: {sum(map(len, outlying))}", fontsize=8)
     handles = {
         label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     drawn.legend(handles.values(), handles, loc="outside lower center", ncols=3)
     return drawn
-
-
-def flagged(runs: Sequence[Run], fpr: float, without: Sequence[Sequence[int]]) -> np.ndarray:
-    """Sets of samples detected at least once, with some targets of each run left out."""
-    return np.stack([detections(run, fpr, left)["tp"].to_numpy() >= 1 for run, left in zip(runs, without, strict=True)])
-
-
-def alone(sets: np.ndarray) -> np.ndarray:
-    """Number of samples that each run flags and no other does."""
-    return (sets & (sets.sum(axis=0) == 1)).sum(axis=1)
-
-
-def jaccards(sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of runs combined, and the mean Jaccard of each in percent."""
-    ks = np.arange(2, len(sets) + 1)
-    return ks, np.array([100 * set_agreement(sets, k).jaccard for k in ks])
 
 
 def draw_agreement(axes: Axes, whole: np.ndarray, cut: np.ndarray, labels: Sequence[str]) -> None:
@@ -122,20 +104,14 @@ def draw_alone(axes: Axes, whole: np.ndarray, cut: np.ndarray, labels: Sequence[
     from_zero(axes)
 
 
-def draw_rates(
-    axes: Axes, rates: Sequence[pd.DataFrame], outlying: Sequence[Sequence[int]], fpr: float, labels: Sequence[str]
-) -> None:
+def draw_rates(axes: Axes, means: Sequence[MeanFpr], fpr: float, labels: Sequence[str]) -> None:
     """Mean FPR′ by run, and how far the target that moves it most does so."""
     places = np.arange(len(labels))
-    means = [100 * rows["fpr_achieved"].mean() for rows in rates]
-    kept = [rows[~rows["target"].isin(left)] for rows, left in zip(rates, outlying, strict=True)]
-    axes.plot(places, means, linestyle="", **ALL)
-    without = [100 * rows["fpr_achieved"].mean() for rows in kept]
-    axes.plot(places, without, linestyle="", **WITHOUT)
-    for place, rows, mean in zip(places, rates, means, strict=True):
-        shift = influence(rows["fpr_achieved"].to_numpy()).shift
+    axes.plot(places, [mean.every for mean in means], linestyle="", **ALL)
+    axes.plot(places, [mean.inlying for mean in means], linestyle="", **WITHOUT)
+    for place, mean in zip(places, means, strict=True):
         label = "to the mean without the target that moves it most" if place == 0 else None
-        axes.vlines(place, mean - 100 * np.nanmax(shift), mean, color=BLACK, linewidth=0.8, label=label)
+        axes.vlines(place, mean.without_one, mean.every, color=BLACK, linewidth=0.8, label=label)
     axes.axhline(100 * fpr, **CHANCE | {"label": "target FPR"})
     axes.set(xlabel="Run (seed)", ylabel="Mean FPR′ (%), online")
     by_run(axes, labels)

@@ -8,13 +8,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from lira.evaluation.records import logits_of
 from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import DOUBLE, MEMBERSHIP, canvas, legend_below
 from lira.report.labels import percent, show
-from lira.report.records import logits_of
+from lira.report.records import COUNT, cards_of, of_all, priors_of, show_ppv
 from lira.report.runs import read_runs
-from lira.report.tables.records import COUNT, cards, of, priors, show_ppv
 from lira.storage.run import Run
 
 ENTRY = Entry(
@@ -63,7 +63,7 @@ def figure(
     """
     runs = read_runs(folders)
     height = HEAD + LINE * len(runs)
-    rows = cards(folders, sample, fpr, max(1, min(count, int(PAGE / height))))
+    rows = cards_of(runs, sample, fpr, max(1, min(count, int(PAGE / height))))
     pictures = Pictures(data, runs, tabular=True) if data is not None else None
     records = [of_record for _, of_record in rows.groupby("record", sort=False)]
     drawn = canvas(DOUBLE, 0.5 + len(records) * height)
@@ -91,8 +91,8 @@ def card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pic
         place.set_title(title, loc="left")
         pictures.draw(place, record)
     lines(panel, runs, record, list(rows["run"]))
-    columns = {"detected": of(rows["tp"], rows["fn"]), "false\nalarms": of(rows["fp"], rows["tn"])}
-    for prior in priors(rows):
+    columns = {"detected": of_all(rows["tp"], rows["fn"]), "false\nalarms": of_all(rows["fp"], rows["tn"])}
+    for prior in priors_of(rows):
         pairs = zip(rows[f"ppv_{prior:g}"], rows[f"least_{prior:g}"], strict=True)
         columns[f"PPV (%)\nat {percent(prior)}"] = [show_ppv(*pair) for pair in pairs]
     write(panel, columns)

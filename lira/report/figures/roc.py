@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lira.core.errors import DataError
 from lira.core.validation import check_scores, check_scores_by_attack
-from lira.evaluation.roc import Ordered
+from lira.evaluation.roc import tpr_at, tpr_by_chance
 from lira.report.catalogue import Entry
 from lira.report.figures._style import (
     ATTACKS,
@@ -139,20 +139,3 @@ def draw_roc(axes: Axes, scores: Mapping[str, Any], member: Any) -> None:
     axes.set(xscale="log", yscale="log", xlim=(grid[0], 1), ylim=(grid[0], 1.05))
     plain_log(axes.xaxis, percent=True)
     plain_log(axes.yaxis, percent=True)
-
-
-def tpr_by_chance(grid: np.ndarray, outside: float) -> np.ndarray:
-    """Expected TPR at each target's own threshold if the scores say nothing: (k + 1) / (n + 1) with k of n flagged.
-
-    A member is as likely in any of the n + 1 gaps between the non-members' scores, and k + 1 of them reach above the
-    first that may not be flagged. So it lies above the diagonal, most where the FPR allows no false positive.
-    """
-    return (np.floor(grid * outside * (1 + 1e-12)) + 1).clip(max=outside + 1) / (outside + 1)
-
-
-def tpr_at(grid: np.ndarray, scores: np.ndarray, member: np.ndarray) -> np.ndarray:
-    """TPR of one target at the last point of its ROC whose FPR does not exceed each of the grid's."""
-    ordered = Ordered.of(scores, member)
-    allowed = np.floor(grid * ordered.outside.size * (1 + 1e-12)).astype(int)
-    first_forbidden = np.append(ordered.outside[::-1], -np.inf)[allowed]
-    return 1 - np.searchsorted(ordered.inside, first_forbidden, side="right") / ordered.inside.size

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, DOUBLE, canvas
 from lira.report.labels import MEASURES, percent
+from lira.report.marks import not_resolved
 from lira.report.numbers import number
-from lira.report.resolution import describe
 from lira.report.runs import choose_fpr, only_comparison, title_of
 
 ENTRY = Entry(
@@ -60,7 +60,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
             axes.set_title(f"{heading}, {name}")
             axes.set(xlabel="Detections at least (tp ≥)" if not zero_fp else "", ylabel="")
         row[0].set_ylabel("Runs combined, k")
-    title = f"{title_of(comparison)}, {percent(rate)} FPR{describe(rate, comparison.negatives)}"
+    title = f"{title_of(comparison)}, {percent(rate)} FPR{not_resolved(rate, comparison.negatives)}"
     drawn.suptitle(f"{title}; in italics: chance (membership permuted)", fontsize=8)
     return drawn
 

@@ -12,8 +12,8 @@ from lira.evaluation.robust import median_rmad
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, DOUBLE, GREY, attack_colours, canvas
 from lira.report.labels import percent, show
-from lira.report.resolution import describe
-from lira.report.runs import choose_fprs, read_runs, require, run_labels, title_of
+from lira.report.marks import not_resolved
+from lira.report.runs import check_available, choose_fprs, read_runs, run_labels, title_of
 
 ENTRY = Entry(
     title="Spread of thresholds",
@@ -42,7 +42,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
     runs = read_runs(folders)
     metrics = [run.targets("target") for run in runs]
     rates = choose_fprs(metrics[0]["fpr"], fpr)
-    require("attack", attack, metrics[0]["attack"])
+    check_available("attack", attack, metrics[0]["attack"])
     beside = len(runs) < SIDE_BY_SIDE
     drawn = canvas(DOUBLE, 2.6 * (1 if beside else len(rates)))
     panels = drawn.subplots(*((1, len(rates)) if beside else (len(rates), 1)), squeeze=False)
@@ -54,7 +54,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
             boxes, labels = [*boxes, np.concatenate(boxes)], [*labels, "all runs"]
         panel(axes, boxes, labels, attack_colours([attack])[attack])
         axes.set_ylabel(f"Threshold τ, {show(attack)}")
-        axes.set_title(f"τ at {percent(rate)} FPR{describe(rate, runs[0].negatives)}", pad=24)
+        axes.set_title(f"τ at {percent(rate)} FPR{not_resolved(rate, runs[0].negatives)}", pad=24)
     if len({title_of(run) for run in runs}) == 1:
         drawn.suptitle(title_of(runs[0]), fontsize=8)
     return drawn

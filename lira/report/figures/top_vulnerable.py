@@ -15,7 +15,7 @@ from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import BLUE, DOUBLE, ORANGE, canvas, fewest_gaps, in_lines
 from lira.report.labels import percent, show
-from lira.report.resolution import describe
+from lira.report.marks import not_resolved
 from lira.report.runs import choose_fpr, only_comparison, run_labels
 
 ENTRY = Entry(
@@ -82,7 +82,7 @@ def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count:
         axes.set_title(label)
     for axes in panels.flat[len(runs) :]:
         axes.remove()
-    unresolved = describe(rate, comparison.negatives)
+    unresolved = not_resolved(rate, comparison.negatives)
     dataset = show(runs[0].key["dataset"])
     drawn.suptitle(f"{dataset}, most vulnerable samples at {percent(rate)} FPR{unresolved}; tp / fp", fontsize=8)
     colours = {frame_colour(times, len(runs)) for times in shared.values()}

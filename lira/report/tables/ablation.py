@@ -5,16 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from lira.report import influence
+from lira.evaluation.rates import RatesOverTargets, columns_of, resolution_of
+from lira.evaluation.utility import utility_over_models
 from lira.report.catalogue import Entry
 from lira.report.labels import augmentations, show
-from lira.report.numbers import number
-from lira.report.resolution import notes, resolution_of
-from lira.report.runs import at, choose_fpr, over_targets, require, same_fprs, show_keys
+from lira.report.marks import notes, tpr_of
+from lira.report.numbers import number, setting
+from lira.report.runs import at, check_available, check_same_fprs, choose_fpr, show_keys
 from lira.report.table import Table
-from lira.report.tables.benchmarks import shown
-from lira.report.tables.optimistic import show_tpr
-from lira.report.tables.utility import utility
 from lira.storage.run import Run
 
 ENTRY = Entry(
@@ -35,14 +33,14 @@ def table(folders: Sequence[Path], fpr: float | None = None, attack: str = "onli
         fpr: Target FPR; the largest of the results if not given.
         attack: Attack whose TPR is shown.
     """
-    data = same_fprs(pd.DataFrame([row(Run(folder), fpr, attack) for folder in folders]))
+    data = check_same_fprs(pd.DataFrame([row(Run(folder), fpr, attack) for folder in folders]))
     text = show_keys(data)
     for name in [name for name in text if text[name].nunique() == 1]:
         del text[name]
     text["Augmentations"] = data["augment"]
     keys = len(text.columns)
-    text["Dropout (%)"] = [shown(rate) for rate in data["dropout_pct"]]
-    text["Weight decay"] = [shown(decay) for decay in data["weight_decay"]]
+    text["Dropout (%)"] = [setting(rate) for rate in data["dropout_pct"]]
+    text["Weight decay"] = [setting(decay) for decay in data["weight_decay"]]
     for heading, name, decimals in (
         ("Train loss", "train_loss", 4),
         ("Test loss", "test_loss", 4),
@@ -50,17 +48,17 @@ def table(folders: Sequence[Path], fpr: float | None = None, attack: str = "onli
         ("Test accuracy (%)", "test_accuracy", 2),
     ):
         text[heading] = [number(value, decimals) for value in data[f"{name}_mean"]]
-    text[f"TPR (%) {at(data['fpr'].iloc[0])}"] = [show_tpr(run) for run in data.itertuples()]
+    text[f"TPR (%) {at(data['fpr'].iloc[0])}"] = [tpr_of(run) for run in data.itertuples()]
     note = f"TPR: {show(attack)}, each target at its own threshold."
-    return Table(data, text, keys, [note, *notes(data["resolution"]), *influence.notes(data["tpr_influential"])])
+    return Table(data, text, keys, [note, *notes(data["resolution"], data["tpr_influential"])])
 
 
 def row(run: Run, fpr: float | None, attack: str) -> dict:
     """Settings, utility and TPR of one run."""
-    found, recipe = run.summary, run.recipe
-    chosen = choose_fpr(found["fpr"], fpr)
-    require("attack", attack, found["attack"])
-    found = found[(found["mode"] == "target") & (found["attack"] == attack) & (found["fpr"] == chosen)]
+    rates, recipe = RatesOverTargets(run), run.recipe
+    chosen = choose_fpr(rates.fprs, fpr)
+    check_available("attack", attack, rates.attacks)
+    found = rates.rows[attack, "target", chosen, "tpr", None]
     settings = {
         "augment": augmentations(recipe),
         "dropout_pct": None if recipe["dropout"] is None else 100 * recipe["dropout"],
@@ -68,4 +66,4 @@ def row(run: Run, fpr: float | None, attack: str) -> dict:
         "attack": attack,
         "fpr": chosen,
     }
-    return run.key | settings | resolution_of(found) | utility(run) | over_targets(found, "tpr", "tpr")
+    return run.key | settings | resolution_of(found) | utility_over_models(run) | columns_of(found, "tpr")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from lira.report.catalogue import Entry
-from lira.report.labels import AUGMENTATIONS, augmentations, show
-from lira.report.numbers import MISSING
+from lira.report.labels import AUGMENTATIONS, augmentations
+from lira.report.numbers import setting
 from lira.report.runs import SERIES, read_runs, show_keys
 from lira.report.table import Table
 from lira.storage.run import Run
@@ -52,18 +52,11 @@ def table(folders: Sequence[Path]) -> Table:
     text = show_keys(data.assign(seed=0))
     keys = len(text.columns)
     for name, heading in COLUMNS.items():
-        text[heading] = [shown(value) for value in data[name]]
+        text[heading] = [setting(value) for value in data[name]]
     text["Seeds"] = data["seeds"].str.replace(" ", ", ")
     used = dict.fromkeys(name for run in runs["augment"] for name in run.split("+"))
     legend = ", ".join(f"{short} {long}" for long, short in AUGMENTATIONS.items() if short in used)
     return Table(data, text, keys, [f"{legend}."] if legend else [])
-
-
-def shown(value: float | str | None) -> str:
-    """A setting as readers see it; ``–`` where it is not known."""
-    if pd.isna(value):
-        return MISSING
-    return f"{value:g}" if isinstance(value, float) else show(str(value))
 
 
 def settings(run: Run) -> dict:

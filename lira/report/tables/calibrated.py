@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from lira.report import influence
+from lira.evaluation.rates import RatesOverTargets, columns_of, resolution_of
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
+from lira.report.marks import marked, notes
 from lira.report.numbers import mean_std
-from lira.report.resolution import mark, notes, resolution_of
-from lira.report.runs import choose_fpr, over_targets, read_runs, same_fprs, show_keys
+from lira.report.runs import check_same_fprs, choose_fpr, read_runs, show_keys
 from lira.report.table import Table
 from lira.storage.run import Run
 
@@ -43,20 +43,20 @@ def table(folders: Sequence[Path], fpr: float | None = None) -> Table:
         folders: Run folders.
         fpr: Target FPR; the largest of the results if not given.
     """
-    data = same_fprs(pd.DataFrame([row for run in read_runs(folders) for row in outcomes(run, fpr)]))
+    data = check_same_fprs(pd.DataFrame([row for run in read_runs(folders) for row in outcomes(run, fpr)]))
     text = show_keys(data).assign(Attack=data["attack"].map(show), Threshold=data["mode"])
     keys, influential = len(text.columns), []
     places = data["mode"].map({"target": "at", "shadow": "τ at"})
     for heading, name, decimals in columns(data):
         shown = data[[f"{name}_{key}" for key in ("mean", "std", "influential")]].itertuples(index=False)
         text[heading] = [
-            influence.mark(mark(mean_std(mean, std, decimals), label, place), targets)
+            marked(mean_std(mean, std, decimals), label, targets, place)
             for (mean, std, targets), label, place in zip(shown, data["resolution"], places, strict=True)
         ]
         influential += list(data[f"{name}_influential"])
     rate = f"Thresholds are set for an FPR of {percent(data['fpr'].iloc[0])}. "
     ppv = "PPV: mean over the targets for which anything was flagged."
-    return Table(data, text, keys, [rate + ppv, *notes(data["resolution"]), *influence.notes(influential)])
+    return Table(data, text, keys, [rate + ppv, *notes(data["resolution"], influential)])
 
 
 def columns(data: pd.DataFrame) -> list[tuple[str, str, int]]:
@@ -68,15 +68,19 @@ def columns(data: pd.DataFrame) -> list[tuple[str, str, int]]:
 
 def outcomes(run: Run, fpr: float | None) -> list[dict]:
     """A row per attack and kind of threshold."""
-    found, rows = run.summary, []
-    chosen = choose_fpr(found["fpr"], fpr)
-    for (attack, mode), group in found[found["fpr"] == chosen].groupby(["attack", "mode"], sort=False):
-        row = run.key | {"attack": attack, "mode": mode, "fpr": chosen} | resolution_of(group)
-        row |= over_targets(group, "tpr", "tpr") | over_targets(group, "fpr_achieved", "fpr")
-        for prior, at in group.groupby("prior"):
+    rates, rows = RatesOverTargets(run), []
+    chosen = choose_fpr(rates.fprs, fpr)
+    for attack, mode, rate, metric, _ in rates.rows:
+        if (rate, metric) != (chosen, "tpr"):
+            continue
+        tpr, achieved = (rates.rows[attack, mode, chosen, name, None] for name in ("tpr", "fpr_achieved"))
+        row = run.key | {"attack": attack, "mode": mode, "fpr": chosen} | resolution_of(tpr)
+        row |= columns_of(tpr, "tpr") | columns_of(achieved, "fpr")
+        for prior in rates.priors:
             name = f"ppv_{percent(prior).removesuffix(' %')}pct"
-            pooled = over_targets(at, "ppv_pooled", f"{name}_pooled")
-            row |= over_targets(at, "ppv", name) | {f"{name}_pooled": pooled[f"{name}_pooled_mean"]}
+            mean, whole = (rates.rows[attack, mode, chosen, metric, prior] for metric in ("ppv", "ppv_pooled"))
+            pooled = columns_of(whole, f"{name}_pooled")
+            row |= columns_of(mean, name) | {f"{name}_pooled": whole["mean"]}
             row |= {key: pooled[key] for key in (f"{name}_pooled_{part}" for part in POOLED)}
         rows.append(row)
     return rows

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from lira.report import influence
+from lira.evaluation.rates import in_percent
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
-from lira.report.numbers import MISSING, mean_std, number
-from lira.report.resolution import mark, notes
-from lira.report.runs import RATES, choose_fpr, read_runs, require, same_fprs, show_keys
+from lira.report.marks import marked, notes
+from lira.report.numbers import MISSING, mean_std, number, span
+from lira.report.runs import check_available, check_same_fprs, choose_fpr, read_runs, show_keys
 from lira.report.table import Table
 from lira.storage.run import RUN_KEYS, Run
 
@@ -49,16 +49,16 @@ def table(
         attack: Attack that readers see; the ``.csv`` has all.
         prior: Prior of the PPV that readers see; the smallest of the results if not given.
     """
-    data = same_fprs(pd.concat([at_fpr(run, fpr) for run in read_runs(folders)], ignore_index=True))
+    data = check_same_fprs(pd.concat([at_fpr(run, fpr) for run in read_runs(folders)], ignore_index=True))
     prior = data["prior"].min() if prior is None else prior
-    require("attack", attack, data["attack"])
-    require("prior", prior, data["prior"])
+    check_available("attack", attack, data["attack"])
+    check_available("prior", prior, data["prior"])
     rows = data[(data["attack"] == attack) & (data["prior"].isna() | (data["prior"] == prior))]
     shown = pd.concat([of_run for _, run in rows.groupby(list(RUN_KEYS), sort=False) for of_run in seen(run)])
     text = show_keys(shown).assign(Quantity=shown["shown"])
     keys = len(text.columns)
     text["Mean ± std"] = [show_mean(row) for row in shown.itertuples()]
-    text["95 % interval"] = [interval(row.low, row.high) for row in shown.itertuples()]
+    text["95 % interval"] = [span(row.low, row.high, "{:.3f}".format) for row in shown.itertuples()]
     text["Median"] = [number(value, 3) for value in shown["median"]]
     text["Trimmed mean"] = [number(value, 3) for value in shown["trimmed_mean"]]
     text["Moved most by"] = [moved(row) for row in shown.itertuples()]
@@ -71,7 +71,7 @@ def table(
         "10 % of the targets. Moved most by: target (index of the shadow model) and the mean less the mean of the "
         "others. Undefined: targets without a value. Chance: the mean where membership is permuted."
     )
-    return Table(data, text, keys, [note, *notes(shown["resolution"]), *influence.notes(shown["influential"])])
+    return Table(data, text, keys, [note, *notes(shown["resolution"], shown["influential"])])
 
 
 def seen(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -82,20 +82,14 @@ def seen(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def at_fpr(run: Run, fpr: float | None) -> pd.DataFrame:
     """A run's summary at one FPR, fractions in percent."""
-    found = run.summary
-    found = found[found["fpr"].isna() | (found["fpr"] == choose_fpr(found["fpr"], fpr))]
-    return found.assign(**{name: 100 * found[name] for name in RATES})
+    found = in_percent(run.summary)
+    return found[found["fpr"].isna() | (found["fpr"] == choose_fpr(found["fpr"], fpr))]
 
 
 def show_mean(row) -> str:
     """Mean ± standard deviation with its marks."""
-    cell = mark(mean_std(row.mean, row.std, 3), row.resolution, "at" if row.mode == "target" else "τ at")
-    return influence.mark(cell, row.influential)
-
-
-def interval(low: float, high: float) -> str:
-    """Both ends of an interval."""
-    return MISSING if pd.isna(low) else f"[{low:.3f}, {high:.3f}]"
+    place = "at" if row.mode == "target" else "τ at"
+    return marked(mean_std(row.mean, row.std, 3), row.resolution, row.influential, place)
 
 
 def moved(row) -> str:

@@ -5,15 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from lira.report import influence
+from lira.evaluation.rates import rates_at_own_thresholds
+from lira.evaluation.utility import utility_over_models
 from lira.report.catalogue import Entry
-from lira.report.numbers import number
-from lira.report.resolution import notes
-from lira.report.runs import at, read_runs, require, same_fprs, show_keys
+from lira.report.marks import notes, tpr_of
+from lira.report.numbers import number, setting
+from lira.report.runs import at, check_available, check_same_fprs, read_runs, show_keys
 from lira.report.table import Table
-from lira.report.tables.benchmarks import shown as setting
-from lira.report.tables.optimistic import rates, show_tpr
-from lira.report.tables.utility import utility
 
 ENTRY = Entry(
     title="Scratch against transfer",
@@ -36,14 +34,18 @@ def table(folders: Sequence[Path], attack: str = "online") -> Table:
         attack: Attack whose TPR is shown.
     """
     runs = read_runs(folders)
-    rows = [row | {"start": run.recipe["start"]} | utility(run) for run in runs for row in rates(run)]
-    require("attack", attack, [row["attack"] for row in rows])
-    data = same_fprs(pd.DataFrame([row for row in rows if row["attack"] == attack]))
+    rows = [
+        row | {"start": run.recipe["start"]} | utility_over_models(run)
+        for run in runs
+        for row in rates_at_own_thresholds(run)
+    ]
+    check_available("attack", attack, [row["attack"] for row in rows])
+    data = check_same_fprs(pd.DataFrame([row for row in rows if row["attack"] == attack]))
     once = data[data["fpr"] == data["fpr"].max()].reset_index(drop=True)
     text = show_keys(once).assign(Start=once["start"].map(setting))
     keys = len(text.columns)
     for fpr in sorted(data["fpr"].unique()):
-        text[f"TPR (%) {at(fpr)}"] = [show_tpr(row) for row in data[data["fpr"] == fpr].itertuples()]
+        text[f"TPR (%) {at(fpr)}"] = [tpr_of(row) for row in data[data["fpr"] == fpr].itertuples()]
     text["Loss ratio"] = [number(value, 2) for value in once["loss_ratio_mean"]]
     text["Test accuracy (%)"] = [number(value, 2) for value in once["test_accuracy_mean"]]
-    return Table(data, text, keys, [*notes(data["resolution"]), *influence.notes(data["tpr_influential"])])
+    return Table(data, text, keys, [*notes(data["resolution"], data["tpr_influential"])])

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from lira.evaluation.utility import utility_over_models
 from lira.report.catalogue import Entry
 from lira.report.numbers import mean_std
-from lira.report.runs import moments, read_runs, show_keys
+from lira.report.runs import read_runs, show_keys
 from lira.report.table import Table
-from lira.storage.run import Run
 
 ENTRY = Entry(
     title="Losses and accuracies",
@@ -38,7 +38,7 @@ def table(folders: Sequence[Path]) -> Table:
     Args:
         folders: Run folders.
     """
-    data = pd.DataFrame([run.key | utility(run) for run in read_runs(folders)])
+    data = pd.DataFrame([run.key | utility_over_models(run) for run in read_runs(folders)])
     text = show_keys(data)
     keys = len(text.columns)
     for name, (heading, decimals) in COLUMNS.items():
@@ -46,11 +46,3 @@ def table(folders: Sequence[Path]) -> Table:
         text[heading] = [mean_std(mean, std, decimals) for mean, std in pairs]
     note = "Losses are means over samples; the loss ratio is test loss / train loss of each model, then averaged."
     return Table(data, text, keys, [note])
-
-
-def utility(run: Run) -> dict[str, float]:
-    """Means and standard deviations over models, accuracies in percent; no ratio where the train loss is 0."""
-    models = run.utility.copy()
-    models["loss_ratio"] = models["test_loss"] / models["train_loss"].where(models["train_loss"] > 0)
-    models[["train_accuracy", "test_accuracy"]] *= 100
-    return {key: value for name in COLUMNS for key, value in moments(models[name], name).items()}

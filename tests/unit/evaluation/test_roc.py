@@ -4,9 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain import rates as plain
 from sklearn.metrics import roc_auc_score, roc_curve
+from synthetic_study import run_folder
 
 from lira.core.errors import ConfigError, DataError
-from lira.evaluation.roc import flagged, summarise_roc, threshold_at_fpr
+from lira.evaluation.roc import flagged, summarise_roc, threshold_at_fpr, tpr_at, tpr_by_chance
+from lira.storage.run import Run
 
 
 @st.composite
@@ -109,3 +111,22 @@ def test_wrong_shapes():
 def test_wrong_rate(fpr):
     with pytest.raises(ConfigError, match="allowed is a false positive rate from 0 to 1"):
         threshold_at_fpr(np.arange(3.0), np.array([True, False, True]), fpr)
+
+
+def test_the_curve_on_a_grid_is_that_of_the_metrics(study):
+    with Run(run_folder(study, "fcn", "aof")).scores() as file:
+        scores, member = file["online"][3], file["member"][3]
+    scores = scores.round(1)
+    grid = np.array([0.0, 0.001, 0.01, 0.1, 0.5, 1.0])
+    expected = [threshold_at_fpr(scores, member, fpr).tpr for fpr in grid]
+    np.testing.assert_allclose(tpr_at(grid, scores, member), expected)
+
+
+def test_the_curve_by_chance():
+    """Against the mean over random scores."""
+    generator = np.random.default_rng(0)
+    member = np.arange(60) < 40
+    grid = np.array([0.0, 0.04, 0.05, 0.3, 1.0])
+    found = np.mean([tpr_at(grid, generator.random(60), member) for _ in range(4000)], axis=0)
+    np.testing.assert_allclose(found, tpr_by_chance(grid, 20), atol=0.005)
+    np.testing.assert_allclose(tpr_by_chance(grid, 20), np.array([1, 1, 2, 7, 21]) / 21)

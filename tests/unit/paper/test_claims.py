@@ -4,13 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from paper_results import RATES, summary_row, write_rows, write_run
-from scipy.stats import linregress, pearsonr, spearmanr
 from synthetic_study import RUNS, agreement_folder, run_folder
 
 from lira.config.sections import Margins
 from lira.paper import on_rates
 from lira.paper.claims import compare, judge_study
-from lira.paper.overlap import fit
 from lira.paper.published import names, published
 from lira.paper.results import BENCHMARKS, Results
 
@@ -223,17 +221,6 @@ def test_a_single_target_that_makes_a_mean_is_found(tmp_path):
     write_run(tmp_path, "cifar10/resnet18/aof", "resnet18", rates=RATES)
     (line,) = on_rates.single_target(Results([run]))
     assert line["verdict"] == "cannot tell"
-
-
-def test_fit_against_scipy():
-    generator = np.random.default_rng(0)
-    ratio = 10 ** generator.uniform(0, 2, 40)
-    tpr = 4 * np.log10(ratio) + generator.normal(0, 1, 40)
-    found, line = fit(ratio, tpr), linregress(np.log10(ratio), tpr)
-    assert found["r"].value == pytest.approx(pearsonr(np.log10(ratio), tpr).statistic)
-    assert found["ρ"].value == pytest.approx(spearmanr(ratio, tpr).statistic)
-    assert (found["slope"].value, found["intercept"].value) == pytest.approx((line.slope, line.intercept))
-    assert found["slope"].error == pytest.approx(line.stderr, rel=0.3)
 
 
 def test_the_loss_ratio_claim(tmp_path):

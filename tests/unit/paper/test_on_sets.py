@@ -2,57 +2,15 @@
 
 import numpy as np
 import pytest
-from paper_results import AOF, write_sets
+from paper_results import AOF, random_sets, write_sets
 
 from lira.config.sections import Margins
-from lira.evaluation.agreement import scenarios
 from lira.paper.claims import compare, on_sets
 from lira.paper.overlap import Sets
 from lira.paper.results import Results
-from lira.paper.sets import Flagged
 from lira.storage.comparison import Comparison
 
 MARGINS = Margins().model_dump()
-
-
-def random_sets(runs, samples=4000, flagged=400, share=0.8, seed=0):
-    generator = np.random.default_rng(seed)
-    base = np.arange(samples) < flagged
-    return np.stack([base & (generator.random(samples) < share) for _ in range(runs)])
-
-
-def test_agreement_of_five_runs_is_that_of_the_scenarios():
-    reference, variants = random_sets(5), random_sets(4, share=0.6, seed=1)
-    table, flagged = scenarios(reference, variants, list("abcd")), Flagged(reference, variants)
-    for row in table.itertuples():
-        different = 0 if row.scenario == "identical" else int(row.scenario[1])
-        among = ["abcd".index(row.variants)] if row.variants else None
-        found = flagged.mean(row.k, different, among)[0]
-        np.testing.assert_allclose(found, (row.jaccard, row.intersection, row.union), rtol=1e-5)
-
-
-def test_of_more_runs_it_is_the_mean_over_all_choices_of_five():
-    reference, variants = random_sets(7), random_sets(1, share=0.5, seed=3)
-    found = Flagged(reference, variants).mean(4, 1)[0, 0]
-    fives = [np.delete(reference, [i, j], axis=0) for i in range(7) for j in range(i)]
-    expected = np.mean([Flagged(five, variants).mean(4, 1)[0, 0] for five in fives])
-    assert found == pytest.approx(expected, rel=1e-5)
-
-
-def test_errors_between_runs_are_known_while_a_run_is_left(tmp_path):
-    flagged = Flagged(random_sets(5), np.zeros((0, 4000), bool))
-    assert flagged.agreed(2).between_runs and not flagged.agreed(5).between_runs
-    value, error = flagged.agreed(2).jaccard
-    assert value == pytest.approx(0.8**2 / (1 - 0.2**2), abs=3 * error) and error < 0.03
-    nothing = Flagged(np.eye(3, 50, dtype=bool), np.zeros((0, 50), bool)).agreed(3)
-    assert nothing.jaccard.value == 0 and nothing.jaccard.error >= 1 / 3
-
-
-def test_error_over_samples_is_that_of_a_share():
-    """One choice of all runs: Jaccard is the share of the union's samples that all flag."""
-    found = Flagged(random_sets(2, samples=40_000, flagged=4_000), np.zeros((0, 40_000), bool)).agreed(2)
-    share, union = found.jaccard.value, found.union.value
-    assert found.jaccard.error == pytest.approx((share * (1 - share) / union) ** 0.5, rel=0.25)
 
 
 def sets_of(folder, *arguments, **options):

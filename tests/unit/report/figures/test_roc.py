@@ -1,19 +1,7 @@
-import numpy as np
 import pytest
 from synthetic_study import MAIN, run_folder
 
-from lira.evaluation.roc import threshold_at_fpr
-from lira.report.figures.roc import tpr_at, tpr_by_chance
 from lira.storage import hdf5
-
-
-def test_roc_reads_the_curve_as_the_metrics_do(study):
-    with hdf5.read(run_folder(study, "fcn", "aof") / "scores.h5", "scores") as file:
-        scores, member = file["online"][3], file["member"][3]
-    scores = scores.round(1)
-    grid = np.array([0.0, 0.001, 0.01, 0.1, 0.5, 1.0])
-    expected = [threshold_at_fpr(scores, member, fpr).tpr for fpr in grid]
-    np.testing.assert_allclose(tpr_at(grid, scores, member), expected)
 
 
 def test_roc_shades_what_is_not_resolved(draw, study):
@@ -44,13 +32,3 @@ def test_long_titles_of_roc_give_the_dataset_a_line_of_its_own(draw, monkeypatch
     ]
     boxes = [title.get_window_extent() for title in titles]
     assert not any(box.overlaps(other) for i, box in enumerate(boxes) for other in boxes[:i])
-
-
-def test_roc_by_chance():
-    """Against the mean over random scores."""
-    generator = np.random.default_rng(0)
-    member = np.arange(60) < 40
-    grid = np.array([0.0, 0.04, 0.05, 0.3, 1.0])
-    found = np.mean([tpr_at(grid, generator.random(60), member) for _ in range(4000)], axis=0)
-    np.testing.assert_allclose(found, tpr_by_chance(grid, 20), atol=0.005)
-    np.testing.assert_allclose(tpr_by_chance(grid, 20), np.array([1, 1, 2, 7, 21]) / 21)

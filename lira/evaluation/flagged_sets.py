@@ -9,18 +9,18 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from lira.evaluation.agreement import overlaps
-from lira.paper.equivalence import Estimate
+from lira.evaluation.agreement import flagged_alone, overlaps, patterns_of
+from lira.evaluation.estimates import Estimate
 
 SEEDS = 5
-"""Runs of the published agreement study that differ by seed only."""
+"""Runs that are combined at most, as many as differ by seed only in the paper."""
 
 DRAWS = 100
 MEASURES = ("jaccard", "intersection", "union")
 
 
-class Agreed(NamedTuple):
-    """Mean agreement of choices of runs.
+class EstimatedAgreement(NamedTuple):
+    """Mean agreement of choices of runs, with its errors.
 
     Attributes:
         jaccard: As a fraction.
@@ -36,28 +36,27 @@ class Agreed(NamedTuple):
     between_runs: bool
 
 
-class Flagged:
+class FlaggedSets:
     """The sets that runs of one recipe flag, and those of its variants.
 
     Args:
         reference: True where a run flags the sample.
         variants: The same for runs of other recipes.
+
+    Attributes:
+        runs: Number of reference runs.
+        variants: Number of variants.
+        patterns: Samples by the choice of runs that flags them, see :func:`lira.evaluation.agreement.patterns_of`.
+        alone: Samples by reference run that it flags and no other of them does.
     """
 
     def __init__(self, reference: Bool[np.ndarray, "run sample"], variants: Bool[np.ndarray, "variant sample"]):
         self.runs, self.variants = len(reference), len(variants)
         sets = np.concatenate([reference, variants]) if self.variants else np.asarray(reference)
-        codes = (sets.T @ (1 << np.arange(len(sets)))).astype(np.int64)
-        self.patterns = np.bincount(codes, minlength=1 << len(sets))
+        self.patterns, self.alone = patterns_of(sets), flagged_alone(sets[: self.runs])
         self.choices = np.arange(self.patterns.size)
         bits = (self.choices[:, None] >> np.arange(len(sets))) & 1
         self.chosen = bits[:, : self.runs].sum(axis=1), bits[:, self.runs :].sum(axis=1)
-
-    @property
-    def alone(self) -> Int[np.ndarray, " run"]:
-        """Samples that one reference run flags and no other does."""
-        reference = self.patterns.reshape(1 << self.variants, 1 << self.runs).sum(axis=0)
-        return reference[1 << np.arange(self.runs)]
 
     @cached_property
     def measured(self) -> Float[np.ndarray, "draw measure choice"]:
@@ -107,7 +106,12 @@ class Flagged:
             of_runs, of_variants = self.chosen
             yield weight, np.flatnonzero(allowed & (of_runs == k - variants) & (of_variants == variants))
 
-    def agreed(self, k: int, different: int = 0, among: Sequence[int] | None = None) -> Agreed:
+    def left_out(self) -> Float[np.ndarray, "draw run"]:
+        """Jaccard of all reference runs but one, by the one left out: as counted, then with the samples drawn anew."""
+        everything = (1 << self.runs) - 1
+        return self.measured[:, 0, [everything & ~(1 << run) for run in range(self.runs)]]
+
+    def estimate(self, k: int, different: int = 0, among: Sequence[int] | None = None) -> EstimatedAgreement:
         """:meth:`mean` with its errors."""
         value, *drawn = self.mean(k, different, among)
         variance = np.var(drawn, axis=0)
@@ -116,9 +120,20 @@ class Flagged:
         between_runs = bool(self.runs > 2 and not np.isnan(left_out).any())
         if between_runs:
             variance = variance + (self.runs - 1) / self.runs * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
-        return Agreed(
+        return EstimatedAgreement(
             *(Estimate(float(v), float(e)) for v, e in zip(value, np.sqrt(variance), strict=True)), between_runs
         )
+
+
+def times_without(left_out: Float[np.ndarray, "*draw run"], run: int) -> Float[np.ndarray, "*draw"]:
+    """How many times as high the agreement is without a run as without another.
+
+    Args:
+        left_out: From :meth:`FlaggedSets.left_out`.
+        run: The run.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):  # of draws in which nothing agrees
+        return left_out[..., run] / np.delete(left_out, run, axis=-1).mean(axis=-1)
 
 
 def _measures(patterns: Int[np.ndarray, " choice"]) -> Float[np.ndarray, "measure choice"]:

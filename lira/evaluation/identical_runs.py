@@ -1,0 +1,58 @@
+"""How far runs that differ by seed only agree, in pairs and all at once, beside what chance gives (Tables 11, 13)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lira.evaluation.agreement import Agreement
+from lira.evaluation.ranks import top_by_chance
+from lira.evaluation.rates import resolution_at
+from lira.evaluation.robust import moments
+from lira.storage.comparison import Comparison
+
+SIZES = Agreement._fields
+MEASURES = (*SIZES, "spearman")
+
+
+def agreement_by_rank(comparison: Comparison, gaps: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """A row per vulnerability gap and q: agreement of the runs' top q %, and the Jaccard of random rankings."""
+    pairs, everywhere = comparison.table("topq.csv"), comparison.table("topq_all.csv").set_index(["gap", "q"])
+    pool = comparison.pool
+    for gap in gaps:
+        for (q, size), group in pairs[pairs["gap"] == gap].groupby(["q", "k"]):
+            together = everywhere.loc[(gap, q)]
+            row = {"gap": gap, "q": q, "size": size, "pairs": len(group), "resolution": ""}
+            for name in MEASURES:
+                row |= moments(group[name], name)
+            runs = int(together["runs"])
+            row |= {"runs": runs, **{f"all_{name}": together[name] for name in MEASURES}}
+            by_chance, all_by_chance = (top_by_chance(pool, size, count)[2] for count in (2, runs))
+            yield row | {"jaccard_null": by_chance, "all_jaccard_null": all_by_chance}
+
+
+def agreement_by_flag(comparison: Comparison, support: int) -> Iterator[dict[str, Any]]:
+    """A row per FPR, with fp = 0 and with any: agreement of flagged sets, and that with membership permuted."""
+    negatives = comparison.negatives
+    sets, null = (_pairs_and_all(comparison.table(name), support) for name in ("agreement.csv", "null_agreement.csv"))
+    for (fpr, zero_fp), (pair, together) in sets.items():
+        row = {"fpr": fpr, "support": support, "zero_fp": zero_fp, "size": _mean_size(pair), "pairs": pair["subsets"]}
+        row |= resolution_at(fpr, negatives) | {f"{name}_mean": pair[name] for name in SIZES}
+        row |= {"runs": int(together["k"]), **{f"all_{name}": together[name] for name in SIZES}}
+        by_chance, all_by_chance = null[fpr, zero_fp]
+        row |= {"jaccard_null": by_chance["jaccard"], "all_jaccard_null": all_by_chance["jaccard"]}
+        yield row | {"size_null": _mean_size(by_chance)}
+
+
+def _mean_size(pair: pd.Series) -> float:
+    """Of two sets: half of intersection plus union."""
+    return (pair["intersection"] + pair["union"]) / 2
+
+
+def _pairs_and_all(sets: pd.DataFrame, support: int) -> dict[tuple[float, bool], tuple[pd.Series, pd.Series]]:
+    """Agreement of two identical runs and of all, per FPR and whether fp = 0."""
+    sets = sets[(sets["scenario"] == "identical") & (sets["support"] == support)]
+    return {
+        key: (group.loc[group["k"].idxmin()], group.loc[group["k"].idxmax()])
+        for key, group in sets.groupby(["fpr", "zero_fp"])
+    }

@@ -1,0 +1,119 @@
+"""Rates over the targets of a run, in percent, as the tables and the verdict compare them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from lira.evaluation.calibration import resolution
+from lira.storage.run import Run
+
+FRACTIONS = ("mean", "std", "median", "trimmed_mean", "low", "high", "standard_error", "influence", "null")
+"""Statistics of ``summary.csv`` that are fractions."""
+
+OTHERS = ("targets", "undefined", "influence_target", "influential")
+
+
+def in_percent(summary: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ``summary.csv`` with their fractions in percent."""
+    return summary.assign(**{name: 100 * summary[name] for name in FRACTIONS})
+
+
+class RatesOverTargets:
+    """The rows of a run's ``summary.csv``, in percent, by what they are of.
+
+    Args:
+        run: The run.
+    """
+
+    def __init__(self, run: Run):
+        self.rows: dict[tuple, dict[str, Any]] = {}
+        for row in in_percent(run.summary).to_dict("records"):
+            place = (row[name] for name in ("attack", "mode", "fpr", "metric", "prior"))
+            self.rows[tuple(None if part != part else part for part in place)] = row
+
+    def find(
+        self, attack: str, mode: str, fpr: float | None, metric: str, prior: float | None = None
+    ) -> dict[str, Any] | None:
+        """A row by its attack, kind of threshold, FPR, metric and prior; ``None`` where there is none."""
+        return self.rows.get((attack, mode, fpr, metric, prior))
+
+    @property
+    def attacks(self) -> list[str]:
+        """Attacks, in their order in the file."""
+        return list(dict.fromkeys(attack for attack, *_ in self.rows))
+
+    @property
+    def fprs(self) -> list[float]:
+        """Target FPRs, ascending."""
+        return sorted({fpr for _, _, fpr, _, _ in self.rows if fpr is not None})
+
+    @property
+    def priors(self) -> list[float]:
+        """Priors of the PPV, ascending."""
+        return sorted({prior for *_, prior in self.rows if prior is not None})
+
+
+def columns_of(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A row's statistics as columns of a table: mean, std, and all that says what they carry."""
+    return {f"{name}_{key}": row[key] for key in (*FRACTIONS, *OTHERS)}
+
+
+def resolution_columns(expected: float, label: str) -> dict[str, float | str]:
+    """Columns that say what an operating point rests on, as :func:`lira.evaluation.calibration.resolution` has it."""
+    return {"expected_false_positives": expected, "resolution": label}
+
+
+def resolution_at(fpr: float, negatives: float) -> dict[str, float | str]:
+    """The same columns for an FPR among so many non-members of a target."""
+    return resolution_columns(*resolution(fpr, negatives))
+
+
+def resolution_of(row: Mapping[str, Any]) -> dict[str, float | str]:
+    """The same columns for a row of a summary."""
+    return resolution_columns(row["expected_fp"], row["resolution"])
+
+
+def rates_at_own_thresholds(run: Run) -> list[dict[str, Any]]:
+    """A row per attack and FPR: TPR with each target's own threshold, and AUC."""
+    rates = RatesOverTargets(run)
+    return [
+        run.key
+        | {"attack": attack, "fpr": fpr}
+        | resolution_of(row)
+        | columns_of(rates.rows[attack, mode, None, "auc", None], "auc")
+        | columns_of(row, "tpr")
+        for (attack, mode, fpr, metric, _), row in rates.rows.items()
+        if (mode, metric) == ("target", "tpr")
+    ]
+
+
+def reductions(rates: pd.DataFrame) -> pd.Series:
+    """The baseline's mean TPR over that of each row; NaN for a baseline, or without one, or where both are 0.
+
+    Args:
+        rates: Rows of :func:`rates_at_own_thresholds` of several runs.
+    """
+    return rates.apply(_reduction, axis=1, rates=rates)
+
+
+def _reduction(row: pd.Series, rates: pd.DataFrame) -> float:
+    against = baseline_of(row, rates)
+    if against is None:
+        return float("nan")
+    if row["tpr_mean"] == 0:
+        return float("inf") if against["tpr_mean"] > 0 else float("nan")
+    return against["tpr_mean"] / row["tpr_mean"]
+
+
+def baseline_of(row: pd.Series, rates: pd.DataFrame) -> pd.Series | None:
+    """The row of the same attack and FPR that a row is a reduction of; ``None`` for a baseline, or without one.
+
+    It is that of the dataset's baseline with the same architecture and seed where there is one, else the first.
+    """
+    same = (rates["dataset"] == row["dataset"]) & (rates["attack"] == row["attack"]) & (rates["fpr"] == row["fpr"])
+    candidates = rates[same & (rates["regime"] == "baseline")]
+    if row["regime"] == "baseline" or candidates.empty:
+        return None
+    nearness = 2 * (candidates["architecture"] == row["architecture"]) + (candidates["seed"] == row["seed"])
+    return candidates.loc[nearness.idxmax()]

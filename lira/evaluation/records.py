@@ -1,0 +1,109 @@
+"""One record: φ under models that hold it and models that do not, how often it is flagged, and what a flag is worth.
+
+The counts are those of ``samples.csv``: ``online`` at shadow thresholds, over the targets of a run. A run has few
+targets, so a PPV comes with the least it can be: the PPV of a true positive rate as low and a false positive rate as
+high as the counts allow, each at 97.5 % by Clopper and Pearson, so that both hold with 95 % confidence at least.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from lira.core.errors import ConfigError, DataError
+from lira.evaluation.bootstrap import clopper_pearson
+from lira.evaluation.calibration import positive_predictive_value
+from lira.evaluation.detections import highly_vulnerable
+from lira.storage.csv_files import COUNTS
+from lira.storage.run import Run
+
+
+def logits_of(run: Run, sample: int) -> tuple[Float[np.ndarray, " model"], Bool[np.ndarray, " model"]]:
+    """φ of a record under each model, averaged over views, and whether the model holds it.
+
+    Raises:
+        ConfigError: the pool has no such record.
+    """
+    if not 0 <= sample < run.pool:
+        raise ConfigError(f"sample: {sample} is not in the pool of {run.pool}, allowed: 0 to {run.pool - 1}")
+    with run.shadows() as file:
+        return file["phi"][:, sample].mean(axis=1, dtype=np.float64), file["member"][:, sample]
+
+
+def counts(runs: Sequence[Run], fpr: float) -> list[pd.DataFrame]:
+    """``sample tp fp tn fn`` of each run at one FPR, in sample order.
+
+    Raises:
+        DataError: runs of different pools, whose samples cannot be compared.
+    """
+    found = [run.counts(fpr)[["sample", *COUNTS]] for run in runs]
+    if len({len(rows) for rows in found}) > 1:
+        raise DataError(f"{', '.join(str(run.folder) for run in runs)} have pools of different sizes")
+    return found
+
+
+def fprs_of(runs: Sequence[Run]) -> list[float]:
+    """FPRs that all runs were calibrated at."""
+    return sorted(set.intersection(*(set(run.fprs) for run in runs)))
+
+
+def most_exposed(found: Sequence[pd.DataFrame], count: int) -> list[int]:
+    """Records that most runs find highly vulnerable (fp = 0, tp ≥ 1), then those detected most often in all.
+
+    Args:
+        found: from :func:`counts`.
+        count: records to name.
+    """
+    runs = np.sum([highly_vulnerable(rows) for rows in found], axis=0)
+    detected = np.sum([rows["tp"] for rows in found], axis=0)
+    return [int(sample) for sample in np.lexsort((-detected, -runs))[:count]]
+
+
+def worth(rows: pd.DataFrame, priors: Sequence[float]) -> pd.DataFrame:
+    """What a flag of one record says: PPV at each prior, and the least it can be.
+
+    Args:
+        rows: columns ``tp fp tn fn``, counts over targets.
+        priors: of membership.
+
+    Returns:
+        ``tp fp tn fn`` and, as fractions, ``ppv_<prior>`` and ``least_<prior>``; NaN where the record is never flagged.
+    """
+    tp, fp, tn, fn = (rows[name].to_numpy(dtype=float) for name in COUNTS)
+    never = tp + fp == 0
+    (lowest, _), (_, highest) = clopper_pearson(tp, tp + fn), clopper_pearson(fp, fp + tn)
+    found = rows[COUNTS].reset_index(drop=True)
+    for prior in priors:
+        found[f"ppv_{prior:g}"] = positive_predictive_value(tp / (tp + fn), fp / (fp + tn), prior)
+        found[f"least_{prior:g}"] = np.where(never, np.nan, positive_predictive_value(lowest, highest, prior))
+    return found
+
+
+def cards(runs: Sequence[Run], names: Sequence[str], fpr: float, sample: int | None, count: int) -> pd.DataFrame:
+    """What is known of records in several runs of one pool: a row per record and run, in the order of both.
+
+    Args:
+        runs: The runs.
+        names: What their rows call them.
+        fpr: Target FPR.
+        sample: Index of the record in the pool; ``None`` for the most exposed ones.
+        count: Records where none is named.
+
+    Returns:
+        The run, ``record class run fpr``, mean and standard deviation of φ over models that hold the record
+        (``phi_in_*``) and over the others (``phi_out_*``), and the columns of :func:`worth`.
+
+    Raises:
+        ConfigError: the pool has no such record.
+    """
+    found, priors, rows = counts(runs, fpr), runs[0].priors, []
+    for record in most_exposed(found, count) if sample is None else [sample]:
+        for run, name, of_run in zip(runs, names, found, strict=True):
+            phi, member = logits_of(run, record)
+            label = None if run.labels is None else int(run.labels[record])
+            row = run.key | {"record": record, "class": label, "run": name, "fpr": fpr}
+            for side, values in (("in", phi[member]), ("out", phi[~member])):
+                row |= {f"phi_{side}_mean": values.mean(), f"phi_{side}_std": values.std(ddof=1)}
+            rows.append(row | worth(of_run.iloc[[record]], priors).iloc[0].to_dict())
+    return pd.DataFrame(rows).astype({name: int for name in COUNTS})

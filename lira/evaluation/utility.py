@@ -1,0 +1,95 @@
+"""Losses and accuracies of a run's models, and how the loss ratio predicts the attack (paper, Table 2, Figure 7)."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from lira.evaluation.estimates import Estimate
+from lira.evaluation.rates import RatesOverTargets
+from lira.evaluation.robust import moments
+from lira.storage.run import RUN_KEYS, Run
+
+QUANTITIES = ("train_loss", "test_loss", "loss_ratio", "train_accuracy", "test_accuracy")
+FEWEST = 3
+"""Runs that a line needs."""
+
+DRAWS = 1000
+POINT = (*RUN_KEYS, "fpr", "negatives", "loss_ratio", "tpr", "low", "high", "null")
+
+
+def utility_over_models(run: Run) -> dict[str, float]:
+    """Mean, standard deviation and median over models of each quantity, accuracies in percent.
+
+    The loss ratio is test over train loss of each model; there is none where the train loss is 0.
+    """
+    models = run.utility.copy()
+    models["loss_ratio"] = models["test_loss"] / models["train_loss"].where(models["train_loss"] > 0)
+    models[["train_accuracy", "test_accuracy"]] *= 100
+    return {key: value for name in QUANTITIES for key, value in moments(models[name], name).items()}
+
+
+def loss_ratios(runs: Sequence[Run], fpr: float, attack: str = "online") -> pd.DataFrame:
+    """A row per run: mean loss ratio and, in percent, mean TPR at target thresholds with its interval and chance.
+
+    Runs whose losses are not known, or without a rate at this FPR, are left out.
+
+    Returns:
+        The run, ``fpr``, ``negatives`` (non-members of a target), ``loss_ratio``, ``tpr low high null``.
+    """
+    found = ((run, utility_over_models(run)["loss_ratio_mean"], _rate(run, fpr, attack)) for run in runs)
+    rows = [
+        run.key
+        | {"fpr": fpr, "negatives": rate["expected_fp"] / fpr, "loss_ratio": ratio, "tpr": rate["mean"]}
+        | {name: rate[name] for name in ("low", "high", "null")}
+        for run, ratio, rate in found
+        if rate and ratio > 0
+    ]
+    return pd.DataFrame(rows, columns=POINT)
+
+
+def _rate(run: Run, fpr: float, attack: str) -> dict[str, Any] | None:
+    return RatesOverTargets(run).find(attack, "target", fpr, "tpr")
+
+
+class Fit(NamedTuple):
+    """How the TPR (%) follows the loss ratio, both means of runs; errors from drawing the runs anew.
+
+    Attributes:
+        r: Pearson's correlation of log10 loss ratio and TPR.
+        rho: Spearman's.
+        slope: Of the least-squares line on log10, in points per decade.
+        intercept: TPR of the line at a ratio of 1.
+        explained: R², the share of the variance that the line explains.
+    """
+
+    r: Estimate
+    rho: Estimate
+    slope: Estimate
+    intercept: Estimate
+    explained: Estimate
+
+
+def fit(ratio: Float[np.ndarray, " run"], tpr: Float[np.ndarray, " run"]) -> Fit | None:
+    """Correlations of log10 loss ratio and TPR, and the least-squares line; ``None`` for fewer than three runs."""
+    from scipy.stats import rankdata
+
+    if len(ratio) < FEWEST:
+        return None
+    drawn = np.random.default_rng(0).integers(len(ratio), size=(DRAWS, len(ratio)))
+    rows = np.concatenate([np.arange(len(ratio))[None], drawn])
+    x, y = np.log10(ratio)[rows], tpr[rows]
+    with np.errstate(invalid="ignore", divide="ignore"):  # draws of one run alone
+        r, slope = _line(x, y)
+        rho, _ = _line(rankdata(x, axis=1), rankdata(y, axis=1))
+    found = (r, rho, slope, y.mean(axis=1) - slope * x.mean(axis=1), r**2)
+    return Fit(*(Estimate(float(values[0]), float(np.nanstd(values[1:]))) for values in found))
+
+
+def _line(x: Float[np.ndarray, "draw run"], y: Float[np.ndarray, "draw run"]) -> tuple[np.ndarray, np.ndarray]:
+    """Correlation and slope of each draw."""
+    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    products, squares = (x * y).sum(axis=1), (x**2).sum(axis=1)
+    return products / np.sqrt(squares * (y**2).sum(axis=1)), products / squares

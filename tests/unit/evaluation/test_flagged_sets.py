@@ -1,0 +1,56 @@
+"""Agreement of made-up sets with its errors, against the scenarios' numbers and closed forms."""
+
+import numpy as np
+import pytest
+from paper_results import random_sets
+
+from lira.evaluation.agreement import scenarios
+from lira.evaluation.flagged_sets import FlaggedSets, times_without
+
+
+def test_agreement_of_five_runs_is_that_of_the_scenarios():
+    reference, variants = random_sets(5), random_sets(4, share=0.6, seed=1)
+    table, flagged = scenarios(reference, variants, list("abcd")), FlaggedSets(reference, variants)
+    for row in table.itertuples():
+        different = 0 if row.scenario == "identical" else int(row.scenario[1])
+        among = ["abcd".index(row.variants)] if row.variants else None
+        found = flagged.mean(row.k, different, among)[0]
+        np.testing.assert_allclose(found, (row.jaccard, row.intersection, row.union), rtol=1e-5)
+
+
+def test_of_more_runs_it_is_the_mean_over_all_choices_of_five():
+    reference, variants = random_sets(7), random_sets(1, share=0.5, seed=3)
+    found = FlaggedSets(reference, variants).mean(4, 1)[0, 0]
+    fives = [np.delete(reference, [i, j], axis=0) for i in range(7) for j in range(i)]
+    expected = np.mean([FlaggedSets(five, variants).mean(4, 1)[0, 0] for five in fives])
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_errors_between_runs_are_known_while_a_run_is_left():
+    flagged = FlaggedSets(random_sets(5), np.zeros((0, 4000), bool))
+    assert flagged.estimate(2).between_runs and not flagged.estimate(5).between_runs
+    value, error = flagged.estimate(2).jaccard
+    assert value == pytest.approx(0.8**2 / (1 - 0.2**2), abs=3 * error) and error < 0.03
+    nothing = FlaggedSets(np.eye(3, 50, dtype=bool), np.zeros((0, 50), bool)).estimate(3)
+    assert nothing.jaccard.value == 0 and nothing.jaccard.error >= 1 / 3
+
+
+def test_error_over_samples_is_that_of_a_share():
+    """One choice of all runs: Jaccard is the share of the union's samples that all flag."""
+    found = FlaggedSets(random_sets(2, samples=40_000, flagged=4_000), np.zeros((0, 40_000), bool)).estimate(2)
+    share, union = found.jaccard.value, found.union.value
+    assert found.jaccard.error == pytest.approx((share * (1 - share) / union) ** 0.5, rel=0.25)
+
+
+def test_what_a_run_flags_alone_and_the_agreement_without_it():
+    sets = random_sets(4)
+    sets[2, 1000:1200] = True
+    flagged = FlaggedSets(sets, random_sets(2, seed=1))
+    alone = [(sets[run] & ~np.delete(sets, run, axis=0).any(axis=0)).sum() for run in range(4)]
+    assert list(flagged.alone) == alone and alone[2] >= 200
+    without = [np.delete(sets, run, axis=0) for run in range(4)]
+    jaccards = np.array([others.all(axis=0).sum() / others.any(axis=0).sum() for others in without])
+    found = flagged.left_out()
+    np.testing.assert_allclose(found[0], jaccards, rtol=1e-6)
+    assert times_without(found, 2)[0] == pytest.approx(jaccards[2] / np.delete(jaccards, 2).mean())
+    assert np.std(found[1:], axis=0).min() > 0
