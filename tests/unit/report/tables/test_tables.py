@@ -132,3 +132,10 @@ def test_tables_need_no_docstrings(study, tmp_path):
         subprocess.run(command, check=True)
     plain, without = (tmp_path / flag / "optimistic.html" for flag in ("-B", "-OO"))
     assert plain.read_text() == without.read_text() and "<h1>Table 3–6: Rates" in plain.read_text()
+
+
+def test_tables_import_no_matplotlib_and_no_torch():
+    tables = "lira.report.tables"
+    code = f"import sys, {tables}.optimistic, {tables}.rank_agreement, lira.report.text; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"matplotlib", "torch"} & set(loaded)

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from lira.core.errors import DataError
+from lira.shadows.logits import scaled_logit
+
+
+def test_scaled_logit_against_the_definition():
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(6, 3, 4)), rng.integers(0, 4, 6)
+    p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    for sample in range(6):
+        true = p[sample, :, labels[sample]]
+        others = np.delete(p[sample], labels[sample], axis=-1).sum(-1)
+        np.testing.assert_allclose(scaled_logit(logits, labels)[sample], np.log(true) - np.log(others), rtol=1e-12)
+    shifted = scaled_logit(logits + 100, labels)
+    np.testing.assert_allclose(shifted, scaled_logit(logits, labels), atol=1e-10)
+    assert scaled_logit(logits.astype(np.float32), labels).dtype == np.float64
+
+
+def test_scaled_logit_is_finite_at_the_extremes_and_keeps_its_input():
+    logits = np.array([[[1000.0, 0, 0]], [[-1000.0, 0, 0]]])
+    before = logits.copy()
+    high, low = scaled_logit(logits, np.zeros(2, int))[:, 0]
+    assert high == pytest.approx(-np.log(1e-45)) and low == pytest.approx(np.log(1e-45))
+    np.testing.assert_array_equal(logits, before)
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (6, 1, 3, 4)])
+def test_scaled_logit_refuses_other_shapes(shape):
+    with pytest.raises(DataError, match=r"must be \[samples, views, classes\]"):
+        scaled_logit(np.zeros(shape), np.zeros(6, int))
+
+
+@pytest.mark.parametrize("label", [-1, 3, 1.0])
+def test_scaled_logit_refuses_labels_that_are_no_classes(label):
+    with pytest.raises(DataError, match="labels must be classes, whole numbers from 0 to 2"):
+        scaled_logit(np.zeros((2, 1, 3)), np.array([0, label]))
