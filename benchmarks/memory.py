@@ -18,20 +18,20 @@ from pathlib import Path
 
 import numpy as np
 
-from lira.config import RECIPE_VERSION, Architecture, Dataset, Recipe
+from lira.config import RECIPE_VERSION, Architecture, Dataset, Recipe, RunDescription, TrainingSettings
 from lira.core.threads import cores
 from lira.datasets import prepare_data
 from lira.shadows.membership import balanced_membership
 from lira.storage import hdf5
 
-RUN = {"study": "memory", "protocol": "artifact", "dataset": "d", "architecture": "a", "regime": "baseline"}
+NAMES = {"dataset": "d", "architecture": "a", "regime": "baseline"}
+RUN = RunDescription(study="memory", protocol="artifact", **NAMES, seed=0)
 SHARDS = 4
 FEATURES = 64
 RATES = ["--fpr", "0.001", "--fpr", "0.01", "--prior", "0.1"]
 SLACK = 32 << 20
 """Bytes beside the arrays: allocator, small tables, buffers of HDF5."""
 
-NETWORK = Architecture(family="fcn", hidden=[16]).model_dump()
 DRAWS = 1000
 BLOCK = 4 << 20
 TASK = 256
@@ -64,7 +64,7 @@ STEPS = {
         "lira.datasets.file, sklearn.model_selection, sklearn.preprocessing",
     ),
     "train-shadows": Step(
-        lambda m: [*training(m, NETWORK), "--data", "data.h5", "--first", "0", "--last", "0", "--output", "0-0.h5"],
+        lambda m: [*training(m), "--data", "data.h5", "--first", "0", "--last", "0", "--output", "0-0.h5"],
         lambda m, n, a, c: 1.5 * 4 * n * FEATURES + 24 * m * n,
         "lira.shadows.jobs, lira.shadows.models.fcn",
     ),
@@ -116,18 +116,23 @@ def settings_of_data() -> str:
     return json.dumps({"source": "file", "path": "own.npz", "kind": "tabular", "pool": "train"})
 
 
-def training(models: int, architecture: dict | None = None) -> list[str]:
-    """Settings and run of the shards."""
-    recipe = Recipe(epochs=1, test_set="nonmembers").model_dump()
-    settings = {
-        "architecture": architecture or {},
-        "recipe": recipe,
-        "recipe_version": RECIPE_VERSION,
-        "shadow_models": models,
-    }
-    settings |= {"member_fraction": 0.5, "membership_draws": "default_rng", "store_logits": False}
-    settings |= {"store_weights": False}
-    return ["--settings", json.dumps(settings), "--run", json.dumps(RUN | {"seed": 0})]
+def settings_of(models: int) -> TrainingSettings:
+    """Settings of the shards."""
+    return TrainingSettings(
+        recipe_version=RECIPE_VERSION,
+        architecture=Architecture(family="fcn", hidden=[16]),
+        recipe=Recipe(epochs=1, test_set="nonmembers"),
+        shadow_models=models,
+        member_fraction=0.5,
+        membership_draws="default_rng",
+        store_logits=False,
+        store_weights=False,
+    )
+
+
+def training(models: int) -> list[str]:
+    """Settings and run of the shards, as options."""
+    return ["--settings", settings_of(models).model_dump_json(), "--run", RUN.model_dump_json()]
 
 
 def make(folder: Path, models: int, samples: int, views: int) -> None:
@@ -139,8 +144,7 @@ def make(folder: Path, models: int, samples: int, views: int) -> None:
     with hdf5.read(folder / "data.h5", "data") as file:
         checksum = file.attrs["sha256"]
     member = balanced_membership(samples, models, 0.5, 0)
-    settings, run = (json.loads(text) for text in training(models)[1::2])
-    origin = hdf5.origin(settings, run) | {"data_sha256": checksum} | hdf5.provenance()
+    origin = settings_of(models).attributes(RUN) | {"data_sha256": checksum} | hdf5.provenance()
     rows = np.array_split(np.arange(models), SHARDS)
     for part, own in zip(shards(models), rows, strict=True):
         with hdf5.create(folder / part, "shard", origin | {"first": int(own[0]), "last": int(own[-1])}) as file:

@@ -34,9 +34,9 @@ def lira() -> None:
 @app.command()
 def download_data(settings: Settings, output: Output) -> None:
     """See that a dataset's raw files are there and whole; download them if they can be."""
-    from lira import datasets
+    from lira import config, datasets
 
-    datasets.download_data(_dataset(settings), output)
+    datasets.download_data(config.parse_section("datasets", config.Dataset, settings), output)
 
 
 @app.command()
@@ -47,9 +47,9 @@ def prepare_data(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the split, where the settings say run.")] = 0,
 ) -> None:
     """Load a dataset, divide it and write it as one file."""
-    from lira import datasets
+    from lira import config, datasets
 
-    datasets.prepare_data(_dataset(settings), size, seed, output)
+    datasets.prepare_data(config.parse_section("datasets", config.Dataset, settings), size, seed, output)
 
 
 @app.command()
@@ -57,9 +57,11 @@ def pretrain_model(
     settings: Settings, data: Data, output: Output, device: Device = "cpu", jobs_per_gpu: JobsPerGpu = 1
 ) -> None:
     """Train the model that fine-tuning starts from."""
+    from lira import config
     from lira.shadows import jobs
 
-    jobs.pretrain_model(_json(settings), data, output, device, jobs_per_gpu)
+    parsed = config.parse_section("settings", config.PretrainingSettings, settings)
+    jobs.pretrain_model(parsed, data, output, device, jobs_per_gpu)
 
 
 @app.command()
@@ -75,9 +77,12 @@ def train_shadows(
     jobs_per_gpu: JobsPerGpu = 1,
 ) -> None:
     """Train and query a shard of shadow models; goes on where a killed job stopped."""
+    from lira import config
     from lira.shadows import jobs
 
-    jobs.train_shadows(_json(settings), _json(run), data, first, last, output, pretrained, device, jobs_per_gpu)
+    parsed = config.parse_section("settings", config.TrainingSettings, settings)
+    of = config.parse_section("run", config.RunDescription, run)
+    jobs.train_shadows(parsed, of, data, first, last, output, pretrained, device, jobs_per_gpu)
 
 
 @app.command()
@@ -89,10 +94,12 @@ def gather_shadows(
     output: Output,
 ) -> None:
     """Gather the shards of a run."""
+    from lira import config
     from lira.shadows import gather
 
     _apart([output], [*shards, data])
-    gather.gather_shadows(_json(settings), _json(run), shards, data, output)
+    parsed = config.parse_section("settings", config.TrainingSettings, settings)
+    gather.gather_shadows(parsed, config.parse_section("run", config.RunDescription, run), shards, data, output)
 
 
 @app.command()
@@ -104,10 +111,12 @@ def import_scores(
     data: Annotated[Path | None, typer.Option(help="Prepared dataset, for the labels.")] = None,
 ) -> None:
     """Import scores that were made elsewhere as the shadow models of a run."""
+    from lira import config
     from lira.shadows import imported
 
     _apart([output], [scores, data])
-    imported.import_scores(scores, _json(run), _json(recipe), data, output)
+    known = config.parse_section("recipe", config.ImportedRecipe, recipe)
+    imported.import_scores(scores, config.parse_section("run", config.RunDescription, run), known, data, output)
 
 
 @app.command()
@@ -217,9 +226,11 @@ def judge_study(
     note: Annotated[list[str] | None, NOTE] = None,
 ) -> None:
     """Compare with the published numbers and test the paper's claims."""
+    from lira import config
     from lira.paper import claims
 
-    claims.judge_study(_folders(runs), _folders(agreement or []), _json(margins), output, note or [])
+    allowed = config.parse_section("margins", config.Margins, margins)
+    claims.judge_study(_folders(runs), _folders(agreement or []), allowed, output, note or [])
 
 
 FILES = typer.Argument(help="Files of the runs, or of the comparison, to show: their folders count.")
@@ -316,24 +327,6 @@ def defaults() -> None:
     from lira.config import commented_defaults
 
     typer.echo("\n".join(commented_defaults()))
-
-
-def _dataset(text: str):
-    from lira.config import Dataset, check_section
-
-    return check_section("datasets", Dataset, _json(text))
-
-
-def _json(text: str) -> dict[str, Any]:
-    from lira.core.validation import quoted
-
-    try:
-        found = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ConfigError(f"not JSON: {quoted(text)} ({error})") from None
-    if not isinstance(found, dict):
-        raise ConfigError(f"not a JSON object: {quoted(text)}")
-    return found
 
 
 def _named(attacks: list[str] | None) -> dict[str, str]:

@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from lira.config import RAW, StudySettings, load_study, read_yaml
 from lira.core.errors import StoreError
 from lira.cost import check_sizes, shards
@@ -209,11 +211,11 @@ class Plan:
 
     def raw_settings(self, wildcards: Any) -> str:
         """Source and path of a dataset, as JSON."""
-        return self.study.datasets[wildcards.dataset].model_dump_json(include={"source", "path"})
+        return as_json(self.study.datasets[wildcards.dataset], {"source", "path"})
 
     def dataset_settings(self, wildcards: Any) -> str:
         """All settings of a dataset, as JSON."""
-        return self.study.dataset_of(wildcards.dataset).model_dump_json()
+        return as_json(self.study.dataset_of(wildcards.dataset))
 
     def view_options(self, wildcards: Any) -> list[str]:
         """Size and split of a preparation, as options."""
@@ -222,21 +224,19 @@ class Plan:
 
     def training_settings(self, wildcards: Any) -> str:
         """All that a run's shadow models depend on besides data, seed and index, as JSON."""
-        return json.dumps(self.study.training_settings(run_key(wildcards)))
+        return as_json(self.study.training_settings(run_key(wildcards)))
 
     def pretraining_settings(self, wildcards: Any) -> str:
         """All that a pretrained model depends on besides the data, as JSON."""
-        return json.dumps(self.study.pretraining_settings(wildcards.architecture))
+        return as_json(self.study.pretraining_settings(wildcards.architecture))
 
     def imported_recipe(self, wildcards: Any) -> str:
         """What the study says of how imported scores were made, as JSON."""
-        return json.dumps(self.study.imported_recipe(run_key(wildcards)))
+        return as_json(self.study.imported_recipe(run_key(wildcards)))
 
     def run_description(self, wildcards: Any) -> str:
         """Which run a step is of, as JSON."""
-        names = ("dataset", "architecture", "regime")
-        run = {name: getattr(wildcards, name) for name in names} | {"seed": int(wildcards.seed)}
-        return json.dumps({"study": self.study.study, "protocol": self.study.protocol, **run})
+        return as_json(self.study.describe_run(run_key(wildcards), int(wildcards.seed)))
 
     @property
     def attack_options(self) -> list[str]:
@@ -285,6 +285,11 @@ class Plan:
 def run_key(wildcards: Any) -> str:
     """``dataset/architecture/regime`` of a job."""
     return f"{wildcards.dataset}/{wildcards.architecture}/{wildcards.regime}"
+
+
+def as_json(settings: BaseModel, only: set[str] | None = None) -> str:
+    """Settings, all or some, in one spelling: Snakemake takes another one for other settings, and makes files anew."""
+    return json.dumps(settings.model_dump(include=only))
 
 
 def option(name: str, values: Iterable[Any]) -> list[str]:

@@ -5,11 +5,12 @@ A study names its datasets, architectures and regimes once and then lists its ru
 """
 
 from lira.config.catalogue import AUGMENTATIONS, DATASETS, FAMILIES, IN_COHORTS, PROTOCOLS, RAW, RECIPE_VERSION
-from lira.config.messages import check_section, planned
+from lira.config.messages import check_section, parse_section
 from lira.config.reading import commented_defaults, load_study, read_yaml, schema
 from lira.config.sections import (
     Architecture,
     Dataset,
+    ImportedRecipe,
     Margins,
     PretrainingSettings,
     Recipe,
@@ -28,6 +29,7 @@ __all__ = [
     "RECIPE_VERSION",
     "Architecture",
     "Dataset",
+    "ImportedRecipe",
     "Margins",
     "PretrainingSettings",
     "Recipe",
@@ -37,7 +39,7 @@ __all__ = [
     "check_section",
     "commented_defaults",
     "load_study",
-    "planned",
+    "parse_section",
     "read_yaml",
     "schema",
 ]

@@ -1,11 +1,11 @@
 """What is wrong, as one line: the key, the value, what is allowed."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from lira.config.catalogue import RECIPE_VERSION
 from lira.config.sections import Architecture, Dataset, Margins, Recipe, Settings
 from lira.core.errors import ConfigError
 from lira.core.validation import allowed, quoted
@@ -25,20 +25,17 @@ def check_section(place: str, section: type[Section], values: Mapping[str, Any])
         raise ConfigError(sentence(error, section, place)) from None
 
 
-def planned(section: type[Section], settings: Mapping[str, Any]) -> Section:
-    """The settings that a job is given, if the code of its environment is that of the study's.
+def parse_section(place: str, section: type[Section], text: str) -> Section:
+    """A section that a step is given as JSON on the command line.
 
     Raises:
-        ConfigError: it is not, as an environment that holds a copy of lira outlives a change of the code; or as
-            :func:`check_section`.
+        ConfigError: it is no JSON object, or as :func:`check_section`.
     """
-    version = settings.get("recipe_version", RECIPE_VERSION)
-    if version != RECIPE_VERSION:
-        raise ConfigError(
-            f"recipe_version: the study was planned by lira of recipe version {version}, but this job's environment "
-            f"has {RECIPE_VERSION}: install the same lira there"
-        )
-    return check_section("settings", section, settings)
+    try:
+        values = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ConfigError(f"{place} is {quoted(text)}: allowed is a JSON object ({error})") from None
+    return check_section(place, section, values)
 
 
 def sentence(error: ValidationError, section: type[Settings], place: str) -> str:

@@ -3,10 +3,30 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from lira.config.catalogue import ACTIVE, AUGMENTATIONS, DATASETS, FAMILIES, FORM, FUNCTION, LONGEST_NAME, NAME
+from lira.config.catalogue import (
+    ACTIVE,
+    AUGMENTATIONS,
+    DATASETS,
+    FAMILIES,
+    FORM,
+    FUNCTION,
+    LONGEST_NAME,
+    NAME,
+    RECIPE_VERSION,
+)
 from lira.core.errors import ConfigError
 from lira.core.validation import allowed, check_choice
 
@@ -223,6 +243,19 @@ class RunSettings(Settings):
     )
 
 
+class ImportedRecipe(Recipe):
+    """What is known of how imported scores were made; what is not known is ``None`` or not set."""
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _may_be_unknown(cls, value: Any, validated: ValidatorFunctionWrapHandler) -> Any:
+        return None if value is None else validated(value)
+
+    @model_serializer
+    def _without_defaults(self) -> dict[str, Any]:
+        return {name: value for name, value in self if name in self.model_fields_set}
+
+
 class RunDescription(Settings):
     """Which run a step is of."""
 
@@ -233,6 +266,10 @@ class RunDescription(Settings):
     regime: Name
     seed: Seed
 
+    def attributes(self) -> dict[str, Any]:
+        """The run as attributes of its files, which name no protocol if none is given."""
+        return self.model_dump(exclude_none=True)
+
 
 class PretrainingSettings(Settings):
     """All that a pretrained model depends on besides the data."""
@@ -240,6 +277,18 @@ class PretrainingSettings(Settings):
     recipe_version: int
     architecture: Architecture
     recipe: Recipe
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_this_code(cls, settings: Any) -> Any:
+        """A job's environment may hold a copy of lira that outlived a change of the code."""
+        version = settings.get("recipe_version", RECIPE_VERSION) if isinstance(settings, dict) else RECIPE_VERSION
+        if version != RECIPE_VERSION:
+            raise ConfigError(
+                f"recipe_version is {version}: the study was planned by lira of that recipe version, but this job's "
+                f"environment has {RECIPE_VERSION}: install the same lira there"
+            )
+        return settings
 
 
 class TrainingSettings(PretrainingSettings):
@@ -250,6 +299,12 @@ class TrainingSettings(PretrainingSettings):
     membership_draws: MembershipDraws
     store_logits: bool
     store_weights: bool
+
+    def attributes(self, run: RunDescription) -> dict[str, Any]:
+        """What the models of a run depend on but the data, as attributes of their files."""
+        made = self.model_dump()
+        names = ("recipe", "recipe_version", "shadow_models", "member_fraction", "membership_draws")
+        return run.attributes() | {"network": made["architecture"]} | {name: made[name] for name in names}
 
 
 Margin = Annotated[float, Field(gt=0)]

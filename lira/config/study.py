@@ -11,16 +11,20 @@ from lira.config.sections import (
     Count,
     Dataset,
     Fraction,
+    ImportedRecipe,
     Margins,
     MembershipDraws,
     Name,
     Positive,
+    PretrainingSettings,
     Protocol,
     Recipe,
+    RunDescription,
     RunSettings,
     Seed,
     Settings,
     ShadowModels,
+    TrainingSettings,
 )
 
 
@@ -89,10 +93,10 @@ class StudySettings(Settings):
     def _given(self, key: str) -> dict[str, Any]:
         return self.regimes.get(key.split("/")[2], {}) | (self.runs[key].model_extra or {})
 
-    def imported_recipe(self, key: str) -> dict[str, Any]:
+    def imported_recipe(self, key: str) -> ImportedRecipe:
         """What the study says of how imported scores were made: a recipe with ``None`` where it says nothing."""
         given = self._given(key)
-        return {name: value if name in given else None for name, value in self.recipe_of(key).model_dump().items()}
+        return ImportedRecipe(**{name: value if name in given else None for name, value in self.recipe_of(key)})
 
     def dataset_of(self, key: str) -> Dataset:
         """The run's dataset, its pool as the protocol says if the dataset does not."""
@@ -136,23 +140,29 @@ class StudySettings(Settings):
         """A run's name beside others of its dataset: ``architecture/regime``."""
         return key.split("/", 1)[1]
 
-    def training_settings(self, key: str) -> dict[str, Any]:
-        """All that a run's shadow models depend on besides data, seed and model index."""
-        return {
-            "recipe_version": RECIPE_VERSION,
-            "architecture": self.architectures[key.split("/")[1]].model_dump(),
-            "recipe": self.recipe_of(key).model_dump(),
-            "shadow_models": self.shadow_models,
-            "member_fraction": self.member_fraction,
-            "membership_draws": self.protocol_value("membership_draws"),
-            "store_logits": self.store_logits,
-            "store_weights": self.store_weights,
-        }
+    def describe_run(self, key: str, seed: int) -> RunDescription:
+        """Which of the study's runs this is."""
+        dataset, architecture, regime = key.split("/")
+        run = {"dataset": dataset, "architecture": architecture, "regime": regime, "seed": seed}
+        return RunDescription(study=self.study, protocol=self.protocol, **run)
 
-    def pretraining_settings(self, architecture: str) -> dict[str, Any]:
+    def training_settings(self, key: str) -> TrainingSettings:
+        """All that a run's shadow models depend on besides data, seed and model index."""
+        return TrainingSettings(
+            recipe_version=RECIPE_VERSION,
+            architecture=self.architectures[key.split("/")[1]],
+            recipe=self.recipe_of(key),
+            shadow_models=self.shadow_models,
+            member_fraction=self.member_fraction,
+            membership_draws=self.protocol_value("membership_draws"),
+            store_logits=self.store_logits,
+            store_weights=self.store_weights,
+        )
+
+    def pretraining_settings(self, architecture: str) -> PretrainingSettings:
         """All that a pretrained model depends on besides the data."""
-        return {
-            "recipe_version": RECIPE_VERSION,
-            "architecture": self.architectures[architecture].model_dump(),
-            "recipe": self.pretraining_recipe().model_dump(),
-        }
+        return PretrainingSettings(
+            recipe_version=RECIPE_VERSION,
+            architecture=self.architectures[architecture],
+            recipe=self.pretraining_recipe(),
+        )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lira.config import Margins, check_section
+from lira.config import Margins
 from lira.paper import comparison, on_rates, on_sets, overlap
 from lira.paper.entries import VERDICT
 from lira.paper.equivalence import NOT_COMPARABLE, VERDICTS
@@ -28,7 +28,7 @@ OF_RUNS = ("utility", "optimistic", "calibrated", "ablation", "transfer")
 def judge_study(
     runs: Sequence[Path | str],
     agreements: Sequence[Path | str],
-    margins: Mapping[str, float],
+    margins: Margins,
     output: Path | str,
     notes: Sequence[str] = (),
 ) -> None:
@@ -37,18 +37,16 @@ def judge_study(
     Args:
         runs: Run folders, each of a run's first seed.
         agreements: Agreement folders.
-        margins: Largest difference that still agrees, by kind of number, as :class:`lira.config.sections.Margins`.
+        margins: Largest difference that still agrees, by kind of number, as the study file has them.
         output: Folder to write to.
         notes: What to add below the verdict and the claims.
 
     Raises:
-        ConfigError: margins that cannot be.
         StoreError: a result file is missing.
     """
-    margins = check_section("margins", Margins, margins).model_dump()
-    results, output = Results([Path(folder) for folder in runs]), Path(output)
-    sets = [Sets(Comparison(folder)) for folder in agreements]
-    compared, tested = compare(results, sets, margins), claims(results, sets, margins)
+    allowed, output = margins.model_dump(), Path(output)
+    results, sets = Results([Path(folder) for folder in runs]), [Sets(Comparison(folder)) for folder in agreements]
+    compared, tested = compare(results, sets, allowed), claims(results, sets, allowed)
     origin = "claims", [*runs, *agreements]
     for name, rows in compared.items():
         write(

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lira.config import RunDescription, TrainingSettings, check_section
+from lira.config import RunDescription, TrainingSettings
 from lira.core.errors import StoreError
 from lira.storage import hdf5
 
@@ -18,30 +18,27 @@ JOINED = ("device", "revision")
 """What may differ between the shards of a run, as weeks of jobs do not all find the same machine: all are named."""
 
 
-def gather_shadows(settings: dict[str, Any], run: dict[str, Any], shards: list[Path], data: Path, output: Path) -> None:
+def gather_shadows(
+    settings: TrainingSettings, run: RunDescription, shards: list[Path], data: Path, output: Path
+) -> None:
     """Writes φ, membership and utility of all M models of a run, block of samples by block.
 
     Args:
         settings: From :meth:`lira.config.StudySettings.training_settings`.
-        run: ``study``, ``dataset``, ``architecture``, ``regime``, ``seed``.
+        run: From :meth:`lira.config.StudySettings.describe_run`.
         shards: The run's shards, in any order.
         data: Prepared dataset, for the labels.
         output: ``shadows.h5``.
 
     Raises:
-        ConfigError: settings or a run that cannot be.
         StoreError: a shard that is damaged, or of another run, recipe or dataset; models missing or given twice.
     """
-    check_section("settings", TrainingSettings, settings)
-    check_section("run", RunDescription, run)
     with hdf5.read(data, "data") as file:
         labels, checksum = file["pool/y"][:], file.attrs["sha256"]
-    expected = hdf5.origin(settings, run) | {"data_sha256": checksum}
+    expected = settings.attributes(run) | {"data_sha256": checksum}
     ranges = sorted((*_range(path, expected), path) for path in shards)
-    covered, models = (
-        [model for first, last, _ in ranges for model in range(first, last + 1)],
-        settings["shadow_models"],
-    )
+    covered = [model for first, last, _ in ranges for model in range(first, last + 1)]
+    models = settings.shadow_models
     if covered != list(range(models)):
         raise StoreError(f"{output}: the shards hold models {covered}, expected each of 0 to {models - 1} once")
     with hdf5.read(ranges[0][2], "shard") as file:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from lira.config import RunDescription, check_section
+from lira.config import ImportedRecipe, RunDescription
 from lira.core.errors import DataError
 from lira.core.validation import check_booleans
 from lira.datasets._arrays import check_labels
@@ -51,29 +51,27 @@ class Given:
     places: Sequence[str]
 
 
-def import_scores(scores: Path, run: dict[str, Any], recipe: dict[str, Any], data: Path | None, output: Path) -> None:
+def import_scores(scores: Path, run: RunDescription, recipe: ImportedRecipe, data: Path | None, output: Path) -> None:
     """Writes imported scores as the shadow models of a run; all that follows treats them as its own.
 
     φ keeps its precision, float32 or float64. Utility is not known and NaN; recipe settings may be ``None``.
 
     Args:
         scores: File or folder.
-        run: ``study``, ``dataset``, ``architecture``, ``regime``, ``seed``.
+        run: From :meth:`lira.config.StudySettings.describe_run`.
         recipe: What is known of the training, for the tables.
         data: Prepared dataset whose pool the scores are of, if there is one; its labels must be the same.
         output: ``shadows.h5``.
 
     Raises:
-        ConfigError: the run lacks a name or its seed, or has anything else.
         DataError: something is missing, damaged, or of a shape or value that cannot be.
     """
-    check_section("run", RunDescription, run)
     with _opened(scores) as given:
         models, samples = given.member.shape
         views = _check_shapes(given)
         labels = _labels(scores, given, data)
-        attributes = run | {
-            "recipe": recipe | {"query_views": views},
+        attributes = run.attributes() | {
+            "recipe": recipe.model_dump() | {"query_views": views},
             "imported": str(scores),
             "shadow_models": models,
             "member_fraction": float(given.member.mean()),

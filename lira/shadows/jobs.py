@@ -6,7 +6,6 @@ import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import nn
 
-from lira.config import (
-    Architecture,
-    PretrainingSettings,
-    Recipe,
-    RunDescription,
-    TrainingSettings,
-    check_section,
-    planned,
-)
+from lira.config import Architecture, PretrainingSettings, RunDescription, TrainingSettings
 from lira.core import preemption
 from lira.core.errors import ConfigError, StoreError
 from lira.datasets import Part, read_part
@@ -44,8 +35,8 @@ log = logging.getLogger(__name__)
 
 
 def train_shadows(
-    settings: dict[str, Any],
-    run: dict[str, Any],
+    settings: TrainingSettings,
+    run: RunDescription,
     data: Path,
     first: int,
     last: int,
@@ -63,7 +54,7 @@ def train_shadows(
 
     Args:
         settings: From :meth:`lira.config.StudySettings.training_settings`.
-        run: ``study``, ``dataset``, ``architecture``, ``regime``, ``seed``.
+        run: From :meth:`lira.config.StudySettings.describe_run`.
         data: Prepared dataset.
         first: First model, a multiple of the cohort.
         last: Last model, the cohort's last or the study's.
@@ -74,35 +65,19 @@ def train_shadows(
         checkpoint_seconds: Time between two checkpoints of the cohort in flight, each up to 0.4 GB for a large net.
 
     Raises:
-        ConfigError: settings or a run that cannot be, settings of another recipe version, or models that are no shard.
+        ConfigError: models that are no shard, or a recipe that does not start from ``pretrained``.
         Preempted: the job was told to stop; what it has is stored.
     """
-    chosen = planned(TrainingSettings, settings)
-    check_section("run", RunDescription, run)
-    models, cohort = chosen.shadow_models, chosen.recipe.cohort
-    if not 0 <= first <= last < models:
-        raise ConfigError(f"first {first} to last {last}: the models of this run are 0 to {models - 1}, in order")
-    if first % cohort or ((last + 1) % cohort and last + 1 < models):
-        raise ConfigError(f"first {first} to last {last}: a shard has whole cohorts, which are of {cohort} models here")
-    if (chosen.recipe.start == "public") != (pretrained is not None):
-        needs = "a model to start from" if pretrained is None else "no model to start from"
-        raise ConfigError(f"pretrained: models of start {chosen.recipe.start!r} need {needs}")
-    parts = output.with_name(f"{output.name}.parts")
+    _check_shard(settings, first, last, pretrained)
+    cohort, parts = settings.recipe.cohort, output.with_name(f"{output.name}.parts")
     cohorts = [range(start, min(start + cohort, last + 1)) for start in range(first, last + 1, cohort)]
     hdf5.folder_of(output)
     output.unlink(missing_ok=True)
     try:
         with lease(device, jobs_per_gpu) as leased:
-            _train_missing(settings, run, data, pretrained, cohorts, parts, checkpoint_seconds, leased)
-            device = name_of(leased)
-        with hdf5.read(data, "data") as file:
-            made_from = {"data_sha256": file.attrs["sha256"]}
-        made_from |= {"pretrained_sha256": _checksum(pretrained)} if pretrained else {}
-        attributes = hdf5.origin(settings, run) | made_from | {"first": first, "last": last} | hdf5.provenance(device)
-        with hdf5.create(output, "shard", attributes) as file:
-            for rows in cohorts:
-                with hdf5.read(parts / f"{rows[0]}.h5", "cohort") as trained:
-                    _append(trained, file, rows[0] - first, last - first + 1)
+            job = _Job(settings, run, data, pretrained, leased)
+            _train_missing(job, cohorts, parts, checkpoint_seconds)
+        _write_shard(job, cohorts, parts, output)
     except (StoreError, FileNotFoundError):  # another job has finished and taken the parts away
         if not output.exists():
             raise
@@ -110,29 +85,57 @@ def train_shadows(
     shutil.rmtree(parts, ignore_errors=True)
 
 
-def _train_missing(
-    settings: dict[str, Any],
-    run: dict[str, Any],
-    data: Path,
-    pretrained: Path | None,
-    cohorts: Sequence[range],
-    parts: Path,
-    checkpoint_seconds: float,
-    device: str,
-) -> None:
+def _check_shard(settings: TrainingSettings, first: int, last: int, pretrained: Path | None) -> None:
+    models, cohort, start = settings.shadow_models, settings.recipe.cohort, settings.recipe.start
+    if not 0 <= first <= last < models:
+        raise ConfigError(f"first {first} to last {last}: the models of this run are 0 to {models - 1}, in order")
+    if first % cohort or ((last + 1) % cohort and last + 1 < models):
+        raise ConfigError(f"first {first} to last {last}: a shard has whole cohorts, which are of {cohort} models here")
+    if (start == "public") != (pretrained is not None):
+        needs = "a model to start from" if pretrained is None else "no model to start from"
+        raise ConfigError(f"pretrained: models of start {start!r} need {needs}")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all cohorts of a shard depend on, and where they are trained."""
+
+    settings: TrainingSettings
+    run: RunDescription
+    data: Path
+    pretrained: Path | None
+    device: str
+
+    def fingerprint(self, rows: range) -> str:
+        return _fingerprint(self.settings, self.run.attributes(), self.data, self.pretrained, rows, self.device)
+
+
+def _train_missing(job: _Job, cohorts: Sequence[range], parts: Path, checkpoint_seconds: float) -> None:
     """Trains and queries the cohorts whose parts are not there yet."""
     loaded = None
     for rows in cohorts:
         part = parts / f"{rows[0]}.h5"
-        fingerprint = _fingerprint(settings, run, data, pretrained, rows, device)
+        fingerprint = job.fingerprint(rows)
         if _finished(part, fingerprint):
             log.info("models %d-%d: already trained", rows[0], rows[-1])
             continue
         checkpoint = Checkpoint(part.with_suffix(".pt"), fingerprint, checkpoint_seconds)
-        with preemption.deferred(), memory_advice(len(rows), name_of(device)):
-            loaded = loaded or _Loaded.of(settings, data, run["seed"], device)
-            _train_cohort(settings, run, loaded, pretrained, rows, part, checkpoint, device)
+        with preemption.deferred(), memory_advice(len(rows), name_of(job.device)):
+            loaded = loaded or _Loaded.of(job)
+            _train_and_query(job, loaded, list(rows), part, checkpoint)
         checkpoint.path.unlink(missing_ok=True)
+
+
+def _write_shard(job: _Job, cohorts: Sequence[range], parts: Path, output: Path) -> None:
+    first, last = cohorts[0][0], cohorts[-1][-1]
+    with hdf5.read(job.data, "data") as file:
+        made_from = {"data_sha256": file.attrs["sha256"]}
+    made_from |= {"pretrained_sha256": _checksum(job.pretrained)} if job.pretrained else {}
+    made = job.settings.attributes(job.run) | made_from | hdf5.provenance(name_of(job.device))
+    with hdf5.create(output, "shard", made | {"first": first, "last": last}) as file:
+        for rows in cohorts:
+            with hdf5.read(parts / f"{rows[0]}.h5", "cohort") as trained:
+                _append(trained, file, rows[0] - first, last - first + 1)
 
 
 @dataclass(frozen=True)
@@ -145,39 +148,33 @@ class _Loaded:
     membership: Bool[np.ndarray, "model sample"]
 
     @classmethod
-    def of(cls, settings: dict[str, Any], data: Path, seed: int, device: str) -> "_Loaded":
-        part = normalised(read_part(data, "pool"), settings)
+    def of(cls, job: _Job) -> "_Loaded":
+        settings, test = job.settings, None
+        part = _read_normalised(job, "pool")
         membership = balanced_membership(
             len(part.y),
-            settings["shadow_models"],
-            settings["member_fraction"],
-            seed,
-            generator=settings["membership_draws"],
+            settings.shadow_models,
+            settings.member_fraction,
+            job.run.seed,
+            generator=settings.membership_draws,
         )
-        test = None
-        if settings["recipe"]["test_set"] == "test":
-            test = Samples(normalised(read_part(data, "test"), settings), device)
-        return cls(part, Samples(part, device), test, membership)
+        if settings.recipe.test_set == "test":
+            test = Samples(_read_normalised(job, "test"), job.device)
+        return cls(part, Samples(part, job.device), test, membership)
+
+
+def _read_normalised(job: _Job, name: str) -> Part:
+    return normalised(read_part(job.data, name), job.settings.architecture, job.settings.recipe.start)
 
 
 def _chosen(part: Part, rows: Bool[np.ndarray, " sample"]) -> Part:
     return replace(part, x=part.x[rows], y=part.y[rows])
 
 
-def _train_cohort(
-    settings: dict[str, Any],
-    run: dict[str, Any],
-    loaded: "_Loaded",
-    pretrained: Path | None,
-    rows: range,
-    output: Path,
-    checkpoint: Checkpoint,
-    device: str,
-) -> None:
-    recipe, part, models = Recipe(**settings["recipe"]), loaded.part, list(rows)
-    network = _build(settings, part, len(models))
-    train = partial(_train, settings, run["seed"], loaded, pretrained, device)
-    trained = train(network, models, checkpoint)
+def _train_and_query(job: _Job, loaded: _Loaded, models: list[int], output: Path, checkpoint: Checkpoint) -> None:
+    recipe, part = job.settings.recipe, loaded.part
+    network = _build(job.settings, part, len(models))
+    trained = _train(job, loaded, network, models, checkpoint)
     for attempt in range(1, recipe.retries + 1):
         failed = np.flatnonzero(trained.values["utility/diverged"])
         if not len(failed):
@@ -186,23 +183,24 @@ def _train_cohort(
         log.info("models %s: trained anew, %d of at most %d times", again, attempt, recipe.retries)
         path, fingerprint = checkpoint.path.with_suffix(f".{attempt}.pt"), f"{checkpoint.fingerprint}-{attempt}"
         kept = replace(checkpoint, path=path, fingerprint=fingerprint)
-        trained.put(failed, train(_build(settings, part, len(again)), again, kept, attempt))
-    values = trained.values
+        fresh = _build(job.settings, part, len(again))
+        trained.put(failed, _train(job, loaded, fresh, again, kept, attempt))
     with hdf5.create(output, "cohort", {"fingerprint": checkpoint.fingerprint}) as file:
         hdf5.dataset(file, "member", data=loaded.membership[models])
-        for name, value in values.items():
+        for name, value in trained.values.items():
             hdf5.dataset(file, name, data=value)
-        if settings["store_weights"]:
+        if job.settings.store_weights:
             _write_weights(file, trained.best)
-        queried = query(network, trained.best, loaded.pool, recipe, Streams(run["seed"], models, device, QUERY))
+        queried = query(network, trained.best, loaded.pool, recipe, Streams(job.run.seed, models, job.device, QUERY))
         shape, classes = (len(models), len(loaded.pool), recipe.query_views), part.classes
-        _write_query(file, queried, shape, recipe.batch_size, part.y, classes if settings["store_logits"] else None)
+        _write_query(file, queried, shape, recipe.batch_size, part.y, classes if job.settings.store_logits else None)
+    utility = {name: trained.values[f"utility/{name}"] for name in hdf5.UTILITY}
     log.info(
         "models %d-%d: test accuracy %.4f, loss ratio %.3g (means)",
         models[0],
         models[-1],
-        values["utility/test_accuracy"].mean(),
-        (values["utility/test_loss"] / values["utility/train_loss"]).mean(),
+        utility["test_accuracy"].mean(),
+        (utility["test_loss"] / utility["train_loss"]).mean(),
     )
 
 
@@ -221,22 +219,15 @@ class _Trained:
 
 
 def _train(
-    settings: dict[str, Any],
-    seed: int,
-    loaded: "_Loaded",
-    pretrained: Path | None,
-    device: str,
-    network: nn.Module,
-    models: list[int],
-    checkpoint: Checkpoint,
-    attempt: int = 0,
+    job: _Job, loaded: _Loaded, network: nn.Module, models: list[int], checkpoint: Checkpoint, attempt: int = 0
 ) -> _Trained:
-    recipe, pool, member = Recipe(**settings["recipe"]), loaded.pool, loaded.membership[models]
+    recipe, seed, device = job.settings.recipe, job.run.seed, job.device
+    pool, member = loaded.pool, loaded.membership[models]
     test, tested = loaded.test, None
     if recipe.test_set == "nonmembers":
         test, tested = (pool, ~member) if len(models) > 1 else (Samples(_chosen(loaded.part, ~member[0]), device), None)
     generators = [generator(seed, model, of_attempt(INITIAL, attempt)) for model in models]
-    initial = _initial(network, generators, pretrained, device)
+    initial = _initial(network, generators, job.pretrained, device)
     network.to(device)  # buffers that are not saved
     streams = Streams(seed, models, device, of_attempt(TRAINING, attempt))
     progress = train_cohort(network, initial, recipe, pool, test, member, streams, checkpoint, tested)
@@ -284,13 +275,13 @@ def _write_weights(file: h5py.File, best: Tensors) -> None:
         hdf5.dataset(file, f"weights/{name}", data=array, chunks=(1, *array.shape[1:]))
 
 
-def normalised(part: Part, settings: dict[str, Any]) -> Part:
-    """The part with the statistics that published weights expect, if the models of these settings start from them."""
-    if settings["recipe"]["start"] != "pretrained":
+def normalised(part: Part, architecture: Architecture, start: str) -> Part:
+    """The part with the statistics that published weights expect, if ``start`` says that the models start from them."""
+    if start != "pretrained":
         return part
     from lira.shadows.models.pretrained import normalisation
 
-    mean, std = normalisation(Architecture(**settings["architecture"]), part.x.shape[1])
+    mean, std = normalisation(architecture, part.x.shape[1])
     return replace(part, mean=mean, std=std)
 
 
@@ -311,7 +302,7 @@ def _append(cohort: h5py.File, shard: h5py.File, row: int, models_in_shard: int)
 
 
 def pretrain_model(
-    settings: dict[str, Any], data: Path, output: Path, device: str = "cpu", jobs_per_gpu: int = 1
+    settings: PretrainingSettings, data: Path, output: Path, device: str = "cpu", jobs_per_gpu: int = 1
 ) -> None:
     """Trains the model that fine-tuning starts from, on the dataset's public part alone.
 
@@ -324,7 +315,6 @@ def pretrain_model(
         device: ``cpu`` or ``cuda``.
         jobs_per_gpu: Training jobs that may share one GPU.
     """
-    recipe = planned(PretrainingSettings, settings).recipe
     with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)):
         part = read_part(data, "public")
         network = _build(settings, part, models=1)
@@ -336,17 +326,16 @@ def pretrain_model(
         checkpoint = Checkpoint(output.with_name(f"{output.name}.part"), fingerprint)
         with preemption.deferred():
             progress = train_cohort(
-                network, initial, recipe, public, public, everything, Streams(0, [0], leased), checkpoint
+                network, initial, settings.recipe, public, public, everything, Streams(0, [0], leased), checkpoint
             )
     with hdf5.atomic(output) as beside, beside.open("wb") as file:
         torch.save({name: value[0].cpu() for name, value in progress.best.items()}, file)
     checkpoint.path.unlink()
 
 
-def _build(settings: dict[str, Any], part, models: int) -> nn.Module:
-    architecture, dropout = Architecture(**settings["architecture"]), settings["recipe"]["dropout"]
-    pretrained = settings["recipe"]["start"] == "pretrained"
-    return build(architecture, models, part.x.shape[1:], part.classes, dropout, pretrained)
+def _build(settings: PretrainingSettings, part: Part, models: int) -> nn.Module:
+    recipe, shape = settings.recipe, part.x.shape[1:]
+    return build(settings.architecture, models, shape, part.classes, recipe.dropout, recipe.start == "pretrained")
 
 
 def _initial(network: nn.Module, generators: list[torch.Generator], pretrained: Path | None, device: str) -> Tensors:
@@ -379,11 +368,11 @@ def _checksum(path: Path) -> str:
 
 
 def _fingerprint(
-    settings: dict[str, Any], run: dict[str, Any], data: Path, pretrained: Path | None, rows: range, device: str
+    settings: PretrainingSettings, run: dict[str, Any], data: Path, pretrained: Path | None, rows: range, device: str
 ) -> str:
     """What a cohort's models depend on: kept work of anything else is not taken up."""
     with hdf5.read(data, "data") as file:
         checksum = file.attrs["sha256"], file.attrs["split"]
     start = _checksum(pretrained) if pretrained else None
-    content = [settings, run, checksum, start, rows.start, rows.stop, torch.__version__, name_of(device)]
+    content = [settings.model_dump(), run, checksum, start, rows.start, rows.stop, torch.__version__, name_of(device)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -60,7 +60,8 @@ def load_model(shard: Path | str, model: int, data: Path | str) -> ShadowModel:
             raise StoreError(f"{shard} has no weights: set store_weights: true in the study and run snakemake again")
         row = model - made["first"]
         weights = {name: torch.as_tensor(values[row : row + 1]) for name, values in file["weights"].items()}
-    part = normalised(read_part(data, "pool", slice(0)), {"recipe": made["recipe"], "architecture": made["network"]})
-    network = build(Architecture(**made["network"]), 1, part.x.shape[1:], part.classes, made["recipe"]["dropout"])
+    architecture = Architecture(**made["network"])
+    part = normalised(read_part(data, "pool", slice(0)), architecture, made["recipe"]["start"])
+    network = build(architecture, 1, part.x.shape[1:], part.classes, made["recipe"]["dropout"])
     network.load_state_dict(weights)
     return ShadowModel(network, Samples(part, "cpu")).eval()

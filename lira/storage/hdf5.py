@@ -280,17 +280,6 @@ def _revision() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def origin(settings: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
-    """What the models of a run depend on but the data, as attributes of their files.
-
-    Args:
-        settings: From :meth:`lira.config.StudySettings.training_settings`.
-        run: ``study``, ``dataset``, ``architecture``, ``regime``, ``seed``.
-    """
-    names = ("recipe", "recipe_version", "shadow_models", "member_fraction", "membership_draws")
-    return run | {"network": settings["architecture"]} | {name: settings[name] for name in names}
-
-
 def stored(value: Any) -> Any:
     """A value as it is stored in an attribute."""
     return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from outcomes import campaign, contents, outcome
 
 from lira.attacks.lira import score_file
-from lira.config import Dataset
+from lira.config import Dataset, ImportedRecipe, RunDescription
 from lira.datasets import prepare_data, read_part
 from lira.evaluation.calibration import calibrate_file
 from lira.shadows.imported import import_scores
 from lira.storage import hdf5
 
 MANY = pytest.mark.parametrize("examples", [80, pytest.param(1000, marks=pytest.mark.campaign)])
-RUN = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
+RUN = RunDescription(study="s", dataset="d", architecture="a", regime="r", seed=0)
 DTYPES = ["u1", "i1", "i4", "u8", "f2", "f4", "f8", "g", "?", "c8", "U3", "S3", "O", "M8[s]", "V4", "i4,f4"]
 ODD = [0, -1, 1.5, np.nan, np.inf, 1e300, -1e300, 10**18, 255, 7]
 
@@ -204,7 +204,7 @@ def test_broken_scores(tmp_path_factory, examples):
         if data:
             with hdf5.create(data, "data", {}) as file:
                 file["pool/y"] = pool
-        if outcome(lambda: import_scores(source, RUN, {}, data, output), folder, ("given",)):
+        if outcome(lambda: import_scores(source, RUN, ImportedRecipe(), data, output), folder, ("given",)):
             return
         steps = [
             lambda: score_file(output, folder / "scores.h5"),

@@ -2,7 +2,6 @@
 
 import copy
 import datetime
-import json
 import math
 
 import pytest
@@ -47,10 +46,10 @@ def described(study: StudySettings) -> None:
     for key, run in study.runs.items():
         shards(study, key)
         if run.scores:
-            json.dumps(study.imported_recipe(key))
+            study.imported_recipe(key).model_dump_json()
             continue
-        json.dumps([study.training_settings(key), study.dataset_of(key).model_dump()])
-        json.dumps(study.pretraining_settings(key.split("/")[1]))
+        study.training_settings(key).model_dump_json(), study.dataset_of(key).model_dump_json()
+        study.pretraining_settings(key.split("/")[1]).model_dump_json()
         for seed in study.seeds_of(key):
             study.view_of(key, seed)
 

@@ -1,7 +1,6 @@
 """Jobs and Snakemake itself, killed: what is finished is kept, and in the end all is as if nothing had happened."""
 
 import contextlib
-import json
 import multiprocessing
 import os
 import signal
@@ -34,13 +33,11 @@ class Job:
     """A training job of the pipeline's first shard, started again as often as one likes."""
 
     def __init__(self, pipeline):
-        settings = load_study(STUDY).training_settings("digits/fcn/baseline")
-        names = ("study", "protocol", "dataset", "architecture", "regime", "seed")
-        run = dict(zip(names, ("faults", "artifact", "digits", "fcn", "baseline", 0), strict=True))
+        study, key = load_study(STUDY), "digits/fcn/baseline"
         (data,) = pipeline.path("data").glob("*.h5")
         self.output, self.log = pipeline.path(*SHARD), pipeline.folder / "log"
         self.parts = self.output.with_name(f"{self.output.name}.parts")
-        self.arguments = json.loads(json.dumps(settings)), run, data, 0, 3, self.output
+        self.arguments = study.training_settings(key), study.describe_run(key, 0), data, 0, 3, self.output
 
     def start(self, checkpoint_seconds):
         options = {"checkpoint_seconds": checkpoint_seconds}
@@ -128,7 +125,7 @@ def test_pretraining_at_random_moments(request, tmp_path, rng, found, number, tr
     assert done, said
     pipeline = whole.copy(tmp_path / "study", without=["pretrained"], **PUBLIC)
     output, log = pipeline.path("pretrained", "digits", "fcn.pt"), pipeline.folder / "log"
-    settings = json.loads(json.dumps(load_study(STUDY | PUBLIC).pretraining_settings("fcn")))
+    settings = load_study(STUDY | PUBLIC).pretraining_settings("fcn")
     arguments = settings, next(pipeline.path("data").glob("*.h5")), output
 
     def start():
@@ -187,7 +184,8 @@ def test_work_kept_from_another_recipe_is_not_taken_up(undisturbed, tmp_path):
     pipeline = undisturbed.copy(tmp_path / "study", without=[f"{'/'.join(RUN)}/*", "paper"])
     job = Job(pipeline)
     settings, *rest = job.arguments
-    job.arguments = settings | {"recipe": settings["recipe"] | {"learning_rate": 0.01}}, *rest
+    other = settings.recipe.model_copy(update={"learning_rate": 0.01})
+    job.arguments = settings.model_copy(update={"recipe": other}), *rest
     process = job.start(0)
     wait_for(lambda: job.cohorts() or process.exitcode is not None)
     process.kill()

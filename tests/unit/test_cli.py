@@ -13,7 +13,7 @@ CALIBRATE = ["calibrate-thresholds", "s.h5", "--fpr=0.1", "--prior=0.5"]
 KEY = "digits/fcn/aof"
 STUDY = {"study": "s", "shadow_models": 64, "runs": {KEY: {"cohort": 3}}, "datasets": {"digits": {"test": 500}}}
 STUDY |= {"architectures": {"fcn": {"family": "fcn", "flatten": True}}, "regimes": {"aof": {}}}
-SETTINGS = load_study(STUDY).training_settings(KEY)
+SETTINGS = load_study(STUDY).training_settings(KEY).model_dump()
 RUN = json.dumps({"study": "s", "dataset": "digits", "architecture": "fcn", "regime": "aof", "seed": 0})
 SHADOWS = ["train-shadows", "--settings", json.dumps(SETTINGS), "--run", RUN, "--data=d.h5", "--output=s.h5"]
 OF_A_WORD = ["train-shadows", "--settings", json.dumps(SETTINGS | {"shadow_models": "two"}), *SHADOWS[3:]]
@@ -59,8 +59,14 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
             ["summarise-rates", "scores.h5", "--metrics", "metrics.csv", "--output", "summary.csv"],
             "scores.h5 does not exist",
         ),
-        (["prepare-data", "--settings", "{", "--output", "data.h5"], "not JSON"),
-        (["prepare-data", "--settings", "[]", "--output", "data.h5"], "not a JSON object"),
+        (
+            ["prepare-data", "--settings", "{", "--output", "data.h5"],
+            "datasets is '{': allowed is a JSON object (Exp",
+        ),
+        (
+            ["prepare-data", "--settings", "[]", "--output", "data.h5"],
+            "datasets is []: input should be a valid dict",
+        ),
         (
             [
                 *("train-shadows", "--settings", "{}", "--run", "{}", "--data", "d.h5"),
@@ -103,7 +109,7 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
             ["measure-agreement", "0/metrics.csv", "1/metrics.csv", "--fpr=0.1", "--output=a.csv"],
             "metrics.csv does not say which samples a run flags",
         ),
-        (["judge-study", "x.csv", "--margins", "[" * 100_000, "--output", "o"], "not JSON: "),
+        (["judge-study", "x.csv", "--margins", "[" * 100_000, "--output", "o"], "margins is '[[[["),
         (["judge-study", "x.csv", "--margins", '{"auc": -3}', "--output", "o"], "margins.auc is -3: input should be"),
         ([*ATTACK, "bar"], "attack is 'bar': allowed is the form NAME=package.module:function"),
         ([*ATTACK, "foo=bar"], "attack is 'foo=bar': allowed is the form NAME=package.module:function"),

@@ -31,8 +31,7 @@ def test_cifar10_from_files_to_rates(tmp_path, monkeypatch, size):
     )
     data, shadows, scores = (tmp_path / f"{name}.h5" for name in ("data", "shadows", "scores"))
     prepare_data(study.dataset_of(KEY), size, 0, data)
-    run = {"study": "s", "dataset": "cifar10", "architecture": "resnet18", "regime": "aof", "seed": 42}
-    settings = study.training_settings(KEY)
+    settings, run = study.training_settings(KEY), study.describe_run(KEY, 42)
     shards = [tmp_path / "0-1.h5", tmp_path / "2-3.h5"]
     for first, shard in zip((0, 2), shards, strict=True):
         train_shadows(settings, run, data, first, first + 1, shard)

@@ -71,7 +71,6 @@ def test_torch_is_imported_by_shadows_alone(trees):
             assert not {name.split(".")[0] for name in names} & {"torch", "torchvision", "timm"}, module
 
 
-@pytest.mark.xfail(strict=True)
 def test_modules_and_functions_are_short(root, trees):
     for file in sorted((root / "lira").rglob("*.py")):
         assert len(file.read_text().splitlines()) <= MODULE, file

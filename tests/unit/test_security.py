@@ -9,7 +9,7 @@ import pytest
 import torch
 from torchvision import datasets as vision
 
-from lira.config import Architecture, Dataset, load_study
+from lira.config import Architecture, Dataset, ImportedRecipe, RunDescription, load_study
 from lira.core.errors import ConfigError, DataError, LiraError, StoreError
 from lira.datasets import prepare_data
 from lira.shadows.imported import import_scores
@@ -17,7 +17,7 @@ from lira.shadows.jobs import _initial
 from lira.shadows.models import build
 from lira.shadows.training.progress import Checkpoint
 
-RUN = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
+RUN = RunDescription(study="s", dataset="d", architecture="a", regime="r", seed=0)
 
 FORBIDDEN = {"eval", "exec", "compile", "os.system", "os.popen", "__import__"}
 NEEDED = {name: ("weights_only", True) for name in ("torch.load", "load_state_dict")}
@@ -87,12 +87,12 @@ def test_pickles_among_data_and_scores_are_refused(tmp_path, payload):
         with pytest.raises(DataError, match=f"{name} cannot be read"):
             prepare_data(Dataset(source="file", path=str(tmp_path / name), kind="tabular"), None, 0, tmp_path / "d.h5")
     with pytest.raises(DataError, match=r"scores.npz cannot be read"):
-        import_scores(tmp_path / "scores.npz", RUN, {}, None, tmp_path / "s.h5")
+        import_scores(tmp_path / "scores.npz", RUN, ImportedRecipe(), None, tmp_path / "s.h5")
     (tmp_path / "folder" / "model_0" / "scores").mkdir(parents=True)
     np.save(tmp_path / "folder" / "keep_indices.npy", objects)
     np.save(tmp_path / "folder" / "model_0" / "scores" / "scores.npy", objects)
     with pytest.raises(DataError, match=r"keep_indices.npy is no readable .npy array"):
-        import_scores(tmp_path / "folder", RUN, {}, None, tmp_path / "s.h5")
+        import_scores(tmp_path / "folder", RUN, ImportedRecipe(), None, tmp_path / "s.h5")
 
 
 def test_pickles_among_weights_and_checkpoints_are_refused(tmp_path, payload):

@@ -111,7 +111,7 @@ def test_five_seeds_alone_have_no_error_and_a_sixth_costs_what_is_said(request, 
 def test_no_model_is_trained_twice(request, name):
     study = load_study(request.config.rootpath / "studies" / f"{name}.yaml")
     trained = [
-        json.dumps([study.view_of(key, seed), key.split("/")[:2], study.training_settings(key), seed])
+        json.dumps([study.view_of(key, seed), key.split("/")[:2], study.training_settings(key).model_dump(), seed])
         for key in study.runs
         for seed in study.seeds_of(key)
     ]

@@ -88,11 +88,9 @@ def train_cohort(
         Preempted: the job was told to stop; the progress is in the checkpoint.
     """
     members = [torch.as_tensor(np.flatnonzero(row)) for row in member]
-    steps = np.array([len(rows) // recipe.batch_size for rows in members])
-    if steps.min() == 0:
-        raise ConfigError(
-            f"batch_size: {recipe.batch_size} is more than the {min(map(len, members))} members of a model"
-        )
+    fewest = min(map(len, members))
+    if fewest < recipe.batch_size:
+        raise ConfigError(f"batch_size is {recipe.batch_size}: allowed are at most the {fewest} members of a model")
     progress = checkpoint and checkpoint.load(streams, pool.device)
     progress = progress or _start(network, initial, recipe, len(member))
     saved = time.monotonic()
@@ -102,14 +100,7 @@ def train_cohort(
             if progress.current is None:
                 progress.current = Pass.of([members[row] for row in alive], streams.take(alive))
             loss = train_epoch(network, progress.state, recipe, pool, progress.current, streams.take(alive), epoch)
-            weights = progress.state.parameters | progress.state.buffers
-            with autocast(recipe, pool.device):
-                test_loss, test_accuracy = evaluate(network, weights, test, None if tested is None else tested[alive])
-            for name, values in zip(HISTORY, (loss, test_loss, test_accuracy), strict=True):
-                progress.history[name][alive, epoch] = values
-            _keep_best(progress, weights, test_accuracy, epoch)
-            progress.epoch, progress.current = epoch + 1, None
-            _drop_stopped(progress, epoch, recipe.patience)
+            _finish_epoch(network, progress, recipe, test, None if tested is None else tested[alive], loss)
             if checkpoint and time.monotonic() - saved >= checkpoint.seconds:
                 checkpoint.save(progress, streams)
                 saved = time.monotonic()
@@ -120,6 +111,25 @@ def train_cohort(
     if checkpoint:  # the query may take longer than the training
         checkpoint.save(progress, streams)
     return progress
+
+
+def _finish_epoch(
+    network: nn.Module,
+    progress: Progress,
+    recipe: Recipe,
+    test: Samples,
+    tested: Bool[np.ndarray, "alive test"] | None,
+    loss: Float[np.ndarray, " alive"],
+) -> None:
+    """Evaluates the models that train, keeps those at their best epoch so far, and drops those out of patience."""
+    epoch, weights = progress.epoch, progress.state.parameters | progress.state.buffers
+    with autocast(recipe, test.device):
+        test_loss, test_accuracy = evaluate(network, weights, test, tested)
+    for name, values in zip(HISTORY, (loss, test_loss, test_accuracy), strict=True):
+        progress.history[name][progress.alive, epoch] = values
+    _keep_best(progress, weights, test_accuracy, epoch)
+    progress.epoch, progress.current = epoch + 1, None
+    _drop_stopped(progress, epoch, recipe.patience)
 
 
 def _epochs(progress: Progress, epochs: int) -> Iterator[int]:

@@ -14,7 +14,7 @@ MARGINS = Margins().model_dump()
 
 def test_a_study_without_the_papers_regimes_is_judged(tmp_path):
     runs = [write_run(tmp_path, "cifar10/resnet18/other", "resnet18", rates=RATES)]
-    judge_study(runs, [], MARGINS, tmp_path / "judged")
+    judge_study(runs, [], Margins(), tmp_path / "judged")
     claims = pd.read_csv(tmp_path / "judged" / "claims.csv").set_index("claim")
     assert set(claims["verdict"]) == {"cannot tell"}
     assert claims.loc["AOF cuts the TPR", "numbers"] == "no cell with a baseline"
@@ -24,7 +24,7 @@ def test_a_study_without_the_papers_regimes_is_judged(tmp_path):
 def judged(study, tmp_path_factory):
     output = tmp_path_factory.mktemp("judged")
     runs = [run_folder(study, *key, seeds[0]) for key, seeds in RUNS.items()]
-    judge_study(runs, [agreement_folder(study)], MARGINS, output)
+    judge_study(runs, [agreement_folder(study)], Margins(), output)
     return output
 
 
@@ -46,6 +46,6 @@ def test_a_study_is_judged_whole(judged):
 
 def test_the_same_results_give_the_same_bytes(judged, study, tmp_path):
     runs = [run_folder(study, *key, seeds[0]) for key, seeds in RUNS.items()]
-    judge_study(runs, [agreement_folder(study)], MARGINS, tmp_path)
+    judge_study(runs, [agreement_folder(study)], Margins(), tmp_path)
     for path in judged.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name

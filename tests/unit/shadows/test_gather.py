@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from lira.config import RECIPE_VERSION, Architecture, Recipe, RunDescription, TrainingSettings
 from lira.core.errors import StoreError
 from lira.shadows.gather import gather_shadows
 from lira.storage import hdf5
@@ -14,24 +15,24 @@ from lira.storage.run import Run
 M, N, A = 6, 50, 3
 PHI = np.random.default_rng(0).normal(size=(M, N, A)).astype(np.float32)
 MEMBER = np.random.default_rng(1).random((M, N)) < 0.5
-RUN = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
-SETTINGS = {
-    "recipe": {"epochs": 3},
-    "recipe_version": 1,
-    "architecture": {"family": "fcn"},
-    "shadow_models": M,
-    "member_fraction": 0.5,
-    "membership_draws": "legacy",
-    "store_logits": False,
-    "store_weights": False,
-}
+RUN = RunDescription(study="s", dataset="d", architecture="a", regime="r", seed=0)
+SETTINGS = TrainingSettings(
+    recipe=Recipe(epochs=3),
+    recipe_version=RECIPE_VERSION,
+    architecture=Architecture(family="fcn"),
+    shadow_models=M,
+    member_fraction=0.5,
+    membership_draws="legacy",
+    store_logits=False,
+    store_weights=False,
+)
 
 
 def shard(folder, first, last, **changes):
     path = folder / f"{first}-{last}.h5"
     rows = slice(first, last + 1)
     of_shard = {"first": first, "last": last, "data_sha256": "d0"}
-    attributes = hdf5.origin(SETTINGS, RUN) | of_shard | hdf5.provenance() | changes
+    attributes = SETTINGS.attributes(RUN) | of_shard | hdf5.provenance() | changes
     with hdf5.create(path, "shard", attributes) as file:
         hdf5.dataset(file, "phi", data=PHI[rows])
         hdf5.dataset(file, "member", data=MEMBER[rows])
@@ -59,7 +60,7 @@ def test_shards_of_any_size_in_any_order_give_the_same(tmp_path, ranges, monkeyp
         np.testing.assert_array_equal(file["utility/train_loss"][:], np.arange(M))
         np.testing.assert_array_equal(file["labels"][:], np.arange(N))
         assert file["phi"].chunks == (M, 6, A)
-    assert Run(tmp_path).recipe == {"epochs": 3}
+    assert Run(tmp_path).recipe == Recipe(epochs=3).model_dump()
     assert Run(tmp_path).key == {"dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
 
 

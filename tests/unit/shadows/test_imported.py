@@ -9,7 +9,7 @@ import pytest
 from array_files import write_arrays
 
 from lira.attacks.lira import leave_one_out, score_file
-from lira.config import load_study
+from lira.config import RunDescription, check_section, load_study
 from lira.core.errors import ConfigError, DataError
 from lira.evaluation.calibration import calibrate, calibrate_file
 from lira.evaluation.controls import control_file
@@ -20,7 +20,8 @@ from lira.shadows.logits import scaled_logit
 from lira.storage import hdf5
 from lira.storage.run import Run
 
-RUN = {"study": "s", "dataset": "d", "architecture": "a", "regime": "baseline", "seed": 3}
+NAMES = {"study": "s", "dataset": "d", "architecture": "a", "regime": "baseline", "seed": 3}
+RUN = RunDescription(**NAMES)
 RECIPE = load_study(
     {"study": "s", "runs": {"d/a/baseline": {"scores": "x", "dropout": 0.1}}},
 ).imported_recipe("d/a/baseline")
@@ -226,18 +227,18 @@ def test_an_empty_hdf5_dataset_is_refused(tmp_path):
     ("run", "said"),
     [
         ({}, "run.study is missing"),
-        (RUN | {"seed": None}, "run.seed is None: input should be a valid integer"),
-        (RUN | {"seed": True}, "run.seed is True: true and false are no numbers"),
-        (RUN | {"seed": 2**32}, "run.seed is 4294967296: input should be less than 4294967296"),
-        (RUN | {"regime": "a/b"}, "run.regime is 'a/b': string should match"),
-        (RUN | {"protocol": "own"}, "run.protocol is 'own': input should be 'artifact' or 'preprint'"),
-        (RUN | {"sead": 1}, "run.sead is an unknown key: allowed are 'study', 'protocol'"),
+        (NAMES | {"seed": None}, "run.seed is None: input should be a valid integer"),
+        (NAMES | {"seed": True}, "run.seed is True: true and false are no numbers"),
+        (NAMES | {"seed": 2**32}, "run.seed is 4294967296: input should be less than 4294967296"),
+        (NAMES | {"regime": "a/b"}, "run.regime is 'a/b': string should match"),
+        (NAMES | {"protocol": "own"}, "run.protocol is 'own': input should be 'artifact' or 'preprint'"),
+        (NAMES | {"sead": 1}, "run.sead is an unknown key: allowed are 'study', 'protocol'"),
     ],
 )
 def test_scores_of_no_run_are_refused(tmp_path, run, said):
     scores = write_arrays(tmp_path / "scores.npz", phi=PHI, member=MEMBER)
     with pytest.raises(ConfigError, match=said):
-        import_scores(scores, run, RECIPE, None, tmp_path / "shadows.h5")
+        import_scores(scores, check_section("run", RunDescription, run), RECIPE, None, tmp_path / "shadows.h5")
     assert [path.name for path in tmp_path.iterdir()] == ["scores.npz"]
 
 

@@ -6,24 +6,34 @@ import torch
 from array_files import read_arrays
 from small_networks import FCN
 
-from lira.config import RECIPE_VERSION, Architecture, Dataset, Recipe
+from lira.config import (
+    RECIPE_VERSION,
+    Architecture,
+    Dataset,
+    PretrainingSettings,
+    Recipe,
+    RunDescription,
+    TrainingSettings,
+    check_section,
+)
 from lira.core.errors import ConfigError, LiraError, StoreError
 from lira.datasets import prepare_data
 from lira.shadows.jobs import pretrain_model, train_shadows
 
-NETWORK = Architecture(family="fcn", hidden=[12], activation="relu", flatten=True).model_dump()
-RUN = {"study": "s", "dataset": "digits", "architecture": "fcn", "regime": "tl", "seed": 0}
+NETWORK = Architecture(family="fcn", hidden=[12], activation="relu", flatten=True)
+RUN = RunDescription(study="s", dataset="digits", architecture="fcn", regime="tl", seed=0)
 
 
 def pretraining(**changes):
-    recipe = Recipe(epochs=1, batch_size=16, start="public").model_dump()
-    return {"recipe_version": RECIPE_VERSION, "architecture": NETWORK, "recipe": recipe} | changes
+    recipe = Recipe(epochs=1, batch_size=16, start="public")
+    values = {"recipe_version": RECIPE_VERSION, "architecture": NETWORK, "recipe": recipe} | changes
+    return check_section("settings", PretrainingSettings, values)
 
 
 def settings(**changes):
     drawn = {"shadow_models": 4, "member_fraction": 0.5, "membership_draws": "default_rng"}
     stored = {"store_logits": False, "store_weights": False}
-    return pretraining() | drawn | stored | changes
+    return check_section("settings", TrainingSettings, dict(pretraining()) | drawn | stored | changes)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +72,7 @@ def test_a_foreign_file_in_its_place_is_named(start, tmp_path, stored, said):
 def test_a_model_to_start_from_is_given_where_the_recipe_starts_from_it_alone(start, tmp_path):
     with pytest.raises(ConfigError, match="pretrained: models of start 'public' need a model to start from"):
         train(start, tmp_path, None)
-    scratch = settings()["recipe"] | {"start": "scratch"}
+    scratch = settings().recipe.model_copy(update={"start": "scratch"})
     with pytest.raises(ConfigError, match="pretrained: models of start 'scratch' need no model to start from"):
         train(start, tmp_path, start / "start.pt", recipe=scratch)
     assert not list(tmp_path.iterdir())
@@ -76,11 +86,12 @@ def test_a_start_in_another_precision_is_refused(start, tmp_path):
 
 
 def test_an_environment_with_other_code_trains_nothing(start, tmp_path):
+    said = "recipe_version is 999: the study was planned by lira of that recipe version"
     for call in (
         lambda: train(start, tmp_path, start / "start.pt", recipe_version=999),
         lambda: pretrain_model(pretraining(recipe_version=999), start / "data.h5", tmp_path / "start.pt"),
     ):
-        with pytest.raises(ConfigError, match="recipe_version: the study was planned by lira of recipe version 999"):
+        with pytest.raises(ConfigError, match=said):
             call()
     assert not list(tmp_path.iterdir())
 
@@ -100,8 +111,8 @@ def shard_of_digits(folder, models=2, **changes):
     data = folder / "digits.h5"
     prepare_data(Dataset(test=100, public=1497, pool="train"), None, 0, data)
     output = folder / "shard.h5"
-    recipe = Recipe(epochs=3, batch_size=16, schedule="constant", cohort=models, **changes).model_dump()
-    made = settings(architecture=FCN.model_dump(), recipe=recipe, shadow_models=models)
+    recipe = Recipe(epochs=3, batch_size=16, schedule="constant", cohort=models, **changes)
+    made = settings(architecture=FCN, recipe=recipe, shadow_models=models)
     train_shadows(made, RUN, data, 0, models - 1, output)
     return read_arrays(output)
 

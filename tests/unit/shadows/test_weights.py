@@ -47,9 +47,8 @@ def study(architecture="fcn", **settings):
 
 
 def train(data, output, architecture="fcn", **settings):
-    run = {"study": "kept", "dataset": "digits", "architecture": architecture, "regime": "r", "seed": 0}
-    made = study(architecture, **settings).training_settings(f"digits/{architecture}/r")
-    train_shadows(made, run, data, 0, 3, output)
+    made, key = study(architecture, **settings), f"digits/{architecture}/r"
+    train_shadows(made.training_settings(key), made.describe_run(key, 0), data, 0, 3, output)
     return output
 
 

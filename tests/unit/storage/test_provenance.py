@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from synthetic_study import run_folder
 
+from lira.config import RECIPE_VERSION, Architecture, Recipe, RunDescription, TrainingSettings
 from lira.core.errors import StoreError
 from lira.evaluation.ranks import measure_ranks
 from lira.report.plot import plot
@@ -231,13 +232,21 @@ def test_no_value_ends_the_comment(tmp_path):
     assert "-->" not in text and "\n" not in text and json.loads(text)["shared"]["imported"] == "-->\n%"
 
 
-SETTINGS = {"architecture": {"family": "fcn"}, "recipe": {}, "recipe_version": 1, "shadow_models": 2}
-SETTINGS |= {"member_fraction": 0.5, "membership_draws": "default_rng", "store_logits": False, "store_weights": False}
-RUN = {name: MADE[name] for name in ("study", "protocol", "dataset", "architecture", "regime")} | {"seed": 0}
+SETTINGS = TrainingSettings(
+    architecture=Architecture(family="fcn"),
+    recipe=Recipe(),
+    recipe_version=RECIPE_VERSION,
+    shadow_models=2,
+    member_fraction=0.5,
+    membership_draws="default_rng",
+    store_logits=False,
+    store_weights=False,
+)
+RUN = RunDescription(seed=0, **{name: MADE[name] for name in MADE if name in RunDescription.model_fields})
 
 
 def shard(path, first, **changes):
-    attributes = hdf5.origin(SETTINGS, RUN) | {"data_sha256": "x", "first": first, "last": first}
+    attributes = SETTINGS.attributes(RUN) | {"data_sha256": "x", "first": first, "last": first}
     attributes |= {"device": "cpu", "revision": "r1", "versions": {"torch": "2.6", "lira": "1"}}
     with hdf5.create(path, "shard", attributes | changes) as file:
         file["phi"], file["member"] = np.full((1, 3, 1), changes.get("value", first), "f4"), np.ones((1, 3), bool)

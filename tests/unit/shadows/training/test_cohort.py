@@ -163,7 +163,7 @@ def test_a_checkpoint_of_another_training_is_not_taken_up(tmp_path):
 
 
 def test_more_samples_per_batch_than_members_is_a_config_error():
-    with pytest.raises(ValueError, match="batch_size: 100 is more than the"):
+    with pytest.raises(ValueError, match="batch_size is 100: allowed are at most the"):
         train(FCN, RECIPES["sgd"].model_copy(update={"batch_size": 100}), [0, 1])
 
 
