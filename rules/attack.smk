@@ -1,4 +1,4 @@
-"""Attacks: every model the target once, the others its shadows."""
+"""Attacks: every model is the target once, and the others are its shadow models."""
 
 
 rule score_attacks:

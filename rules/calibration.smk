@@ -1,4 +1,4 @@
-"""Calibration: thresholds an attacker could choose, the rates they give, and what chance alone would give."""
+"""Calibration: thresholds that an attacker could choose, the rates they give, and what chance alone would give."""
 
 
 rule calibrate_thresholds:
@@ -48,7 +48,7 @@ rule run_controls:
         offline=OFFLINE,
         attacks=plan.attack_options,
     message:
-        "Attacking {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}, by chance"
+        "Running the controls of {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
         "lira run-controls {input:q} {params.rates:q} --offline {params.offline:q} {params.attacks:q}"
         " --controls {output.controls:q} --samples {output.samples:q} --gaps {output.gaps:q} > {log:q} 2>&1"

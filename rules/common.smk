@@ -1,4 +1,4 @@
-"""Binds the study to the rules: what they know of it is asked of lira.workflow and lira.pages."""
+"""Binds the rules to the study: what they need to know of it, they ask lira.workflow and lira.pages."""
 
 from snakemake.exceptions import WorkflowError
 
@@ -28,7 +28,7 @@ def growing(amount):
 
 
 def training_memory(wildcards, input, attempt):
-    """Megabytes of a job that trains: its libraries, and its data twice."""
+    """Memory of a training job in MB: its libraries, and twice its data."""
     return int((4000 + 2 * input.size_mb) * attempt)
 
 
@@ -44,5 +44,5 @@ def files_shown(entry, name, caption="entry"):
 
 
 def finished_pages(wildcards):
-    """Tables and figures of the runs that are finished so far."""
+    """The tables and figures of the runs that are finished so far."""
     return [*pages.pages("tables", SO_FAR), *pages.pages("figures", SO_FAR)]

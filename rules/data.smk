@@ -1,4 +1,4 @@
-"""Datasets: raw files found or downloaded, then prepared once per view, with split, statistics and checksum."""
+"""Datasets: raw files are found or downloaded, then prepared once per view, with split, statistics and checksum."""
 
 
 localrules:

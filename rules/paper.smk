@@ -1,4 +1,4 @@
-"""Tables and figures, a rule for each entry of the catalogue; and the verdict on the paper, which one job writes."""
+"""Tables and figures, with one rule for each entry of the catalogue; and the verdict on the paper, which one job writes."""
 
 for entry in entries():
 
@@ -14,7 +14,7 @@ for entry in entries():
             f"<logs>/{{scope}}{COMMANDS[entry.kind]}/{pages.pattern(entry)}.log",
         benchmark:
             f"<benchmarks>/{{scope}}{COMMANDS[entry.kind]}/{pages.pattern(entry)}.tsv"
-        # Seconds on small tables are less than a cluster job costs.
+        # It takes seconds on small tables, less than submitting a job.
         localrule: not entry.reads_scores
         conda:
             "../envs/analysis.yaml"
@@ -55,7 +55,7 @@ rule judge_study:
         folder=subpath(output[0], parent=True),
         options=pages.judged_options,
     message:
-        "Comparing with the published numbers, testing the paper's claims"
+        "Comparing with the published numbers and testing the paper's claims"
     shell:
         "lira judge-study {input.runs:q} {params.options:q} --output {params.folder:q} > {log:q} 2>&1"
 

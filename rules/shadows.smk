@@ -1,4 +1,4 @@
-"""Shadow models: trained and queried shard by shard, then gathered."""
+"""Shadow models: they are trained and queried shard by shard, then gathered."""
 
 
 rule pretrain_model:
@@ -22,7 +22,7 @@ rule pretrain_model:
         device=DEVICE,
     message:
         "Pretraining {wildcards.architecture} on the public part of {wildcards.dataset}"
-    shell:  # exec: a shell told to stop dies at once, and the job may end before lira has stored its work
+    shell:  # exec: a shell that is told to stop dies at once, and the job could end before lira has stored its work
         "exec lira pretrain-model --settings {params.settings:q} --data {input.data:q} {params.device:q} --output {output:q} > {log:q} 2>&1"
 
 
