@@ -214,10 +214,14 @@ def profile() -> tuple[dict[str, str], set[str]]:
     """Groups of the SLURM profile, and the rules that run locally."""
     import yaml
 
+    from lira.pages import rule_name
+    from lira.report.catalogue import entries
+
     groups = yaml.safe_load((ROOT / "slurm" / "config.yaml").read_text())["groups"]
     text = "".join(file.read_text() for file in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")])
     blocks = re.findall(r"^localrules:\n((?: .*\n)+)", text, re.MULTILINE)
-    return groups, set(re.findall(r"\w+", " ".join(blocks)))
+    shown = {rule_name(entry) for entry in entries() if not entry.reads_scores}
+    return groups, set(re.findall(r"\w+", " ".join(blocks))) | shown
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """What a study can be made of: datasets, architectures, augmentations, and the presets of the protocol."""
 
-RECIPE_VERSION = 5
+RECIPE_VERSION = 6
 """Goes into every training job's parameters: raise it when a change to the code may change a model."""
 
 MOST_RUNS = 20
