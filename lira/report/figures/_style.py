@@ -96,8 +96,8 @@ def in_lines(name: str, width: int) -> str:
     return fill(kept, width, break_long_words=False, break_on_hyphens=False).replace("\u00a0", " ")
 
 
-def legend_below(figure: Figure, axes: Axes, columns: int, **kwargs) -> None:
+def legend_below(figure: Figure, columns: int, **kwargs) -> None:
     """One legend for the whole figure, under its panels; every label once."""
-    handles, labels = axes.get_legend_handles_labels()
-    once = dict(zip(labels, handles, strict=True))
+    panels = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in figure.get_axes()]
+    once = {label: handle for panel in panels for handle, label in panel}
     figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=columns, **kwargs)

@@ -78,7 +78,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, 
         row.suptitle(
             f"{title_of(comparison)}, {flagged} at {percent(rate)} FPR{not_resolved(rate, negatives)}", fontsize=8
         )
-    legend_below(drawn, panels[0], 3)
+    legend_below(drawn, 3)
     return drawn
 
 

@@ -57,5 +57,5 @@ def figure(folders: Sequence[Path]) -> Figure:
         axes.xaxis.set_major_locator(FixedLocator(deltas))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
-    legend_below(drawn, panels[0], 8, columnspacing=0.9, handlelength=1.5)
+    legend_below(drawn, 8, columnspacing=0.9, handlelength=1.5)
     return drawn

@@ -62,7 +62,7 @@ def figure(folders: Sequence[Path], sample: int = 21, data: Path | None = None) 
         column[1].set(xlabel="online score")
     for axes in panels[:, 0]:
         axes.set_ylabel("Models")
-    legend_below(drawn, panels[0, 0], 2)
+    legend_below(drawn, 2)
     return drawn
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from lira.evaluation.agreement import flagged_alone, jaccards
 from lira.evaluation.outliers import MeanFpr, detected_sets, mean_fpr, outlying_targets
 from lira.report.catalogue import Entry
-from lira.report.figures._style import BLACK, BLUE, CHANCE, DOUBLE, GREY, VERMILION, canvas
+from lira.report.figures._style import BLACK, BLUE, CHANCE, DOUBLE, GREY, VERMILION, canvas, legend_below
 from lira.report.labels import percent
 from lira.report.marks import not_resolved
 from lira.report.runs import choose_fprs, only_comparison, title_of
@@ -68,10 +68,7 @@ def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
         draw_rates(panels[2], means, rate, labels)
         title = f"{title_of(comparison)} at {percent(rate)} FPR{not_resolved(rate, negatives)}"
         row.suptitle(f"{title}; outlying targets in {len(runs)} runs: {sum(map(len, outlying))}", fontsize=8)
-    handles = {
-        label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    drawn.legend(handles.values(), handles, loc="outside lower center", ncols=3)
+    legend_below(drawn, 3)
     return drawn
 
 
@@ -109,9 +106,8 @@ def draw_rates(axes: Axes, means: Sequence[MeanFpr], fpr: float, labels: Sequenc
     places = np.arange(len(labels))
     axes.plot(places, [mean.every for mean in means], linestyle="", **ALL)
     axes.plot(places, [mean.inlying for mean in means], linestyle="", **WITHOUT)
-    for place, mean in zip(places, means, strict=True):
-        label = "to the mean without the target that moves it most" if place == 0 else None
-        axes.vlines(place, mean.without_one, mean.every, color=BLACK, linewidth=0.8, label=label)
+    ends = [mean.without_one for mean in means], [mean.every for mean in means]
+    axes.vlines(places, *ends, color=BLACK, linewidth=0.8, label="to the mean without the target that moves it most")
     axes.axhline(100 * fpr, **CHANCE | {"label": "target FPR"})
     axes.set(xlabel="Run (seed)", ylabel="Mean FPR′ (%), online")
     by_run(axes, labels)

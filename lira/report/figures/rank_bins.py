@@ -60,5 +60,5 @@ def figure(folders: Sequence[Path]) -> Figure:
         axes.set_xticks(range(len(bins)), ticks, rotation=45, ha="right", rotation_mode="anchor")
         axes.set(xlabel="Rank percentile (%)", title=f"{title_of(comparison)}, {heading.lower()}")
     panels[0].set_ylabel("Vulnerability (gap of online scores)")
-    legend_below(drawn, panels[0], 3)
+    legend_below(drawn, 3)
     return drawn

@@ -72,13 +72,13 @@ def figure(
         f"{show(first['dataset'])}, {show('online')} at shadow thresholds for {percent(first['fpr'])} FPR", fontsize=8
     )
     for part, of_record in zip(drawn.subfigures(len(records), 1, squeeze=False)[:, 0], records, strict=True):
-        last = card(part, of_record, runs, pictures)
-    legend_below(drawn, last, 2)
+        card(part, of_record, runs, pictures)
+    legend_below(drawn, 2)
     return drawn
 
 
-def card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pictures | None) -> Axes:
-    """One record; returns the panel of φ."""
+def card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pictures | None) -> None:
+    """One record."""
     record, label = rows["record"].iloc[0], rows["class"].iloc[0]
     title = f"#{record}" + (f"\nclass {label:.0f}" if pd.notna(label) else "")
     if pictures is None:
@@ -96,7 +96,6 @@ def card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pic
         pairs = zip(rows[f"ppv_{prior:g}"], rows[f"least_{prior:g}"], strict=True)
         columns[f"PPV (%)\nat {percent(prior)}"] = [show_ppv(*pair) for pair in pairs]
     write(panel, columns)
-    return panel
 
 
 def lines(axes: Axes, runs: Sequence[Run], record: int, labels: list[str]) -> None:

@@ -76,7 +76,7 @@ def figure(folders: Sequence[Path]) -> Figure:
         axes.tick_params(labelbottom=True)
     body.supxlabel("FPR (%)", fontsize=8)
     body.supylabel("TPR (%)", fontsize=8)
-    legend_below(drawn, panels.flat[0], 3 if columns > 1 else 2)
+    legend_below(drawn, 3 if columns > 1 else 2)
     return drawn
 
 

@@ -74,5 +74,5 @@ def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median
             pictures.draw(inset, sample)
             inset.axis("off")
     drawn.suptitle(title_of(comparison), fontsize=8)
-    legend_below(drawn, axes, 2 if width == DOUBLE else 1)
+    legend_below(drawn, 2 if width == DOUBLE else 1)
     return drawn

@@ -64,7 +64,7 @@ def test_the_figure_shows_both(broken):
     metrics = achieved(runs[0], FPR)["fpr_achieved"]
     assert by["all targets"][0] == pytest.approx(100 * metrics.mean())
     assert by["without outlying targets"][0] == pytest.approx(100 * metrics.drop(BROKEN).mean())
-    (line,) = [path for path in rates.collections[0].get_segments()]
+    (line, *_) = rates.collections[0].get_segments()
     assert sorted(line[:, 1]) == pytest.approx(sorted([100 * metrics.drop(BROKEN).mean(), 100 * metrics.mean()]))
     sets = np.stack([detections(run, FPR)["tp"].to_numpy() >= 1 for run in runs])
     by = {line.get_label(): line.get_ydata() for line in alone.lines}
