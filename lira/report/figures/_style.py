@@ -16,6 +16,9 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "
 ATTACKS = {"online": BLUE, "online_fixed": SKY, "offline": VERMILION, "offline_fixed": ORANGE, "global": GREY}
 REGIMES = {"baseline": VERMILION, "weak": ORANGE, "aof": BLUE, "tl": GREEN}
 MEMBERSHIP = {"IN": ORANGE, "OUT": BLUE}
+VARIANTS, MIXED = (VERMILION, ORANGE, GREEN, PURPLE, SKY, BLUE), ("#4d4d4d", GREY, "#b3b3b3")
+"""Colours of comparisons with one variant of a run, and with several."""
+
 CHANCE = {"color": BLACK, "linestyle": ":", "linewidth": 0.9}
 """How what chance alone gives is drawn, everywhere."""
 

@@ -11,22 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lira.report.catalogue import Entry
-from lira.report.figures._style import (
-    BLACK,
-    BLUE,
-    CHANCE,
-    DOUBLE,
-    GREEN,
-    GREY,
-    LINE,
-    MARKERS,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    canvas,
-    legend_below,
-)
+from lira.report.figures._style import BLACK, CHANCE, DOUBLE, LINE, MARKERS, MIXED, VARIANTS, canvas, legend_below
 from lira.report.labels import MEASURES, percent, show
 from lira.report.marks import not_resolved
 from lira.report.runs import check_available, choose_fprs, only_comparison, title_of
@@ -44,9 +29,6 @@ ENTRY = Entry(
         "is what chance alone gives."
     ),
 )
-
-VARIANTS = (VERMILION, ORANGE, GREEN, PURPLE, SKY, BLUE)
-MIXED = ("#4d4d4d", GREY, "#b3b3b3")
 
 
 def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, zero_fp: bool = False) -> Figure:

@@ -6,7 +6,6 @@ from pathlib import Path
 import seaborn as sns
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lira.evaluation.ranks import displacement_by_chance
 from lira.report.catalogue import Entry
@@ -54,8 +53,7 @@ def figure(folders: Sequence[Path]) -> Figure:
         axes.set(xlabel="Δ (percentage points)", ylabel="Displaced samples\nwithin top q + Δ (%)")
         axes.set_title(f"{title_of(comparison)}, {heading.lower()}")
         axes.label_outer()
-        axes.xaxis.set_major_locator(FixedLocator(deltas))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticks(deltas, [f"{delta:g}" for delta in deltas])
+        axes.set_xticks([], minor=True)
     legend_below(drawn, 8, columnspacing=0.9, handlelength=1.5)
     return drawn

@@ -31,14 +31,10 @@ ENTRY = Entry(
 )
 
 ALL = {"color": BLACK, "marker": "o", "label": "all targets"}
-WITHOUT = {
-    "color": BLUE,
-    "marker": "s",
-    "markersize": 6,
-    "markerfacecolor": "none",
-    "label": "without outlying targets",
-}
-ONE_OUT = {"color": GREY, "linewidth": 0.7, "linestyle": "-", "label": "one run left out"}
+HOLLOW = {"marker": "s", "markersize": 6, "markerfacecolor": "none"}
+WITHOUT = HOLLOW | {"color": BLUE, "label": "without outlying targets"}
+ONE_OUT = {"color": GREY, "marker": ".", "linewidth": 0.7, "label": "one run left out"}
+HIGHEST = {"color": VERMILION, "marker": "^", "linestyle": "--", "label": "without the run that lowers it most"}
 
 
 def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
@@ -76,14 +72,12 @@ def draw_agreement(axes: Axes, whole: np.ndarray, cut: np.ndarray, labels: Seque
     """Jaccard against number of runs."""
     left = [jaccards(np.delete(whole, run, axis=0)) for run in range(len(whole))] if len(whole) > 2 else []
     for ks, values in left:
-        axes.plot(ks, values, marker=".", **ONE_OUT)
+        axes.plot(ks, values, **ONE_OUT)
     if left and not np.isnan([values for _, values in left]).all():
         highest = int(np.argmax([np.nansum(values) for _, values in left]))
-        axes.plot(
-            *left[highest], color=VERMILION, marker="^", linestyle="--", label="without the run that lowers it most"
-        )
-        axes.annotate(f"without seed {labels[highest]}", (0.97, 0.97), xycoords="axes fraction", ha="right", va="top",
-                      color=VERMILION, fontsize=7)  # fmt: skip
+        axes.plot(*left[highest], **HIGHEST)
+        corner = {"xy": (0.97, 0.97), "xycoords": "axes fraction", "ha": "right", "va": "top"}
+        axes.annotate(f"without seed {labels[highest]}", color=VERMILION, fontsize=7, **corner)
     axes.plot(*jaccards(whole), **ALL)
     axes.plot(*jaccards(cut), linestyle="--", **WITHOUT)
     axes.set(xlabel="Runs combined, k", ylabel="Jaccard (%)")
