@@ -22,3 +22,8 @@ class DataError(LiraError, ValueError):
 
 class StoreError(LiraError):
     """A result file that is missing, damaged or of another kind."""
+
+
+def reason(error: Exception) -> str:
+    """Returns the message of a library's error, or the name of its type if it has no message."""
+    return str(error).strip() or type(error).__name__

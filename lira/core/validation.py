@@ -35,7 +35,7 @@ def check_array(values: Any, name: str, *axes: str) -> np.ndarray:
     try:
         found = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # ragged, or an array of another library
-        raise DataError(f"{name} is no array of numbers ({error})") from error
+        raise DataError(f"{name} is not an array of numbers ({error})") from error
     if found.dtype.kind not in "biuf":
         raise DataError(f"{name} is an array of {found.dtype}: numbers are needed")
     if np.ma.is_masked(values):
@@ -49,7 +49,7 @@ def check_booleans(values: Any, name: str, *axes: str) -> np.ndarray:
     """As :func:`check_array`, where all values are 0 or 1, false or true."""
     found = check_array(values, name, *axes)
     if found.dtype != bool and not ((found == 0) | (found == 1)).all():
-        raise DataError(f"{name} has other values than 0 and 1, false and true")
+        raise DataError(f"{name} has values other than 0 and 1, false and true")
     return found.astype(bool, copy=False)
 
 

@@ -1,7 +1,7 @@
-"""Datasets: each loader gives arrays, and all land in one HDF5 file with split, statistics and checksum.
+"""Loads datasets and writes each to one HDF5 file, with its split, statistics and checksum.
 
-A module per dataset has ``load(settings, seed) -> Arrays``; those whose raw files are looked for or downloaded also
-have ``fetch(folder) -> {file: checksum}``.
+Each dataset has a module with ``load(settings, seed) -> Arrays``. If its raw files are not part of a library, the
+module also has ``fetch(folder) -> {file: checksum}``, which checks and downloads them.
 """
 
 import hashlib
@@ -27,63 +27,62 @@ BLOCK_BYTES = 32 << 20
 
 
 def download_data(settings: Dataset, output: Path) -> None:
-    """Sees that a dataset's raw files are there and whole, downloads them if they can be, and records them.
+    """Checks a dataset's raw files, downloads missing ones where possible, and records their checksums.
 
     Args:
-        settings: Its ``source`` and ``path`` count.
+        settings: Only ``source`` and ``path`` are used.
         output: JSON file to write: source, folder, and checksum of each file.
 
     Raises:
-        DataError: a file is missing or damaged; says what to put where.
+        DataError: A file is missing or damaged; the message says which file to put where.
     """
     folder = Path(settings.path or FOLDER)
     files = import_module(f"lira.datasets.{settings.source}").fetch(folder)
+    record = {"source": settings.source, "folder": str(folder), "files": files}
     with hdf5.atomic(output) as beside:
-        record = {"source": settings.source, "folder": str(folder), "files": files}
         beside.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def load(settings: Dataset, seed: int) -> Arrays:
-    """Calls the dataset's loader.
-
-    Args:
-        settings: The dataset.
-        seed: Seed of its split, for a dataset that comes without one.
+    """Loads a dataset; ``seed`` draws the split of a dataset that comes without one.
 
     Raises:
-        DataError: raw files are missing, damaged or of the wrong form.
+        DataError: Raw files are missing, damaged or of the wrong form.
     """
     module = settings.source if settings.source in DATASETS else "_function"
     return import_module(f"lira.datasets.{module}").load(settings, seed)
 
 
 def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -> None:
-    """Writes a dataset's pool, test set and public part, block by block.
+    """Writes a dataset's pool, test set and public part to one HDF5 file, block by block.
 
-    ``source`` records each sample's index in the original dataset: its training samples first, then its test samples
-    (Purchase-100: its rows). Images are resized from the original ones, bilinear and antialiased, as torchvision does
-    on pictures. Mean and standard deviation are the released code's constants where it has them, else those of the
-    pool, per channel or feature, after division by ``scale``.
+    ``source`` records the index of each sample in the original dataset, which counts its training samples first and
+    then its test samples (Purchase-100: its rows). Images are resized as torchvision resizes pictures: bilinear, with
+    antialiasing. Mean and standard deviation are the constants of the released code if it has them. Otherwise they
+    are those of the pool, per channel or feature, after division by ``scale``.
 
     Args:
         settings: The dataset.
-        size: Height and width to resize images to; as they are, or the dataset's own choice, if ``None``.
-        seed: The run's seed, which splits a dataset whose ``seed`` is ``run``.
+        size: Height and width to resize images to; if ``None``, the dataset's own choice or no resizing.
+        seed: The run's seed, used if the dataset's own ``seed`` is ``run``.
         output: HDF5 file to write.
 
     Raises:
-        ConfigError: the dataset is too small for the split.
-        DataError: values that cannot be used: what, in which file, where.
+        ConfigError: The dataset is too small for the split.
+        DataError: A value cannot be used; the message names the value, the file and the place.
     """
+    from sklearn.preprocessing import StandardScaler
+
     seed = settings.split_seed(seed)
     arrays = load(settings, seed)
     parts = split(arrays, settings, seed)
     classes = check_classes(arrays, parts["pool"])
     size = size or arrays.size
     if not size and not isinstance(arrays.x, np.ndarray):
-        raise DataError(f"{arrays.origin}: its images are in no one array: set image_size")
+        raise DataError(f"{arrays.origin}: its images are not in one array: set image_size")
     known = arrays.mean is not None
-    statistics, checksum = None if known else _statistics(), hashlib.sha256()
+    statistics = None if known else StandardScaler()  # gives a constant feature a standard deviation of 1
+    checksum = hashlib.sha256()
     attributes = {
         "dataset": settings.source,
         "origin": arrays.origin,
@@ -98,12 +97,6 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
         file.attrs["mean"] = np.asarray(arrays.mean if known else statistics.mean_, np.float64)
         file.attrs["std"] = np.asarray(arrays.std if known else statistics.scale_, np.float64)
         file.attrs["sha256"] = checksum.hexdigest()
-
-
-def _statistics():
-    from sklearn.preprocessing import StandardScaler
-
-    return StandardScaler()  # a constant feature gets a standard deviation of 1
 
 
 def _write(group: h5py.Group, arrays: Arrays, source: np.ndarray, size: int | None, statistics, checksum) -> None:
@@ -139,7 +132,7 @@ def _samples(arrays: Arrays, source: np.ndarray, size: int | None) -> np.ndarray
 
 
 def resize(image: UInt8[np.ndarray, "channel height width"], size: int) -> UInt8[np.ndarray, "channel size size"]:
-    """One grey or colour image, bilinear and antialiased; unchanged if it has the size."""
+    """Resizes one grey or colour image (bilinear, antialiased), unless it has the size already."""
     from PIL import Image
 
     if image.shape[1:] == (size, size):
@@ -150,14 +143,15 @@ def resize(image: UInt8[np.ndarray, "channel height width"], size: int) -> UInt8
 
 
 def split(arrays: Arrays, settings: Dataset, seed: int) -> dict[str, Int[np.ndarray, " part"]]:
-    """Sample indices of ``pool`` and, if any, ``test`` and ``public``: disjoint, set aside class by class.
+    """Returns the sample indices of ``pool`` and, if they exist, of ``test`` and ``public``.
 
-    The pool is the dataset's training samples, with its test samples after them if ``settings.pool`` says so, less
-    what ``settings.test`` and ``settings.public`` set aside. Without ``settings.test`` the test set is the dataset's
-    own, where the pool leaves it.
+    The parts are disjoint. The pool has the dataset's training samples, followed by its test samples if
+    ``settings.pool`` is ``train+test``, without those that ``settings.test`` and ``settings.public`` set aside; these
+    are drawn so that each class has its share. Without ``settings.test``, the test set is the dataset's own, unless
+    the pool contains it.
 
     Raises:
-        ConfigError: the dataset is too small.
+        ConfigError: The dataset is too small.
     """
     from sklearn.model_selection import train_test_split
 
@@ -171,7 +165,7 @@ def split(arrays: Arrays, settings: Dataset, seed: int) -> dict[str, Int[np.ndar
         try:
             rest, part = train_test_split(rest, test_size=size, random_state=seed, stratify=strata)
         except ValueError as error:
-            raise ConfigError(f"{name}: cannot set {size} of {len(candidates)} samples aside: {error}") from None
+            raise ConfigError(f"{name}: cannot set aside {size} of {len(candidates)} samples: {error}") from None
         parts[name] = candidates[np.sort(part)]
     if not settings.test and not whole and len(arrays.own_test):
         parts["test"] = arrays.own_test
@@ -180,7 +174,7 @@ def split(arrays: Arrays, settings: Dataset, seed: int) -> dict[str, Int[np.ndar
 
 @dataclass(frozen=True)
 class Part:
-    """Pool, test set or public part of a prepared dataset, with what is needed to use it."""
+    """Pool, test set or public part of a prepared dataset, with the statistics to normalise it."""
 
     x: Shaped[np.ndarray, "sample ..."]
     y: Int[np.ndarray, " sample"]
@@ -196,20 +190,13 @@ def read_part(path: Path | str, name: str, samples: slice = slice(None)) -> Part
     Args:
         path: The file.
         name: ``pool``, ``test`` or ``public``.
-        samples: Which of its samples; all if not given.
+        samples: Which of its samples to read; all by default.
 
     Raises:
-        DataError: the file has no such part.
+        DataError: The file has no such part.
     """
     with hdf5.read(path, "data") as file:
         if name not in file:
             raise DataError(f"{path} has no part {name!r}, it has: {', '.join(file)}")
-        attributes = file.attrs
-        return Part(
-            x=file[name]["x"][samples],
-            y=file[name]["y"][samples],
-            scale=float(attributes["scale"]),
-            mean=attributes["mean"],
-            std=attributes["std"],
-            classes=int(attributes["classes"]),
-        )
+        x, y, scale = file[name]["x"][samples], file[name]["y"][samples], float(file.attrs["scale"])
+        return Part(x, y, scale, file.attrs["mean"], file.attrs["std"], int(file.attrs["classes"]))

@@ -1,4 +1,4 @@
-"""What a loader hands over, and the checks that every dataset passes before it is written."""
+"""The arrays that a loader returns, and the checks that every dataset passes before it is written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ CHANNELS = (1, 3)
 
 @dataclass(frozen=True)
 class Arrays:
-    """A dataset as its loader gives it: all samples, and which of them are its own test set.
+    """A dataset as its loader returns it: all samples, and which of them are its own test set.
 
     Attributes:
-        x: Images as uint8 ``[N, channels, height, width]``, or a sequence of them where sizes vary; or numbers
+        x: Images, uint8 ``[N, channels, height, width]``, or a sequence of images of different sizes; or numbers,
             ``[N, features]``.
         y: Class of each sample, from 0.
         origin: File, folder or generator, for messages.
         scale: The value in ``x`` that means 1.0.
-        classes: Number of classes; one more than the largest label if not given.
-        train: Indices of the training samples; all that are not in ``test`` if not given.
+        classes: Number of classes; by default, one more than the largest label.
+        train: Indices of the training samples; by default, all that are not in ``test``.
         test: Indices of the dataset's own test samples.
-        mean: Per channel or feature, after division by ``scale``; the pool's if not given.
-        std: As ``mean``.
-        size: Height and width that images are resized to where the study asks for none.
+        mean: Mean per channel or feature, after division by ``scale``; by default, that of the pool.
+        std: Standard deviation, likewise.
+        size: Height and width to resize images to if the study sets none.
     """
 
     x: Shaped[np.ndarray, "sample ..."] | Sequence[UInt8[np.ndarray, "channel height width"]]
@@ -45,7 +45,7 @@ class Arrays:
 
     @property
     def own_test(self) -> Int[np.ndarray, " test"]:
-        """Indices of the dataset's own test samples, maybe none."""
+        """Indices of the dataset's own test samples; empty if it has none."""
         return np.empty(0, np.int64) if self.test is None else self.test
 
     @property
@@ -55,15 +55,15 @@ class Arrays:
 
 
 def from_user(given: Any, origin: str, kind: str) -> Arrays:
-    """The user's own dataset, checked.
+    """Checks the user's own dataset and returns it as :class:`Arrays`.
 
     Args:
-        given: Mapping with ``x`` and ``y``, maybe ``x_test`` and ``y_test``, ``scale`` and ``classes``.
-        origin: Where it comes from, for messages.
+        given: Mapping with ``x`` and ``y``, and optionally ``x_test`` and ``y_test``, ``scale`` and ``classes``.
+        origin: Where the dataset comes from, for messages.
         kind: ``image`` or ``tabular``.
 
     Raises:
-        DataError: something is missing, of another kind or of another length.
+        DataError: An array is missing, unknown, or of the wrong type or length.
     """
     known = ("x", "y", "x_test", "y_test", "scale", "classes")
     for name in given:
@@ -87,7 +87,7 @@ def from_user(given: Any, origin: str, kind: str) -> Arrays:
 
 
 def check_arrays(given: Arrays, source: str, kind: str) -> Arrays:
-    """The user's own dataset as arrays, where all that is stated of it can be so.
+    """Checks every field of a dataset that the user's code made, and returns it with arrays of the right types.
 
     Args:
         given: What the user's code returned.
@@ -95,7 +95,7 @@ def check_arrays(given: Arrays, source: str, kind: str) -> Arrays:
         kind: ``image`` or ``tabular``.
 
     Raises:
-        DataError: something is of another kind, of another length or out of range.
+        DataError: A field has the wrong type or length, or is out of range.
     """
     x = _check_pictures(given.x, f"{source}: x") if kind == "image" else check_table(given.x, f"{source}: x")
     y = check_labels(given.y, f"{source}: y", x)
@@ -107,7 +107,7 @@ def check_arrays(given: Arrays, source: str, kind: str) -> Arrays:
     width = len(x[0]) if len(x) else 0
     mean, std = (_check_per_channel(getattr(given, name), f"{source}: {name}", width) for name in ("mean", "std"))
     if (mean is None) != (std is None):
-        raise DataError(f"{source}: mean and std are needed together or not at all")
+        raise DataError(f"{source}: mean and std are needed together: give both or neither")
     if std is not None and not (std > 0).all():
         raise DataError(f"{source}: std is {std.min():g} somewhere: numbers above 0 are needed")
     scale = _check_number(given.scale, f"{source}: scale")
@@ -116,7 +116,7 @@ def check_arrays(given: Arrays, source: str, kind: str) -> Arrays:
 
 
 def _check_pictures(x: Any, place: str) -> np.ndarray | Sequence[np.ndarray]:
-    """Images in one array, or of different sizes; a sequence that may read them one by one is not read to the end."""
+    """Checks images of one size or of several; of a lazy sequence, only the first image is read."""
     if isinstance(x, Sequence) and not isinstance(x, list | tuple | str):
         if len(x):
             check_images([x[0]], f"{place}[0]")
@@ -134,7 +134,7 @@ def _check_indices(given: Any, place: str, samples: int) -> Int[np.ndarray, " in
         return None
     found = check_array(given, place)
     if found.size and (found.ndim != 1 or found.dtype.kind not in "iu" or found.min() < 0 or found.max() >= samples):
-        raise DataError(f"{place} has other values than indices of samples, from 0 to {samples - 1}")
+        raise DataError(f"{place} has values other than indices of samples, from 0 to {samples - 1}")
     if len(np.unique(found)) < found.size:
         raise DataError(f"{place} has a sample more than once")
     return found.reshape(-1).astype(np.int64)
@@ -159,10 +159,10 @@ def _check_count(given: Any, place: str) -> int | None:
 
 
 def check_images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height width"]:
-    """Images with their channels first: grey ones may lack the axis, and it may be the last.
+    """Returns images with the channels first; grey images may lack this axis, and it may be the last one.
 
     Raises:
-        DataError: no images of uint8.
+        DataError: ``x`` is not an array of uint8 images.
     """
     x = check_array(x, place)
     if x.dtype != np.uint8:
@@ -179,10 +179,10 @@ def check_images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height
 
 
 def check_table(x: Any, place: str) -> Shaped[np.ndarray, "sample feature"]:
-    """A table of numbers.
+    """Returns a table of numbers as an array.
 
     Raises:
-        DataError: no such table.
+        DataError: ``x`` is not an array of numbers with two axes.
     """
     x = check_array(x, place)
     if x.ndim != 2 or not x.shape[1]:
@@ -191,10 +191,10 @@ def check_table(x: Any, place: str) -> Shaped[np.ndarray, "sample feature"]:
 
 
 def check_labels(y: Any, place: str, x: Sequence) -> Int[np.ndarray, " sample"]:
-    """Labels, one for each sample of ``x``, as int64.
+    """Returns the labels of the samples ``x`` as int64.
 
     Raises:
-        DataError: of another length, or not whole numbers.
+        DataError: The labels are not whole numbers, or not one for each sample.
     """
     y = check_array(y, place)
     if y.ndim != 1 or len(y) != len(x):
@@ -213,10 +213,10 @@ def _check_number(value: Any, place: str) -> float:
 
 
 def check_classes(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> int:
-    """The number of classes, after checking that labels are 0 to C − 1 and that the pool has all of them.
+    """Checks that labels are from 0 to C − 1 and that the pool has every class, and returns C.
 
     Raises:
-        DataError: no samples, a label out of range, or a class that the pool lacks.
+        DataError: There are no samples, a label is out of range, or the pool lacks a class.
     """
     y, origin = arrays.y, arrays.origin
     if len(arrays.x) != len(y):
@@ -234,11 +234,11 @@ def check_classes(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> int:
 
 
 def check_finite(x: Float[np.ndarray, "block feature"], source: Int[np.ndarray, " block"], origin: str) -> None:
-    """Refuses NaN and infinities.
+    """Checks that all values are finite.
 
     Raises:
-        DataError: names the first one's sample and feature.
+        DataError: A value is NaN or infinite; the message names its sample and feature.
     """
     if not np.isfinite(x).all():
         row, feature = np.argwhere(~np.isfinite(x))[0]
-        raise DataError(f"{origin}: feature {feature} of sample {source[row]} is {x[row, feature]}")
+        raise DataError(f"{origin}: feature {feature} of sample {source[row]} is {x[row, feature]}: must be finite")

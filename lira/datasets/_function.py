@@ -1,4 +1,4 @@
-"""The user's own loader: ``package.module:function``."""
+"""Loads a dataset with the user's own function, ``package.module:function``."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -12,12 +12,11 @@ from lira.datasets._arrays import Arrays, check_arrays, from_user
 def load(settings: Dataset, seed: int) -> Arrays:
     """Calls the function, with the dataset's settings if it takes an argument.
 
-    It returns :class:`Arrays`, or a dictionary with ``x`` and ``y``, maybe ``x_test``, ``y_test``, ``scale`` and
-    ``classes``.
+    The function returns :class:`Arrays`, or a dictionary as :func:`lira.datasets._arrays.from_user` takes it.
 
     Raises:
-        ConfigError: there is no such function, or it fails.
-        DataError: it returns something else.
+        ConfigError: There is no such function, or it fails.
+        DataError: It returns something else.
     """
     function = load_function(settings.source)
     given = function(settings) if _takes_settings(function) else function()
@@ -31,5 +30,5 @@ def load(settings: Dataset, seed: int) -> Arrays:
 def _takes_settings(function: Callable) -> bool:
     try:
         return bool(inspect.signature(function).parameters)
-    except ValueError:  # what is written in C may not say
+    except ValueError:  # a function written in C may have no signature
         return False

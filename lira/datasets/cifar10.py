@@ -10,10 +10,10 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
 
 def fetch(folder: Path) -> dict[str, str]:
-    """Checks or downloads ``cifar-10-batches-py``."""
+    """Downloads ``cifar-10-batches-py`` if it is missing, and checks it."""
     return _cifar.fetch_cifar("CIFAR10", folder)
 
 
 def load(settings: Dataset, seed: int) -> Arrays:
-    """Training and test images, and the paper's normalisation constants."""
+    """Reads training and test images, with the paper's normalisation constants."""
     return _cifar.read_cifar("CIFAR10", Path(settings.path or FOLDER), 10, MEAN, STD)

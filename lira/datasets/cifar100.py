@@ -10,10 +10,10 @@ MEAN, STD = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)
 
 
 def fetch(folder: Path) -> dict[str, str]:
-    """Checks or downloads ``cifar-100-python``."""
+    """Downloads ``cifar-100-python`` if it is missing, and checks it."""
     return _cifar.fetch_cifar("CIFAR100", folder)
 
 
 def load(settings: Dataset, seed: int) -> Arrays:
-    """Training and test images with their fine labels, and the paper's normalisation constants."""
+    """Reads training and test images with their fine labels, and the paper's normalisation constants."""
     return _cifar.read_cifar("CIFAR100", Path(settings.path or FOLDER), 100, MEAN, STD)

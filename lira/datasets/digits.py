@@ -7,7 +7,7 @@ from lira.datasets._arrays import Arrays
 
 
 def load(settings: Dataset, seed: int) -> Arrays:
-    """All 1,797 digits (UCI ML hand-written digits, test set), which come with scikit-learn."""
+    """Loads all digits (the test set of the UCI handwritten digits)."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()

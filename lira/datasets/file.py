@@ -1,4 +1,4 @@
-"""The user's own data: an ``.npz`` or HDF5 file with ``x`` and ``y``, maybe ``x_test`` and ``y_test``."""
+"""Reads the user's own data: an ``.npz`` or HDF5 file with ``x`` and ``y``, optionally ``x_test`` and ``y_test``."""
 
 import zlib
 from collections.abc import Iterator
@@ -10,39 +10,33 @@ import h5py
 import numpy as np
 
 from lira.config import Dataset
-from lira.core.errors import DataError
+from lira.core.errors import DataError, reason
 from lira.datasets._arrays import Arrays, from_user
 
 DAMAGE = (OSError, ValueError, EOFError, BadZipFile, zlib.error, LookupError, AttributeError, TypeError, RuntimeError)
-"""What reading a damaged file may raise; MemoryError is none of it."""
+"""Exceptions that reading a damaged file can raise; MemoryError is not one of them."""
 
 
 def load(settings: Dataset, seed: int) -> Arrays:
-    """Reads the file whole.
+    """Reads the whole file and checks its arrays.
 
     Raises:
-        DataError: missing, damaged, of another form, or with object arrays.
+        DataError: The file is missing, damaged or of another form, or has arrays of objects.
     """
     path = Path(settings.path)
-    return from_user(read_arrays(path), str(path), settings.holds)
-
-
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an ``.npz`` or HDF5 file; pickled objects are never loaded.
-
-    Raises:
-        DataError: missing, damaged, of another kind, or with object arrays.
-    """
     with open_arrays(path) as arrays:
-        return {name: read_slice(values, (), path) for name, values in arrays.items()}
+        given = {name: read_slice(values, (), path) for name, values in arrays.items()}
+    return from_user(given, str(path), settings.holds)
 
 
 @contextmanager
 def open_arrays(path: Path) -> Iterator[dict[str, np.ndarray | h5py.Dataset]]:
-    """All arrays of an ``.npz`` file, or the datasets of an HDF5 file, for :func:`read_slice`.
+    """Yields all arrays of an ``.npz`` file, or the datasets of an HDF5 file, for :func:`read_slice`.
+
+    Pickled objects are never loaded.
 
     Raises:
-        DataError: missing, damaged, of another kind, with object arrays, or with datasets that are kept elsewhere.
+        DataError: The file is missing, damaged or of another kind, has arrays of objects, or refers to other files.
     """
     if not path.is_file():
         raise DataError(f"{path} does not exist: an .npz or HDF5 file is needed")
@@ -62,10 +56,10 @@ def open_arrays(path: Path) -> Iterator[dict[str, np.ndarray | h5py.Dataset]]:
 
 
 def read_slice(values: np.ndarray | h5py.Dataset, place: tuple | slice, path: Path) -> np.ndarray:
-    """Part of an array of :func:`open_arrays`.
+    """Reads part of an array that :func:`open_arrays` yielded.
 
     Raises:
-        DataError: the file is damaged there.
+        DataError: The file is damaged there.
     """
     try:
         return values[place]
@@ -80,9 +74,9 @@ def _datasets(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
         if item.shape is None:
             raise DataError(f"{path}: {name} is empty: an array of numbers is needed")
         if item.is_virtual or item.external:
-            raise DataError(f"{path}: {name} is kept in other files: it must be in this one")
+            raise DataError(f"{path}: {name} is stored in other files: it must be in this one")
     return found
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} cannot be read as .npz or HDF5 with arrays of numbers ({error or type(error).__name__})")
+    return DataError(f"{path} cannot be read as .npz or HDF5 with arrays of numbers ({reason(error)})")

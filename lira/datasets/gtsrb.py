@@ -1,7 +1,4 @@
-"""GTSRB: 26,640 + 12,630 photographs of German traffic signs of many sizes, 43 classes (Stallkamp et al. 2012).
-
-The training images are torchvision's choice of archive, ``GTSRB-Training_fixed.zip``.
-"""
+"""GTSRB: 26,640 + 12,630 photographs of German traffic signs of many sizes, 43 classes (Stallkamp et al. 2012)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from lira.config import Dataset
-from lira.core.errors import DataError
+from lira.core.errors import DataError, reason
 from lira.datasets import FOLDER
 from lira.datasets._arrays import Arrays
 
@@ -23,7 +20,7 @@ ARCHIVES = ("GTSRB-Training_fixed.zip", "GTSRB_Final_Test_Images.zip", "GTSRB_Fi
 
 
 class Photographs(Sequence):
-    """Images that are opened when they are asked for, as uint8 ``[3, height, width]`` of their own size."""
+    """Images that are read from their files on access, uint8 ``[3, height, width]``, each in its own size."""
 
     def __init__(self, *parts: Any):
         self.files = [(part, index) for part in parts for index in range(len(part))]
@@ -36,17 +33,16 @@ class Photographs(Sequence):
         try:
             return np.moveaxis(np.asarray(part[position][0]), 2, 0)
         except (OSError, ValueError, SyntaxError) as error:
-            raise DataError(f"{part._samples[position][0]} is no readable image ({error})") from error
+            raise DataError(f"{part._samples[position][0]} is not a readable image ({error})") from error
 
 
 def fetch(folder: Path) -> dict[str, str]:
-    """Counts the images of ``gtsrb``, after downloading the archives by their MD5 sums if they are not there.
+    """Downloads the archives if they are missing (checked by MD5 sum), and counts the images of each split.
 
-    Returns:
-        Number of images of each split; the unpacked files have no published checksums.
+    The unpacked files themselves have no published checksums.
 
     Raises:
-        DataError: images are missing, or there is no way to download them.
+        DataError: Images are missing and cannot be downloaded.
     """
     from torchvision.datasets import GTSRB
 
@@ -55,30 +51,22 @@ def fetch(folder: Path) -> dict[str, str]:
             GTSRB(folder, split=split, download=True)
     except FileNotFoundError as error:
         raise _unusable(folder, error) from error
-    except Exception as error:  # whatever the network makes of it
+    except Exception as error:  # a download can fail in any way
         raise DataError(
-            f"{folder / 'gtsrb'} is not complete and GTSRB cannot be downloaded ({' '.join(str(error).split())}): "
+            f"{folder / 'gtsrb'} is not complete and GTSRB cannot be downloaded ({reason(error)}): "
             f"put {', '.join(ARCHIVES)} into {folder / 'gtsrb'} and run again"
         ) from error
     return {f"gtsrb/{split}": f"{len(part)} images" for split, part in _open(folder).items()}
 
 
 def load(settings: Dataset, seed: int) -> Arrays:
-    """Training and test images, 32x32 if no size is asked for, and the paper's normalisation constants."""
+    """Loads training and test images, to be resized to 32x32 by default, with the paper's normalisation constants."""
     folder = Path(settings.path or FOLDER)
     parts = _open(folder)
     y = np.array([label for part in parts.values() for _, label in part._samples], np.int64)
     test = np.arange(len(parts["train"]), len(y))
     return Arrays(
-        Photographs(*parts.values()),
-        y,
-        str(folder / "gtsrb"),
-        255.0,
-        CLASSES,
-        test=test,
-        mean=MEAN,
-        std=STD,
-        size=SIZE,
+        Photographs(*parts.values()), y, str(folder / "gtsrb"), 255.0, CLASSES, test=test, mean=MEAN, std=STD, size=SIZE
     )
 
 
@@ -104,8 +92,8 @@ def _open(folder: Path) -> dict[str, Any]:
 
 
 def _unusable(folder: Path, error: Exception) -> DataError:
-    reason = f"no column {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+    found = f"no column {error}" if isinstance(error, KeyError) else reason(error)
     return DataError(
-        f"{folder / 'gtsrb'} is no whole GTSRB ({reason}): it needs GTSRB/Training, GTSRB/Final_Test/Images and "
+        f"{folder / 'gtsrb'} is not a complete GTSRB ({found}): it needs GTSRB/Training, GTSRB/Final_Test/Images and "
         f"GT-final_test.csv, from {', '.join(ARCHIVES)}"
     )

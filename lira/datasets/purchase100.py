@@ -16,16 +16,16 @@ TRAIN = 0.7
 
 
 def fetch(folder: Path) -> dict[str, str]:
-    """Looks for the array; there is no public address to download it from.
+    """Checks that the array exists; it cannot be downloaded, as it has no public address.
 
     Raises:
-        DataError: it is missing or of another shape.
+        DataError: The array is missing or has another shape.
     """
     return {str(FILE): f"{_open(folder / FILE).dtype} {list(SHAPE)}"}
 
 
 def load(settings: Dataset, seed: int) -> Arrays:
-    """All rows; 70 % of them, drawn by torch's ``random_split``, are the training samples, in the order drawn.
+    """Loads all rows; torch's ``random_split`` draws 70 % of them as training samples, which stay in the order drawn.
 
     With a pool of train+test there is no split, and the rows keep their order.
     """
@@ -56,7 +56,7 @@ def _open(path: Path) -> np.ndarray:
     try:
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path} is no readable .npy array ({error}): its shape must be {list(SHAPE)}") from error
+        raise DataError(f"{path} is not a readable .npy array ({error}): its shape must be {list(SHAPE)}") from error
     if not isinstance(rows, np.ndarray) or rows.shape != SHAPE or rows.dtype.kind not in "buif":
         found = f"{rows.dtype} {list(rows.shape)}" if isinstance(rows, np.ndarray) else "an archive"
         raise DataError(f"{path} holds {found}, expected numbers of shape {list(SHAPE)}, the label in column 0")

@@ -1,4 +1,4 @@
-"""Purchase-like samples for tests of scale: binary features around a random prototype of each class."""
+"""Purchase-like samples for tests at scale: binary features that vary around a random prototype of each class."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from lira.config import Dataset
 from lira.datasets._arrays import Arrays
 
 FLIPPED = 0.25
-"""Share of the features in which a sample differs from its class's prototype."""
+"""Probability that a feature of a sample differs from its class's prototype."""
 
 
 def load(settings: Dataset, seed: int) -> Arrays:
-    """Draws ``settings.samples`` samples; the classes are as equally frequent as can be, in random order."""
+    """Draws ``settings.samples`` samples, in random order and with class sizes that differ by at most one."""
     rng = np.random.default_rng(seed)
     prototypes = rng.random((settings.classes, settings.features)) < 0.5
     y = rng.permutation(np.arange(settings.samples) % settings.classes)

@@ -249,7 +249,7 @@ def _array(path: Path) -> np.ndarray:
     try:
         return np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is no readable .npy array ({' '.join(str(error).split())})") from error
+        raise DataError(f"{path} is not a readable .npy array ({' '.join(str(error).split())})") from error
 
 
 def _membership_of_each(files: list[Path]) -> Bool[np.ndarray, "model sample"]:

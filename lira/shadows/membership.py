@@ -7,13 +7,7 @@ from lira.core.validation import check_choice, check_number, check_whole
 
 
 def balanced_membership(
-    samples: int,
-    models: int,
-    fraction: float,
-    seed: int,
-    *,
-    generator: str = "default_rng",
-    by_rank: bool = False,
+    samples: int, models: int, fraction: float, seed: int, *, generator: str = "default_rng", by_rank: bool = False
 ) -> Bool[np.ndarray, "model sample"]:
     """Draws the membership matrix of one run.
 

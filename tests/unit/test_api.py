@@ -106,7 +106,7 @@ def test_roc_from_arrays(world, tmp_path):
         (lambda scores, member: ({}, member), "scores of 0 attacks"),
         (lambda scores, member: (scores["online"], member), "a dictionary of each attack's scores is needed"),
         (lambda scores, member: (scores, member[:2]), "must both be"),
-        (lambda scores, member: (scores, 2 * member), "other values than 0 and 1"),
+        (lambda scores, member: (scores, 2 * member), "values other than 0 and 1"),
         (lambda scores, member: ({"online": scores["online"] * np.nan}, member), "are NaN"),
         (lambda scores, member: (scores, member | True), "has no non-members"),
     ],

@@ -76,7 +76,10 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
             ],
             "settings.recipe_version is missing",
         ),
-        (["prepare-data", "--settings", '{"test": 5000}', "--output", "data.h5"], "test: cannot set 5000 of 1797"),
+        (
+            ["prepare-data", "--settings", '{"test": 5000}', "--output", "data.h5"],
+            "test: cannot set aside 5000 of 1797",
+        ),
         (
             ["prepare-data", "--settings", '{"tset": 5}', "--output", "data.h5"],
             "datasets.tset is an unknown key",

@@ -91,7 +91,7 @@ def test_pickles_among_data_and_scores_are_refused(tmp_path, payload):
     (tmp_path / "folder" / "model_0" / "scores").mkdir(parents=True)
     np.save(tmp_path / "folder" / "keep_indices.npy", objects)
     np.save(tmp_path / "folder" / "model_0" / "scores" / "scores.npy", objects)
-    with pytest.raises(DataError, match=r"keep_indices.npy is no readable .npy array"):
+    with pytest.raises(DataError, match=r"keep_indices.npy is not a readable .npy array"):
         import_scores(tmp_path / "folder", RUN, ImportedRecipe(), None, tmp_path / "s.h5")
 
 

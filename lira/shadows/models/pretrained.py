@@ -33,12 +33,7 @@ class Timm(Single):
     """
 
     def __init__(
-        self,
-        architecture: Architecture,
-        shape: tuple[int, ...],
-        classes: int,
-        dropout: float,
-        pretrained: bool = False,
+        self, architecture: Architecture, shape: tuple[int, ...], classes: int, dropout: float, pretrained: bool = False
     ):
         if not timm.is_model(architecture.name):
             near = ", ".join(get_close_matches(architecture.name, timm.list_models()))

@@ -63,7 +63,8 @@ def test_a_damaged_or_truncated_cifar_batch_is_named(tmp_path, cifar):
 
 def test_without_a_network_it_says_what_to_put_where(tmp_path, cifar):
     (cifar.batches / "test_batch").unlink()
-    said = r"lacks test_batch and https://\S+ cannot be had \(.*unreachable.*\): put cifar-10-python.tar.gz into .*raw"
+    said = r"lacks test_batch and https://\S+ cannot be downloaded \(.*unreachable.*\): put cifar-10-python.tar.gz "
+    said += "into .*raw"
     with pytest.raises(DataError, match=said):
         download_data(cifar.settings, tmp_path / "record.json")
     with pytest.raises(DataError, match="test_batch does not exist: put cifar-10-python.tar.gz into"):

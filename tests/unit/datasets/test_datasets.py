@@ -50,7 +50,7 @@ def test_the_split_depends_on_its_seed_alone(tmp_path):
 
 
 def test_too_large_a_part_and_a_missing_part_are_named(tmp_path):
-    with pytest.raises(ConfigError, match="public: cannot set 1500 of 1797 samples aside"):
+    with pytest.raises(ConfigError, match="public: cannot set aside 1500 of 1797 samples"):
         prepare_data(Dataset(test=300, public=1500), None, 0, tmp_path / "digits.h5")
     assert not list(tmp_path.iterdir())
     prepare_data(Dataset(test=300), None, 0, tmp_path / "digits.h5")

@@ -54,9 +54,9 @@ PICTURES = [image[:, : 5 + index % 2] for index, image in enumerate(X)]
     ("kind", "changes", "said"),
     [
         ("tabular", {"train": np.arange(30), "test": np.arange(20, 40)}, "sample 20 is in both train and test"),
-        ("tabular", {"test": [-1, 3]}, "test has other values than indices of samples, from 0 to 39"),
-        ("tabular", {"train": [3, 40]}, "train has other values than indices"),
-        ("tabular", {"train": [0.5]}, "train has other values than indices"),
+        ("tabular", {"test": [-1, 3]}, "test has values other than indices of samples, from 0 to 39"),
+        ("tabular", {"train": [3, 40]}, "train has values other than indices"),
+        ("tabular", {"train": [0.5]}, "train has values other than indices"),
         ("tabular", {"test": [3, 3]}, "test has a sample more than once"),
         ("tabular", {"scale": 0}, "scale is 0: one number above 0"),
         ("tabular", {"scale": None}, "scale is an array of object"),
@@ -68,7 +68,7 @@ PICTURES = [image[:, : 5 + index % 2] for index, image in enumerate(X)]
         ("tabular", {"y": Y + 0.5}, r"y\[0\] is 0.5: labels are whole numbers"),
         ("tabular", {"y": Y.astype(str)}, "y is an array of <U"),
         ("tabular", {"x": None}, "x is an array of object: numbers are needed"),
-        ("tabular", {"x": [[1.0], [1.0, 2.0]]}, "x is no array of numbers"),
+        ("tabular", {"x": [[1.0], [1.0, 2.0]]}, "x is not an array of numbers"),
         ("tabular", {"classes": "4"}, "classes is an array of <U1"),
         ("tabular", {"classes": 4.5}, "classes is 4.5: allowed are whole numbers"),
         ("tabular", {"origin": None}, "origin is None: text is needed"),
@@ -76,7 +76,7 @@ PICTURES = [image[:, : 5 + index % 2] for index, image in enumerate(X)]
         ("image", {"x": X / 255}, "x is float64: images are uint8"),
         ("image", {"x": [*PICTURES[1:], X[0] / 255]}, r"x\[39\] is float64: images are uint8"),
         ("image", {"x": [*PICTURES[1:], X[0, :1]]}, "x has images of different numbers of channels"),
-        ("image", {"x": PICTURES}, "mine: its images are in no one array: set image_size"),
+        ("image", {"x": PICTURES}, "mine: its images are not in one array: set image_size"),
     ],
 )
 def test_what_is_wrong_with_the_arrays_of_an_own_function_is_named(tmp_path, monkeypatch, kind, changes, said):

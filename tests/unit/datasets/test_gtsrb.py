@@ -79,13 +79,16 @@ def truncate(path):
     [
         (lambda s: (s.training / "00007" / "00001.ppm").unlink(), "Training has 85 images of 86: delete"),
         (lambda s: s.rows.pop() and s.write_csv(), "Images has 49 images of 50: delete"),
-        (lambda s: truncate(s.training / "00007" / "00001.ppm"), "00007/00001.ppm is no readable image"),
-        (lambda s: (s.testing / "00002.ppm").write_text("GIF"), "00002.ppm is no readable image"),
+        (lambda s: truncate(s.training / "00007" / "00001.ppm"), "00007/00001.ppm is not a readable image"),
+        (lambda s: (s.testing / "00002.ppm").write_text("GIF"), "00002.ppm is not a readable image"),
         (lambda s: (s.testing / "00002.ppm").unlink(), "00002.ppm does not exist but GT-final_test.csv lists it"),
-        (lambda s: (s.folder / "GT-final_test.csv").unlink(), "gtsrb is no whole GTSRB .*GT-final_test.csv"),
-        (lambda s: s.write_csv("Name;a;b;c;d;e;f;ClassId"), "no whole GTSRB .no column 'Filename'"),
+        (lambda s: (s.folder / "GT-final_test.csv").unlink(), "gtsrb is not a complete GTSRB .*GT-final_test.csv"),
+        (lambda s: s.write_csv("Name;a;b;c;d;e;f;ClassId"), "not a complete GTSRB .no column 'Filename'"),
         (lambda s: (s.training / "00042").rename(s.training / "00050"), "00050/00000.ppm is counted as class 42"),
-        (lambda s: s.rows.__setitem__(3, ("00003.ppm", "stop")) or s.write_csv(), "no whole GTSRB .invalid literal"),
+        (
+            lambda s: s.rows.__setitem__(3, ("00003.ppm", "stop")) or s.write_csv(),
+            "not a complete GTSRB .invalid literal",
+        ),
         (lambda s: s.rows.__setitem__(3, ("00003.ppm", 43)) or s.write_csv(), "sample 89 is 43: allowed are 0 to 42"),
     ],
 )

@@ -49,9 +49,9 @@ def test_purchase_rows_are_divided_by_the_runs_seed(tmp_path, purchase):
         (lambda path: np.save(path, ROWS[:, :-1]), r"holds int64 \[300, 600\], expected numbers of shape \[300, 601\]"),
         (lambda path: np.save(path, ROWS - 1), "the label in row 0 is 0: allowed are 1 to 100"),
         (lambda path: np.save(path, ROWS + 0.25), r"column 0\[0\] is 1.25: labels are whole numbers"),
-        (lambda path: np.save(path, ROWS.astype(object)), "no readable .npy array"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-8]), "no readable .npy array"),
-        (lambda path: path.write_text("1,0,0,1"), "no readable .npy array"),
+        (lambda path: np.save(path, ROWS.astype(object)), "not a readable .npy array"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-8]), "not a readable .npy array"),
+        (lambda path: path.write_text("1,0,0,1"), "not a readable .npy array"),
         (lambda path: path.unlink(), r"purchase/features_labels.npy does not exist: put .* shape \[300, 601\]"),
     ],
 )

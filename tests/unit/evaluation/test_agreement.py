@@ -92,9 +92,9 @@ def test_a_choice_is_of_a_whole_number_of_runs(k):
 
 @pytest.mark.parametrize("sets", [np.full((3, 5), np.nan), np.full((3, 5), "1"), np.full((3, 5), 2), [[1], [1, 0]]])
 def test_what_are_no_sets(sets):
-    with pytest.raises(DataError, match="sets (has other values|is an array of <U1|is no array)"):
+    with pytest.raises(DataError, match="sets (has values other than|is an array of <U1|is not an array)"):
         set_agreement(sets, 2)
-    with pytest.raises(DataError, match="variants (has other values|is an array of <U1|is no array)"):
+    with pytest.raises(DataError, match="variants (has values other than|is an array of <U1|is not an array)"):
         scenarios(np.ones((2, 5), dtype=bool), sets, list("abc")[: len(sets)])
 
 
