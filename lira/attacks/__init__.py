@@ -1,1 +1,1 @@
-"""The attacks: scores of every sample under every target."""
+"""The attacks, which score every sample for every target."""

@@ -1,9 +1,9 @@
-"""Leave-one-out attacks on all models at once (math-equivalent to one held-out attack per target).
+"""Attacks all models at once, each with all others as shadow models (math-equivalent to one attack per target).
 
-With target t left out, the IN scores of a sample, cut to their first c in model order, are its first c + 1 IN scores
-without one of them: t itself, or the last where t is not among them; OUT likewise. So one pass over a sample serves
-every target (:mod:`lira.attacks.order_statistics`). Blocks of samples are independent: each is read, computed and
-written by itself, on one thread per core.
+When target t is left out, the first c IN scores of a sample, in model order, are its first c + 1 IN scores without one
+of them: without t, or without the last if t is not among them. The same holds for OUT. So one pass over a sample serves
+every target (:mod:`lira.attacks.order_statistics`). Blocks of samples are read, computed and written independently, on
+one thread per core.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,14 +22,14 @@ LARGEST = 1e100
 
 
 def usable(phi: Float[np.ndarray, "model sample view"]) -> Bool[np.ndarray, " model"]:
-    """Models whose scores are neither NaN nor infinite nor too large to square."""
+    """Marks the models whose scores are neither NaN nor infinite nor too large to square."""
     flat = phi.reshape(len(phi), -1)
     largest, smallest = np.float64(flat.max(axis=1, initial=0)), np.float64(flat.min(axis=1, initial=0))
     return (largest < LARGEST) & (smallest > -LARGEST)
 
 
 def cut_sizes(held: Bool[np.ndarray, "model sample"]) -> Int[np.ndarray, " model"]:
-    """For each model as the target, the smallest count of other models that hold a sample, over all samples."""
+    """Counts, per sample, the models other than the target that hold it; returns each target's smallest count."""
     counts = held.sum(axis=0)
     smallest = counts.min(initial=len(held))
     return smallest - held[:, counts == smallest].any(axis=1)
@@ -38,13 +38,14 @@ def cut_sizes(held: Bool[np.ndarray, "model sample"]) -> Int[np.ndarray, " model
 def score_all(
     phi: Any, member: Bool[np.ndarray, "model sample"], scores: Mapping[str, Any], workers: int | None = None
 ) -> Bool[np.ndarray, " model"]:
-    """Fills the leave-one-out scores of every model.
+    """Computes the leave-one-out scores of every model.
 
     Args:
-        phi: scaled logits [M, N, A], an array or an HDF5 dataset.
-        member: True where the sample trained the model; no target may leave a side without a value that a score needs.
-        scores: where each attack's [M, N] scores go: arrays or HDF5 datasets.
-        workers: threads; one per core by default.
+        phi: Scaled logits [M, N, A], an array or an HDF5 dataset.
+        member: True where the sample trained the model. Without any one model, each sample must still have the IN and
+            OUT scores that the attacks need.
+        scores: Arrays or HDF5 datasets [M, N] to fill, by attack.
+        workers: Number of threads; by default, one per core.
 
     Returns:
         True for the models whose phi is :func:`usable`. If one is not, the scores are undefined.
@@ -92,7 +93,7 @@ class _Side(NamedTuple):
 
 
 class _Window(NamedTuple):
-    """Where in the order of models a side's first ``cut + 1`` (or, where there are no more, ``cut``) stand."""
+    """Positions, in the order of models, of a side's first ``cut + 1`` models, or ``cut`` if there are no more."""
 
     side: str
     cut: int
@@ -101,12 +102,12 @@ class _Window(NamedTuple):
 
     @property
     def complete(self) -> bool:
-        """Whether there is a value to leave out."""
+        """Tells whether there is a value to leave out."""
         return self.stop - self.start > self.cut
 
 
 class _Job(NamedTuple):
-    """Samples of a block whose models are arranged in one way for some sides."""
+    """Samples of a block whose models are ordered in the same way, for one side or both."""
 
     samples: Int[np.ndarray, " sample"]
     order: Int[np.ndarray, "sample model"]
@@ -132,7 +133,7 @@ def _read(phi: Any, samples: slice, scratch: Scratch) -> Float[np.ndarray, "mode
 
 
 def _sum_sides(block: np.ndarray, sides: dict[str, _Side], scratch: Scratch):
-    """Per side the sums [2, model, sample] of :func:`surprise_without_each`, and pooled moments."""
+    """Returns the sums [2, model, sample] of :func:`surprise_without_each` and the pooled moments, by side."""
     sums = {name: scratch.array(f"sums {name}", (2, *block.shape[:2])) for name in sides}
     moments = {name: np.zeros((2, len(block))) for name in sides}
     for job in _jobs(sides):
@@ -153,16 +154,17 @@ def _sum_sides(block: np.ndarray, sides: dict[str, _Side], scratch: Scratch):
 
 
 def _jobs(sides: dict[str, _Side]) -> Iterator[_Job]:
-    """All samples in one job for all sides if every model of theirs is used, as in a balanced design; else several."""
+    """Yields one job for all samples and sides if all their models are used (balanced design), else several."""
     cuts = {name: np.unique(side.cuts) for name, side in sides.items()}
     counts = {name: side.held.sum(axis=0) for name, side in sides.items()}
     if not sides:
         return
     if all(len(cuts[name]) == 1 and (counts[name] == cuts[name] + 1).all() for name in sides):
         held = sides["out"].held
-        order, middle, last = np.argsort(held, axis=0, kind="stable").T, len(held) - int(cuts["out"][0]) - 1, len(held)
-        windows = [_Window("in", int(cut), 0, middle) for cut in cuts.get("in", ())]
-        yield _Job(np.arange(len(order)), order, [*windows, _Window("out", int(cuts["out"][0]), middle, last)])
+        order, cut = np.argsort(held, axis=0, kind="stable").T, int(cuts["out"][0])
+        middle = len(held) - cut - 1
+        windows = [_Window("in", int(cut_in), 0, middle) for cut_in in cuts.get("in", ())]
+        yield _Job(np.arange(len(order)), order, [*windows, _Window("out", cut, middle, len(held))])
         return
     for name, side in sides.items():
         for cut in cuts[name]:
@@ -175,7 +177,7 @@ def _jobs(sides: dict[str, _Side]) -> Iterator[_Job]:
 def _arrange(
     block: np.ndarray, samples: np.ndarray, order: np.ndarray, scratch: Scratch
 ) -> Float[np.ndarray, "sample view model"]:
-    """The scores of some samples, each sample's models in its own order."""
+    """Returns the scores of some samples, with the models of each sample in its own order."""
     models, views = order.shape[1], block.shape[2]
     near = scratch.array("near", (models, len(samples), views), block.dtype)  # gathering from it misses no cache
     block.take(samples, axis=1, out=near, mode="clip")  # "raise" would copy
@@ -201,9 +203,9 @@ def _sum_window(x, window: _Window, origin: float, sums: np.ndarray, totals: np.
 
 
 def _moments_left(totals: np.ndarray, order: np.ndarray, window: _Window) -> Float[np.ndarray, "2 model"]:
-    """Sums [of scores, of squares] over samples of what stays on a side for each target.
+    """Sums the scores, and their squares, that a side keeps for each target, over samples.
 
-    Only added up, never subtracted, so that a model with huge scores leaves no rounding where it is left out.
+    It only adds and never subtracts, so that a model with huge scores causes no rounding error where it is left out.
     """
     models, holders = order.shape[1], order[:, window.start : window.stop]
     if not window.complete:
@@ -213,7 +215,7 @@ def _moments_left(totals: np.ndarray, order: np.ndarray, window: _Window) -> Flo
     left = np.stack([_sum_of_others(total) for total in by_model])
     among = np.zeros(order.shape)
     np.put_along_axis(among, holders, 1, axis=1)
-    for model in np.unique(last):  # kept by the targets among the holders, unless they are it
+    for model in np.unique(last):  # a target among the holders keeps the last one, unless it is the last one
         kept = totals[:, last == model, -1] @ among[last == model]
         kept[:, model] = 0
         left += kept
@@ -228,7 +230,7 @@ def _sum_of_others(values: Float[np.ndarray, " model"]) -> Float[np.ndarray, " m
 
 
 def _put(sums: np.ndarray, arranged: np.ndarray, job: _Job, targets: np.ndarray, scratch: Scratch) -> None:
-    """Sums in the order of models, for the samples of the job and the targets of its cut."""
+    """Writes sums in the order of models, for the samples of the job and the targets of its cut."""
     samples = sums.shape[2]
     places = job.order * samples + job.samples[:, None]
     everything = targets.all() and len(job.samples) == samples
@@ -241,7 +243,7 @@ def _put(sums: np.ndarray, arranged: np.ndarray, job: _Job, targets: np.ndarray,
 
 
 def _combine(attack: str, block: np.ndarray, sums: dict[str, np.ndarray]) -> Float[np.ndarray, "model sample"]:
-    """Scores of a block; those of fixed spread are still to be scaled."""
+    """Computes the scores of a block; :func:`_scale` finishes those with a fixed spread."""
     if attack == "global":
         return np.einsum("msv->ms", block, dtype=np.float64) / block.shape[2]
     half = 1 / (2 * block.shape[2])

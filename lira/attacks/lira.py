@@ -1,8 +1,8 @@
 """The five attacks: likelihood ratios under the shadow models (Carlini et al. 2022, as released with the paper).
 
-For sample j and view a, IN and OUT are the scores of the shadow models that do and do not hold j, in model order and
-cut to the smallest such count over all samples. Their centre is the median and their spread the population standard
-deviation over models. A score is the mean over views of
+For sample j and view a, IN and OUT are the scores of the shadow models that were trained with j and without j, in model
+order and cut to the smallest such count over all samples. Their centre is the median, and their spread the population
+standard deviation over models. A score is the mean over views of
 
 ==============  ===================================================================================
 online          log N(phi; IN) - log N(phi; OUT)
@@ -12,7 +12,7 @@ offline_fixed   the same with one spread, that of all OUT scores
 global          phi
 ==============  ===================================================================================
 
-Higher means more likely a member.
+A higher score means that the sample is more likely a member.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -38,15 +38,15 @@ NEEDS_IN = ("online", "online_fixed")
 
 @dataclass(frozen=True)
 class Definition:
-    """Where the published code and other readings of the attacks differ; the defaults are the published code's.
+    """Details in which readings of the attacks differ; the defaults are those of the published code.
 
-    All but the default are computed target by target, which takes seconds a target where the default takes hundredths.
+    Other definitions are computed target by target, which takes seconds per target instead of hundredths.
 
     Attributes:
-        cut: use as many IN (OUT) scores of each sample as the sample with the fewest has; False: all of them.
-        fixed_spread: ``"in"``: ``online_fixed`` takes the spread of the IN scores for OUT too; ``"own"``: each its own.
-        offline: ``"two-sided"``: a score far below OUT counts as a member's too; ``"one-sided"``: the distance to OUT
-            in spreads, which orders as 1 - Pr[Z > phi] does for one view, without its rounding to 1.
+        cut: Use as many IN (OUT) scores of each sample as the sample with the fewest has; False: use all.
+        fixed_spread: ``"in"``: ``online_fixed`` uses the spread of the IN scores for OUT too; ``"own"``: each its own.
+        offline: ``"two-sided"``: a score far below OUT also suggests a member; ``"one-sided"``: the distance to OUT
+            in spreads, which ranks one view like 1 - Pr[Z > phi] but does not round to 1.
     """
 
     cut: bool = True
@@ -54,7 +54,7 @@ class Definition:
     offline: Literal["two-sided", "one-sided"] = "two-sided"
 
     def __post_init__(self):
-        """Refuses values that mean nothing."""
+        """Checks each value."""
         if not isinstance(self.cut, bool):
             raise ConfigError(f"cut is {quoted(self.cut)}: {allowed([True, False])}")
         check_choice(self.fixed_spread, "fixed_spread", ("in", "own"))
@@ -75,20 +75,19 @@ def leave_one_out(
     """Attacks every model once, with all others as its shadow models.
 
     Args:
-        phi: scaled logits.
+        phi: Scaled logits.
         member: True where the sample trained the model.
-        attacks: names from :data:`ATTACKS`.
-        definition: which reading of the attacks.
-        nonfinite: ``"error"``; or ``"official"`` to let NaN, infinite and missing scores spread as in the published
-            code.
+        attacks: Names from :data:`ATTACKS`.
+        definition: Which reading of the attacks to use.
+        nonfinite: ``"error"``, or ``"official"`` to treat NaN, infinite and missing scores as the published code does.
 
     Returns:
         Scores of each attack, a row per target, float64.
 
     Raises:
-        DataError: shapes that do not match, phi that is no finite number, membership that is neither 0 nor 1, or a
-            sample without an IN or OUT score.
-        ConfigError: an unknown attack, definition or ``nonfinite``.
+        DataError: Shapes do not match, phi is not finite, membership is neither 0 nor 1, or a sample lacks IN or OUT
+            scores.
+        ConfigError: The attack, definition or ``nonfinite`` is unknown.
     """
     phi, member = _check_arguments(phi, member, attacks, definition, nonfinite)
     scores = {attack: np.empty(member.shape) for attack in attacks}
@@ -108,21 +107,21 @@ def held_out(
     definition: Definition = PUBLISHED,
     nonfinite: Nonfinite = "error",
 ) -> dict[str, Float[np.ndarray, "target sample"]]:
-    """Attacks some models with all the others as their shadow models.
+    """Attacks some models, with all models that are not attacked as their shadow models.
 
     Args:
-        phi: scaled logits.
+        phi: Scaled logits.
         member: True where the sample trained the model.
-        targets: indices of the attacked models.
-        attacks: names from :data:`ATTACKS`.
-        definition: which reading of the attacks.
-        nonfinite: as in :func:`leave_one_out`.
+        targets: Indices of the attacked models; others are a DataError.
+        attacks: Names from :data:`ATTACKS`.
+        definition: Which reading of the attacks to use.
+        nonfinite: As in :func:`leave_one_out`.
 
     Returns:
         Scores of each attack, a row per target, float64.
 
     Raises:
-        DataError, ConfigError: as :func:`leave_one_out`, or targets that are not model indices.
+        DataError, ConfigError: As :func:`leave_one_out`.
     """
     phi, member = _check_arguments(phi, member, attacks, definition, nonfinite)
     if nonfinite == "error":
@@ -147,20 +146,20 @@ def score_file(
     member: Bool[np.ndarray, "model sample"] | None = None,
     own: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes the leave-one-out scores of a run: ``shadows.h5`` to ``scores.h5``.
+    """Reads a run's ``shadows.h5`` and writes its leave-one-out scores to ``scores.h5``.
 
     Args:
-        shadows: file of encoding ``shadows``, with ``phi`` and ``member``.
-        output: file of encoding ``scores``; it gets the attributes of ``shadows``.
-        definition: which reading of the attacks.
-        member: membership in place of the file's own, as in a null world.
-        own: further attacks by name, ``package.module:function``; it is given ``phi [model, sample, view]`` and
-            ``member [model, sample]`` and returns a score of each sample for each model, higher for a member.
+        shadows: File of encoding ``shadows``, with ``phi`` and ``member``.
+        output: File of encoding ``scores``; it gets the attributes of ``shadows``.
+        definition: Which reading of the attacks to use.
+        member: Membership to use instead of the file's own, as in a null world.
+        own: Further attacks by name, as ``package.module:function``. The function takes ``phi [model, sample, view]``
+            and ``member [model, sample]`` and returns a score for each model and sample, higher for a member.
 
     Raises:
         StoreError: ``shadows`` is missing, damaged or of another kind.
-        DataError: as :func:`leave_one_out`, with the path; or scores of another shape, or NaN, from ``own``.
-        ConfigError: ``own`` names something that cannot be imported.
+        DataError: As :func:`leave_one_out`; or an attack in ``own`` returns another shape, or NaN.
+        ConfigError: An attack in ``own`` cannot be imported.
     """
     with hdf5.read(shadows, "shadows") as source:
         member = source["member"][:] if member is None else member
@@ -217,7 +216,7 @@ def _each_held_out(phi: np.ndarray, member: np.ndarray, scores: Mapping, definit
 
 
 def _lacking(member: np.ndarray, attacks: Collection[str]) -> str:
-    """What keeps some target from being attacked, or nothing."""
+    """Says which sample lacks scores under which target; returns an empty text if none does."""
     for side, name, needed in ((member, "IN", set(NEEDS_IN)), (~member, "OUT", {*ATTACKS} - {"global"})):
         cuts = cut_sizes(side) if needed & set(attacks) and side.size else np.ones(1)
         if not cuts.all():

@@ -1,8 +1,8 @@
-"""Median and variance of each row of values with every one of them left out in turn, without a loop over them.
+"""Computes the median and variance of each row without each of its values in turn, without a loop over the values.
 
-Rows are sorted once: the median without a value is one of the middle order statistics. The variance comes from two
-moments; where the value left out carries nearly all of it, subtracting would lose digits, and the variance is computed
-from the values that remain.
+Rows are sorted once, as the median without a value follows from the middle order statistics. The variance comes from
+two moments. If the omitted value causes nearly all of it, a subtraction would lose digits, and the variance is computed
+anew from the remaining values.
 """
 
 import math
@@ -20,14 +20,13 @@ TINY = 1e-18  # deviation below which SMALLEST_SPREAD is no longer negligible
 
 
 class Scratch(threading.local):
-    """Arrays that a thread keeps from step to step: new ones cost a page fault for every 4 KB, a third of the time."""
+    """Arrays that a thread reuses: new ones cost a page fault for every 4 KB, a third of the running time."""
 
     def __init__(self):
-        """Starts with none."""
         self.kept: dict[str, np.ndarray] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
-        """An array of this name, with whatever values it has."""
+        """Returns the array of this name, with undefined values."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
         if name not in self.kept or self.kept[name].nbytes < size:
             self.kept[name] = np.empty(size, dtype=np.uint8)
@@ -41,16 +40,17 @@ def surprise_without_each(
     other: Float[np.ndarray, "2 sample other"],
     scratch: Scratch,
 ) -> None:
-    """How far each value lies from the normal distribution of the others.
+    """Measures how far each value lies from the normal distribution of the others.
 
-    For ``within`` these are the other values within; for ``beyond`` the values within but the last.
+    The others are, for a value of ``within``, the rest of ``within``; for ``beyond``, all of ``within`` but the last.
 
     Args:
-        within: at least two values per row.
-        beyond: values of the same samples and views.
-        own: for ``within``, summed over views: -2 log density less log 2 pi per view; squared distance to the median.
-        other: the same for ``beyond``.
-        scratch: of this thread.
+        within: At least two values per row.
+        beyond: More values of the same samples and views.
+        own: Output for ``within``, summed over views: -2 log density without its log 2 pi, and the squared distance
+            to the median.
+        other: The same output for ``beyond``.
+        scratch: This thread's arrays.
     """
     distance, squares, variances = (scratch.array(name, within.shape) for name in ("distance", "squares", "variances"))
     middle = _Middle.of(within, scratch)
@@ -70,7 +70,7 @@ def surprise(
     sums: Float[np.ndarray, "2 sample model"],
     scratch: Scratch,
 ) -> None:
-    """How far each of ``x`` lies from the normal distribution of all ``values``; ``sums`` as ``own`` above."""
+    """Measures how far each of ``x`` lies from the normal distribution of all ``values``; ``sums`` is like ``own``."""
     values = values.astype(np.float64)
     median = np.median(values, axis=-1, keepdims=True)
     spread = (values - median).std(axis=-1, keepdims=True) + SMALLEST_SPREAD
@@ -103,7 +103,7 @@ class _Middle(NamedTuple):
         return cls(below, (below + middle) / 2 if even else middle, above, even)
 
     def distance_to_median(self, from_centre: np.ndarray, out: np.ndarray) -> None:
-        """Distance of each value to the median of the others, from its distance to the median of all."""
+        """Turns each value's distance to the median of all into its distance to the median of the others."""
         np.abs(from_centre, out=out)
         if self.even:
             out += (self.above - self.below) / 2
@@ -113,7 +113,7 @@ class _Middle(NamedTuple):
             out += np.where(from_centre == 0, around, shift)
 
     def median_without(self, value: np.ndarray) -> np.ndarray:
-        """Median of the row without one of its values."""
+        """Returns the median of the row without one of its values."""
         if self.even:
             return np.where(value <= self.below, self.above, self.below)
         low, high = (self.below + self.centre) / 2, (self.centre + self.above) / 2
@@ -121,9 +121,9 @@ class _Middle(NamedTuple):
 
 
 def _variances_without_each(x: np.ndarray, distance: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Variance of each row without each of its values, into ``out``; returns the sum over views of its logarithm.
+    """Computes the variance of each row without each of its values; returns its logarithm, summed over views.
 
-    ``distance`` is from the row's median, an origin as good as its mean.
+    ``distance`` is measured from the row's median, which serves as an origin as well as the mean.
     """
     left = x.shape[-1] - 1
     total = distance.sum(axis=-1, keepdims=True)

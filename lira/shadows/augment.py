@@ -1,6 +1,6 @@
-"""Augmentations on the batch and on the device, each image with its own draw.
+"""Augments whole batches on the device; every image has its own random draw.
 
-Images are ``[m, batch, channels, height, width]`` with values in 0..1 before normalisation.
+Images are ``[m, batch, channels, height, width]``, with values from 0 to 1 before normalisation.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from itertools import permutations
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.special import betaincinv
 from torch import Tensor
 from torch.nn import functional
@@ -27,13 +27,7 @@ def flip(x: Images, streams: Streams) -> Images:
 
 
 def crop(x: Images, streams: Streams, padding: str) -> Images:
-    """Pads by an eighth of the height and crops back at a uniform offset.
-
-    Args:
-        x: Images.
-        streams: Of the m models.
-        padding: ``reflect`` or ``zeros``.
-    """
+    """Pads by an eighth of the height (``padding``: ``reflect`` or ``zeros``) and crops back at a uniform offset."""
     m, batch, _, height, width = x.shape
     pad = height // 8
     mode = {"reflect": "reflect", "zeros": "constant"}[padding]
@@ -46,21 +40,25 @@ def crop(x: Images, streams: Streams, padding: str) -> Images:
 
 
 def cutout(x: Images, streams: Streams) -> Images:
-    """Zeroes one square of half the height, wholly inside, in every image."""
+    """Zeroes one square of half the height in every image, at a uniform position inside it."""
     height, width = x.shape[-2:]
     side = height // 2
     draws = streams.uniform((2, x.shape[1]))
-    top = (draws[:, 0] * (height - side + 1)).long()[..., None]
-    left = (draws[:, 1] * (width - side + 1)).long()[..., None]
-    rows, columns = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
-    inside = ((rows >= top) & (rows < top + side))[..., :, None] & ((columns >= left) & (columns < left + side))[
-        ..., None, :
-    ]
-    return x.masked_fill(inside[:, :, None], 0.0)
+    top = (draws[:, 0] * (height - side + 1)).long()
+    left = (draws[:, 1] * (width - side + 1)).long()
+    return x.masked_fill(_box(x, top, top + side, left, left + side)[:, :, None], 0.0)
+
+
+def _box(x: Images, top: Tensor, bottom: Tensor, left: Tensor, right: Tensor) -> Bool[Tensor, "... height width"]:
+    """Marks the pixels of a box, whose bottom row and right column lie outside."""
+    rows, columns = (torch.arange(size, device=x.device) for size in x.shape[-2:])
+    vertical = (rows >= top[..., None]) & (rows < bottom[..., None])
+    horizontal = (columns >= left[..., None]) & (columns < right[..., None])
+    return vertical[..., :, None] & horizontal[..., None, :]
 
 
 def rotate(x: Images, streams: Streams, degrees: float, probability: float) -> Images:
-    """Rotates each image by a uniform angle to either side: nearest pixel, zeros outside (torchvision's defaults)."""
+    """Rotates images by uniform angles to either side, to the nearest pixel, zeros outside (torchvision's defaults)."""
     draws = streams.uniform((2, x.shape[1]))
     angle = torch.deg2rad((2 * draws[:, 0] - 1) * degrees)
     return turn(x, torch.where(draws[:, 1] < probability, angle, 0.0))
@@ -82,12 +80,12 @@ GREY = (0.2989, 0.587, 0.114)
 
 
 def jitter(x: Images, streams: Streams, strengths: Sequence[float]) -> Images:
-    """Changes brightness, contrast, saturation and hue of each image in its own order (torchvision's ColorJitter).
+    """Changes brightness, contrast, saturation and hue of each image in random order (torchvision's ColorJitter).
 
     Args:
         x: Images; with one channel, saturation and hue change nothing.
-        streams: Of the m models.
-        strengths: Of the four: factors are uniform in 1 ± strength, the hue's shift in ± strength of a full turn.
+        streams: Random streams of the m models.
+        strengths: One per change: factors are uniform in 1 ± strength, the hue's shift in ± strength of a full turn.
     """
     draws = streams.uniform((5, x.shape[1]))
     low = torch.tensor([max(0.0, 1 - s) for s in strengths[:3]] + [-strengths[3]])
@@ -102,11 +100,10 @@ def jitter(x: Images, streams: Streams, strengths: Sequence[float]) -> Images:
 def recolour(
     x: Float[Tensor, "image channel height width"], factors: Float[Tensor, "image 4"], order: Int[Tensor, "image 4"]
 ) -> Float[Tensor, "image channel height width"]:
-    """Applies brightness, contrast, saturation and hue, each image in its own order."""
+    """Changes brightness, contrast, saturation and hue by ``factors``, each image in its own order."""
     x = x.clone()
-    changes = (brightness, contrast, saturation, hue)
     for place in range(4):
-        for number, change in enumerate(changes):
+        for number, change in enumerate((brightness, contrast, saturation, hue)):
             chosen = order[:, place] == number
             factor = factors[:, number].view(-1, 1, 1, 1)
             x = torch.where(chosen.view(-1, 1, 1, 1), change(x, factor), x)
@@ -119,13 +116,13 @@ def brightness(x: Tensor, factor: Tensor) -> Tensor:
 
 
 def contrast(x: Tensor, factor: Tensor) -> Tensor:
-    """Moves away from, or towards, the image's mean grey."""
+    """Moves pixels away from the image's mean grey, or towards it."""
     mean = _grey(x).mean((1, 2, 3), keepdim=True)
     return (factor * x + (1 - factor) * mean).clamp(0, 1)
 
 
 def saturation(x: Tensor, factor: Tensor) -> Tensor:
-    """Moves away from, or towards, each pixel's grey."""
+    """Moves pixels away from their own grey, or towards it."""
     return (factor * x + (1 - factor) * _grey(x)).clamp(0, 1) if x.shape[1] == 3 else x
 
 
@@ -167,7 +164,7 @@ class Mixed:
 
 
 def mixup(x: Tensor, order: Int[Tensor, "m batch"], weight: Float[Tensor, " m"]) -> Mixed:
-    """Convex combination of each sample with its partner, one weight per batch (Zhang et al. 2018)."""
+    """Averages each sample with its partner, with one weight per model's batch (Zhang et al. 2018)."""
     lam = weight.view(-1, *[1] * (x.dim() - 1))
     return Mixed(lam * x + (1 - lam) * _reorder(x, order), order, weight)
 
@@ -179,8 +176,8 @@ def cutmix(
 
     Args:
         x: Images.
-        order: Partner of each image.
-        weight: Drawn mixing weight of each model's batch: the box has area ``1 - weight`` before it is clipped.
+        order: Index of each image's partner.
+        weight: Mixing weight drawn for each model's batch: the box has area ``1 - weight`` before it is clipped.
         centre: Centre of the box, row and column as fractions.
     """
     height, width = x.shape[-2:]
@@ -188,10 +185,7 @@ def cutmix(
     half = (0.5 * (1 - weight).sqrt()[:, None] * size).long()
     middle = (centre * size).long()
     first, last = (middle - half).clamp(min=0), torch.minimum(middle + half, size)
-    rows, columns = (torch.arange(n, device=x.device) for n in (height, width))
-    inside = ((rows >= first[:, :1]) & (rows < last[:, :1]))[:, :, None] & (
-        (columns >= first[:, 1:]) & (columns < last[:, 1:])
-    )[:, None, :]
+    inside = _box(x, first[:, 0], last[:, 0], first[:, 1], last[:, 1])
     kept = 1 - (last - first).prod(1) / (height * width)
     return Mixed(torch.where(inside[:, None, None], _reorder(x, order), x), order, kept)
 
@@ -217,7 +211,7 @@ def augment(x: Tensor, recipe: Recipe, streams: Streams) -> Tensor:
 
 
 def mix(x: Tensor, recipe: Recipe, streams: Streams) -> Mixed | None:
-    """Applies MixUp or CutMix to the normalised batch, a fair coin between them if the recipe has both."""
+    """Applies MixUp or CutMix to the normalised batch; if the recipe has both, a fair coin decides per model."""
     chosen = [name for name in ("mixup", "cutmix") if name in recipe.augment]
     if not chosen:
         return None

@@ -1,4 +1,4 @@
-"""The scaled logit φ of a model's answer, on which every attack works."""
+"""Computes the scaled logit φ, the score of a sample that every attack uses."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,14 +12,14 @@ TINY = 1e-45
 def scaled_logit(
     logits: Float[np.ndarray, "sample view class"], labels: Int[np.ndarray, " sample"]
 ) -> Float[np.ndarray, "sample view"]:
-    """log(p_y) − log(sum of the other probabilities), in float64 (Carlini et al. 2022).
+    """Computes log(p_y) − log(sum of the other probabilities), in float64 (Carlini et al. 2022).
 
     Args:
-        logits: one model's; a row that is not finite gives NaN.
-        labels: true class of each sample.
+        logits: Logits of one model; a row that is not finite gives NaN.
+        labels: True class of each sample.
 
     Raises:
-        DataError: shapes that do not match, other values than numbers, or labels that are no classes.
+        DataError: Shapes do not match, logits are not numbers, or a label is not one of the classes.
     """
     logits, labels = check_array(logits, "logits"), check_array(labels, "labels")
     if logits.ndim != 3 or labels.shape != logits.shape[:1]:

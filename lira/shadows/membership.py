@@ -1,4 +1,4 @@
-"""Which pool samples train which shadow model (balanced design of Carlini et al. 2022)."""
+"""Draws which pool samples train which shadow model (balanced design of Carlini et al. 2022)."""
 
 import numpy as np
 from jaxtyping import Bool
@@ -12,39 +12,33 @@ def balanced_membership(
     """Draws the membership matrix of one run.
 
     Every sample is a member of exactly ``int(fraction * models)`` models; how many members a model has varies.
-    For each sample the *sorting permutation* of uniform draws over the models is compared with that count. Ranks would
-    be as balanced, but only the permutation reproduces the matrices of the published code. A single model is a plain
-    independent draw.
+    For each sample, the *sorting permutation* of uniform draws over the models is compared with that count. Ranks would
+    be as balanced, but only the permutation reproduces the matrices of the published code. For a single model, each
+    sample is drawn independently.
 
     Args:
         samples: N, the size of the pool.
         models: M, the number of shadow models.
-        fraction: expected share of members (``pkeep``); above 1 all are members, as in the published code.
-        seed: seed of the run.
-        by_rank: compare the ranks instead of the sorting permutation.
+        fraction: Expected share of members (``pkeep``); above 1 all are members, as in the published code.
+        seed: Seed of the run.
         generator: ``"default_rng"`` (released code) or ``"legacy"`` (``numpy.random.seed``, as in the preprint).
+        by_rank: Compare the ranks instead of the sorting permutation.
 
     Returns:
-        True where the sample was in the training set of the model.
+        True where the sample is in the training set of the model.
 
     Raises:
-        ConfigError: fewer than one model, a negative pool or seed, a share that is negative or no number, or
-            an unknown generator.
+        ConfigError: A size, the seed, the share or the generator is out of range.
     """
     check_choice(generator, "generator", ("default_rng", "legacy"))
     check_whole(models, "models", 1)
     check_whole(samples, "samples", 0)
     check_whole(seed, "seed", 0, 2**32 - 1 if generator == "legacy" else None)
     check_number(fraction, "fraction", "a share of members")
-    draws = _uniform(generator, seed, (models, samples))
+    rng = np.random.default_rng(seed) if generator == "default_rng" else np.random.RandomState(seed)
+    draws = rng.uniform(size=(models, samples))
     if models == 1:
         return draws <= fraction
     members = min(models, max(0, int(fraction * models)))
     permutation = np.argsort(draws, axis=0)
     return (np.argsort(permutation, axis=0) if by_rank else permutation) < members
-
-
-def _uniform(generator: str, seed: int, shape: tuple[int, int]) -> np.ndarray:
-    if generator == "default_rng":
-        return np.random.default_rng(seed).uniform(size=shape)
-    return np.random.RandomState(seed).uniform(size=shape)

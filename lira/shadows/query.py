@@ -1,4 +1,4 @@
-"""The query: every shadow model on every pool sample and view, as logits."""
+"""Queries shadow models: computes each model's logits of every pool sample and view."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,12 +21,12 @@ SHIFTS = {1: 0, 2: 0, 18: 1, 50: 2}
 
 
 def views(x: Tensor, count: int, stride: int = 1) -> Iterator[Tensor]:
-    """Query views of images: mirrored last, then horizontal shift, then vertical shift, reflect-padded.
+    """Yields the query views of images, padded by reflection: all shifts of the image, then of its mirror image.
 
     Args:
         x: Images ``[batch, channels, height, width]``; other samples have one view.
-        count: 1, 2, 18 or 50.
-        stride: Pixels between two shifts of 18 views; those of 50 are 1 apart.
+        count: 1, 2, 18 or 50; vertical shifts vary fastest, then horizontal ones.
+        stride: Pixels between neighbouring shifts of 18 views; those of 50 views are 1 apart.
     """
     step = stride if count == 18 else 1
     pad = SHIFTS[count] * step
@@ -44,18 +44,18 @@ def query(
 ) -> Iterator[tuple[slice, Float[np.ndarray, "m batch view class"]]]:
     """Yields ``(samples, logits)``, float32, in dataset order and in batches of the training size.
 
-    Every view of a batch is one pass, as batch statistics are those of the view. A GPU computes the next batch while
-    the last one is taken up.
+    Each view of a batch is a forward pass of its own, so that batch statistics are those of one view. While the
+    caller uses one batch, a GPU already computes the next.
 
     Args:
         network: Built for any number of models.
         weights: Parameters and buffers ``[m, ...]``.
         pool: Samples to query.
-        recipe: Batch size, views, and what BatchNorm and dropout do.
-        streams: Of the m models, for dropout that stays on.
+        recipe: Sets the batch size, the views, and what BatchNorm and dropout do.
+        streams: Random streams of the m models, for dropout that stays on.
 
     Raises:
-        Preempted: the job was told to stop.
+        Preempted: The job was told to stop.
     """
     set_query_mode(network, recipe.query_batchnorm == "batch", recipe.query_dropout)
     weights = {name: value.clone() for name, value in weights.items()}  # batch statistics overwrite the running ones
@@ -69,16 +69,16 @@ def query(
                 x = pool.normalised(x)
                 given = x.expand(models, *x.shape), streams
                 logits.append(functional_call(network, weights, given, tie_weights=False))
-            coming = _to_host(torch.stack(logits, 2))
+            coming = batch, _to_host(torch.stack(logits, 2))
             if ready is not None:
                 yield ready[0], ready[1]()
-            ready = batch, coming
+            ready = coming
     if ready is not None:
         yield ready[0], ready[1]()
 
 
 def _to_host(logits: Tensor) -> Callable[[], np.ndarray]:
-    """Starts a copy and returns what waits for it."""
+    """Starts to copy logits from the device, and returns a function that waits for the copy."""
     if not logits.is_cuda:
         return logits.numpy
     host = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
@@ -95,7 +95,7 @@ def _to_host(logits: Tensor) -> Callable[[], np.ndarray]:
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """No TF32, in which a GPU keeps 10 of float32's 23 bits."""
+    """Turns off TF32, which keeps only 10 of the 23 bits of float32's mantissa."""
     kept = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     try:

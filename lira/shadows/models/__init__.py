@@ -1,4 +1,4 @@
-"""Networks, each able to compute m shadow models at once: parameters have a leading model axis."""
+"""Networks that compute m shadow models at once: their parameters have a leading model axis."""
 
 from collections.abc import Callable
 
@@ -24,26 +24,26 @@ def build(
     dropout: float,
     pretrained: bool = False,
 ) -> nn.Module:
-    """The network of an architecture; :func:`initialise` sets its parameters.
+    """Builds the network of an architecture; :func:`initialise` sets its parameters.
 
     Args:
         architecture: Family and size. A family ``package.module:function`` is called with ``shape``, ``classes`` and
-            ``dropout`` and returns a module that takes ``[batch, *shape]`` to logits ``[batch, classes]``.
-        models: m, the networks computed together.
-        shape: Shape of one sample.
+            ``dropout``, and returns a module that maps ``[batch, *shape]`` to logits ``[batch, classes]``.
+        models: m, the number of networks computed together.
+        shape: Shape of one sample; of an image, ``(channels, height, width)``.
         classes: Number of classes.
         dropout: Drop rate.
-        pretrained: The initial values are the architecture's published weights.
+        pretrained: Start from the architecture's published weights.
 
     Raises:
-        ConfigError: the architecture cannot be built, or not for these samples.
-        DataError: pretrained weights cannot be had.
+        ConfigError: The architecture cannot be built, or does not accept such samples.
+        DataError: The pretrained weights cannot be loaded or downloaded.
     """
     family = architecture.family
     if family in NETWORKS:
         network = NETWORKS[family](architecture, models, shape, classes, dropout)
     elif family == "timm":
-        from lira.shadows.models.pretrained import Timm  # seconds to import, which the other families need not spend
+        from lira.shadows.models.pretrained import Timm  # takes seconds to import, which other families do not need
 
         network = Timm(architecture, shape, classes, dropout, pretrained)
     else:
@@ -55,7 +55,7 @@ def build(
 
 
 def initialise(network: nn.Module, generators: list[torch.Generator]) -> dict[str, torch.Tensor]:
-    """Initial parameters and buffers ``[m, ...]``, each model's drawn from its own generator."""
+    """Draws initial parameters and buffers ``[m, ...]``, each model's from its own generator."""
     for layer in [network] if isinstance(network, Single) else network.modules():
         if hasattr(layer, "reset"):
             layer.reset(generators)

@@ -1,4 +1,4 @@
-"""Fully connected network: the paper's FCN for Purchase-100 (600-1024-512-100, tanh) and smaller ones."""
+"""Fully connected networks: the paper's FCN for Purchase-100 (600-1024-512-100, tanh) and smaller ones."""
 
 import math
 from itertools import pairwise
@@ -13,14 +13,9 @@ ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 class FCN(nn.Module):
-    """Dropout after each activation and again before the classifier (the released code).
+    """m fully connected networks with dropout after each activation and before the classifier (the released code).
 
-    Args:
-        architecture: ``hidden``, ``activation``.
-        models: m, the networks computed together.
-        shape: Shape of one sample; images are taken as vectors.
-        classes: Number of classes.
-        dropout: Drop rate.
+    Images are flattened to vectors. The arguments are those of :func:`lira.shadows.models.build`.
     """
 
     def __init__(self, architecture: Architecture, models: int, shape: tuple[int, ...], classes: int, dropout: float):
@@ -32,7 +27,7 @@ class FCN(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
-        """Samples ``[m, batch, ...]`` to logits ``[m, batch, classes]``."""
+        """Maps samples ``[m, batch, ...]`` to logits ``[m, batch, classes]``."""
         x = x.flatten(2)
         for layer in self.hidden:
             x = self.dropout(self.activation(layer(x)), streams)

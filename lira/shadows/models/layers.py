@@ -1,8 +1,7 @@
-"""Layers whose every parameter has a leading model axis: m networks computed as one.
+"""Layers that compute m networks at once: every parameter has a leading model axis.
 
-Vectors are ``[m, batch, features]``, images ``[batch, m * channels, height, width]`` (what a grouped convolution
-takes). ``reset`` draws each model's initial values from that model's own generator, so a model does not depend on
-the others it is trained with.
+Vectors are ``[m, batch, features]``; images are ``[batch, m * channels, height, width]``, as grouped convolutions need
+them. ``reset`` draws each model's initial values from its own generator, so that no model depends on the others.
 """
 
 import torch
@@ -28,7 +27,7 @@ def normal_(parameter: Tensor, deviation: float, generators: list[torch.Generato
 
 
 class Linear(nn.Module):
-    """m fully connected layers, initialised as ``torch.nn.Linear``, or after Xavier with zero bias."""
+    """m fully connected layers, initialised like ``torch.nn.Linear`` or, with ``xavier``, by Xavier with zero bias."""
 
     def __init__(self, models: int, inputs: int, outputs: int, xavier: bool = False):
         super().__init__()
@@ -42,12 +41,11 @@ class Linear(nn.Module):
         if self.xavier:
             normal_(self.weight, (2 / (inputs + outputs)) ** 0.5, generators)
             return
-        bound = inputs**-0.5
-        uniform_(self.weight, bound, generators)
-        uniform_(self.bias, bound, generators)
+        for parameter in (self.weight, self.bias):
+            uniform_(parameter, inputs**-0.5, generators)
 
     def forward(self, x: Float[Tensor, "m batch inputs"]) -> Float[Tensor, "m batch outputs"]:
-        """One batched matrix product."""
+        """Computes all layers as one batched matrix product."""
         return torch.baddbmm(self.bias[:, None], x, self.weight)
 
 
@@ -65,13 +63,13 @@ class Conv2d(nn.Module):
         uniform_(self.weight, (6 / (outputs * size * size)) ** 0.5, generators)
 
     def forward(self, x: Float[Tensor, "batch mc h w"]) -> Float[Tensor, "batch mo h2 w2"]:
-        """Padded to keep the size at stride 1."""
+        """Convolves; the padding keeps the size at stride 1."""
         models, _, _, size, _ = self.weight.shape
         return functional.conv2d(x, self.weight.flatten(0, 1), stride=self.stride, padding=size // 2, groups=models)
 
 
 class BatchNorm2d(nn.Module):
-    """m batch normalisations. In training mode batch statistics, and the running ones are updated."""
+    """m batch normalisations; in training mode they use batch statistics and update the running ones."""
 
     def __init__(self, models: int, channels: int):
         super().__init__()
@@ -82,23 +80,17 @@ class BatchNorm2d(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch mc h w"]) -> Float[Tensor, "batch mc h w"]:
         """Normalises each channel of each model."""
-        return functional.batch_norm(
-            x,
-            self.running_mean.view(-1),
-            self.running_var.view(-1),
-            self.weight.view(-1),
-            self.bias.view(-1),
-            training=self.training,
-        )
+        values = (self.running_mean, self.running_var, self.weight, self.bias)
+        return functional.batch_norm(x, *(value.view(-1) for value in values), training=self.training)
 
 
 class Dropout(nn.Module):
-    """Dropout in training mode, its masks from each model's own stream; without streams it does nothing.
+    """Dropout in training mode, with masks from each model's own stream; without streams it does nothing.
 
     Args:
         rate: Share of the values that are zeroed; the rest are scaled.
-        functional: It follows the network's mode in a query, as a call of ``torch.nn.functional.dropout`` would; if
-            not, it is off there, as the published code's query switches off all dropout modules.
+        functional: In a query, follow the network's mode, as a call of ``torch.nn.functional.dropout`` would.
+            Otherwise dropout is off there, as the published code's query switches off all dropout modules.
     """
 
     def __init__(self, rate: float, functional: bool = False):
@@ -106,7 +98,7 @@ class Dropout(nn.Module):
         self.rate, self.functional = rate, functional
 
     def forward(self, x: Float[Tensor, "m batch ..."], streams: Streams | None) -> Float[Tensor, "m batch ..."]:
-        """Zeroes with probability ``rate``."""
+        """Zeroes each value with probability ``rate``."""
         if streams is None or not self.rate or not self.training:
             return x
         kept = streams.uniform(x.shape[1:]).ge_(self.rate)
@@ -114,12 +106,12 @@ class Dropout(nn.Module):
 
 
 def set_query_mode(network: nn.Module, batch_statistics: bool, stochastic: bool) -> None:
-    """Sets what is random or batch-dependent in a query, where the protocols differ (docs/protocol.md).
+    """Sets what is random or depends on the batch in a query, as the protocols differ there (docs/protocol.md).
 
     Args:
         network: Any network of :func:`lira.shadows.models.build`.
-        batch_statistics: BatchNorm uses those of the batch, not the running ones.
-        stochastic: Functional dropout and drop-path are on. Dropout modules are off in any case.
+        batch_statistics: Let BatchNorm use the statistics of the batch instead of the running ones.
+        stochastic: Keep functional dropout and drop-path on; dropout modules are off in any case.
     """
     network.train(stochastic)
     for layer in network.modules():

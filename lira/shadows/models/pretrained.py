@@ -1,4 +1,4 @@
-"""timm's models by name, with their published weights or with those of a file."""
+"""Models of timm, with their published weights or with weights from a file."""
 
 from difflib import get_close_matches
 from functools import cache
@@ -12,24 +12,20 @@ from timm.models import load_state_dict
 from torch import Tensor, nn
 
 from lira.config import Architecture
-from lira.core.errors import ConfigError, DataError
+from lira.core.errors import ConfigError, DataError, reason
 from lira.shadows.models.single import Single
 
 
 class Timm(Single):
     """A model of timm; drop rate and drop-path rate are the recipe's dropout (the released code).
 
-    Args:
-        architecture: ``name``, ``stem``, ``weights``.
-        shape: Shape of one image, ``(channels, height, width)``.
-        classes: Number of classes.
-        dropout: Drop rate.
-        pretrained: Start from the published weights, or from those of ``weights``; the classifier is new where they
-            are of another number of classes, and a small stem always is.
+    The arguments are those of :func:`lira.shadows.models.build`. With ``pretrained`` the model starts from the
+    published weights, or from the file ``architecture.weights``. The classifier starts anew if the number of classes
+    differs, and a small stem always does.
 
     Raises:
-        ConfigError: timm has no such model, or it has no stem to replace.
-        DataError: the weights cannot be had.
+        ConfigError: timm has no such model, or the model has no stem to replace.
+        DataError: The weights cannot be loaded or downloaded.
     """
 
     def __init__(
@@ -73,7 +69,7 @@ def _shrink_stem(model: nn.Module, name: str) -> None:
 
 
 def _weights(architecture: Architecture) -> dict[str, dict[str, Tensor]]:
-    """What timm loads instead of the published weights; nothing without a file."""
+    """Returns timm's option to load the user's file instead of the published weights, if there is a file."""
     return {"state_dict": dict(_read_weights(architecture.name, architecture.weights))} if architecture.weights else {}
 
 
@@ -99,10 +95,8 @@ def _read_weights(name: str, path: str) -> dict[str, Tensor]:
 def _unavailable(architecture: Architecture, error: Exception) -> str:
     if architecture.weights:
         return f"weights: {architecture.weights} does not fit {architecture.name}: {error}"
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return (
-        f"the pretrained weights of {architecture.name} cannot be downloaded ({reason}); {_download(architecture.name)}"
-    )
+    said = f"the pretrained weights of {architecture.name} cannot be downloaded ({reason(error).splitlines()[0]})"
+    return f"{said}; {_download(architecture.name)}"
 
 
 def _download(name: str) -> str:
@@ -115,9 +109,9 @@ def _download(name: str) -> str:
 def normalisation(
     architecture: Architecture, channels: int
 ) -> tuple[Float[np.ndarray, " channel"], Float[np.ndarray, " channel"]]:
-    """Mean and standard deviation that pretrained weights expect: ImageNet's for nearly all of timm.
+    """Returns the mean and standard deviation that pretrained weights expect (for nearly all of timm, ImageNet's).
 
-    Images of one channel get the mean over the colours.
+    For images of one channel, both are averaged over the colours.
     """
     config = timm.get_pretrained_cfg(architecture.name)
     moments = np.array(config.mean), np.array(config.std)

@@ -1,4 +1,4 @@
-"""Small residual network with the stem for small images: a 3x3 convolution, no max-pool (the released code)."""
+"""Residual networks for small images: the stem is a 3x3 convolution without max-pooling (the released code)."""
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,7 +9,7 @@ from lira.shadows.rng import Streams
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut, projected where size or width changes."""
+    """Two 3x3 convolutions and a shortcut, which is projected where size or width changes."""
 
     def __init__(self, models: int, inputs: int, outputs: int, stride: int):
         super().__init__()
@@ -20,20 +20,15 @@ class BasicBlock(nn.Module):
             self.shortcut = nn.Sequential(Conv2d(models, inputs, outputs, 1, stride), BatchNorm2d(models, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images to images, ``stride`` times smaller."""
+        """Maps images to images that are ``stride`` times smaller."""
         y = functional.relu(self.bn1(self.conv1(x)))
         return functional.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
 class ResNet(nn.Module):
-    """Stem, stages of residual blocks, global average, dropout, classifier.
+    """m networks of a stem, stages of residual blocks, global average, dropout and classifier.
 
-    Args:
-        architecture: ``widths`` of the stages and ``blocks`` in each.
-        models: m, the networks computed together.
-        shape: Shape of one image, ``(channels, height, width)``.
-        classes: Number of classes.
-        dropout: Drop rate before the classifier.
+    The arguments are those of :func:`lira.shadows.models.build`.
     """
 
     def __init__(self, architecture: Architecture, models: int, shape: tuple[int, ...], classes: int, dropout: float):
@@ -50,7 +45,7 @@ class ResNet(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
-        """Images ``[m, batch, channels, height, width]`` to logits ``[m, batch, classes]``."""
+        """Maps images ``[m, batch, channels, height, width]`` to logits ``[m, batch, classes]``."""
         models = len(x)
         x = x.transpose(0, 1).flatten(1, 2)
         x = self.blocks(functional.relu(self.bn(self.stem(x))))

@@ -1,4 +1,4 @@
-"""Ordinary torch modules as cohorts of one: timm's models and the user's own."""
+"""Wraps ordinary torch modules, timm's and the user's own, as cohorts of one model."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,18 +13,18 @@ SEEDS = 2**62
 
 
 class Single(nn.Module):
-    """One module whose parameters and buffers have gained a leading axis of length one.
+    """One module whose parameters and buffers have an additional leading axis of length one.
 
-    What the module draws while it is built or trains comes from torch's global generator, which is seeded from the
-    model's own stream for the time of the call: its dropout is as reproducible as that of the cohort networks.
+    Such a module draws its random numbers from torch's global generator. During each call this generator is seeded
+    from the model's own stream, so that dropout is as reproducible as in the cohort networks.
 
     Args:
-        factory: Makes the module, ``[batch, ...]`` to logits ``[batch, classes]``, with initial values.
-        channels_last: Images and kernels have the channels of a pixel side by side in memory, as convolutions are
-            fastest; not every module can take such images.
+        factory: Makes the module with initial values; it maps ``[batch, ...]`` to logits ``[batch, classes]``.
+        channels_last: Store images and kernels with channels last, the fastest layout for convolutions; not every
+            module accepts such images.
 
     Raises:
-        ConfigError: two names share a parameter.
+        ConfigError: Two names share a parameter.
     """
 
     def __init__(self, factory: Callable[[], nn.Module], channels_last: bool = False):
@@ -39,7 +39,7 @@ class Single(nn.Module):
         self.places = _places(self.module)
 
     def reset(self, generators: list[torch.Generator]) -> None:
-        """Takes the initial values of a newly made module."""
+        """Sets parameters and buffers to the initial values of a newly made module."""
         if len(generators) > 1:
             raise ConfigError(f"cohort is {len(generators)}: allowed is 1, as such a network trains alone")
         with seeded(generators[0]):
@@ -48,7 +48,7 @@ class Single(nn.Module):
             value.copy_(fresh[name][None])
 
     def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
-        """Samples ``[1, batch, ...]`` to logits ``[1, batch, classes]``."""
+        """Maps samples ``[1, batch, ...]`` to logits ``[1, batch, classes]``."""
         drawing = nullcontext() if streams is None else seeded(streams.host[0])
         with self._without_axis(), drawing:
             return self.module(self._laid_out(x.squeeze(0)))[None]
@@ -58,9 +58,9 @@ class Single(nn.Module):
 
     @contextmanager
     def _without_axis(self) -> Iterator[None]:
-        """Gives the module its parameters and buffers as it expects them.
+        """Lets the module see its parameters and buffers without the leading axis.
 
-        ``torch.func.functional_call`` would do, but takes as long as the launch of a large network's kernels.
+        ``torch.func.functional_call`` does the same, but takes as long as the launch of a large network's kernels.
         """
         held = [(place, name, place[name], place[name].squeeze(0)) for place, name in self.places]
         for place, name, _, alone in held:
@@ -76,7 +76,7 @@ class Single(nn.Module):
 
 
 def _places(module: nn.Module) -> list[tuple[dict, str]]:
-    """Where the module and the modules in it keep their parameters, and the buffers that are saved."""
+    """Returns the dictionary and name of each parameter and each saved buffer in the module."""
     places = []
     for part in module.modules():
         places += [(part._parameters, name) for name, value in part._parameters.items() if value is not None]
@@ -87,7 +87,7 @@ def _places(module: nn.Module) -> list[tuple[dict, str]]:
 
 @contextmanager
 def seeded(generator: torch.Generator) -> Iterator[None]:
-    """Torch's global generators start from a draw of ``generator``, and are as before afterwards."""
+    """Seeds torch's global generators with a draw from ``generator``, and restores their states afterwards."""
     with torch.random.fork_rng(range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []):
         torch.manual_seed(int(torch.randint(SEEDS, (), generator=generator)))
         yield

@@ -1,4 +1,4 @@
-"""WideResNet-d-k for small images (Zagoruyko & Komodakis 2016): pre-activation blocks with dropout in them."""
+"""WideResNet-d-k for small images (Zagoruyko & Komodakis 2016): pre-activation blocks with dropout inside."""
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -24,7 +24,7 @@ class WideBlock(nn.Module):
         self.dropout = Dropout(dropout, functional=True)
 
     def forward(self, x: Tensor, streams: Streams | None) -> Tensor:
-        """Images to images, ``stride`` times smaller."""
+        """Maps images to images that are ``stride`` times smaller."""
         active = functional.relu(self.bn1(x))
         y = functional.relu(self.bn2(self.conv1(active)))
         if self.dropout.rate:
@@ -34,14 +34,9 @@ class WideBlock(nn.Module):
 
 
 class WideResNet(nn.Module):
-    """Stem, three stages, global average, dropout, classifier (the released code).
+    """m networks of a stem, three stages, global average, dropout and classifier (the released code).
 
-    Args:
-        architecture: ``depth`` and ``width``.
-        models: m, the networks computed together.
-        shape: Shape of one image, ``(channels, height, width)``.
-        classes: Number of classes.
-        dropout: Drop rate.
+    The arguments are those of :func:`lira.shadows.models.build`.
     """
 
     def __init__(self, architecture: Architecture, models: int, shape: tuple[int, ...], classes: int, dropout: float):
@@ -59,7 +54,7 @@ class WideResNet(nn.Module):
         self.classifier = Linear(models, inputs, classes, xavier=True)
 
     def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
-        """Images ``[m, batch, channels, height, width]`` to logits ``[m, batch, classes]``."""
+        """Maps images ``[m, batch, channels, height, width]`` to logits ``[m, batch, classes]``."""
         models = len(x)
         x = self.stem(x.transpose(0, 1).flatten(1, 2))
         for block in self.blocks:

@@ -1,1 +1,1 @@
-"""Training of shadow models, many at a time."""
+"""Trains shadow models, many at a time."""

@@ -33,7 +33,7 @@ REPORT_SECONDS = 30.0
 
 
 class Samples:
-    """A part of a dataset on the device, kept as stored and scaled and normalised batch by batch."""
+    """A part of a dataset on the device, stored as it is; batches are scaled and normalised when they are used."""
 
     def __init__(self, part: Part, device: str):
         self.x, self.y = torch.as_tensor(part.x).to(device), torch.as_tensor(part.y).to(device)
@@ -47,11 +47,11 @@ class Samples:
         return len(self.x)
 
     def raw(self, index: Int[Tensor, "..."] | slice) -> Tensor:
-        """Samples with values in 0..1."""
+        """Returns samples, scaled but not normalised (images: values from 0 to 1)."""
         return self.x[index].float() / self.scale
 
     def normalised(self, x: Tensor) -> Tensor:
-        """Zero mean and unit variance over the pool, per channel."""
+        """Normalises scaled samples to zero mean and unit variance over the pool, per channel or feature."""
         return (x - self.mean) / self.std
 
 
@@ -73,19 +73,19 @@ def train_cohort(
         initial: Starting parameters and buffers, each ``[m, ...]``.
         recipe: How to train.
         pool: Samples to train on.
-        test: Samples to choose the best epoch on.
+        test: Samples that choose the best epoch.
         member: Which pool samples each model trains on.
         streams: The models' random streams.
-        checkpoint: Where to keep the progress, if anywhere.
-        tested: Which samples of ``test`` choose each model's best epoch; all if None.
+        checkpoint: Where to store the progress, if at all.
+        tested: Which samples of ``test`` choose each model's best epoch; by default, all.
 
     Returns:
-        The finished progress: ``best`` holds parameters and buffers, ``history`` one value per model and epoch (NaN
+        The finished progress: ``best`` has parameters and buffers, ``history`` one value per model and epoch (NaN
         after a model stopped).
 
     Raises:
-        ConfigError: a model has fewer members than one batch.
-        Preempted: the job was told to stop; the progress is in the checkpoint.
+        ConfigError: A model has fewer members than one batch.
+        Preempted: The job was told to stop; the progress is in the checkpoint.
     """
     members = [torch.as_tensor(np.flatnonzero(row)) for row in member]
     fewest = min(map(len, members))
@@ -133,7 +133,7 @@ def _finish_epoch(
 
 
 def _epochs(progress: Progress, epochs: int) -> Iterator[int]:
-    """The epochs still to come: a bar on a terminal, a plain line now and then in a log."""
+    """Yields the remaining epochs; shows a progress bar on a terminal, and a line from time to time in a log."""
     said = time.monotonic()
     left = range(progress.epoch, epochs)
     for epoch in tqdm(left, "epochs", initial=progress.epoch, total=epochs, disable=not sys.stderr.isatty()):
@@ -170,15 +170,12 @@ def _start(network: nn.Module, initial: Tensors, recipe: Recipe, models: int) ->
 def train_epoch(
     network: nn.Module, state: State, recipe: Recipe, pool: Samples, current: Pass, streams: Streams, epoch: int
 ) -> Float[np.ndarray, " m"]:
-    """One pass of each model over its members, in its own order; a last short batch is dropped.
+    """Trains each model on its members once, in its own order, and returns each model's mean loss.
 
-    Models hold unequal numbers of samples: one that has fewer batches sits the last steps out.
-
-    Returns:
-        Mean training loss of each model.
+    A last short batch is dropped. A model with fewer batches than others takes no part in the last steps.
 
     Raises:
-        Preempted: the job was told to stop; ``current`` says how far the pass is.
+        Preempted: The job was told to stop; ``current`` records how far the epoch is.
     """
     network.train()
     steps = np.array([len(order) // recipe.batch_size for order in current.orders])
@@ -209,9 +206,9 @@ def train_step(
     epoch: int,
     total: Int[np.ndarray, " m"],
 ) -> Float[Tensor, " m"]:
-    """One optimiser step of m models on their batches; returns the losses.
+    """Takes one optimiser step of m models on their batches and returns the losses.
 
-    The sum of the models' losses has each model's own gradient, as no parameter is shared.
+    As models share no parameters, the gradient of the sum of their losses is each model's own gradient.
     """
     y = pool.y[index]
     x = pool.normalised(augment(pool.raw(index), recipe, streams))
@@ -219,7 +216,7 @@ def train_step(
     parameters = {name: value.requires_grad_() for name, value in state.parameters.items()}
     with autocast(recipe, pool.device):
         given = x if mixed is None else mixed.x, streams
-        # no network shares parameters, and looking for those that do takes milliseconds
+        # without tie_weights=False, torch spends milliseconds on a search for shared parameters, which do not exist
         logits = functional_call(network, parameters | state.buffers, given, tie_weights=False)
         loss = cross_entropy(logits, y).mean(1)
         if mixed is not None:
@@ -237,7 +234,7 @@ def train_step(
 
 
 def cross_entropy(logits: Float[Tensor, "m batch classes"], y: Int[Tensor, "m batch"]) -> Float[Tensor, "m batch"]:
-    """Loss of each sample."""
+    """Computes the loss of each sample."""
     return functional.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
 
 
@@ -245,12 +242,12 @@ def cross_entropy(logits: Float[Tensor, "m batch classes"], y: Int[Tensor, "m ba
 def evaluate(
     network: nn.Module, weights: Tensors, samples: Samples, chosen: Bool[np.ndarray, "m sample"] | None
 ) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
-    """Loss and accuracy (a fraction) of m models on un-augmented samples: the mean over samples, not over batches.
+    """Computes the loss and accuracy (a fraction) of m models, as means over samples without augmentation.
 
     Args:
         network: Built for any number of models.
-        weights: Parameters and buffers.
-        samples: To evaluate on.
+        weights: Parameters and buffers ``[m, ...]``.
+        samples: Samples to evaluate on.
         chosen: Which samples count for each model; all if None.
     """
     network.eval()
@@ -270,7 +267,7 @@ def evaluate(
 
 
 def batches(samples: int, size: int) -> Iterator[slice]:
-    """Slices over samples in order, the last one short."""
+    """Yields slices over the samples in order; the last may be short."""
     return (slice(i * size, (i + 1) * size) for i in range(math.ceil(samples / size)))
 
 

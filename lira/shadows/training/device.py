@@ -1,4 +1,4 @@
-"""The device a training job runs on: the one asked for, or an error; never two jobs on one GPU unless asked."""
+"""Reserves the device of a training job: the requested kind or an error; GPUs are shared only on request."""
 
 import fcntl
 import os
@@ -17,17 +17,17 @@ WAIT_SECONDS = 5.0
 
 @contextmanager
 def lease(kind: str, jobs_per_gpu: int = 1) -> Iterator[str]:
-    """Yields a torch device and holds it until the block ends.
+    """Yields a torch device and reserves it until the block ends.
 
-    On a machine with several GPUs each job takes one that no other job of this user holds; the lock dies with the
-    job. Where a scheduler has already given the job its own GPU, that is the only one it sees.
+    On a machine with several GPUs, each job takes one that no other job of this user holds; the lock ends with the
+    job. If a scheduler has given the job a GPU of its own, the job sees no other.
 
     Args:
         kind: ``cpu`` or ``cuda``.
-        jobs_per_gpu: Jobs that may share one GPU.
+        jobs_per_gpu: Number of jobs that may share one GPU.
 
     Raises:
-        LiraError: a GPU was asked for and there is none.
+        LiraError: A GPU is requested, but the job sees none.
     """
     if kind == "cpu":
         torch.set_num_threads(1)  # a model must not depend on how many cores ran it
@@ -43,16 +43,16 @@ def lease(kind: str, jobs_per_gpu: int = 1) -> Iterator[str]:
 
 
 def name_of(device: str) -> str:
-    """What results say they were made on: models differ by rounding between kinds of devices."""
+    """Returns the device's name as results record it, since models differ by rounding between kinds of devices."""
     return "cpu" if device == "cpu" else torch.cuda.get_device_name(device)
 
 
 @contextmanager
 def memory_advice(cohort: int, device: str) -> Iterator[None]:
-    """What to do when ``cohort`` models at a time do not fit: nothing is made smaller silently, results would differ.
+    """Turns an out-of-memory error into advice; a cohort is never made smaller silently, as results would differ.
 
     Raises:
-        LiraError: there was not enough memory in the block.
+        LiraError: The block ran out of memory with ``cohort`` models at a time.
     """
     try:
         yield
@@ -67,7 +67,7 @@ def memory_advice(cohort: int, device: str) -> Iterator[None]:
 
 @contextmanager
 def take(names: list[str], jobs_each: int, folder: Path | None = None) -> Iterator[int]:
-    """Yields the position of a name that fewer than ``jobs_each`` holders have; waits until there is one."""
+    """Waits for a name that fewer than ``jobs_each`` processes hold, then holds it and yields its position."""
     folder = folder or Path(tempfile.gettempdir())
     while True:
         for slot in range(jobs_each):

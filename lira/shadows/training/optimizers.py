@@ -1,7 +1,7 @@
-"""SGD and AdamW on parameters with a leading model axis, each model with its own learning rate.
+"""SGD and AdamW on parameters with a leading model axis, with a learning rate for each model.
 
-The arithmetic is that of torch's fused ``torch.optim.SGD`` and ``torch.optim.AdamW``: one pass over the memory. Those
-take one rate for all, while under OneCycle the rate depends on a model's number of members.
+The arithmetic is that of torch's fused ``torch.optim.SGD`` and ``torch.optim.AdamW``. Those take one rate for all
+parameters, but under OneCycle each model has its own, which depends on its number of members.
 """
 
 from collections.abc import Iterator
@@ -22,17 +22,14 @@ MOMENTS = {"sgd": ("momentum",), "adamw": ("mean", "square")}
 
 
 def decays(name: str, optimizer: str) -> bool:
-    """Whether weight decay applies to a parameter of this name (the released code)."""
+    """Tells whether weight decay applies to a parameter of this name (as in the released code)."""
     return "bias" not in name and not (optimizer == "adamw" and "bn" in name)
 
 
 def initial_state(parameters: Tensors, recipe: Recipe) -> Tensors:
-    """Momentum buffers, zero, named ``<buffer>.<parameter>``."""
-    return {
-        f"{moment}.{name}": torch.zeros_like(p)
-        for moment in MOMENTS[recipe.optimizer]
-        for name, p in parameters.items()
-    }
+    """Returns zero momentum buffers, named ``<buffer>.<parameter>``."""
+    moments = MOMENTS[recipe.optimizer]
+    return {f"{moment}.{name}": torch.zeros_like(p) for moment in moments for name, p in parameters.items()}
 
 
 @torch.no_grad()
@@ -45,17 +42,17 @@ def update(
     rate: Float[np.ndarray, " m"],
     momentum: Float[np.ndarray, " m"],
 ) -> None:
-    """One optimiser step in place, all parameters of a weight-decay group in one kernel.
+    """Takes one optimiser step in place, with one kernel for all parameters of a weight-decay group.
 
-    A model whose scaled gradients are not all finite is left as it is, and AdamW does not count the step.
+    A model whose scaled gradients are not all finite stays as it is, and AdamW does not count the step.
 
     Args:
         parameters: Each ``[m, ...]``.
-        gradients: Of the sum of the models' losses, times their loss scales if there are any, by parameter name;
-            overwritten.
+        gradients: Gradients of the sum of the models' losses (times their loss scales, if any) by parameter name;
+            they are overwritten.
         state: From :func:`initial_state`, with the loss scales if there are any.
-        recipe: ``optimizer``, ``weight_decay``.
-        step: Steps each model has made before this one.
+        recipe: Gives ``optimizer`` and ``weight_decay``.
+        step: Number of earlier steps of each model.
         rate: Learning rate of each model.
         momentum: Momentum (AdamW: beta1) of each model.
     """
@@ -80,7 +77,7 @@ def update(
 
 
 def _laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:
-    """The gradient in the parameter's memory layout: the fused kernels go through the memory without looking at it."""
+    """Returns the gradient in the parameter's memory layout, which the fused kernels assume without a check."""
     return gradient if gradient.stride() == parameter.stride() else torch.empty_like(parameter).copy_(gradient)
 
 
@@ -89,7 +86,7 @@ def _equal(*settings: np.ndarray) -> bool:
 
 
 def _alike(tensors: list[list[Tensor]], together: bool) -> Iterator[tuple[int, list[list[Tensor]]]]:
-    """What one kernel can update, with a model whose settings hold for it: all models, or each on its own."""
+    """Yields the tensors that one kernel can update, all models or one, with a model whose settings apply to them."""
     if together:
         yield 0, tensors
         return

@@ -1,7 +1,8 @@
-"""Mixed precision: the type a recipe trains in on a device, and the loss scales that fp16 needs.
+"""Mixed precision: the type in which a recipe trains on a device, and the loss scales that fp16 needs.
 
-A loss scale is per model, so that one model's overflow does not touch another; otherwise it is that of
-``torch.amp.GradScaler``: halved and the step left out on overflow, doubled after enough steps without one.
+Each model has its own loss scale, so that one model's overflow does not affect another. Otherwise the rule is that of
+``torch.amp.GradScaler``: on overflow the scale is halved and the step skipped; after enough steps without overflow
+the scale is doubled.
 """
 
 from collections.abc import Iterable
@@ -18,9 +19,9 @@ TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "float32": torch.float32
 
 
 def training_type(recipe: Recipe, device: str | torch.device) -> torch.dtype:
-    """The type of matrix products and convolutions: ``auto`` is float32 on a CPU, on a GPU bf16 if it computes in it.
+    """Returns the type of matrix products and convolutions in training.
 
-    A GPU without bf16 takes fp16.
+    ``auto`` is float32 on a CPU, bf16 on a GPU that supports it, and fp16 on other GPUs.
     """
     if recipe.precision != "auto":
         return TYPES[recipe.precision]
@@ -31,34 +32,28 @@ def training_type(recipe: Recipe, device: str | torch.device) -> torch.dtype:
 
 
 def autocast(recipe: Recipe, device: str | torch.device) -> torch.autocast:
-    """Training and evaluation in the recipe's precision; the query is outside of it, in float32."""
+    """Returns the context for training and evaluation in the recipe's precision; queries always use float32."""
     dtype = training_type(recipe, device)
     mixed = dtype != torch.float32
     return torch.autocast(torch.device(device).type, dtype=dtype if mixed else None, enabled=mixed)
 
 
 def loss_scales(recipe: Recipe, models: int, device: str | torch.device) -> dict[str, Float[Tensor, " m"]]:
-    """What fp16 adds to the optimiser's state."""
+    """Returns the tensors that fp16 adds to the optimiser's state; none for other types."""
     if training_type(recipe, device) != torch.float16:
         return {}
-    return {
-        SCALE: torch.full((models,), FIRST_SCALE, device=device),
-        STREAK: torch.zeros(models, device=device),
-        TAKEN: torch.zeros(models, device=device),
-    }
+    first = {SCALE: FIRST_SCALE, STREAK: 0.0, TAKEN: 0.0}
+    return {name: torch.full((models,), value, device=device) for name, value in first.items()}
 
 
 def not_finite(gradients: Iterable[Float[Tensor, "m ..."]]) -> Float[Tensor, " m"]:
-    """1 for a model with an infinite or undefined gradient, else 0, without waiting for the device."""
-    return (
-        torch.stack([~torch.isfinite(gradient).reshape(len(gradient), -1).all(1) for gradient in gradients])
-        .any(0)
-        .float()
-    )
+    """Returns 1 for a model with an infinite or undefined gradient, else 0, without waiting for the device."""
+    found = [~torch.isfinite(gradient).reshape(len(gradient), -1).all(1) for gradient in gradients]
+    return torch.stack(found).any(0).float()
 
 
 def adapt_scale(state: dict[str, Tensor], overflow: Float[Tensor, " m"]) -> None:
-    """Sets the next step's loss scales, and counts this one where it was taken."""
+    """Sets the loss scales of the next step, and counts this step for the models that took it."""
     state[TAKEN] = state[TAKEN] + (1 - overflow)
     streak = torch.where(overflow > 0, 0, state[STREAK] + 1)
     full = streak >= PATIENT_STEPS

@@ -1,4 +1,4 @@
-"""Where the training of a cohort stands, and how it is stored so that it goes on bit for bit."""
+"""The state of a cohort's training, and checkpoints from which it continues bit for bit."""
 
 import logging
 from collections.abc import Sequence
@@ -31,21 +31,17 @@ class State:
     step: Int[np.ndarray, " m"]
 
     def take(self, rows: Sequence[int]) -> "State":
-        """A copy of some of the models."""
+        """Copies some of the models."""
         index = self._index(rows)
         groups = ({k: v[index] for k, v in g.items()} for g in (self.parameters, self.buffers, self.optimizer))
         return State(*groups, self.step[rows])
 
     def put(self, rows: Sequence[int], part: "State") -> None:
-        """Writes some of the models back."""
+        """Writes back models that :meth:`take` copied."""
         index = self._index(rows)
-        for own, new in (
-            (self.parameters, part.parameters),
-            (self.buffers, part.buffers),
-            (self.optimizer, part.optimizer),
-        ):
-            for name, value in new.items():
-                own[name][index] = value
+        for group in ("parameters", "buffers", "optimizer"):
+            for name, value in getattr(part, group).items():
+                getattr(self, group)[name][index] = value
         self.step[rows] = part.step
 
     def _index(self, rows: Sequence[int]) -> Int[Tensor, " row"]:
@@ -54,7 +50,7 @@ class State:
 
 @dataclass
 class Pass:
-    """An epoch in flight: the order in which each model sees its members, and how far it is."""
+    """An epoch in progress: the order in which each model sees its members, and the steps already taken."""
 
     orders: list[Int[Tensor, " members"]]
     losses: Float[Tensor, " m"]
@@ -62,15 +58,15 @@ class Pass:
 
     @classmethod
     def of(cls, members: list[Tensor], streams: Streams) -> "Pass":
-        """The start of an epoch: a new order for each model."""
-        orders = streams.orders([len(rows) for rows in members])
-        orders = [rows[order] for rows, order in zip(members, orders, strict=True)]
+        """Starts an epoch with a new order for each model."""
+        drawn = streams.orders([len(rows) for rows in members])
+        orders = [rows[order] for rows, order in zip(members, drawn, strict=True)]
         return cls(orders, torch.zeros(len(orders), device=streams.device))
 
 
 @dataclass
 class Progress:
-    """A cohort between two batches: what a checkpoint holds."""
+    """The state of a cohort between two batches, as a checkpoint stores it."""
 
     state: State
     alive: list[int]
@@ -84,21 +80,16 @@ class Progress:
 
 @dataclass
 class Checkpoint:
-    """Where a cohort's progress is kept, how often it is written, and of which training it is."""
+    """Where and how often a cohort's progress is stored; ``fingerprint`` identifies the training."""
 
     path: Path
     fingerprint: str
     seconds: float = 300.0
 
     def save(self, progress: Progress, streams: Streams) -> None:
-        """Stores everything a resumed run needs to continue bit for bit."""
-        arrays = {
-            "best_accuracy": progress.best_accuracy,
-            "best_epoch": progress.best_epoch,
-            "step": progress.state.step,
-            **progress.history,
-        }
+        """Stores everything that a resumed run needs to continue bit for bit."""
         state = progress.state
+        arrays = {"best_accuracy": progress.best_accuracy, "best_epoch": progress.best_epoch, "step": state.step}
         content = {
             "fingerprint": self.fingerprint,
             "epoch": progress.epoch,
@@ -106,13 +97,13 @@ class Checkpoint:
             "current": vars(progress.current) if progress.current else None,
             "streams": streams.state(),
             "tensors": [state.parameters, state.buffers, state.optimizer, progress.best],
-            "arrays": {name: torch.as_tensor(array) for name, array in arrays.items()},
+            "arrays": {name: torch.as_tensor(array) for name, array in (arrays | progress.history).items()},
         }
         with hdf5.atomic(self.path) as beside, beside.open("wb") as file:
             torch.save(content, file)
 
     def load(self, streams: Streams, device: str) -> Progress | None:
-        """What :meth:`save` stored, or nothing if there is no whole checkpoint of this very training."""
+        """Loads what :meth:`save` stored; returns None without an undamaged checkpoint of the same training."""
         content = _read(self.path)
         if content is None or content["fingerprint"] != self.fingerprint:
             return None
@@ -135,7 +126,7 @@ class Checkpoint:
 
 
 def load_whole(path: Path) -> Any:
-    """What ``torch.save`` wrote, on the CPU, after a look at its checksums, which torch itself does not compare."""
+    """Loads a file of ``torch.save`` to the CPU, after a check of its checksums, which torch does not compare."""
     with ZipFile(path) as stored:
         if (damaged := stored.testzip()) is not None:
             raise BadZipFile(f"checksum of {damaged}")
@@ -143,11 +134,11 @@ def load_whole(path: Path) -> Any:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A stored state; nothing if there is none, or only a damaged one."""
+    """Returns the stored state; None if there is none or it is damaged."""
     if not path.is_file():
         return None
     try:
         return load_whole(path)
     except Exception as error:
-        log.warning("%s is damaged (%s): these models are trained anew", path, error)
+        log.warning("%s is damaged (%s): these models are trained again from the start", path, error)
         return None

@@ -15,13 +15,13 @@ MOMENTUM = (0.95, 0.85)  # at the ends and at the peak of OneCycle; beta1 of Ada
 def rate_and_momentum(
     recipe: Recipe, epoch: int, step: Int[np.ndarray, " m"], steps: Int[np.ndarray, " m"]
 ) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
-    """Learning rate and momentum (AdamW: beta1) of each model.
+    """Computes the learning rate and momentum (AdamW: beta1) of each model.
 
     Args:
-        recipe: ``schedule``, ``learning_rate``, ``epochs``.
-        epoch: From 0.
-        step: Steps each model has made.
-        steps: Steps of each model's whole training.
+        recipe: Gives the schedule and its settings.
+        epoch: Index of the epoch, from 0.
+        step: Number of steps that each model has taken.
+        steps: Number of steps in each model's whole training.
     """
     momentum = np.full(len(step), recipe.momentum if recipe.optimizer == "sgd" else ADAM_BETA1)
     rate = np.full(len(step), recipe.learning_rate)
