@@ -1,9 +1,9 @@
-"""What a study costs before it is started: models, jobs, disk, hours of training, less what is there already.
+"""Estimates what a study still costs: models, jobs, disk space and hours of training, without what is finished.
 
-Seconds per model come from the study's own measured jobs where there are any, else they are stated: a model's
-multiply-adds over the rate of a published run, and a job's start. That may be off by a factor of about three, and is
-rather too low: the paper's ten benchmarks are stated at 138 hours on an RTX 4080, on which the released code takes 10
-to 14 days for them by its authors.
+Seconds per model come from the study's own measured jobs if there are any. Otherwise they are stated: the model's
+multiply-adds divided by the rate of a published run, plus the start of a job. Stated times can be wrong by a factor of
+about three, and are rather too low: for the paper's ten benchmarks they are 138 hours on an RTX 4080, on which the
+released code takes 10 to 14 days according to its authors.
 """
 
 from collections.abc import Sequence
@@ -32,12 +32,12 @@ SIZES = {
 RATES = {"cuda": 5.2e15 / (29 * 3600 / 256), "cpu": 4.5e9}
 """Multiply-adds per second of training and query together.
 
-cuda: the released code trains and queries 256 ResNet-18 of 5.2e15 multiply-adds each on CIFAR-10 in 29 hours on an RTX
-4080, by its authors. cpu: one core of an AMD EPYC virtual machine in the quickstart, cohorts of 16 and 32 small nets.
+cuda: according to its authors, the released code trains and queries 256 ResNet-18 of 5.2e15 multiply-adds each on
+CIFAR-10 in 29 hours on an RTX 4080. cpu: one core of an AMD EPYC virtual machine in the quickstart.
 """
 
 PASSES = {"cuda": 250_000, "cpu": float("inf")}
-"""Samples per second, forward only, that no network is taken to exceed: launches and data, an assumption."""
+"""Assumed limit of samples per second in forward passes, which kernel launches and data loading set."""
 
 TIMM = {
     ("resnet18", "original"): (1814e6, 224),
@@ -47,34 +47,23 @@ TIMM = {
 """Multiply-adds per sample at an image size, counted over convolutions and linear layers; they grow with the area."""
 
 ASSUMED = TIMM["resnet18", "small"]
-"""What a network of unknown size is taken for; a dataset of unknown size is taken for CIFAR-10."""
+"""Stands for a network of unknown size; a dataset of unknown size counts as CIFAR-10."""
 
-ATTACK_ARRAYS = 5
-"""Arrays of float64 in a run's scores."""
-
-START_SECONDS = 5
-"""What a job takes before it trains, to import torch and load data; measured jobs have it in their times."""
-
-JOB_SECONDS = 3600
-"""What a job should last: long against its start, and 20 minutes to 4 hours where the stated time is off by two."""
-
-JOB_WINDOW = 20 * 60, 4 * 3600
-"""Seconds between which a job should last, if its run has as much work."""
-
-ASSUMED_VALUES = 11e6
-"""Parameters of a network that cannot be built without its data: ResNet-18's."""
-
-PASSES_TRAINED = 3
-"""Forward passes that a training step is worth: forward, and backward for weights and for activations."""
+ATTACK_ARRAYS = 5  # float64 arrays in a run's scores
+START_SECONDS = 5  # a job needs this to import torch and load data; measured times include it
+JOB_SECONDS = 3600  # aim for a job: long against its start, and inside JOB_WINDOW if the stated time is off by two
+JOB_WINDOW = 20 * 60, 4 * 3600  # shortest and longest job advised, in seconds, if its run has as much work
+ASSUMED_VALUES = 11e6  # parameters of a network that cannot be built without its data: those of ResNet-18
+PASSES_TRAINED = 3  # a training step in forward passes: forward, backward for weights, backward for activations
 
 
 class Seconds(NamedTuple):
-    """Time of one shadow model, trained and queried.
+    """Time to train and query one shadow model.
 
     Attributes:
         seconds: On the study's kind of device.
-        source: ``measured``, in this run's finished jobs; ``architecture``, measured in runs of its architecture and
-            scaled by work; ``stated``; or ``assumed`` where size of network or dataset is not known.
+        source: ``measured`` in this run's finished jobs; ``architecture``: measured in runs of the same architecture
+            and scaled by work; ``stated``; or ``assumed`` if the size of network or dataset is unknown.
     """
 
     seconds: float
@@ -82,14 +71,14 @@ class Seconds(NamedTuple):
 
 
 def seconds_per_model(study: StudySettings, key: str, runtime: Path | str | None = None) -> Seconds:
-    """Seconds to train and query one shadow model.
+    """Estimates the seconds to train and query one shadow model.
 
-    A graph must not depend on times that change while it runs: plan shards without ``runtime``.
+    To plan shards, call it without ``runtime``: the job graph must not depend on times that change while it runs.
 
     Args:
         study: The study.
         key: Run, as ``dataset/architecture/regime``.
-        runtime: Folder of the study's measured times, ``results/<study>/runtime``.
+        runtime: Folder of the study's measured times, ``results/<study>/runtime``, if they are to be used.
     """
     own = _measured(Path(runtime), key) if runtime else []
     if own:
@@ -104,10 +93,9 @@ def seconds_per_model(study: StudySettings, key: str, runtime: Path | str | None
 
 
 def shards(study: StudySettings, key: str) -> list[tuple[int, int]]:
-    """First and last model of each job of a run.
+    """Returns the first and last model of each job of a run.
 
-    Without ``shard_size`` a job gets as many models, in whole cohorts, as make it last about an hour by the stated time
-    per model. Measured times have no say: they come in while a study runs, and its graph must stay as it is.
+    Without ``shard_size``, a job gets as many whole cohorts as take about an hour by the stated time per model.
     """
     size = study.shard_size or _shard_size(study, key)
     starts = range(0, study.shadow_models, size)
@@ -121,7 +109,7 @@ def _shard_size(study: StudySettings, key: str) -> int:
 
 
 class Work(NamedTuple):
-    """What one shadow model computes: forward passes of a sample, their multiply-adds, and whether both are known."""
+    """Work for one shadow model: forward passes of one sample, their multiply-adds, and whether both are known."""
 
     passes: float
     operations: float
@@ -129,10 +117,10 @@ class Work(NamedTuple):
 
 
 def work(study: StudySettings, key: str) -> Work:
-    """Work of training one model of a run on its members, testing it every epoch, and querying the pool."""
+    """Computes the work to train one model of a run, test it after every epoch, and query the pool."""
     recipe = study.recipe_of(key)
     size = size_of(study, key)
-    shape = (size.shape[0], recipe.image_size, recipe.image_size) if recipe.image_size else size.shape
+    shape = _shape(size, recipe.image_size)
     network = study.architectures.get(key.split("/")[1])
     each, known = _multiply_adds(network, shape, size.classes) if network else _assumed(shape)
     members = study.member_fraction * size.pool
@@ -142,7 +130,7 @@ def work(study: StudySettings, key: str) -> Work:
 
 
 class Size(NamedTuple):
-    """Size of a run's data: samples of pool and test set, shape of one sample, classes, and whether it is known."""
+    """Size of a run's data: samples in pool and test set, shape of a sample, classes, and whether it is known."""
 
     pool: int
     test: int
@@ -151,8 +139,12 @@ class Size(NamedTuple):
     known: bool
 
 
+def _shape(size: Size, image_size: int | None) -> tuple[int, ...]:
+    return (size.shape[0], image_size, image_size) if image_size else size.shape
+
+
 def size_of(study: StudySettings, key: str) -> Size:
-    """Size of a run's pool and test set, CIFAR-10's where the study file does not tell."""
+    """Returns the size of a run's data, or that of CIFAR-10 if the study file does not determine it."""
     name = key.split("/")[0]
     if name not in study.datasets:
         return Size(*SIZES["cifar10"], known=False)
@@ -167,10 +159,10 @@ def size_of(study: StudySettings, key: str) -> Size:
 
 
 def check_sizes(study: StudySettings) -> None:
-    """Checks what the study asks of its pools against their sizes, as far as these are known before they are read.
+    """Checks that every pool of known size has samples, and the one for the in/out figure.
 
     Raises:
-        ConfigError: a pool lacks the sample of the in/out figure, or nothing is left of it.
+        ConfigError: A pool is empty or lacks this sample.
     """
     for key in study.runs:
         size = size_of(study, key)
@@ -186,7 +178,7 @@ def check_sizes(study: StudySettings) -> None:
 
 
 def _measured(runtime: Path, key: str) -> list[float]:
-    """Seconds per model of each finished shard; of a job that was killed, those of the attempt that ended it."""
+    """Returns the seconds per model of each finished shard; of a job that was restarted, only the last attempt."""
     found = []
     for file in sorted((runtime / "train_shadows" / key).glob("seed*/*-*.tsv")):
         first, last = map(int, file.stem.split("-"))
@@ -198,7 +190,7 @@ def _measured(runtime: Path, key: str) -> list[float]:
 
 
 def _multiply_adds(network: Architecture, shape: tuple[int, ...], classes: int) -> tuple[float, bool]:
-    """Multiply-adds of one sample's forward pass, and whether the network's size is known."""
+    """Returns the multiply-adds of one sample's forward pass, and whether the network's size is known."""
     if network.family == "fcn":
         units = [prod(shape), *network.hidden, classes]
         return float(sum(a * b for a, b in pairwise(units))), True
@@ -214,7 +206,7 @@ def _multiply_adds(network: Architecture, shape: tuple[int, ...], classes: int) 
 
 
 def _residual(shape: tuple[int, ...], stem: int, widths: Sequence[int], blocks: int) -> float:
-    """Convolutions of a residual net: 3x3, twice per block, halving the image after the first stage."""
+    """Counts the convolutions of a residual net: 3x3, two per block; later stages halve height and width."""
     area, inputs = shape[-2] * shape[-1], stem
     total = area * 9 * shape[0] * stem
     for stage, width in enumerate(widths):
@@ -230,25 +222,22 @@ def _assumed(shape: tuple[int, ...]) -> tuple[float, bool]:
     return operations * ((shape[-1] if len(shape) == 3 else size) / size) ** 2, False
 
 
-STEPS = ("shadows.h5", "scores.h5", "metrics.csv", "controls.csv")
-"""Files of the jobs that follow the training of a run; its first seed is also summarised."""
-
-STORED = ("logits", "phi", "scores", "weights")
-"""What takes the disk; phi lies in the shards, where there are any, and, gathered, once more."""
+STEPS = ("shadows.h5", "scores.h5", "metrics.csv", "controls.csv")  # jobs after training; the first seed has one more
+STORED = ("logits", "phi", "scores", "weights")  # takes the disk space; phi is stored in the shards and gathered
 
 
 def costs(study: StudySettings, results: Path | str) -> "pd.DataFrame":
-    """What each run of a study costs, a row per ``dataset/architecture/regime``.
+    """Estimates what each run of a study costs, a row per ``dataset/architecture/regime``.
 
     Args:
         study: The study.
-        results: ``results/<study>``; what is finished there is taken off.
+        results: ``results/<study>``; what is finished there no longer counts.
 
     Returns:
         ``run seeds models``; ``models_left jobs_left hours_left`` (of one GPU, or one core); ``seconds source`` per
-        model, as :func:`seconds_per_model`; ``per_job``, models trained by one job (0 for imported scores), and
-        ``start``, seconds a job takes besides them; and ``logits phi scores weights`` in bytes when the run is
-        finished, of which ``disk_left`` are still to be written.
+        model, as :func:`seconds_per_model`; ``per_job``, the models that one job trains (0 for imported scores), and
+        ``start``, the seconds before a job trains; and ``logits phi scores weights``, the bytes of the finished run,
+        of which ``disk_left`` are not yet written.
     """
     import pandas as pd
 
@@ -289,9 +278,9 @@ def _cost(study: StudySettings, key: str, results: Path) -> dict:
 
 
 def _values(study: StudySettings, key: str) -> float:
-    """Parameters and buffers of one model."""
-    size, recipe = size_of(study, key), study.recipe_of(key)
-    shape = (size.shape[0], recipe.image_size, recipe.image_size) if recipe.image_size else size.shape
+    """Counts the parameters and buffers of one model."""
+    size = size_of(study, key)
+    shape = _shape(size, study.recipe_of(key).image_size)
     return _values_of(study.architectures[key.split("/")[1]].model_dump_json(), shape, size.classes)
 
 
@@ -307,7 +296,7 @@ def _values_of(architecture: str, shape: tuple[int, ...], classes: int) -> float
 
 
 def _shards_left(study: StudySettings, key: str, folder: Path) -> list[int]:
-    """Models still to train in each shard that is not finished; cohorts that are kept count as trained."""
+    """Counts the models still to train in each unfinished shard; stored cohorts count as trained."""
     if (folder / STEPS[0]).is_file():
         return []
     left, cohort = [], study.recipe_of(key).cohort
@@ -320,7 +309,7 @@ def _shards_left(study: StudySettings, key: str, folder: Path) -> list[int]:
 
 
 def describe_costs(study: StudySettings, rows: "pd.DataFrame") -> str:
-    """The rows of :func:`costs` and their total as text."""
+    """Formats the rows of :func:`costs` and their total as text."""
     rows = rows.assign(job_seconds=rows["per_job"] * rows["seconds"] + rows["start"])
     shown = rows[["run", "seeds", "models", "models_left", "jobs_left", "hours_left", "source", *PER_JOB, *STORED]]
     total = shown.drop(columns=["run", "source", *PER_JOB]).sum().to_dict() | {"run": "total", "source": ""}
@@ -343,12 +332,8 @@ def describe_costs(study: StudySettings, rows: "pd.DataFrame") -> str:
 
 
 def _advice(study: StudySettings, rows: "pd.DataFrame") -> list[str]:
-    """A sentence for each run whose given ``shard_size`` makes jobs too short, though it has more work, or too long.
-
-    A seed of a run that is trained sooner than the shortest job advised is short in jobs of any size.
-    """
-    shortest, longest = JOB_WINDOW
-    lines = []
+    """Advises on each run whose jobs are too long, or too short though it has work for longer ones."""
+    lines, (shortest, longest) = [], JOB_WINDOW
     for row in rows[rows["per_job"] > 0].to_dict("records") if study.shard_size else []:
         enough = row["per_job"] < study.shadow_models and study.shadow_models * row["seconds"] >= shortest
         short = row["job_seconds"] < shortest and enough
@@ -359,8 +344,7 @@ def _advice(study: StudySettings, rows: "pd.DataFrame") -> list[str]:
     return lines
 
 
-PER_JOB = ("per_job", "job_seconds")
-"""Models trained by one job, and how long it lasts."""
+PER_JOB = ("per_job", "job_seconds")  # number of models, and time
 
 SOURCES = {
     "measured": "measured: median over the run's own finished jobs.",
@@ -368,7 +352,6 @@ SOURCES = {
     "stated": "stated: from published times, as nothing is measured; within a factor of about three, rather too low.",
     "assumed": "assumed: size of network or dataset unknown, taken for ResNet-18 or CIFAR-10.",
 }
-"""What is said of each source of a time."""
 
 
 def _time(seconds: float) -> str:

@@ -1,1 +1,1 @@
-"""What every stage builds on: errors, checks of arguments, threads, being told to stop, functions of the user's own."""
+"""What every stage uses: errors, checks of arguments, threads, preemption, and the user's own functions."""

@@ -1,10 +1,10 @@
-"""The errors a user can cause, each one sentence that names the place and the way out."""
+"""Errors that a user can cause; each message is one sentence that names the place and what to do."""
 
 
 class LiraError(Exception):
-    """Something the user can mend; the command line prints it without a traceback.
+    """An error that the user can correct; the command line prints it without a traceback.
 
-    Whatever names and values the message quotes, it is one line that no terminal acts on.
+    The message is one printable line, whatever names and values it quotes.
     """
 
     def __init__(self, message: str):
@@ -13,15 +13,15 @@ class LiraError(Exception):
 
 
 class ConfigError(LiraError, ValueError):
-    """A study file or an argument that asks for what cannot be done."""
+    """A study file or an argument has a value that is not allowed."""
 
 
 class DataError(LiraError, ValueError):
-    """An array or a dataset file with values that cannot be used."""
+    """An array or a dataset file has values that cannot be used."""
 
 
 class StoreError(LiraError):
-    """A result file that is missing, damaged or of another kind."""
+    """A result file is missing, damaged or of another kind."""
 
 
 def reason(error: Exception) -> str:

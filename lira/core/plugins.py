@@ -1,4 +1,4 @@
-"""The user's own code, named in the study file as ``package.module:function``."""
+"""Loads the user's own functions, which a study file names as ``package.module:function``."""
 
 import sys
 from collections.abc import Callable
@@ -10,13 +10,11 @@ from lira.core.errors import ConfigError, LiraError
 
 
 def load_function(name: str) -> Callable:
-    """Imports a function; modules in the working directory are found too.
-
-    Args:
-        name: ``package.module:function``.
+    """Imports a function ``package.module:function`` from the environment or the working directory.
 
     Raises:
-        ConfigError: the module cannot be imported or has no such function; the function raises it where it fails.
+        ConfigError: The module cannot be imported or has no such function. The returned function raises it if a call
+            fails.
     """
     module, function = name.split(":")
     if "" not in sys.path:

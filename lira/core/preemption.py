@@ -1,7 +1,7 @@
-"""Told to stop, as by a scheduler that takes the machine away: a job keeps what it has and ends with :data:`AGAIN`.
+"""Handles requests to stop, as from a scheduler: a job stores what it has and exits with :data:`AGAIN`.
 
-Files appear whole or not at all, so most of a step may be left at any moment. Training is left between two batches,
-where its state can be stored.
+Files appear whole or not at all, so most steps can stop at any moment. Training stops between two batches, where its
+state can be stored.
 """
 
 import os
@@ -14,14 +14,14 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Preempted(SystemExit):
-    """The job was told to stop; uncaught, the process ends with :data:`AGAIN`."""
+    """Tells that the job must stop; if it is not caught, the process exits with :data:`AGAIN`."""
 
     def __init__(self):
         super().__init__(AGAIN)
 
 
 class _Order:
-    """Whether the process was told to stop, and whether it may stop anywhere."""
+    """Records whether the process was told to stop, and whether it must wait for :func:`may_stop`."""
 
     given = False
     deferred = False
@@ -29,7 +29,7 @@ class _Order:
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """From now on SIGTERM and SIGINT raise :class:`Preempted` once: at once, or at a :func:`may_stop` if deferred."""
+    """Lets SIGTERM and SIGINT raise :class:`Preempted` once: immediately, or at :func:`may_stop` if deferred."""
     for number in SIGNALS:
         signal.signal(number, _take)
     try:
@@ -47,7 +47,7 @@ def _take(number: int, frame: object) -> None:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Inside the block the job stops at a :func:`may_stop` alone."""
+    """Lets the job stop only at calls of :func:`may_stop` inside the block."""
     _Order.deferred = True
     try:
         yield

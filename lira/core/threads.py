@@ -4,16 +4,16 @@ import os
 
 
 def cores() -> int:
-    """Threads to use: one for each core this process may run on, at most ``OMP_NUM_THREADS``.
+    """Returns the number of threads to use: one per available core, but at most ``OMP_NUM_THREADS``.
 
-    Snakemake sets that to the threads of a job, which shares the machine with the others.
+    Snakemake sets this variable to the threads of a job.
     """
-    most = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # further numbers are of nested threads
+    most = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # further numbers are for nested threads
     return min(available(), int(most)) if most.isdecimal() and int(most) else available()
 
 
 def available() -> int:
-    """Cores this process may run on."""
+    """Returns the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
