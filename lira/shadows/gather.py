@@ -14,14 +14,13 @@ from lira.core.errors import StoreError
 from lira.storage import hdf5
 
 BLOCK_BYTES = 4 << 20
-JOINED = ("device", "revision")
-"""What may differ between the shards of a run, as weeks of jobs do not all find the same machine: all are named."""
+JOINED = ("device", "revision")  # may differ between the shards of a run; all values are recorded
 
 
 def gather_shadows(
     settings: TrainingSettings, run: RunDescription, shards: list[Path], data: Path, output: Path
 ) -> None:
-    """Writes φ, membership and utility of all M models of a run, block of samples by block.
+    """Writes φ, membership and utility of all M models of a run, one block of samples at a time.
 
     Args:
         settings: From :meth:`lira.config.StudySettings.training_settings`.
@@ -31,7 +30,7 @@ def gather_shadows(
         output: ``shadows.h5``.
 
     Raises:
-        StoreError: a shard that is damaged, or of another run, recipe or dataset; models missing or given twice.
+        StoreError: A shard is damaged or of another run, recipe or dataset; or a model is missing or given twice.
     """
     with hdf5.read(data, "data") as file:
         labels, checksum = file["pool/y"][:], file.attrs["sha256"]
@@ -48,7 +47,7 @@ def gather_shadows(
         with hdf5.read(path, "shard") as file:
             shape = (last - first + 1, samples, views)
             if file["phi"].shape != shape or file["member"].shape != shape[:2] or list(file["utility"]) != utility:
-                raise StoreError(f"{path} has not the arrays of this run: rm {path}, and run the same command again")
+                raise StoreError(f"{path} has other arrays than this run: rm {path}, and run the same command again")
     block = max(1, min(samples, BLOCK_BYTES // (models * views * 4)))
     with hdf5.create(output, "shadows", expected | _carried([path for _, _, path in ranges])) as file:
         phi = hdf5.dataset(file, "phi", (models, samples, views), np.float32, chunks=(models, block, views))
@@ -60,7 +59,7 @@ def gather_shadows(
 
 
 def _copy(ranges: list, phi: h5py.Dataset, member: h5py.Dataset, utility: h5py.Group, block: int) -> str:
-    """Copies what the shards hold; returns the checksum of φ and membership, in this order."""
+    """Copies the arrays of the shards; returns the checksum of φ and membership, in this order."""
     checksum = hashlib.sha256()
     with ExitStack() as stack:
         opened = [
@@ -86,7 +85,7 @@ def _copy(ranges: list, phi: h5py.Dataset, member: h5py.Dataset, utility: h5py.G
 
 
 def _range(path: Path, expected: dict[str, Any]) -> tuple[int, int]:
-    """First and last model of a shard, after checking that it is of this run."""
+    """Checks that a shard is of this run, and returns its first and last model."""
     with hdf5.read(path, "shard") as file:
         for name, value in expected.items():
             if file.attrs.get(name) != hdf5.stored(value):
@@ -95,19 +94,17 @@ def _range(path: Path, expected: dict[str, Any]) -> tuple[int, int]:
 
 
 def _carried(paths: Sequence[Path]) -> dict[str, Any]:
-    """How the shards were made, where they may differ; they may not in what their models started from."""
+    """Returns attributes in which shards may differ; checks that all started from the same pretrained model."""
     found = []
     for path in paths:
         with hdf5.read(path, "shard") as file:
             found.append(hdf5.attributes(file))
         if found[-1].get("pretrained_sha256") != found[0].get("pretrained_sha256"):
-            raise StoreError(
-                f"{path} has another pretrained model than {paths[0]}: rm {path} {paths[0]}, and run again"
-            )
+            said = f"{path} has another pretrained model than {paths[0]}"
+            raise StoreError(f"{said}: rm {path} {paths[0]}, and run again")
     carried = {name: _joined([shard[name] for shard in found]) for name in JOINED}
-    carried["versions"] = {
-        name: _joined([shard["versions"].get(name) for shard in found]) for name in found[0]["versions"]
-    }
+    versions = [shard["versions"] for shard in found]
+    carried["versions"] = {name: _joined([version.get(name) for version in versions]) for name in versions[0]}
     return carried | {name: found[0][name] for name in ("pretrained_sha256",) if name in found[0]}
 
 

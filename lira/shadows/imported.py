@@ -1,7 +1,7 @@
-"""Scores that were made elsewhere: φ or logits, labels and membership become the ``shadows.h5`` of a run.
+"""Imports scores that were made elsewhere: φ or logits, labels and membership become a run's ``shadows.h5``.
 
 A file, ``.npz`` or HDF5, holds ``member [M, N]`` and either ``phi [M, N]`` or ``[M, N, A]``, or
-``logits [M, N, A, C]``, and maybe ``labels [N]``. A folder holds a folder per model, ``model_<k>`` or
+``logits [M, N, A, C]``, and optionally ``labels [N]``. A folder holds a folder per model, ``model_<k>`` or
 ``experiment-<k>_<M>`` for k = 0 .. M − 1, as the released codes of the attack write them: in it
 ``scores/*.npy [N, A]`` or ``logits/*.npy [N, 1, A, C]``; membership is ``keep_indices.npy [M, N]`` beside the
 models or ``keep.npy [N]`` in each, labels are ``labels.npy`` or ``y_train.npy`` beside the models.
@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lira.config import ImportedRecipe, RunDescription
-from lira.core.errors import DataError
+from lira.core.errors import DataError, reason
 from lira.core.validation import check_booleans
 from lira.datasets._arrays import check_labels
 from lira.datasets.file import open_arrays, read_slice
@@ -34,14 +34,14 @@ SHOWN = 10  # models that a message lists
 
 @dataclass(frozen=True)
 class Given:
-    """What was found, on disk still where it can be.
+    """Scores and membership that were found; large arrays stay on disk until they are used.
 
     Attributes:
         kind: ``phi`` or ``logits``.
         models: M arrays, each ``[N]``, ``[N, A]`` (φ), ``[N, A, C]`` or ``[N, 1, A, C]`` (logits).
         member: True where the sample trained the model.
         labels: True class of each sample, if given.
-        places: Where each model's values come from, for messages.
+        places: Source of each model's values, for messages.
     """
 
     kind: str
@@ -52,19 +52,19 @@ class Given:
 
 
 def import_scores(scores: Path, run: RunDescription, recipe: ImportedRecipe, data: Path | None, output: Path) -> None:
-    """Writes imported scores as the shadow models of a run; all that follows treats them as its own.
+    """Writes imported scores as the shadow models of a run, so that later steps treat them like the study's own.
 
-    φ keeps its precision, float32 or float64. Utility is not known and NaN; recipe settings may be ``None``.
+    φ keeps its precision, float32 or float64. Utility is unknown, so NaN.
 
     Args:
         scores: File or folder.
         run: From :meth:`lira.config.StudySettings.describe_run`.
-        recipe: What is known of the training, for the tables.
-        data: Prepared dataset whose pool the scores are of, if there is one; its labels must be the same.
+        recipe: Known settings of the training, for the tables.
+        data: Prepared dataset whose pool was scored, if there is one; its labels must be the same.
         output: ``shadows.h5``.
 
     Raises:
-        DataError: something is missing, damaged, or of a shape or value that cannot be.
+        DataError: Something is missing or damaged, or has a wrong shape or value.
     """
     with _opened(scores) as given:
         models, samples = given.member.shape
@@ -113,7 +113,7 @@ def _read_block(
 
 
 def _check_shapes(given: Given) -> int:
-    """The number of views, after checking that all models have the same, and a value for each sample."""
+    """Checks that all models have values of the same shape for every sample, and returns the number of views."""
     samples = given.member.shape[1]
     if len(given.models) < 2:
         raise DataError(f"{given.places[0]}: the scores of one model cannot be attacked, two or more are needed")
@@ -192,7 +192,7 @@ def _from_arrays(path: Path, arrays: Any) -> Given:
 
 
 class _Row:
-    """One model's part of an array or of an HDF5 dataset, read when it is sliced."""
+    """One model's part of an array or of an HDF5 dataset, which is read when it is sliced."""
 
     def __init__(self, values: Any, row: int, path: Path):
         self.values, self.row, self.path, self.shape, self.dtype = values, row, path, values.shape[1:], values.dtype
@@ -238,7 +238,7 @@ def _model(path: Path) -> re.Match | None:
 
 
 def _values(model: Path, name: str) -> Path:
-    """A model's array: the last by name where there are several, which are of successive epochs."""
+    """Returns a model's array; of several, which are of successive epochs, the last by name."""
     files = sorted((model / name).glob("*.npy"))
     if not files:
         raise DataError(f"{model} has neither scores/*.npy nor logits/*.npy")
@@ -249,7 +249,7 @@ def _array(path: Path) -> np.ndarray:
     try:
         return np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a readable .npy array ({' '.join(str(error).split())})") from error
+        raise DataError(f"{path} is not a readable .npy array ({reason(error)})") from error
 
 
 def _membership_of_each(files: list[Path]) -> Bool[np.ndarray, "model sample"]:

@@ -1,4 +1,4 @@
-"""Jobs that train: a shard of shadow models, and the model that fine-tuning starts from."""
+"""Training jobs: one trains a shard of shadow models, the other the model from which fine-tuning starts."""
 
 import hashlib
 import json
@@ -48,25 +48,25 @@ def train_shadows(
 ) -> None:
     """Trains and queries shadow models ``first`` to ``last`` of a run and writes them as one shard.
 
-    Each finished cohort is kept beside the output until the shard is whole, and the cohort in flight every five minutes
-    and when the job is told to stop: a job that was killed goes on from there, and the models are the same bit for
-    bit.
+    Finished cohorts are stored beside the output until the shard is complete. The unfinished cohort is stored every
+    five minutes, and when the job is told to stop. A restarted job continues from there and gives the same models, bit
+    for bit.
 
     Args:
         settings: From :meth:`lira.config.StudySettings.training_settings`.
         run: From :meth:`lira.config.StudySettings.describe_run`.
         data: Prepared dataset.
-        first: First model, a multiple of the cohort.
-        last: Last model, the cohort's last or the study's.
+        first: First model, the first of a cohort.
+        last: Last model, the last of a cohort or of the run.
         output: Shard to write.
-        pretrained: Starting point of a recipe that fine-tunes.
+        pretrained: Model that a recipe with ``start: public`` fine-tunes.
         device: ``cpu`` or ``cuda``.
-        jobs_per_gpu: Training jobs that may share one GPU.
-        checkpoint_seconds: Time between two checkpoints of the cohort in flight, each up to 0.4 GB for a large net.
+        jobs_per_gpu: Number of training jobs that may share one GPU.
+        checkpoint_seconds: Time between two checkpoints of a cohort, each up to 0.4 GB for a large network.
 
     Raises:
-        ConfigError: models that are no shard, or a recipe that does not start from ``pretrained``.
-        Preempted: the job was told to stop; what it has is stored.
+        ConfigError: The models are not whole cohorts, or the recipe and ``pretrained`` do not fit.
+        Preempted: The job was told to stop; its progress is stored.
     """
     _check_shard(settings, first, last, pretrained)
     cohort, parts = settings.recipe.cohort, output.with_name(f"{output.name}.parts")
@@ -78,10 +78,10 @@ def train_shadows(
             job = _Job(settings, run, data, pretrained, leased)
             _train_missing(job, cohorts, parts, checkpoint_seconds)
         _write_shard(job, cohorts, parts, output)
-    except (StoreError, FileNotFoundError):  # another job has finished and taken the parts away
+    except (StoreError, FileNotFoundError):  # another job has finished the shard and removed the parts
         if not output.exists():
             raise
-        log.info("a job that outlived its Snakemake has written this very shard meanwhile")
+        log.info("another job, left over from an earlier Snakemake, has written the same shard meanwhile")
     shutil.rmtree(parts, ignore_errors=True)
 
 
@@ -98,7 +98,7 @@ def _check_shard(settings: TrainingSettings, first: int, last: int, pretrained: 
 
 @dataclass(frozen=True)
 class _Job:
-    """What all cohorts of a shard depend on, and where they are trained."""
+    """Everything that all cohorts of a shard depend on, and the device that trains them."""
 
     settings: TrainingSettings
     run: RunDescription
@@ -106,16 +106,13 @@ class _Job:
     pretrained: Path | None
     device: str
 
-    def fingerprint(self, rows: range) -> str:
-        return _fingerprint(self.settings, self.run.attributes(), self.data, self.pretrained, rows, self.device)
-
 
 def _train_missing(job: _Job, cohorts: Sequence[range], parts: Path, checkpoint_seconds: float) -> None:
-    """Trains and queries the cohorts whose parts are not there yet."""
+    """Trains and queries the cohorts that are not finished yet."""
     loaded = None
     for rows in cohorts:
         part = parts / f"{rows[0]}.h5"
-        fingerprint = job.fingerprint(rows)
+        fingerprint = _fingerprint(job.settings, job.run.attributes(), job.data, job.pretrained, rows, job.device)
         if _finished(part, fingerprint):
             log.info("models %d-%d: already trained", rows[0], rows[-1])
             continue
@@ -140,7 +137,7 @@ def _write_shard(job: _Job, cohorts: Sequence[range], parts: Path, output: Path)
 
 @dataclass(frozen=True)
 class _Loaded:
-    """What the cohorts of a shard share: data on the device, and who holds what."""
+    """Data that the cohorts of a shard share: samples on the device, and the membership matrix."""
 
     part: Part
     pool: Samples
@@ -151,13 +148,8 @@ class _Loaded:
     def of(cls, job: _Job) -> "_Loaded":
         settings, test = job.settings, None
         part = _read_normalised(job, "pool")
-        membership = balanced_membership(
-            len(part.y),
-            settings.shadow_models,
-            settings.member_fraction,
-            job.run.seed,
-            generator=settings.membership_draws,
-        )
+        models, fraction, draws = settings.shadow_models, settings.member_fraction, settings.membership_draws
+        membership = balanced_membership(len(part.y), models, fraction, job.run.seed, generator=draws)
         if settings.recipe.test_set == "test":
             test = Samples(_read_normalised(job, "test"), job.device)
         return cls(part, Samples(part, job.device), test, membership)
@@ -180,7 +172,7 @@ def _train_and_query(job: _Job, loaded: _Loaded, models: list[int], output: Path
         if not len(failed):
             break
         again = [models[row] for row in failed]
-        log.info("models %s: trained anew, %d of at most %d times", again, attempt, recipe.retries)
+        log.info("models %s: trained again, %d of at most %d times", again, attempt, recipe.retries)
         path, fingerprint = checkpoint.path.with_suffix(f".{attempt}.pt"), f"{checkpoint.fingerprint}-{attempt}"
         kept = replace(checkpoint, path=path, fingerprint=fingerprint)
         fresh = _build(job.settings, part, len(again))
@@ -195,18 +187,13 @@ def _train_and_query(job: _Job, loaded: _Loaded, models: list[int], output: Path
         shape, classes = (len(models), len(loaded.pool), recipe.query_views), part.classes
         _write_query(file, queried, shape, recipe.batch_size, part.y, classes if job.settings.store_logits else None)
     utility = {name: trained.values[f"utility/{name}"] for name in hdf5.UTILITY}
-    log.info(
-        "models %d-%d: test accuracy %.4f, loss ratio %.3g (means)",
-        models[0],
-        models[-1],
-        utility["test_accuracy"].mean(),
-        (utility["test_loss"] / utility["train_loss"]).mean(),
-    )
+    means = utility["test_accuracy"].mean(), (utility["test_loss"] / utility["train_loss"]).mean()
+    log.info("models %d-%d: test accuracy %.4f, loss ratio %.3g (means)", models[0], models[-1], *means)
 
 
 @dataclass
 class _Trained:
-    """Models at their best epoch, and what is stored of their training: an array per name, a row per model."""
+    """Models at their best epoch, and the stored values of their training: an array per name, a row per model."""
 
     best: Tensors
     values: dict[str, np.ndarray]
@@ -243,7 +230,7 @@ def _train(
 
 
 def _diverged(loss: np.ndarray, accuracy: np.ndarray, classes: int, members: np.ndarray) -> np.ndarray:
-    """Which models' training failed: a loss that is no number, or train accuracy within three errors of chance."""
+    """Marks models whose training failed: the loss is not finite, or accuracy is within 3 standard errors of chance."""
     chance = 1 / classes
     return ~np.isfinite(loss) | (accuracy < chance + 3 * np.sqrt(chance * (1 - chance) / members))
 
@@ -256,7 +243,7 @@ def _write_query(
     labels: np.ndarray,
     stored_classes: int | None,
 ) -> None:
-    """Writes φ, and the logits if their classes are given, batch by batch: memory does not grow with the pool."""
+    """Writes φ, and the logits if ``stored_classes`` is given, batch by batch to bound the memory."""
     chunks = shape[0], min(batch_size, shape[1]), shape[2]
     phi, logits = hdf5.dataset(file, "phi", shape, np.float32, chunks=chunks), None
     if stored_classes:
@@ -269,14 +256,14 @@ def _write_query(
 
 
 def _write_weights(file: h5py.File, best: Tensors) -> None:
-    """Writes parameters and buffers, a chunk per model, so that one model is read alone."""
+    """Writes parameters and buffers, with a chunk per model, so that one model can be read by itself."""
     for name, value in best.items():
         array = value.float().cpu().numpy()
         hdf5.dataset(file, f"weights/{name}", data=array, chunks=(1, *array.shape[1:]))
 
 
 def normalised(part: Part, architecture: Architecture, start: str) -> Part:
-    """The part with the statistics that published weights expect, if ``start`` says that the models start from them."""
+    """Returns the part with the statistics that published weights expect, if ``start`` is ``pretrained``."""
     if start != "pretrained":
         return part
     from lira.shadows.models.pretrained import normalisation
@@ -304,16 +291,16 @@ def _append(cohort: h5py.File, shard: h5py.File, row: int, models_in_shard: int)
 def pretrain_model(
     settings: PretrainingSettings, data: Path, output: Path, device: str = "cpu", jobs_per_gpu: int = 1
 ) -> None:
-    """Trains the model that fine-tuning starts from, on the dataset's public part alone.
+    """Trains the model from which fine-tuning starts, on the dataset's public part.
 
-    The best epoch is chosen on the public part too, so that neither pool nor test set has a say.
+    The public part also chooses the best epoch, so that the model depends on neither pool nor test set.
 
     Args:
         settings: From :meth:`lira.config.StudySettings.pretraining_settings`.
         data: Prepared dataset with a public part.
         output: State file to write.
         device: ``cpu`` or ``cuda``.
-        jobs_per_gpu: Training jobs that may share one GPU.
+        jobs_per_gpu: Number of training jobs that may share one GPU.
     """
     with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)):
         part = read_part(data, "public")
@@ -370,7 +357,7 @@ def _checksum(path: Path) -> str:
 def _fingerprint(
     settings: PretrainingSettings, run: dict[str, Any], data: Path, pretrained: Path | None, rows: range, device: str
 ) -> str:
-    """What a cohort's models depend on: kept work of anything else is not taken up."""
+    """Returns a digest of all that a cohort's models depend on; stored work with another digest is not used."""
     with hdf5.read(data, "data") as file:
         checksum = file.attrs["sha256"], file.attrs["split"]
     start = _checksum(pretrained) if pretrained else None

@@ -1,4 +1,4 @@
-"""A shadow model by itself, loaded back from a shard of a study with ``store_weights``."""
+"""Loads single shadow models from the shards of a study with ``store_weights``."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from lira.storage import hdf5
 
 
 class ShadowModel(nn.Module):
-    """An ordinary module around a cohort network of one model.
+    """Wraps a cohort network of one model as an ordinary module.
 
     Args:
         network: Built for one model.
-        samples: Scale, mean and standard deviation of what it was trained on.
+        samples: Gives scale, mean and standard deviation of the training data.
     """
 
     def __init__(self, network: nn.Module, samples: Samples):
@@ -30,15 +30,15 @@ class ShadowModel(nn.Module):
         self.register_buffer("std", samples.std)
 
     def forward(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch class"]:
-        """Samples with values as in the prepared dataset to logits."""
+        """Maps samples, with values as in the prepared dataset, to logits."""
         return self.network(((x.float() / self.scale - self.mean) / self.std)[None])[0]
 
 
 def load_model(shard: Path | str, model: int, data: Path | str) -> ShadowModel:
-    """One shadow model at its best epoch, in evaluation mode on the CPU.
+    """Loads one shadow model at its best epoch, in evaluation mode on the CPU.
 
-    A query with ``query_batchnorm: batch`` normalises by batches instead: its logits are those of this model with its
-    BatchNorm layers in training mode, on the same batches (:func:`lira.shadows.models.layers.set_query_mode`).
+    In a study with ``query_batchnorm: batch``, the stored logits are those of this model with its BatchNorm layers in
+    training mode, on the same batches (:func:`lira.shadows.models.layers.set_query_mode`).
 
     Args:
         shard: Shard that holds the model.
@@ -46,7 +46,7 @@ def load_model(shard: Path | str, model: int, data: Path | str) -> ShadowModel:
         data: The run's prepared dataset.
 
     Raises:
-        StoreError: the shard does not hold the model, or no weights; it was made from another dataset.
+        StoreError: The shard lacks the model or its weights, or was made from another dataset.
     """
     with hdf5.read(data, "data") as file:
         checksum = file.attrs["sha256"]

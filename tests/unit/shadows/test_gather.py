@@ -94,7 +94,7 @@ def test_a_shard_with_other_arrays_is_named(tmp_path, name):
     with hdf5.create(foreign, "shard", attributes) as file:
         for place, values in arrays.items():
             hdf5.dataset(file, place, data=values)
-    with pytest.raises(StoreError, match=f"{foreign} has not the arrays of this run: rm"):
+    with pytest.raises(StoreError, match=f"{foreign} has other arrays than this run: rm"):
         gather(tmp_path, [whole, foreign])
     assert not (tmp_path / "shadows.h5").exists()
 
