@@ -1,4 +1,4 @@
-"""The command line: one command per step of the pipeline, each importing only what it needs when it is called."""
+"""The command line: one command per step of the pipeline; each imports only what it needs, when it is called."""
 
 import json
 import logging
@@ -19,9 +19,12 @@ Run = Annotated[str, typer.Option(help="Study, dataset, architecture, regime and
 Output = Annotated[Path, typer.Option(help="File to write.")]
 Data = Annotated[Path, typer.Option(help="Prepared dataset.")]
 Offline = Annotated[str, typer.Option(help="Offline attacks: two-sided or one-sided.")]
-Attack = Annotated[
-    list[str] | None, typer.Option(help="Further attack, NAME=package.module:function; may be repeated.")
-]
+Attack = Annotated[list[str] | None, typer.Option(help="Own attack, NAME=package.module:function; may be repeated.")]
+Scores = Annotated[Path, typer.Argument(help="scores.h5 of a run.")]
+Counts = Annotated[Path, typer.Option(help="Counts per sample to write.")]
+Fprs = Annotated[list[float], typer.Option(help="Target false positive rate; may be repeated.")]
+Priors = Annotated[list[float], typer.Option(help="Membership prior; may be repeated.")]
+Notes = Annotated[list[str] | None, typer.Option(help="Text to add below the table; may be repeated.")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")]
 JobsPerGpu = Annotated[int, typer.Option(min=1, help="Training jobs that may share one GPU.")]
 
@@ -33,7 +36,7 @@ def lira() -> None:
 
 @app.command()
 def download_data(settings: Settings, output: Output) -> None:
-    """See that a dataset's raw files are there and whole; download them if they can be."""
+    """Check a dataset's raw files; download missing ones where possible."""
     from lira import config, datasets
 
     datasets.download_data(config.parse_section("datasets", config.Dataset, settings), output)
@@ -46,7 +49,7 @@ def prepare_data(
     size: Annotated[int | None, typer.Option(min=1, help="Height and width to resize images to.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the split, where the settings say run.")] = 0,
 ) -> None:
-    """Load a dataset, divide it and write it as one file."""
+    """Load a dataset, split it and write it as one file."""
     from lira import config, datasets
 
     datasets.prepare_data(config.parse_section("datasets", config.Dataset, settings), size, seed, output)
@@ -56,7 +59,7 @@ def prepare_data(
 def pretrain_model(
     settings: Settings, data: Data, output: Output, device: Device = "cpu", jobs_per_gpu: JobsPerGpu = 1
 ) -> None:
-    """Train the model that fine-tuning starts from."""
+    """Train the model from which fine-tuning starts."""
     from lira import config
     from lira.shadows import jobs
 
@@ -76,7 +79,7 @@ def train_shadows(
     device: Device = "cpu",
     jobs_per_gpu: JobsPerGpu = 1,
 ) -> None:
-    """Train and query a shard of shadow models; goes on where a killed job stopped."""
+    """Train and query a shard of shadow models; continue where an interrupted job stopped."""
     from lira import config
     from lira.shadows import jobs
 
@@ -93,7 +96,7 @@ def gather_shadows(
     data: Data,
     output: Output,
 ) -> None:
-    """Gather the shards of a run."""
+    """Gather the shards of a run into one file."""
     from lira import config
     from lira.shadows import gather
 
@@ -126,7 +129,7 @@ def score_attacks(
     offline: Offline = "two-sided",
     attack: Attack = None,
 ) -> None:
-    """Score every sample by all attacks, each model the target once."""
+    """Score every sample with all attacks; each model is the target once."""
     from lira.attacks.lira import Definition, score_file
 
     _apart([output], [shadows])
@@ -135,11 +138,11 @@ def score_attacks(
 
 @app.command()
 def calibrate_thresholds(
-    scores: Annotated[Path, typer.Argument(help="scores.h5 of a run.")],
-    fpr: Annotated[list[float], typer.Option(help="Target false positive rate; may be repeated.")],
-    prior: Annotated[list[float], typer.Option(help="Membership prior; may be repeated.")],
+    scores: Scores,
+    fpr: Fprs,
+    prior: Priors,
     metrics: Annotated[Path, typer.Option(help="Rates per target to write.")],
-    samples: Annotated[Path, typer.Option(help="Counts per sample to write.")],
+    samples: Counts,
 ) -> None:
     """Choose thresholds and measure the rates they give."""
     from lira.evaluation import calibration
@@ -151,15 +154,15 @@ def calibrate_thresholds(
 @app.command()
 def run_controls(
     shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")],
-    fpr: Annotated[list[float], typer.Option(help="Target false positive rate; may be repeated.")],
-    prior: Annotated[list[float], typer.Option(help="Membership prior; may be repeated.")],
+    fpr: Fprs,
+    prior: Priors,
     controls: Annotated[Path, typer.Option(help="Rates per target to write.")],
-    samples: Annotated[Path, typer.Option(help="Counts per sample to write.")],
+    samples: Counts,
     gaps: Annotated[Path, typer.Option(help="Vulnerability per sample to write.")],
     offline: Offline = "two-sided",
     attack: Attack = None,
 ) -> None:
-    """Attack and calibrate with membership permuted: what chance alone gives."""
+    """Attack and calibrate with permuted membership, to measure what chance alone gives."""
     from lira.attacks.lira import Definition
     from lira.evaluation.controls import control_file
 
@@ -170,7 +173,7 @@ def run_controls(
 
 @app.command()
 def summarise_rates(
-    scores: Annotated[Path, typer.Argument(help="scores.h5 of a run.")],
+    scores: Scores,
     metrics: Annotated[Path, typer.Option(help="Rates per target of the run.")],
     output: Output,
     controls: Annotated[Path | None, typer.Option(help="Rates by chance alone.")] = None,
@@ -185,7 +188,7 @@ def summarise_rates(
 @app.command()
 def measure_agreement(
     samples: Annotated[list[Path], typer.Argument(help="samples.csv, or null_samples.csv, of the reference's runs.")],
-    fpr: Annotated[list[float], typer.Option(help="Target false positive rate; may be repeated.")],
+    fpr: Fprs,
     output: Output,
     variant: Annotated[list[Path] | None, typer.Option(help="The same of a variant; may be repeated.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="Name of each variant.")] = None,
@@ -212,9 +215,6 @@ def measure_ranks(
     ranks.measure_ranks(_folders(scores), output)
 
 
-NOTE = typer.Option(help="What to add below the table; may be repeated.")
-
-
 @app.command()
 def judge_study(
     runs: Annotated[list[Path], typer.Argument(help="Files of the runs, each of a run's first seed.")],
@@ -223,7 +223,7 @@ def judge_study(
     agreement: Annotated[
         list[Path] | None, typer.Option(help="agreement.csv of a comparison; may be repeated.")
     ] = None,
-    note: Annotated[list[str] | None, NOTE] = None,
+    note: Notes = None,
 ) -> None:
     """Compare with the published numbers and test the paper's claims."""
     from lira import config
@@ -243,7 +243,7 @@ def tabulate(
     files: Annotated[list[Path], FILES],
     output: Output,
     fpr: Annotated[float | None, FPR] = None,
-    note: Annotated[list[str] | None, NOTE] = None,
+    note: Notes = None,
 ) -> None:
     """Write a table of the paper as .csv, .tex, .md and .html."""
     from lira.report.tabulate import tabulate
@@ -288,7 +288,7 @@ def record(
     fpr: Annotated[float | None, FPR] = None,
     output: Annotated[Path | None, typer.Option(help="Figure to write; default: records/ in the study.")] = None,
 ) -> None:
-    """Tell what is known of one record in every run that is compared, and draw its card."""
+    """Print what every compared run says about one record, and draw its card."""
     from lira.report.plot import plot
     from lira.report.tabulate import preview
     from lira.storage.study import Study
@@ -345,11 +345,11 @@ def _named(attacks: list[str] | None) -> dict[str, str]:
 
 
 def _apart(outputs: list[Path], inputs: list[Path | None]) -> None:
-    """Refuses to write over what is read, or two outputs to one place."""
+    """Checks that no output is also an input or another output."""
     taken = {path.resolve() for path in inputs if path is not None}
     for output in outputs:
         if output.resolve() in taken:
-            raise ConfigError(f"output: {output} is read, or another output already: give a place of its own")
+            raise ConfigError(f"output: {output} is read, or another output already: give it a path of its own")
         taken.add(output.resolve())
 
 
@@ -364,8 +364,8 @@ def _given(**options: Any) -> dict[str, Any]:
 def main() -> None:
     """Runs a command.
 
-    A :class:`~lira.core.errors.LiraError` ends it with one line instead of a traceback, and SIGTERM with one that says
-    how to go on and the exit code :data:`lira.core.preemption.AGAIN`.
+    A :class:`~lira.core.errors.LiraError` ends it with one line instead of a traceback. SIGTERM ends it with the exit
+    code :data:`lira.core.preemption.AGAIN` and a line that says how to continue.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
@@ -376,5 +376,5 @@ def main() -> None:
     except MemoryError as error:
         sys.exit(f"error: {LiraError(f'out of memory ({error}): docs/limits.md says what each step takes')}")
     except preemption.Preempted:
-        logging.warning("told to stop: what is finished is stored, the same command again goes on from here")
+        logging.warning("told to stop: finished work is stored, the same command continues from here")
         raise

@@ -1,7 +1,7 @@
-"""The study file: typed, checked whole before anything runs, and resolved into one recipe per run.
+"""The study file: typed, checked before anything runs, and resolved into one recipe per run.
 
-A study names its datasets, architectures and regimes once and then lists its runs, one line per
-``dataset/architecture/regime``. A run's recipe is the regime's settings with the line's own on top.
+A study defines datasets, architectures and regimes once, and then lists its runs, one line per
+``dataset/architecture/regime``. A run's recipe has the settings of its regime, unless its own line sets others.
 """
 
 from lira.config.catalogue import AUGMENTATIONS, DATASETS, FAMILIES, IN_COHORTS, PROTOCOLS, RAW, RECIPE_VERSION

@@ -1,10 +1,10 @@
-"""What a study can be made of: datasets, architectures, augmentations, and the presets of the protocol."""
+"""The building blocks of a study: datasets, architectures, augmentations, and the presets of the protocols."""
 
 RECIPE_VERSION = 6
-"""Goes into every training job's parameters: raise it when a change to the code may change a model."""
+"""Part of every training job's parameters: raise it when a change to the code may change a model."""
 
 MOST_RUNS = 20
-"""Runs in one comparison, seeds and variants: all choices of them are counted."""
+"""Largest number of runs (seeds and variants) in one comparison, which counts all subsets of them."""
 
 DATASETS = {
     "digits": "image",
@@ -15,16 +15,16 @@ DATASETS = {
     "synthetic": "tabular",
     "file": None,
 }
-"""Datasets the suite can load and what their samples are; a file or a function says it itself with ``kind``."""
+"""Datasets that the suite can load, and the type of their samples; for a file or a function, ``kind`` states it."""
 
 RAW = ("cifar10", "cifar100", "gtsrb", "purchase100")
-"""Datasets whose raw files are looked for, checked and, but for purchase100, downloaded."""
+"""Datasets whose raw files are checked and, except for purchase100, downloaded."""
 
 FAMILIES = {"fcn": "tabular", "resnet": "image", "wideresnet": "image", "timm": "image"}
-"""Architecture families and the samples they take; ``flatten`` lets images into a tabular one."""
+"""Architecture families and the samples that they accept; with ``flatten``, fcn accepts images too."""
 
 IN_COHORTS = ("fcn", "resnet", "wideresnet")
-"""Families of which several models can be trained as one batched computation."""
+"""Families whose models can be trained together as one batched computation."""
 
 AUGMENTATIONS = {
     "flip": "image",
@@ -35,10 +35,10 @@ AUGMENTATIONS = {
     "cutmix": "image",
     "mixup": "any",
 }
-"""Augmentations and the samples they take."""
+"""Augmentations and the samples that they accept."""
 
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
-"""A user's own dataset, architecture or attack, as :data:`FORM` says."""
+"""Pattern of the user's own dataset, architecture or attack; :data:`FORM` describes it in messages."""
 
 FORM = "package.module:function"
 
@@ -64,15 +64,12 @@ PROTOCOLS = {
         },
     },
 }
-"""What the released code and the preprint's code do differently, as defaults of the study and of every recipe.
+"""Options in which the released code and the preprint's code differ, as defaults of the study and its recipes.
 
-Each option can be set on its own; where both codes differ from the paper's text (CutMix and rotation on half of the
+Each option can be set by itself. Where both codes differ from the paper's text (CutMix and rotation on half of the
 batches and images, MixUp's Beta(1, 1), one-sided offline attacks), the text's value is an option too.
 """
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
-LONGEST_NAME = 40
-"""Characters: the name of a file holds three names and more, and file systems allow 255."""
-
-ACTIVE = "<>\"'`$;&|*?!\\{}"
-"""Characters that shells, HTML or Snakemake may act on: no path of a study has one."""
+LONGEST_NAME = 40  # characters: the name of a file has three names and more, and file systems allow 255
+ACTIVE = "<>\"'`$;&|*?!\\{}"  # shells, HTML or Snakemake may act on these characters, so that paths have none

@@ -1,4 +1,4 @@
-"""What no section can say alone: whether the parts of a study fit together."""
+"""Checks that the parts of a study fit together."""
 
 import re
 from collections import Counter
@@ -11,15 +11,14 @@ from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
 from lira.core.validation import check_choice, check_distinct, check_new
 
-TAKEN = ("online", "online_fixed", "offline", "offline_fixed", "global", "oracle", "coin", "member")
-"""Names in a file of scores."""
+TAKEN = ("online", "online_fixed", "offline", "offline_fixed", "global", "oracle", "coin", "member")  # in scores.h5
 
 
 def check_study(study: StudySettings) -> None:
-    """Refuses a study whose parts do not fit together.
+    """Checks that the parts of a study fit together.
 
     Raises:
-        ConfigError: one line: the key, the value, what is allowed.
+        ConfigError: They do not; the message names the key, the value, and what is allowed.
     """
     for place in ("seeds", "fprs", "priors", "ablation", "transfer"):
         check_distinct(getattr(study, place), place)
@@ -45,7 +44,7 @@ def check_study(study: StudySettings) -> None:
 
 
 def _check_membership(study: StudySettings) -> None:
-    """Whether leaving out any one model leaves every sample a model that holds it and one that does not."""
+    """Checks that without any one model, every sample still has models trained with it and without it."""
     models, fraction = study.shadow_models, study.member_fraction
     holding = int(fraction * models)
     if min(holding, models - holding) < 2 and not all(run.scores for run in study.runs.values()):
@@ -56,7 +55,7 @@ def _check_membership(study: StudySettings) -> None:
 
 
 def _check_file_names(study: StudySettings) -> None:
-    """Files join names by ``-``, and ``a-b`` with ``c`` must not be ``a`` with ``b-c``."""
+    """Checks that file names, which join names by ``-``, differ: ``a-b`` with ``c`` looks like ``a`` with ``b-c``."""
     declared = study.datasets, study.architectures, study.regimes
     names = [sorted({*own, *(key.split("/")[part] for key in study.runs)}) for part, own in enumerate(declared)]
     for parts in (2, 3):
@@ -79,13 +78,11 @@ def _check_agreement(study: StudySettings, reference: str, variants: list[str]) 
     for key in (reference, *variants):
         check_choice(key, "agreement: run", study.runs)
     check_distinct(variants, place)
-    if len(study.seeds_of(reference)) < 2:
-        raise ConfigError(f"{place}: the reference run has one seed, it needs two or more")
     seeds = len(study.seeds_of(reference))
+    if seeds < 2:
+        raise ConfigError(f"{place}: the reference run has one seed, it needs two or more")
     if seeds + len(variants) > MOST_RUNS:
-        raise ConfigError(
-            f"{place}: {seeds} seeds and {len(variants)} variants are too many to compare, at most {MOST_RUNS} in all"
-        )
+        raise ConfigError(f"{place} has {seeds} seeds and {len(variants)} variants: allowed are {MOST_RUNS} in all")
     for key in (reference, *variants):
         dataset = key.split("/")[0]
         if dataset != reference.split("/")[0]:
@@ -118,7 +115,7 @@ def _check_run(study: StudySettings, key: str, run: RunSettings) -> None:
 
 
 def _check_samples(study: StudySettings, place: str, architecture: str, dataset: str, chosen: Recipe) -> None:
-    """Whether network, augmentations and views take what the dataset holds."""
+    """Checks that network, augmentations and views accept the dataset's samples."""
     samples, network = study.datasets[dataset].holds, study.architectures[architecture]
     takes = FAMILIES.get(network.family, samples)
     if takes != samples and not (samples == "image" and network.flatten):
@@ -149,7 +146,7 @@ def _check_start(place: str, dataset: str, prepared: Dataset, family: str, chose
 
 
 def _check_public_start(study: StudySettings, key: str, chosen: Recipe) -> None:
-    """Whether what a run is fine-tuned from can be trained on its data, and fits."""
+    """Checks that the model from which a run is fine-tuned can be trained on its data, and fits."""
     dataset, architecture, _ = key.split("/")
     pretraining, family = study.pretraining_recipe(), study.architectures[architecture].family
     _check_samples(study, "pretraining", architecture, dataset, pretraining)

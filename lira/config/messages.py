@@ -1,4 +1,4 @@
-"""What is wrong, as one line: the key, the value, what is allowed."""
+"""Validates sections of a study; errors become one line: the key, the value, what is allowed."""
 
 import json
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ Section = TypeVar("Section", bound=Settings)
 
 
 def check_section(place: str, section: type[Section], values: Mapping[str, Any]) -> Section:
-    """A section of a study, or a whole one at the place ``""``.
+    """Validates a section of a study, or a whole study with the place ``""``.
 
     Raises:
-        ConfigError: one line: the key below ``place``, the value, what is allowed.
+        ConfigError: A key below ``place`` or its value is not allowed.
     """
     try:
         return section.model_validate(values)
@@ -26,10 +26,10 @@ def check_section(place: str, section: type[Section], values: Mapping[str, Any])
 
 
 def parse_section(place: str, section: type[Section], text: str) -> Section:
-    """A section that a step is given as JSON on the command line.
+    """Validates a section that a step gets as JSON on the command line.
 
     Raises:
-        ConfigError: it is no JSON object, or as :func:`check_section`.
+        ConfigError: It is not a JSON object, or as :func:`check_section`.
     """
     try:
         values = json.loads(text)
@@ -39,7 +39,7 @@ def parse_section(place: str, section: type[Section], text: str) -> Section:
 
 
 def sentence(error: ValidationError, section: type[Settings], place: str) -> str:
-    """The first thing wrong with the section at a place."""
+    """Describes the first error of the section at a place."""
     first = error.errors()[0]
     cause = first.get("ctx", {}).get("error")
     parts = [place, *(str(part) for part in first["loc"] if part != "[key]")]

@@ -1,4 +1,4 @@
-"""From a study file to a :class:`~lira.config.study.StudySettings`, and from the models to the documentation."""
+"""Reads a study file as :class:`~lira.config.study.StudySettings`, and documents its settings."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,11 +15,11 @@ from lira.core.errors import ConfigError
 from lira.core.validation import quoted
 
 UNREADABLE = (yaml.YAMLError, RecursionError, ValueError, LookupError, TypeError, AttributeError)
-"""What reading YAML may raise: PyYAML's own values, as of dates, tagged numbers and truth values, are not checked."""
+"""Exceptions that reading YAML can raise; PyYAML does not check dates, and numbers or booleans with tags."""
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key given twice is an error instead of the last one winning."""
+    """Reads YAML, and raises an error if a key is given twice, where PyYAML would use the last."""
 
 
 def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict:
@@ -37,7 +37,7 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     """Reads a study file.
 
     Raises:
-        ConfigError: the file is missing, not YAML, not a mapping, or names a key twice.
+        ConfigError: The file is missing, not YAML, not a mapping, or has a key twice.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -55,11 +55,11 @@ def load_study(given: Path | str | Mapping[str, Any]) -> StudySettings:
     """Reads a study, checks it and fills in the defaults.
 
     Args:
-        given: The study file, or settings as such a file has them. Text where a list, a mapping or a truth value is
-            expected is read as YAML, since that is how nested values arrive from ``snakemake --config``.
+        given: The study file, or its settings. A setting given as text is read as YAML, as ``snakemake --config``
+            passes nested values as text.
 
     Raises:
-        ConfigError: one line: the file if it cannot be read, or the key, the value, what is allowed.
+        ConfigError: The file cannot be read, or a key or value is not allowed.
     """
     settings = given if isinstance(given, Mapping) else read_yaml(given)
     parsed = {key: value if key == "study" else _parsed(key, value) for key, value in settings.items()}
@@ -81,22 +81,18 @@ def _said(error: Exception) -> str:
 
 
 def schema() -> str:
-    """JSON schema of a study file; regimes, runs and pretraining take the keys of ``Recipe``."""
+    """Returns the JSON schema of a study file; regimes, runs and pretraining take the keys of ``Recipe``."""
     whole = StudySettings.model_json_schema()
     whole["$defs"]["Recipe"] = Recipe.model_json_schema()
     return json.dumps(whole, indent=2)
 
 
 def commented_defaults() -> Iterator[str]:
-    """Lines of a YAML text with every key, its default and what it means, section by section."""
+    """Yields lines of YAML with every key, its default and its meaning, section by section."""
     for section in (StudySettings, Dataset, Architecture, Recipe, Margins):
         yield f"# {section.__name__}: {section.__doc__}"
         for name, field in section.model_fields.items():
-            value = "(required)" if field.is_required() else json.dumps(_plain(field.default))
+            default = {} if isinstance(field.default, Settings) else field.default
+            value = "(required)" if field.is_required() else json.dumps(default)
             yield f"{name}: {value}  # {field.description}"
         yield ""
-
-
-def _plain(default: Any) -> Any:
-    """A default as YAML has it; that of a whole section is empty."""
-    return {} if isinstance(default, Settings) else default

@@ -42,9 +42,7 @@ def _plain_path(path: str) -> str:
 Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 PlainPath = Annotated[str, AfterValidator(_plain_path)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-MOST = 10**9
-"""What any count may be."""
-
+MOST = 10**9  # largest value of any count
 Positive = Annotated[int, Field(ge=1, le=MOST)]
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -61,7 +59,7 @@ class Settings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_truth_value_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Pydantic would take ``true`` for 1."""
+        """Rejects booleans, which pydantic would accept as 0 and 1."""
         values = value if isinstance(value, list) else [value]
         if any(isinstance(one, bool) for one in values) and cls.model_fields[info.field_name].annotation is not bool:
             raise PydanticCustomError("truth_value", "true and false are no numbers")
@@ -69,7 +67,7 @@ class Settings(BaseModel):
 
 
 VIEW = r"(?:\d+px-)?train(?:-test)?(?:-test\d+)?(?:-public\d+)?-split(\d+)"
-"""What :meth:`Dataset.view` gives, with the seed of the split."""
+"""Pattern of :meth:`Dataset.view`, with the seed of the split as a group."""
 
 
 class Dataset(Settings):
@@ -115,19 +113,19 @@ class Dataset(Settings):
 
     @property
     def draws_pool(self) -> bool:
-        """Whether runs of different seeds have different pools."""
+        """Tells whether runs of different seeds have different pools."""
         own = self.source == "purchase100" and self.pool != "train+test"
         return self.seed == "run" and bool(own or self.test or self.public)
 
     def split_seed(self, seed: int) -> int:
-        """Seed of the split in a run of the given seed."""
+        """Returns the seed of the split in a run of the given seed."""
         return seed if self.seed == "run" else self.seed
 
     def view(self, size: int | None, seed: int) -> str:
-        """What distinguishes this preparation of the dataset from others, as a part of its file name.
+        """Returns the part of the file name that identifies how the dataset is prepared.
 
         Args:
-            size: Height and width that images are resized to, if they are.
+            size: Height and width to which images are resized, if they are.
             seed: The run's seed.
         """
         parts = [f"{size}px" if size else "", self.pool.replace("+", "-")]
@@ -244,7 +242,7 @@ class RunSettings(Settings):
 
 
 class ImportedRecipe(Recipe):
-    """What is known of how imported scores were made; what is not known is ``None`` or not set."""
+    """The known settings of the training behind imported scores; others are ``None`` or not set."""
 
     @field_validator("*", mode="wrap")
     @classmethod
@@ -257,7 +255,7 @@ class ImportedRecipe(Recipe):
 
 
 class RunDescription(Settings):
-    """Which run a step is of."""
+    """The run to which a step belongs."""
 
     study: Name
     protocol: Protocol | None = None
@@ -267,12 +265,12 @@ class RunDescription(Settings):
     seed: Seed
 
     def attributes(self) -> dict[str, Any]:
-        """The run as attributes of its files, which name no protocol if none is given."""
+        """Returns the attributes of the run's files; without a protocol, none is named."""
         return self.model_dump(exclude_none=True)
 
 
 class PretrainingSettings(Settings):
-    """All that a pretrained model depends on besides the data."""
+    """Everything on which a pretrained model depends besides the data."""
 
     recipe_version: int
     architecture: Architecture
@@ -281,7 +279,7 @@ class PretrainingSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _of_this_code(cls, settings: Any) -> Any:
-        """A job's environment may hold a copy of lira that outlived a change of the code."""
+        """Checks the version, as a job's environment may have an older copy of lira than the study's."""
         version = settings.get("recipe_version", RECIPE_VERSION) if isinstance(settings, dict) else RECIPE_VERSION
         if version != RECIPE_VERSION:
             raise ConfigError(
@@ -292,7 +290,7 @@ class PretrainingSettings(Settings):
 
 
 class TrainingSettings(PretrainingSettings):
-    """All that a run's shadow models depend on besides data, seed and model index."""
+    """Everything on which a run's shadow models depend besides data, seed and model index."""
 
     shadow_models: ShadowModels
     member_fraction: Fraction
@@ -301,7 +299,7 @@ class TrainingSettings(PretrainingSettings):
     store_weights: bool
 
     def attributes(self, run: RunDescription) -> dict[str, Any]:
-        """What the models of a run depend on but the data, as attributes of their files."""
+        """Returns the attributes of files with a run's models: all on which these depend, except the data."""
         made = self.model_dump()
         names = ("recipe", "recipe_version", "shadow_models", "member_fraction", "membership_draws")
         return run.attributes() | {"network": made["architecture"]} | {name: made[name] for name in names}

@@ -1,4 +1,4 @@
-"""A whole study, and what follows from it: each run's recipe and data, its shards, what each job depends on."""
+"""The settings of a study, and what follows from them: each run's recipe and data, and the inputs of each job."""
 
 from typing import Annotated, Any, Literal
 
@@ -79,40 +79,40 @@ class StudySettings(Settings):
     sample: Count = Field(21, description="Pool sample of the in/out figure.")
 
     def seeds_of(self, key: str) -> list[int]:
-        """Seeds of a run, given as ``dataset/architecture/regime``."""
+        """Returns the seeds of a run, which is given as ``dataset/architecture/regime``."""
         return self.runs[key].seeds or self.seeds
 
     def recipe_of(self, key: str) -> Recipe:
-        """The run's recipe: the regime's settings with the run's own on top."""
+        """Returns the run's recipe: the regime's settings, unless the run sets its own."""
         return check_section(f"runs.{key}", Recipe, PROTOCOLS[self.protocol]["recipe"] | self._given(key))
 
     def pretraining_recipe(self) -> Recipe:
-        """The recipe of every model that fine-tuning starts from."""
+        """Returns the recipe of the models from which fine-tuning starts."""
         return check_section("pretraining", Recipe, PROTOCOLS[self.protocol]["recipe"] | self.pretraining)
 
     def _given(self, key: str) -> dict[str, Any]:
         return self.regimes.get(key.split("/")[2], {}) | (self.runs[key].model_extra or {})
 
     def imported_recipe(self, key: str) -> ImportedRecipe:
-        """What the study says of how imported scores were made: a recipe with ``None`` where it says nothing."""
+        """Returns the recipe of imported scores as the study states it, with ``None`` where it states nothing."""
         given = self._given(key)
         return ImportedRecipe(**{name: value if name in given else None for name, value in self.recipe_of(key)})
 
     def dataset_of(self, key: str) -> Dataset:
-        """The run's dataset, its pool as the protocol says if the dataset does not."""
+        """Returns the run's dataset, with the protocol's pool if it has none of its own."""
         dataset = self.datasets[key.split("/")[0]]
         return dataset.model_copy(update={"pool": dataset.pool or self.protocol_value("pool")})
 
     def view_of(self, key: str, seed: int) -> str:
-        """The run's preparation of its dataset, as a part of the data file's name."""
+        """Returns the part of the data file's name that identifies how the run's dataset is prepared."""
         return self.dataset_of(key).view(self.recipe_of(key).image_size, seed)
 
     def pretraining_view(self, dataset: str) -> str:
-        """Pretraining's preparation of a dataset."""
+        """Returns the same for the dataset of a pretraining."""
         return self.dataset_of(dataset).view(self.pretraining_recipe().image_size, 0)
 
     def views(self) -> dict[tuple[str, str], tuple[int | None, int]]:
-        """Image size and seed of each preparation that some run, or pretraining, needs, by dataset and view."""
+        """Returns the image size and seed of every preparation that the study needs, by dataset and view."""
         needed = {}
         for key in self.runs:
             dataset = key.split("/")[0]
@@ -127,27 +127,27 @@ class StudySettings(Settings):
         return needed
 
     def protocol_value(self, option: str) -> str:
-        """Value of one of the protocol's study-wide options: the study's own or the preset's."""
+        """Returns the value of an option that the protocol presets, unless the study sets its own."""
         return getattr(self, option, None) or PROTOCOLS[self.protocol]["study"][option]
 
     @staticmethod
     def stem(key: str, parts: int = 3) -> str:
-        """The first parts of a run's key as a part of a file name: ``dataset-architecture-regime``."""
+        """Joins the first parts of a run's key for a file name: ``dataset-architecture-regime``."""
         return "-".join(key.split("/")[:parts])
 
     @staticmethod
     def label(key: str) -> str:
-        """A run's name beside others of its dataset: ``architecture/regime``."""
+        """Returns a run's name among runs of one dataset: ``architecture/regime``."""
         return key.split("/", 1)[1]
 
     def describe_run(self, key: str, seed: int) -> RunDescription:
-        """Which of the study's runs this is."""
+        """Returns the description of one run and seed, which goes into its files."""
         dataset, architecture, regime = key.split("/")
         run = {"dataset": dataset, "architecture": architecture, "regime": regime, "seed": seed}
         return RunDescription(study=self.study, protocol=self.protocol, **run)
 
     def training_settings(self, key: str) -> TrainingSettings:
-        """All that a run's shadow models depend on besides data, seed and model index."""
+        """Returns everything on which a run's shadow models depend besides data, seed and model index."""
         return TrainingSettings(
             recipe_version=RECIPE_VERSION,
             architecture=self.architectures[key.split("/")[1]],
@@ -160,9 +160,6 @@ class StudySettings(Settings):
         )
 
     def pretraining_settings(self, architecture: str) -> PretrainingSettings:
-        """All that a pretrained model depends on besides the data."""
-        return PretrainingSettings(
-            recipe_version=RECIPE_VERSION,
-            architecture=self.architectures[architecture],
-            recipe=self.pretraining_recipe(),
-        )
+        """Returns everything on which a pretrained model depends besides the data."""
+        network, recipe = self.architectures[architecture], self.pretraining_recipe()
+        return PretrainingSettings(recipe_version=RECIPE_VERSION, architecture=network, recipe=recipe)

@@ -159,11 +159,7 @@ def _check_count(given: Any, place: str) -> int | None:
 
 
 def check_images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height width"]:
-    """Returns images with the channels first; grey images may lack this axis, and it may be the last one.
-
-    Raises:
-        DataError: ``x`` is not an array of uint8 images.
-    """
+    """Returns uint8 images with channels first (given first, last or, if grey, not at all); else raises DataError."""
     x = check_array(x, place)
     if x.dtype != np.uint8:
         raise DataError(f"{place} is {x.dtype}: images are uint8, from 0 to 255")
@@ -179,11 +175,7 @@ def check_images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height
 
 
 def check_table(x: Any, place: str) -> Shaped[np.ndarray, "sample feature"]:
-    """Returns a table of numbers as an array.
-
-    Raises:
-        DataError: ``x`` is not an array of numbers with two axes.
-    """
+    """Returns a table of numbers as an array; raises DataError unless it has two axes."""
     x = check_array(x, place)
     if x.ndim != 2 or not x.shape[1]:
         raise DataError(f"{place} is {list(x.shape)}: tabular data is [N, features]")
@@ -191,11 +183,7 @@ def check_table(x: Any, place: str) -> Shaped[np.ndarray, "sample feature"]:
 
 
 def check_labels(y: Any, place: str, x: Sequence) -> Int[np.ndarray, " sample"]:
-    """Returns the labels of the samples ``x`` as int64.
-
-    Raises:
-        DataError: The labels are not whole numbers, or not one for each sample.
-    """
+    """Returns labels as int64; raises DataError unless they are whole numbers, one for each sample of ``x``."""
     y = check_array(y, place)
     if y.ndim != 1 or len(y) != len(x):
         raise DataError(f"{place} is {list(y.shape)}: one label for each of the {len(x)} samples is needed")
@@ -234,11 +222,7 @@ def check_classes(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> int:
 
 
 def check_finite(x: Float[np.ndarray, "block feature"], source: Int[np.ndarray, " block"], origin: str) -> None:
-    """Checks that all values are finite.
-
-    Raises:
-        DataError: A value is NaN or infinite; the message names its sample and feature.
-    """
+    """Raises DataError, with sample and feature, if a value is NaN or infinite."""
     if not np.isfinite(x).all():
         row, feature = np.argwhere(~np.isfinite(x))[0]
         raise DataError(f"{origin}: feature {feature} of sample {source[row]} is {x[row, feature]}: must be finite")
