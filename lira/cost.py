@@ -159,11 +159,7 @@ def size_of(study: StudySettings, key: str) -> Size:
 
 
 def check_sizes(study: StudySettings) -> None:
-    """Checks that every pool of known size has samples, and the one for the in/out figure.
-
-    Raises:
-        ConfigError: A pool is empty or lacks this sample.
-    """
+    """Raises ConfigError if a pool of known size is empty, or lacks the sample of the in/out figure."""
     for key in study.runs:
         size = size_of(study, key)
         if not size.known:

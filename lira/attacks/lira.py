@@ -109,19 +109,10 @@ def held_out(
 ) -> dict[str, Float[np.ndarray, "target sample"]]:
     """Attacks some models, with all models that are not attacked as their shadow models.
 
+    Arguments, scores and errors are those of :func:`leave_one_out`, with a row for each of ``targets`` only.
+
     Args:
-        phi: Scaled logits.
-        member: True where the sample trained the model.
-        targets: Indices of the attacked models; others are a DataError.
-        attacks: Names from :data:`ATTACKS`.
-        definition: Which reading of the attacks to use.
-        nonfinite: As in :func:`leave_one_out`.
-
-    Returns:
-        Scores of each attack, a row per target, float64.
-
-    Raises:
-        DataError, ConfigError: As :func:`leave_one_out`.
+        targets: Indices of the attacked models; other values raise a DataError.
     """
     phi, member = _check_arguments(phi, member, attacks, definition, nonfinite)
     if nonfinite == "error":

@@ -4,7 +4,7 @@ A study defines datasets, architectures and regimes once, and then lists its run
 ``dataset/architecture/regime``. A run's recipe has the settings of its regime, unless its own line sets others.
 """
 
-from lira.config.catalogue import AUGMENTATIONS, DATASETS, FAMILIES, IN_COHORTS, PROTOCOLS, RAW, RECIPE_VERSION
+from lira.config.catalogue import AUGMENTATIONS, DATASETS, FAMILIES, RAW, RECIPE_VERSION
 from lira.config.messages import check_section, parse_section
 from lira.config.reading import commented_defaults, load_study, read_yaml, schema
 from lira.config.sections import (
@@ -23,8 +23,6 @@ __all__ = [
     "AUGMENTATIONS",
     "DATASETS",
     "FAMILIES",
-    "IN_COHORTS",
-    "PROTOCOLS",
     "RAW",
     "RECIPE_VERSION",
     "Architecture",

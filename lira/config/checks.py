@@ -15,11 +15,7 @@ TAKEN = ("online", "online_fixed", "offline", "offline_fixed", "global", "oracle
 
 
 def check_study(study: StudySettings) -> None:
-    """Checks that the parts of a study fit together.
-
-    Raises:
-        ConfigError: They do not; the message names the key, the value, and what is allowed.
-    """
+    """Raises ConfigError, with the key, the value and what is allowed, if the parts of a study do not fit together."""
     for place in ("seeds", "fprs", "priors", "ablation", "transfer"):
         check_distinct(getattr(study, place), place)
     for name, settings in study.regimes.items():

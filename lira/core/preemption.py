@@ -57,10 +57,6 @@ def deferred() -> Iterator[None]:
 
 
 def may_stop() -> None:
-    """A place where the job may stop.
-
-    Raises:
-        Preempted: it was told to.
-    """
+    """Raises :class:`Preempted` if the job was told to stop."""
     if _Order.given:
         raise Preempted

@@ -4,10 +4,7 @@ import os
 
 
 def cores() -> int:
-    """Returns the number of threads to use: one per available core, but at most ``OMP_NUM_THREADS``.
-
-    Snakemake sets this variable to the threads of a job.
-    """
+    """Returns the threads to use: one per available core, at most ``OMP_NUM_THREADS``, which Snakemake sets per job."""
     most = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # further numbers are for nested threads
     return min(available(), int(most)) if most.isdecimal() and int(most) else available()
 

@@ -66,11 +66,7 @@ def check_scores(scores: Any, member: Any, *axes: str, of: str = "") -> tuple[np
 
 
 def check_scores_by_attack(scores: Any, member: Any) -> np.ndarray:
-    """Returns membership [models, samples] as booleans; of ``scores``, which may be on disk, it checks only the type.
-
-    Raises:
-        DataError: ``scores`` is not a dictionary by attack, or as :func:`check_booleans`.
-    """
+    """Returns membership [models, samples]; raises DataError unless ``scores`` is a dictionary by attack."""
     if not isinstance(scores, Mapping):
         raise DataError(f"scores are a {type(scores).__name__}: a dictionary of each attack's scores is needed")
     return check_booleans(member, "member", "models", "samples")

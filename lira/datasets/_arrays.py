@@ -201,11 +201,7 @@ def _check_number(value: Any, place: str) -> float:
 
 
 def check_classes(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> int:
-    """Checks that labels are from 0 to C − 1 and that the pool has every class, and returns C.
-
-    Raises:
-        DataError: There are no samples, a label is out of range, or the pool lacks a class.
-    """
+    """Returns the number of classes C; raises DataError unless labels are 0 to C − 1 and the pool has them all."""
     y, origin = arrays.y, arrays.origin
     if len(arrays.x) != len(y):
         raise DataError(f"{origin}: {len(arrays.x)} samples but {len(y)} labels")

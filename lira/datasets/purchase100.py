@@ -16,11 +16,7 @@ TRAIN = 0.7
 
 
 def fetch(folder: Path) -> dict[str, str]:
-    """Checks that the array exists; it cannot be downloaded, as it has no public address.
-
-    Raises:
-        DataError: The array is missing or has another shape.
-    """
+    """Raises DataError unless the array exists and has the right shape; it has no public address for a download."""
     return {str(FILE): f"{_open(folder / FILE).dtype} {list(SHAPE)}"}
 
 

@@ -204,7 +204,7 @@ class _Row:
 def _read_folder(folder: Path) -> Given:
     found = {}
     for path in sorted(folder.iterdir()):
-        if match := _model(path):
+        if path.is_dir() and (match := MODEL.fullmatch(path.name)):
             one = found.setdefault(int(match[1] or match[2]), (path, match[3]))[0]
             if one != path:
                 raise DataError(f"{folder}: {one.name} and {path.name} are the same model: leave one of them there")
@@ -231,10 +231,6 @@ def _read_folder(folder: Path) -> Given:
     labels = next((folder / name for name in ("labels.npy", "y_train.npy") if (folder / name).is_file()), None)
     models = [_array(file) for file in files]
     return Given(kind, models, member, None if labels is None else _array(labels), [str(file) for file in files])
-
-
-def _model(path: Path) -> re.Match | None:
-    return MODEL.fullmatch(path.name) if path.is_dir() else None
 
 
 def _values(model: Path, name: str) -> Path:

@@ -159,10 +159,6 @@ def _read_normalised(job: _Job, name: str) -> Part:
     return normalised(read_part(job.data, name), job.settings.architecture, job.settings.recipe.start)
 
 
-def _chosen(part: Part, rows: Bool[np.ndarray, " sample"]) -> Part:
-    return replace(part, x=part.x[rows], y=part.y[rows])
-
-
 def _train_and_query(job: _Job, loaded: _Loaded, models: list[int], output: Path, checkpoint: Checkpoint) -> None:
     recipe, part = job.settings.recipe, loaded.part
     network = _build(job.settings, part, len(models))
@@ -182,7 +178,9 @@ def _train_and_query(job: _Job, loaded: _Loaded, models: list[int], output: Path
         for name, value in trained.values.items():
             hdf5.dataset(file, name, data=value)
         if job.settings.store_weights:
-            _write_weights(file, trained.best)
+            for name, value in trained.best.items():
+                array = value.float().cpu().numpy()  # stored with a chunk per model, so that one can be read by itself
+                hdf5.dataset(file, f"weights/{name}", data=array, chunks=(1, *array.shape[1:]))
         queried = query(network, trained.best, loaded.pool, recipe, Streams(job.run.seed, models, job.device, QUERY))
         shape, classes = (len(models), len(loaded.pool), recipe.query_views), part.classes
         _write_query(file, queried, shape, recipe.batch_size, part.y, classes if job.settings.store_logits else None)
@@ -212,7 +210,10 @@ def _train(
     pool, member = loaded.pool, loaded.membership[models]
     test, tested = loaded.test, None
     if recipe.test_set == "nonmembers":
-        test, tested = (pool, ~member) if len(models) > 1 else (Samples(_chosen(loaded.part, ~member[0]), device), None)
+        test, tested = pool, ~member
+        if len(models) == 1:
+            x, y = loaded.part.x[~member[0]], loaded.part.y[~member[0]]
+            test, tested = Samples(replace(loaded.part, x=x, y=y), device), None
     generators = [generator(seed, model, of_attempt(INITIAL, attempt)) for model in models]
     initial = _initial(network, generators, job.pretrained, device)
     network.to(device)  # buffers that are not saved
@@ -253,13 +254,6 @@ def _write_query(
         phi[:, batch] = np.stack([scaled_logit(model, labels[batch]) for model in values])
         if logits is not None:
             logits[:, batch] = values
-
-
-def _write_weights(file: h5py.File, best: Tensors) -> None:
-    """Writes parameters and buffers, with a chunk per model, so that one model can be read by itself."""
-    for name, value in best.items():
-        array = value.float().cpu().numpy()
-        hdf5.dataset(file, f"weights/{name}", data=array, chunks=(1, *array.shape[1:]))
 
 
 def normalised(part: Part, architecture: Architecture, start: str) -> Part:

@@ -141,14 +141,8 @@ def _epochs(progress: Progress, epochs: int) -> Iterator[int]:
             return
         yield epoch
         if not sys.stderr.isatty() and time.monotonic() - said >= REPORT_SECONDS:
-            said, best = time.monotonic(), progress.best_accuracy
-            log.info(
-                "epoch %d of %d: %d models training, best test accuracy %.4f (mean)",
-                epoch + 1,
-                epochs,
-                len(progress.alive),
-                best.mean(),
-            )
+            said, state = time.monotonic(), (len(progress.alive), progress.best_accuracy.mean())
+            log.info("epoch %d of %d: %d models training, best test accuracy %.4f (mean)", epoch + 1, epochs, *state)
 
 
 def _start(network: nn.Module, initial: Tensors, recipe: Recipe, models: int) -> Progress:

@@ -58,17 +58,19 @@ def update(
     """
     gradients = {name: _laid_out_as(parameters[name], slope) for name, slope in gradients.items()}
     overflow = not_finite(gradients.values()) if SCALE in state else None
+    together = overflow is None and all((values == values[0]).all() for values in (step, rate, momentum))
     for decayed in (True, False):
         names = [name for name in parameters if decays(name, recipe.optimizer) == decayed]
         if not names:
             continue
         moments = [[state[f"{moment}.{name}"] for name in names] for moment in MOMENTS[recipe.optimizer]]
         tensors = [[parameters[name] for name in names], [gradients[name] for name in names], *moments]
-        for model, rows in _alike(tensors, overflow is None and _equal(step, rate, momentum)):
+        for model, rows in _alike(tensors, together):
             scaling = {} if overflow is None else {"grad_scale": state[SCALE][model], "found_inf": overflow[model]}
             common = {"lr": float(rate[model]), "weight_decay": recipe.weight_decay * decayed, "maximize": False}
             if recipe.optimizer == "sgd":
-                _sgd(rows, float(momentum[model]), common | scaling)
+                common |= {"momentum": float(momentum[model]), "dampening": 0.0, "nesterov": True}
+                torch._fused_sgd_(*rows, is_first_step=False, **common, **scaling)
             else:
                 taken = int(step[model]) if overflow is None else state[TAKEN][model]
                 _adamw(rows, float(momentum[model]), taken + 1, common | scaling)
@@ -81,10 +83,6 @@ def _laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:
     return gradient if gradient.stride() == parameter.stride() else torch.empty_like(parameter).copy_(gradient)
 
 
-def _equal(*settings: np.ndarray) -> bool:
-    return all((values == values[0]).all() for values in settings)
-
-
 def _alike(tensors: list[list[Tensor]], together: bool) -> Iterator[tuple[int, list[list[Tensor]]]]:
     """Yields the tensors that one kernel can update, all models or one, with a model whose settings apply to them."""
     if together:
@@ -92,10 +90,6 @@ def _alike(tensors: list[list[Tensor]], together: bool) -> Iterator[tuple[int, l
         return
     for model in range(len(tensors[0][0])):
         yield model, [[tensor[model] for tensor in group] for group in tensors]
-
-
-def _sgd(tensors: list[list[Tensor]], momentum: float, common: dict[str, Any]) -> None:
-    torch._fused_sgd_(*tensors, momentum=momentum, dampening=0.0, nesterov=True, is_first_step=False, **common)
 
 
 def _adamw(tensors: list[list[Tensor]], beta1: float, step: int | Float[Tensor, ""], common: dict[str, Any]) -> None:
