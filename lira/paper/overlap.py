@@ -1,4 +1,4 @@
-"""Published against reproduced, for the agreement of flagged sets and for the loss ratio's fit over runs."""
+"""Compares the published agreement of flagged sets, and the published fit over runs, with the study's."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -11,7 +11,7 @@ from lira.evaluation.detections import support_qualified
 from lira.evaluation.estimates import QUANTILE, Estimate
 from lira.evaluation.flagged_sets import MEASURES, SEEDS, FlaggedSets
 from lira.evaluation.utility import fit, loss_ratios
-from lira.paper.comparison import Number, judge
+from lira.paper.comparison import Number, compare, judge
 from lira.paper.equivalence import UNKNOWN
 from lira.paper.published import POOLS, published
 from lira.paper.results import NETWORKS, Benchmark, Results
@@ -22,10 +22,9 @@ from lira.storage.comparison import Comparison
 from lira.storage.run import Run
 
 FPR = 1e-5
-KINDS = {"jaccard": "jaccard", "intersection": "samples", "union": "samples"}
 SHOWN = {"jaccard": "Jaccard (%)", "intersection": "Intersection", "union": "Union"}
 FIT = {"r": "correlation", "ρ": "correlation", "slope": "fit", "intercept": "fit", "R²": "explained"}
-"""Pearson's r on log10, Spearman's ρ, line and its R², with the kinds of their margins."""
+"""Numbers of the fit, in the order of :class:`lira.evaluation.utility.Fit`, with the names of their margins."""
 
 FIT_FPR = 1e-3
 """FPR of the published fit."""
@@ -37,61 +36,60 @@ VARIANTS = {"BS=512, DRP=20%": "resnet18", "DRP=25%, WD=3e-3": "resnet18", "TL":
 """Network of each published variant, by its name in the figure."""
 
 ENOUGH = 10
-"""Runs of the paper's data from which a fit over runs is comparable with the published one."""
+"""Fewest runs of the paper's data whose fit is comparable with the published one."""
 
 
 class Sets:
-    """The sets flagged by the runs of a comparison.
+    """The samples that the runs of a comparison flag.
 
     Args:
-        comparison: Which runs.
+        comparison: The runs.
     """
 
     def __init__(self, comparison: Comparison):
         self.title, self.negatives = title_of(comparison), comparison.negatives
         self.reference = list(comparison.reference.values())
-        self.variants = comparison.variants
+        self.variants = list(comparison.variants.values())
         self.first = Benchmark(self.reference[0])
         self.flagged = cache(self._flagged)
 
     def _flagged(self, fpr: float, support: int = 1, variants: bool = True) -> FlaggedSets:
-        """Sets of samples detected at least ``support`` times at an FPR, whatever their false alarms."""
-        others = list(self.variants.values()) if variants else []
-        sets = [support_qualified(run.counts(fpr), support, zero_fp=False) for run in (*self.reference, *others)]
+        """Returns the samples detected at least ``support`` times at an FPR, whatever their false alarms."""
+        runs = [*self.reference, *(self.variants if variants else [])]
+        sets = [support_qualified(run.counts(fpr), support, zero_fp=False) for run in runs]
         return FlaggedSets(np.array(sets[: len(self.reference)]), np.array(sets[len(self.reference) :]))
 
     def obstacles(self) -> str:
-        """What makes them not comparable with the published sets: as of any run, and another recipe than aof."""
+        """Returns why they cannot be compared with the published sets; empty if they can."""
         found = [self.first.obstacles("cifar10", "resnet18")]
         return ", ".join(filter(None, [*found, "" if _is_aof(self.reference[0]) else "recipe other than aof"]))
 
     def describe(self, fpr: float) -> str:
-        """Runs and FPR, and whether the pool resolves it."""
+        """Names the runs and the FPR, and says if the pool does not resolve it."""
         return f"{self.title} at {percent(fpr)} FPR{not_resolved(fpr, self.negatives)}"
 
     @property
     def fprs(self) -> list[float]:
         """Target FPRs of the runs, ascending."""
-        return sorted(self.reference[0].table("samples.csv")["fpr"].unique())
+        return self.reference[0].fprs
 
 
 def _is_aof(run: Run) -> bool:
-    """By its recipe; imported scores that come without one are known by their regime's name."""
-    recipe = run.recipe
-    given = {name: recipe[name] for name in AOF if recipe[name] is not None}
+    """Looks at the recipe; imported scores without one are known by the name of their regime."""
+    given = {name: run.recipe[name] for name in AOF if run.recipe[name] is not None}
     if not given:
         return run.key["regime"] in ("aof", "aof_seeds")
     return given | {"augment": set(given.get("augment", ()))} == AOF
 
 
 class Scenario(NamedTuple):
-    """Which of a study's variants stand for those of a published scenario.
+    """The variants of a study that stand for those of a published scenario.
 
     Attributes:
         different: Number of variants among the runs that are combined.
-        among: Those that may be chosen; all if ``None``.
-        obstacles: What makes them not comparable; empty if nothing.
-        label: In what else they are not those of the paper.
+        among: Indices of the variants to choose from; all if ``None``.
+        obstacles: Why they cannot be compared; empty if they can.
+        label: Other differences from the paper's variants.
     """
 
     different: int = 0
@@ -103,20 +101,8 @@ class Scenario(NamedTuple):
 IDENTICAL = Scenario()
 
 
-def _row(sets: Sets, number: Number, margins: Mapping, obstacles: str, reason: str, other: str) -> dict:
-    pool = sets.first.pool
-    names = {name: sets.first.key[name] for name in ("dataset", "architecture", "regime")}
-    row = {"published_run": "cifar10/resnet18"} | names
-    row |= judge(number, margins, obstacles, pool == POOLS["cifar10"])
-    if reason and row["reason"] == "no error known":
-        row["reason"] = reason
-    runs = f"{len(sets.reference)} runs (published {SEEDS})" if len(sets.reference) != SEEDS else ""
-    size = f"pool {pool:,} (published {POOLS['cifar10']:,})" if pool != POOLS["cifar10"] else ""
-    return row | {"label": "" if obstacles else ", ".join(filter(None, (runs, size, other)))}
-
-
 def support(sets: Sets, margins: Mapping) -> Iterator[dict]:
-    """Figure 3: identical runs by least number of detections."""
+    """Yields the rows of Figure 3: identical runs by the fewest detections that count."""
     for row in published("support").rows.to_dict("records"):
         values = (row["avg_jaccard_pct"], row["avg_intersection"], row["avg_union"])
         place = {"runs": row["runs_combined"], "support": row["min_tp"]}
@@ -125,9 +111,8 @@ def support(sets: Sets, margins: Mapping) -> Iterator[dict]:
 
 
 def agreement(sets: Sets, margins: Mapping) -> Iterator[dict]:
-    """Figure 2: identical runs and with variants among them, tp >= 1."""
-    rows = published("agreement").rows
-    for name, of_scenario in rows.groupby("scenario", sort=False):
+    """Yields the rows of Figure 2: identical runs, and with variants among them, tp >= 1."""
+    for name, of_scenario in published("agreement").rows.groupby("scenario", sort=False):
         if given := scenario(sets, name):
             for k, group in of_scenario.groupby("runs_combined"):
                 values = group.set_index("panel")["value"][["jaccard_pct", "intersection", "union"]]
@@ -135,46 +120,50 @@ def agreement(sets: Sets, margins: Mapping) -> Iterator[dict]:
                     yield made | {"scenario": name, "runs": k}
 
 
-def _compare(sets, values, margins, k, scenario=IDENTICAL, support=1) -> Iterator[dict]:
-    obstacles = sets.obstacles() or scenario.obstacles
-    if scenario.different and len(sets.reference) < SEEDS and not obstacles:
+def _compare(
+    sets: Sets, values: Sequence[float], margins: Mapping, k: int, scenario: Scenario = IDENTICAL, support: int = 1
+) -> Iterator[dict]:
+    """Yields a row per measure of the agreement of ``k`` runs."""
+    runs, obstacles = len(sets.reference), sets.obstacles() or scenario.obstacles
+    if scenario.different and runs < SEEDS and not obstacles:
         return
-    found, reason = None, f"no error between runs: {len(sets.reference)} of them are combined"
+    found = None
     if not obstacles and FPR in sets.fprs:
         flagged = sets.flagged(FPR, support, variants=scenario.different > 0)
         found = flagged.estimate(k, scenario.different, scenario.among)
+    labels = f"{runs} runs (published {SEEDS})" if runs != SEEDS else "", scenario.label
     for measure, value in zip(MEASURES, values, strict=True):
-        scale = 100 if measure == "jaccard" else 1
+        scale, kind = (100, "jaccard") if measure == "jaccard" else (1, "samples")
         ours, error = None, np.nan
         if found:
-            ours = getattr(found, measure)
-            known = ours.error if found.between_runs else np.nan
-            ours = Estimate(scale * ours.value, scale * known)
-            error = as_published(ours.error, len(sets.reference))
-        if ours is not None or obstacles:
-            number = Number(SHOWN[measure], KINDS[measure], Estimate(value, error), ours)
-            yield _row(sets, number, margins, obstacles, reason, scenario.label)
+            counted = getattr(found, measure)
+            ours = Estimate(scale * counted.value, scale * (counted.error if found.between_runs else np.nan))
+            error = as_published(ours.error, runs)
+        number = Number(SHOWN[measure], kind, Estimate(value, error), ours)
+        no_error = f"no error between runs: {runs} of them are combined"
+        if row := compare(sets.first, "cifar10/resnet18", number, margins, obstacles, labels, no_error):
+            yield row
 
 
 def as_published(error: float, runs: int) -> float:
-    """Standard error of the published agreement, of five runs, from ours."""
+    """Returns the standard error of the published agreement, which is of five runs, from the study's."""
     return error * (runs / SEEDS) ** 0.5
 
 
 def scenario(sets: Sets, name: str) -> Scenario | None:
-    """What a study has of a published scenario, by its name in the figure.
+    """Returns what a study has of a published scenario, by its name in the figure.
 
-    ``None`` if we have no such variant, or too few; all that there are stand for all that are published.
+    Returns:
+        ``None`` if the study has no such variant, or too few. Where the scenario names no variant, all count.
     """
     if name.startswith("Identical"):
         return IDENTICAL
-    runs = list(sets.variants.values())
-    ours = [_variant(run, sets.reference[0]) for run in runs]
+    ours = [_variant(run, sets.reference[0]) for run in sets.variants]
     number, which = int(name[1]), name.partition("(")[2].removesuffix(")")
     chosen = [index for index, variant in enumerate(ours) if which in ("", variant)]
     if len(chosen) < number:
         return None
-    networks = [(runs[index], VARIANTS[ours[index]]) for index in chosen if ours[index]]
+    networks = [(sets.variants[index], VARIANTS[ours[index]]) for index in chosen if ours[index]]
     other = [run.key["architecture"] for run, network in networks if not Benchmark(run).is_network(network)]
     obstacles = f"architecture {', '.join(other)} of a variant" if other else ""
     label = "" if which or set(ours) == set(VARIANTS) else "variants other than published"
@@ -182,7 +171,7 @@ def scenario(sets: Sets, name: str) -> Scenario | None:
 
 
 def _variant(run: Run, reference: Run) -> str:
-    """A variant as the paper names it, by its recipe; empty if the paper has none like it."""
+    """Returns the paper's name of a variant, by its recipe; empty if the paper has none like it."""
     recipe = run.recipe
     if recipe["start"] not in ("scratch", None):
         return "TL"
@@ -194,58 +183,54 @@ def _variant(run: Run, reference: Run) -> str:
 
 
 def fit_of(ratio: Float[np.ndarray, " run"], tpr: Float[np.ndarray, " run"]) -> dict[str, Estimate]:
-    """The fit by the names of :data:`FIT`; empty for too few runs."""
+    """Fits the TPR to the loss ratio; the numbers are named as in :data:`FIT`, none for too few runs."""
     return dict(zip(FIT, fit(ratio, tpr) or (), strict=False))
 
 
 def published_fit() -> dict[str, Estimate]:
-    """The fit over the 49 published configurations, which gives the numbers that the paper states."""
+    """Fits the 49 published configurations, which gives the numbers that the paper states."""
     rows = published("loss_ratio").rows
     return fit_of(rows["loss_ratio"].to_numpy(), rows["tpr_at_fpr_1e-3_online"].to_numpy())
 
 
-def own_fit(results: Results, fpr: float, runs: Sequence[Benchmark] | None = None) -> tuple[int, dict[str, Estimate]]:
-    """Number of runs with a loss ratio and a TPR at this FPR, and the fit over them; empty for fewer than three.
-
-    Args:
-        results: The study's runs.
-        fpr: Target FPR.
-        runs: Those of them that count; all if not given.
-    """
-    points = loss_ratios([run.run for run in (results.runs if runs is None else runs)], fpr)
+def own_fit(runs: Sequence[Benchmark], fpr: float) -> tuple[int, dict[str, Estimate]]:
+    """Returns the number of runs with a loss ratio and a TPR at this FPR, and the fit over them."""
+    points = loss_ratios([run.run for run in runs], fpr)
     return len(points), fit_of(points["loss_ratio"].to_numpy(), points["tpr"].to_numpy())
 
 
 def comparable_fit(results: Results) -> tuple[str, int, dict[str, Estimate]]:
-    """The fit at 0.1 % FPR over the runs of the paper's data, architectures and number of models.
+    """Fits the runs of the paper's data, architectures and number of models at 0.1 % FPR.
 
     Returns:
-        What makes it not comparable with the published one, number of runs and fit; those of all runs if it is not.
+        Why the fit cannot be compared with the published one (empty if it can), number of runs and fit. With too few
+        such runs, these are of all runs.
     """
     of_paper = [run for run in results.runs if run.key["dataset"] in POOLS]
     alike = [run for run in of_paper if not run.obstacles(run.key["dataset"], _network(run))]
     if len(alike) < ENOUGH:
         few = f"{len(alike)} runs of the paper's data, architectures and number of models"
-        return few, *own_fit(results, FIT_FPR)
-    return "", *own_fit(results, FIT_FPR, alike)
+        return few, *own_fit(results.runs, FIT_FPR)
+    return "", *own_fit(alike, FIT_FPR)
+
+
+def _network(run: Benchmark) -> str:
+    return next((name for name in NETWORKS if run.is_network(name)), "resnet18")
 
 
 def carries(theirs: Estimate, margin: float) -> str:
-    """What the published points carry of a number of their fit, if that is less than its margin needs; else empty."""
+    """Says how little the published points tell of a number, if that is less than its margin needs; else empty."""
     half = QUANTILE * theirs.error
     return f"the {len(published('loss_ratio').rows)} published points carry no more than ±{half:.2g}" * (half > margin)
 
 
 def loss_ratio(results: Results, margins: Mapping) -> Iterator[dict]:
-    """Figure 7: too few comparable runs stand beside it."""
+    """Yields the rows of Figure 7; with too few comparable runs, those of the study stand beside it."""
     obstacles, count, ours = comparable_fit(results)
+    label = "" if obstacles else f"{count} runs (published {len(published('loss_ratio').rows)})"
     for name, theirs in published_fit().items():
         if name in ours or obstacles:
             row = judge(Number(name, FIT[name], theirs, ours.get(name)), margins, obstacles)
             if row["verdict"] == UNKNOWN:
                 row["reason"] = carries(theirs, row["margin"]) or row["reason"]
-            yield row | {"label": "" if obstacles else f"{count} runs (published {len(published('loss_ratio').rows)})"}
-
-
-def _network(run: Benchmark) -> str:
-    return next((name for name in NETWORKS if run.is_network(name)), "resnet18")
+            yield row | {"label": label}

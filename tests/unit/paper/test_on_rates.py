@@ -176,7 +176,7 @@ def of_counts(run, counts, negatives=30_000):
     row = summary_row("online", "shadow", 1e-5, "fpr_achieved", np.nan, shares.mean(), 0.01, influence=moved,
                       target=target, models=len(counts))  # fmt: skip
     write_rows(run / "summary.csv", [row | {"expected_fp": 1e-5 * negatives}])
-    (line,) = on_rates.single_target(Results([run]))
+    line = on_rates.single_target(Results([run]))
     return line
 
 
@@ -206,11 +206,11 @@ def test_a_single_target_that_makes_a_mean_is_found(tmp_path):
     for influence, verdict in ((0.030, "holds"), (0.002, "does not hold")):
         row = summary_row("online", "shadow", 1e-5, "fpr_achieved", np.nan, 0.033, 0.03, influence=influence, target=77)
         write_rows(run / "summary.csv", [row])
-        (line,) = on_rates.single_target(Results([run]))
+        line = on_rates.single_target(Results([run]))
         assert line["verdict"] == verdict and "target 77 of cifar10/resnet18/aof, online" in line["numbers"]
         assert line["ours"] == pytest.approx(influence / 0.033)
     write_run(tmp_path, "cifar10/resnet18/aof", "resnet18", rates=RATES)
-    (line,) = on_rates.single_target(Results([run]))
+    line = on_rates.single_target(Results([run]))
     assert line["verdict"] == "cannot tell"
 
 

@@ -82,13 +82,13 @@ def test_three_configurations(tmp_path):
 
 def test_a_single_run_that_makes_the_agreement_low_is_found(tmp_path):
     reference = random_sets(5, 10_000, 1000, 0.9)
-    (row,) = on_sets.single_run(sets_of(tmp_path / "clean", reference))
+    row = on_sets.single_run(sets_of(tmp_path / "clean", reference))
     assert row["verdict"] == "does not hold"
     reference[3, 2000:4300] = True  # 2,300 one-off detections
-    (row,) = on_sets.single_run(sets_of(tmp_path / "broken", reference))
+    row = on_sets.single_run(sets_of(tmp_path / "broken", reference))
     assert row["verdict"] == "holds" and row["ours"] > 1.5
     assert "without seed 3" in row["numbers"] and "2300 samples" in row["numbers"]
-    (row,) = on_sets.single_run(sets_of(tmp_path / "few", reference[:2]))
+    row = on_sets.single_run(sets_of(tmp_path / "few", reference[:2]))
     assert row["verdict"] == "cannot tell"
 
 
@@ -103,12 +103,12 @@ def disjoint(*sizes, common=0, samples=4000):
 
 
 def test_runs_that_agree_in_nothing_cannot_tell_whether_one_of_them_makes_it_so(tmp_path):
-    (row,) = on_sets.single_run(sets_of(tmp_path / "none", disjoint(300, 10, 12)))
+    row = on_sets.single_run(sets_of(tmp_path / "none", disjoint(300, 10, 12)))
     assert row["verdict"] == "cannot tell" and np.isnan(row["ours"])
     assert row["numbers"].startswith("Jaccard of the others 0.0 % without seed 0, 0.0 % without another: no ratio")
     two = disjoint(300, 10, 12)
     two[1] = two[2]  # which agree whole, and with the first in nothing
-    (row,) = on_sets.single_run(sets_of(tmp_path / "two", two))
+    row = on_sets.single_run(sets_of(tmp_path / "two", two))
     assert row["verdict"] == "cannot tell" and "100.0 % without seed 0, 0.0 % without another" in row["numbers"]
 
 
@@ -116,7 +116,7 @@ def test_a_single_run_is_told_by_the_interval_over_samples(tmp_path):
     found = {}
     for times in (1, 100):  # the same shares of few samples and of many
         sets = disjoint(9 * times, times, times, common=10 * times)
-        (found[times],) = on_sets.single_run(sets_of(tmp_path / str(times), sets))
+        found[times] = on_sets.single_run(sets_of(tmp_path / str(times), sets))
     few, many = found[1], found[100]
     assert few["ours"] == many["ours"] == pytest.approx((10 / 12) / (10 / 20))
     assert few["low"] < 1.5 < few["high"] and few["verdict"] == "cannot tell"
