@@ -28,7 +28,7 @@ MOST_DIFFERENT = 4
 
 
 class Agreement(NamedTuple):
-    """Means over choices of k runs: Jaccard (fraction), size of intersection and of union (samples)."""
+    """Means over choices of k runs: Jaccard (fraction), intersection and union (samples)."""
 
     jaccard: float
     intersection: float
@@ -36,7 +36,7 @@ class Agreement(NamedTuple):
 
 
 def set_agreement(sets: Bool[np.ndarray, "run sample"], k: int) -> Agreement:
-    """Mean agreement of all choices of ``k`` runs; choices that flag no sample at all are left out.
+    """Averages the agreement over all choices of ``k`` runs; choices that flag no sample at all are left out.
 
     Args:
         sets: True where the run flags the sample.
@@ -47,7 +47,7 @@ def set_agreement(sets: Bool[np.ndarray, "run sample"], k: int) -> Agreement:
 
     Raises:
         DataError: not a [runs, samples] array of truth values, or too many runs to combine.
-        ConfigError: ``k`` is no whole number of at least 1.
+        ConfigError: ``k`` is not a whole number of at least 1.
     """
     check_whole(k, "k", 1)
     sets = check_booleans(sets, "sets", "runs", "samples")
@@ -56,7 +56,7 @@ def set_agreement(sets: Bool[np.ndarray, "run sample"], k: int) -> Agreement:
 
 
 def jaccards(sets: Bool[np.ndarray, "run sample"]) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"]]:
-    """Numbers of runs that are combined, from 2 to all, and the mean Jaccard of each in percent."""
+    """Returns the numbers of runs to combine, from 2 to all, and for each the mean Jaccard in percent."""
     ks = np.arange(2, len(sets) + 1)
     return ks, np.array([100 * set_agreement(sets, k).jaccard for k in ks])
 
@@ -66,7 +66,7 @@ def scenarios(
     variants: Bool[np.ndarray, "variant sample"],
     labels: Sequence[str],
 ) -> pd.DataFrame:
-    """Agreement of identical runs, of these and one variant, and of these and m variants, for every k from 2.
+    """Averages the agreement of identical runs, of these with one variant, and with m variants, for every k from 2.
 
     The choices of k runs of a scenario include those without a variant. With m = 2 or more variants (at most four) the
     numbers are means over all choices of m.
@@ -114,7 +114,9 @@ def measure_agreement(
     output: Path | str,
     samples: str = "samples.csv",
 ) -> None:
-    """Writes ``agreement.csv`` and, beside it, ``runs.json``, from the runs' ``samples.csv``; of others, the CSV alone.
+    """Writes ``agreement.csv`` from the runs' ``samples.csv`` and, beside it, ``runs.json``.
+
+    From ``null_samples.csv`` it writes the CSV file only.
 
     Args:
         reference: run folders that differ by seed only.
@@ -179,7 +181,7 @@ class _Averages(NamedTuple):
 
 
 def patterns_of(sets: Bool[np.ndarray, "run sample"]) -> Int[np.ndarray, " choice"]:
-    """Number of samples that each choice of runs flags and no other run does, by its bit mask (bit i for run i).
+    """Counts the samples that exactly the runs of a choice flag, for each choice by its bit mask (bit i for run i).
 
     Raises:
         DataError: too many runs.
@@ -191,12 +193,12 @@ def patterns_of(sets: Bool[np.ndarray, "run sample"]) -> Int[np.ndarray, " choic
 
 
 def flagged_alone(sets: Bool[np.ndarray, "run sample"]) -> Int[np.ndarray, " run"]:
-    """Number of samples that each run flags and no other does."""
+    """Counts the samples that each run flags and no other does."""
     return (sets & (sets.sum(axis=0) == 1)).sum(axis=1)
 
 
 def overlaps(patterns: Int[np.ndarray, " choice"]) -> Overlaps:
-    """Sizes for every choice of runs, from how many samples each choice of runs alone flags.
+    """Returns the sizes of intersection and union for every choice of runs.
 
     Args:
         patterns: From :func:`patterns_of`.

@@ -1,4 +1,4 @@
-"""How sure a rate is, and a mean of rates over targets.
+"""Confidence intervals and standard errors of rates, and of means of rates over targets.
 
 One target's rate at a threshold that was not chosen on its own scores is a binomial proportion (Clopper-Pearson). The
 targets of a run share their samples and the samples their targets, so a mean over targets is resampled over both, each
@@ -25,7 +25,7 @@ DRAWS = 1000
 
 
 def clopper_pearson(successes: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Exact 95 % confidence interval of a binomial proportion.
+    """Returns the exact 95 % confidence interval of a binomial proportion.
 
     Args:
         successes: counts, any shape.
@@ -35,7 +35,7 @@ def clopper_pearson(successes: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray
         Lower and upper ends, as fractions; (0, 1) without a trial.
 
     Raises:
-        DataError: successes that are no numbers from 0 to the trials.
+        DataError: successes that are not numbers from 0 to the trials.
     """
     from scipy.special import betaincinv
 
@@ -70,7 +70,7 @@ class Draws(NamedTuple):
         return cls(_resample(samples, draws, generator), _resample(targets, draws, generator))
 
     def mean(self, values: Float[np.ndarray, "target draw"]) -> Float[np.ndarray, " draw"]:
-        """Mean over the drawn targets, without those that are NaN."""
+        """Averages over the drawn targets, without those that are NaN."""
         weights = self.targets * ~np.isnan(values)
         with np.errstate(invalid="ignore"):
             return (weights * np.nan_to_num(values)).sum(axis=0) / weights.sum(axis=0)
@@ -97,7 +97,7 @@ def resample_rates(
     fprs: Sequence[float],
     shadow: Sequence[float] = (),
 ) -> tuple[dict[float, Rates], dict[float, Rates]]:
-    """Rates at each target's own threshold and at that of its shadow models, both chosen anew in each draw.
+    """Draws the rates at each target's own threshold and at its shadow models' one, both chosen anew in each draw.
 
     Shadow models are scored on the same samples as their target: what their thresholds owe to these is part of how
     sure a rate is. So in each draw a target takes the median of the thresholds that the others choose on the drawn
@@ -149,7 +149,7 @@ def resample_rates(
 
 
 def medians_of_others(thresholds: Float[np.ndarray, "target draw"]) -> Float[np.ndarray, "target draw"]:
-    """In each draw, for each target, the median of the other targets' finite thresholds; inf where there is none."""
+    """Returns, for each draw and target, the median of the other targets' finite thresholds; inf where there is none."""
     order = np.argsort(thresholds, axis=0)
     values, place = np.take_along_axis(thresholds, order, axis=0), np.arange(len(thresholds))[:, np.newaxis]
     finite = np.isfinite(values)
@@ -218,7 +218,7 @@ def _fill(rates: Rates, target: int, counts, totals) -> None:
 
 
 def _counts_above(scores, held, times, thresholds):
-    """True and false positives per draw at a threshold per draw."""
+    """Counts true and false positives per draw, at a threshold per draw."""
     finite = np.isfinite(thresholds)
     least, most = (end(thresholds[finite], initial=np.inf * sign) for end, sign in ((np.min, 1), (np.max, -1)))
     counts = []
@@ -234,7 +234,7 @@ def _counts_above(scores, held, times, thresholds):
 
 
 def _own_counts(scores, held, times, fprs, outside):
-    """True and false positives per draw at the last threshold whose FPR in that draw is at most each of ``fprs``.
+    """Counts true and false positives per draw, at the last threshold whose FPR in that draw is at most each of ``fprs``.
 
     And that threshold: the lowest score of a drawn sample that lies above the first non-member too many; inf if none.
     """
@@ -268,7 +268,7 @@ def _own_counts(scores, held, times, fprs, outside):
 
 
 def _members_above(members, before, times, last):
-    """For k = 0 ... last the drawn members above the top non-member k, from their number; all where there is none."""
+    """Counts, for k = 0 ... last, the drawn members above the top non-member k; all members where there is none."""
     counts = np.zeros((last + 1, times.shape[1]), dtype=np.int64)
     ends = before[: last + 1]
     starts = np.concatenate([[0], ends[:-1]])
@@ -278,7 +278,7 @@ def _members_above(members, before, times, last):
 
 
 def _last_drawn(order, times, end, scores):
-    """Per draw the score of the last sample before ``end``, in this order, that was drawn; inf if none was."""
+    """Returns, per draw, the score of the last drawn sample before ``end`` in this order; inf if none was drawn."""
     if not len(order):
         return np.full(times.shape[1], np.inf)
     column, place = np.arange(times.shape[1]), np.asarray(end) - 1
@@ -288,7 +288,7 @@ def _last_drawn(order, times, end, scores):
 
 
 def two_way_variance(values: Float[np.ndarray, " target"], resampled: Float[np.ndarray, "target draw"]) -> float:
-    """Variance of a mean over targets whose values share samples (Cameron, Gelbach and Miller 2011).
+    """Returns the variance of a mean over targets whose values share samples (Cameron, Gelbach and Miller 2011).
 
     That over targets plus that over samples, less that of single (target, sample) pairs, which both of them hold.
 
@@ -308,7 +308,7 @@ def two_way_variance(values: Float[np.ndarray, " target"], resampled: Float[np.n
 
 
 class Interval(NamedTuple):
-    """How sure an estimate is: the ends of its confidence interval, and its standard error."""
+    """Both ends of an estimate's confidence interval, and its standard error."""
 
     low: float
     high: float
@@ -316,7 +316,7 @@ class Interval(NamedTuple):
 
 
 def bootstrap_interval(estimate: float, replicates: Float[np.ndarray, " draw"], variance: float) -> Interval:
-    """95 % confidence interval of a fraction from bootstrap draws.
+    """Returns the 95 % confidence interval of a fraction from bootstrap draws.
 
     The draws give its shape, not its place and not its size: a threshold at a handful of false positives is an extreme
     order statistic, where a bootstrap is off centre, and drawing targets and samples counts the noise of a single pair

@@ -1,4 +1,4 @@
-"""From scores to rates at thresholds that an attacker could have chosen (paper, Tables 7–10 and 12).
+"""Turns scores into rates at thresholds that an attacker could have chosen (paper, Tables 7–10 and 12).
 
 ``target`` mode takes each target's threshold from its own ROC (optimistic); ``shadow`` mode takes the median of the
 other models' finite thresholds (realistic). The global attack has no shadow models, hence no shadow mode.
@@ -37,7 +37,7 @@ FEW_FALSE_POSITIVES = 5
 
 
 class Resolution(NamedTuple):
-    """What a TPR at an FPR rests on.
+    """How many false positives stand behind a TPR at an FPR.
 
     Attributes:
         expected: number of false positives the FPR allows, alpha times the non-members.
@@ -49,7 +49,7 @@ class Resolution(NamedTuple):
 
 
 def resolution(fpr: float, negatives: float) -> Resolution:
-    """False positives that ``fpr`` allows among ``negatives`` non-members of a target, and what to call the cell.
+    """Returns how many false positives ``fpr`` allows among ``negatives`` non-members of a target, and a label.
 
     Raises:
         ConfigError: an FPR that is not a fraction.
@@ -65,7 +65,7 @@ def resolution(fpr: float, negatives: float) -> Resolution:
 def shadow_thresholds(
     thresholds: Float[np.ndarray, " model"], centre: Literal["median", "mean"] = "median"
 ) -> Float[np.ndarray, " model"]:
-    """For each model the median (or mean) of the *other* models' finite thresholds; inf where there is none."""
+    """Returns, for each model, the median (or mean) of the *other* models' finite thresholds; inf where there is none."""
     check_choice(centre, "centre", ("median", "mean"))
     thresholds = check_array(thresholds, "thresholds", "models").astype(np.float64)
     if centre == "median":
@@ -77,7 +77,7 @@ def shadow_thresholds(
 
 
 def positive_predictive_value(tpr, fpr, prior):
-    """PPV at a prior: prior·TPR / (prior·TPR + (1 - prior)·FPR), NaN where nothing is flagged. Arrays broadcast.
+    """Returns the PPV at a prior: prior·TPR / (prior·TPR + (1 - prior)·FPR), NaN where nothing is flagged. Arrays broadcast.
 
     Raises:
         ConfigError: what is neither a fraction nor NaN.
@@ -98,7 +98,7 @@ def confusion(
     member: Bool[np.ndarray, "model sample"],
     thresholds: Float[np.ndarray, " model"],
 ) -> pd.DataFrame:
-    """Counts of each target's verdicts at its threshold.
+    """Counts each target's true and false verdicts at its threshold.
 
     A sample is flagged when its score reaches the threshold; a NaN score is not, an infinite threshold flags nothing.
 
@@ -125,7 +125,7 @@ def calibrate(
     centre: Literal["median", "mean"] = "median",
     nonfinite: Nonfinite = "error",
 ) -> pd.DataFrame:
-    """Rates of every target at its own and at its shadow models' thresholds.
+    """Computes the rates of every target at its own and at its shadow models' thresholds.
 
     Args:
         scores: scores of each attack, a row per target.
@@ -242,7 +242,7 @@ def _order_target(attack: str, scores: np.ndarray, member: np.ndarray, nonfinite
 
 
 def _confusion_of_ordered(targets: Sequence[Ordered], thresholds: np.ndarray) -> pd.DataFrame:
-    """What :func:`confusion` counts, from scores that are sorted already."""
+    """Counts as :func:`confusion` does, from scores that are sorted already."""
     found = [ordered.detections(threshold) for ordered, threshold in zip(targets, thresholds, strict=True)]
     tp, fp = np.array(found, dtype=np.int64).reshape(-1, 2).T
     inside = np.array([ordered.inside.size for ordered in targets], dtype=np.int64)

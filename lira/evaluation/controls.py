@@ -1,4 +1,4 @@
-"""Attacks and a world whose result is known, through the same code as the real ones.
+"""Attacks and data with a known result, through the same code as the real ones.
 
 The oracle knows membership (AUC 1, TPR 1 at every FPR); the coin knows nothing (AUC 1/2, TPR = FPR); in the null world
 membership is permuted per sample, so every attack is a coin and what it still finds is what chance alone gives.
@@ -23,19 +23,19 @@ from lira.storage.run import RUN_KEYS
 
 
 def oracle(member: Bool[np.ndarray, "model sample"]) -> Float[np.ndarray, "model sample"]:
-    """Scores that are membership itself."""
+    """Returns membership itself as scores."""
     return check_booleans(member, "member").astype(np.float64)
 
 
 def coin(member: Bool[np.ndarray, "model sample"], seed: int | Sequence[int] = 0) -> Float[np.ndarray, "model sample"]:
-    """Scores that do not depend on membership: uniform draws."""
+    """Returns scores that do not depend on membership: uniform draws."""
     return np.random.default_rng(seed).random(check_booleans(member, "member").shape)
 
 
 def permuted_membership(
     member: Bool[np.ndarray, "model sample"], seed: int | Sequence[int] = 0
 ) -> Bool[np.ndarray, "model sample"]:
-    """Membership with the models of each sample permuted, so that each stays a member of as many."""
+    """Permutes the models of each sample, so that each sample stays a member of as many models."""
     return np.random.default_rng(seed).permuted(check_booleans(member, "member", "models", "samples"), axis=0)
 
 
@@ -50,10 +50,10 @@ def control_file(
     definition: Definition = PUBLISHED,
     own: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes rates, per-sample counts and vulnerabilities of a run in its null world, and oracle's and coin's rates.
+    """Writes rates, per-sample counts and vulnerabilities of a run in its null world, and the rates of oracle and coin.
 
-    Runs of one seed share their membership, so the permutation is each run's own: otherwise what chance finds in one
-    of them it would find in the others.
+    Runs of one seed share their membership, so each run is given its own permutation: otherwise chance would find the
+    same samples in all of them.
 
     Args:
         shadows: file of encoding ``shadows``.
@@ -62,7 +62,7 @@ def control_file(
         controls: ``controls.csv``, with the columns of ``metrics.csv``.
         samples: ``null_samples.csv``, with the columns of ``samples.csv``.
         gaps: ``null_gaps.csv``: each sample's :func:`vulnerability` by ``mean`` and by ``median``.
-        definition: which reading of the attacks.
+        definition: which definition of the attacks.
         own: further attacks, as :func:`lira.attacks.lira.score_file` takes them.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Numbers with their standard errors, and what becomes of the errors where numbers are combined."""
+"""Numbers with standard errors, and the errors of numbers that are made from them."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class Estimate(NamedTuple):
     error: float
 
     def interval(self) -> tuple[float, float]:
-        """Its 90 % interval."""
+        """Returns the 90 % interval."""
         return self.value - QUANTILE * self.error, self.value + QUANTILE * self.error
 
     def __sub__(self, other: "Estimate") -> "Estimate":
@@ -26,12 +26,12 @@ class Estimate(NamedTuple):
 
 
 def mean_of(estimates: Sequence[Estimate]) -> Estimate:
-    """Mean of numbers that may move together: its error is the mean of theirs."""
+    """Returns the mean of numbers that may be correlated: its error is the mean of their errors."""
     return Estimate(float(np.mean([one.value for one in estimates])), float(np.mean([one.error for one in estimates])))
 
 
 def log_ratio(over: Estimate, under: Estimate) -> Estimate:
-    """Logarithm of the quotient of two independent numbers; NaN where either is 0."""
+    """Returns the logarithm of the quotient of two independent numbers; NaN if either is 0."""
     if min(over.value, under.value) <= 0:
         return Estimate(np.nan, np.nan)
     error = np.hypot(over.error / over.value, under.error / under.value)
@@ -39,6 +39,6 @@ def log_ratio(over: Estimate, under: Estimate) -> Estimate:
 
 
 def mean_ratio(log_ratios: Sequence[Estimate]) -> Estimate:
-    """Arithmetic mean of quotients, from their logarithms."""
+    """Returns the arithmetic mean of quotients, from their logarithms."""
     ratios = [(float(np.exp(one.value)), one.error) for one in log_ratios]
     return mean_of([Estimate(ratio, ratio * error) for ratio, error in ratios])

@@ -1,4 +1,4 @@
-"""Agreement of flagged sets with its error: over runs, by leaving out one at a time, and over samples."""
+"""Agreement of flagged sets, with errors from leaving out runs one at a time and from a bootstrap over samples."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,21 +13,21 @@ from lira.evaluation.agreement import flagged_alone, overlaps, patterns_of
 from lira.evaluation.estimates import Estimate
 
 SEEDS = 5
-"""Runs that are combined at most, as many as differ by seed only in the paper."""
+"""Largest number of runs that are combined: the paper has this many that differ by seed only."""
 
 DRAWS = 100
 MEASURES = ("jaccard", "intersection", "union")
 
 
 class EstimatedAgreement(NamedTuple):
-    """Mean agreement of choices of runs, with its errors.
+    """Mean agreement over choices of runs, with errors.
 
     Attributes:
         jaccard: As a fraction.
         intersection: In samples.
         union: In samples.
-        between_runs: Whether the errors hold the variation between runs, else that over samples alone: as many runs
-            as are combined give a single value.
+        between_runs: Whether the errors include the variation between runs. Where all runs are combined there is a
+            single choice, and the errors are over samples only.
     """
 
     jaccard: Estimate
@@ -37,7 +37,7 @@ class EstimatedAgreement(NamedTuple):
 
 
 class FlaggedSets:
-    """The sets that runs of one recipe flag, and those of its variants.
+    """The samples that runs of one recipe, and variants of it, flag.
 
     Args:
         reference: True where a run flags the sample.
@@ -47,7 +47,7 @@ class FlaggedSets:
         runs: Number of reference runs.
         variants: Number of variants.
         patterns: Samples by the choice of runs that flags them, see :func:`lira.evaluation.agreement.patterns_of`.
-        alone: Samples by reference run that it flags and no other of them does.
+        alone: Number of samples that each reference run flags and no other reference run does.
     """
 
     def __init__(self, reference: Bool[np.ndarray, "run sample"], variants: Bool[np.ndarray, "variant sample"]):
@@ -60,7 +60,7 @@ class FlaggedSets:
 
     @cached_property
     def measured(self) -> Float[np.ndarray, "draw measure choice"]:
-        """Jaccard, intersection and union of every choice: as counted, then with the samples drawn anew."""
+        """Jaccard, intersection and union of every choice: first as counted, then of bootstrap draws of the samples."""
         generator, total = np.random.default_rng(0), self.patterns.sum()
         measured = np.empty((1 + DRAWS, len(MEASURES), self.choices.size), dtype=np.float32)
         for draw in range(1 + DRAWS):
@@ -71,9 +71,9 @@ class FlaggedSets:
     def mean(
         self, k: int, different: int = 0, among: Sequence[int] | None = None, without: int | None = None
     ) -> Float[np.ndarray, "draw measure"]:
-        """Mean over the choices of ``k`` of five reference runs and ``different`` variants, as published.
+        """Returns the mean over choices of ``k`` out of five reference runs and ``different`` variants, as published.
 
-        With more than five runs it is the mean over all choices of five, with fewer that of those there are; choices
+        With more than five runs it is the mean over all choices of five; with fewer, over the runs there are. Choices
         that flag nothing are left out.
 
         Args:
@@ -83,7 +83,7 @@ class FlaggedSets:
             without: Reference run to leave out.
 
         Returns:
-            The three measures, as counted and in each draw; NaN where there are too few runs.
+            The three measures, first as counted, then of each draw; NaN if there are too few runs.
         """
         total = np.zeros(self.measured.shape[:2])
         for weight, rows in self._rows(k, different, among, without):
@@ -93,7 +93,7 @@ class FlaggedSets:
         return total
 
     def _rows(self, k, different, among, without) -> Iterator[tuple[float, np.ndarray]]:
-        """Weight and choices by number of variants among them."""
+        """Yields weight and choices for each number of variants in a choice."""
         allowed = np.ones(self.choices.size, dtype=bool)
         if among is not None:
             others = sum(1 << (self.runs + i) for i in range(self.variants) if i not in among)
@@ -107,12 +107,12 @@ class FlaggedSets:
             yield weight, np.flatnonzero(allowed & (of_runs == k - variants) & (of_variants == variants))
 
     def left_out(self) -> Float[np.ndarray, "draw run"]:
-        """Jaccard of all reference runs but one, by the one left out: as counted, then with the samples drawn anew."""
+        """Returns the Jaccard of all reference runs but one, for each left out: as counted, then of each draw."""
         everything = (1 << self.runs) - 1
         return self.measured[:, 0, [everything & ~(1 << run) for run in range(self.runs)]]
 
     def estimate(self, k: int, different: int = 0, among: Sequence[int] | None = None) -> EstimatedAgreement:
-        """:meth:`mean` with its errors."""
+        """Returns :meth:`mean` with errors."""
         value, *drawn = self.mean(k, different, among)
         variance = np.var(drawn, axis=0)
         variance = np.maximum(variance, (1 / value[2] ** 2, 1, 1))  # no count is surer than one sample
@@ -126,7 +126,7 @@ class FlaggedSets:
 
 
 def times_without(left_out: Float[np.ndarray, "*draw run"], run: int) -> Float[np.ndarray, "*draw"]:
-    """How many times as high the agreement is without a run as without another.
+    """Divides the agreement without one run by the mean agreement without another.
 
     Args:
         left_out: From :meth:`FlaggedSets.left_out`.
@@ -137,7 +137,7 @@ def times_without(left_out: Float[np.ndarray, "*draw run"], run: int) -> Float[n
 
 
 def _measures(patterns: Int[np.ndarray, " choice"]) -> Float[np.ndarray, "measure choice"]:
-    """Of every choice; NaN where it flags no sample."""
+    """Returns the measures of every choice; NaN where it flags no sample."""
     intersection, union = overlaps(patterns)
     some = np.where(union > 0, 1.0, np.nan)
     return np.stack([intersection / np.maximum(union, 1) * some, intersection * some, union * some])

@@ -1,4 +1,4 @@
-"""How far runs that differ by seed only agree, in pairs and all at once, beside what chance gives (Tables 11, 13)."""
+"""Agreement of runs that differ by seed only, in pairs and all together, beside that by chance (Tables 11, 13)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ MEASURES = (*SIZES, "spearman")
 
 
 def agreement_by_rank(comparison: Comparison, gaps: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """A row per vulnerability gap and q: agreement of the runs' top q %, and the Jaccard of random rankings."""
+    """Yields a row per vulnerability gap and q: agreement of the runs' top q %, and the Jaccard of random rankings."""
     pairs, everywhere = comparison.table("topq.csv"), comparison.table("topq_all.csv").set_index(["gap", "q"])
     pool = comparison.pool
     for gap in gaps:
@@ -32,7 +32,7 @@ def agreement_by_rank(comparison: Comparison, gaps: Sequence[str]) -> Iterator[d
 
 
 def agreement_by_flag(comparison: Comparison, support: int) -> Iterator[dict[str, Any]]:
-    """A row per FPR, with fp = 0 and with any: agreement of flagged sets, and that with membership permuted."""
+    """Yields a row per FPR and rule on fp (0 or any): agreement of flagged sets, and that with permuted membership."""
     negatives = comparison.negatives
     sets, null = (_pairs_and_all(comparison.table(name), support) for name in ("agreement.csv", "null_agreement.csv"))
     for (fpr, zero_fp), (pair, together) in sets.items():
@@ -45,12 +45,12 @@ def agreement_by_flag(comparison: Comparison, support: int) -> Iterator[dict[str
 
 
 def _mean_size(pair: pd.Series) -> float:
-    """Of two sets: half of intersection plus union."""
+    """Returns the mean size of two sets: half of intersection plus union."""
     return (pair["intersection"] + pair["union"]) / 2
 
 
 def _pairs_and_all(sets: pd.DataFrame, support: int) -> dict[tuple[float, bool], tuple[pd.Series, pd.Series]]:
-    """Agreement of two identical runs and of all, per FPR and whether fp = 0."""
+    """Returns the agreement of two identical runs and of all, by FPR and whether fp = 0."""
     sets = sets[(sets["scenario"] == "identical") & (sets["support"] == support)]
     return {
         key: (group.loc[group["k"].idxmin()], group.loc[group["k"].idxmax()])

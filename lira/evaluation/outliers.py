@@ -1,4 +1,4 @@
-"""What single targets and single runs do to a result: the same counted without them."""
+"""Counts results again without single targets or runs, to show how much depends on them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from lira.storage.run import Run
 
 
 def outlying_targets(run: Run, fpr: float) -> list[int]:
-    """Targets whose achieved FPR raises the mean over targets by more than its standard error without them.
+    """Returns the targets that raise the mean achieved FPR by more than its standard error without them.
 
     Args:
         run: The run.
@@ -24,14 +24,14 @@ def outlying_targets(run: Run, fpr: float) -> list[int]:
 
 
 def achieved(run: Run, fpr: float) -> pd.DataFrame:
-    """Rows of ``metrics.csv`` of the online attack at shadow thresholds, one per target."""
+    """Returns the rows of ``metrics.csv`` of the online attack at shadow thresholds, one per target."""
     rows = run.targets("shadow")
     rows = rows[(rows["attack"] == "online") & (rows["fpr"] == fpr)]
     return rows.sort_values("target").reset_index(drop=True)
 
 
 def detections(run: Run, fpr: float, without: Sequence[int] = ()) -> pd.DataFrame:
-    """``tp fp`` per sample of the online attack at shadow thresholds, with some targets left out.
+    """Counts ``tp fp`` per sample, of the online attack at shadow thresholds, with some targets left out.
 
     Args:
         run: The run.
@@ -52,7 +52,7 @@ def detections(run: Run, fpr: float, without: Sequence[int] = ()) -> pd.DataFram
 
 
 def detected_sets(runs: Sequence[Run], fpr: float, without: Sequence[Sequence[int]]) -> Bool[np.ndarray, "run sample"]:
-    """Samples detected at least once, with some targets of each run left out."""
+    """Returns the samples detected at least once, with some targets of each run left out."""
     return np.stack([detections(run, fpr, left)["tp"].to_numpy() >= 1 for run, left in zip(runs, without, strict=True)])
 
 
@@ -71,7 +71,7 @@ class MeanFpr(NamedTuple):
 
 
 def mean_fpr(run: Run, fpr: float, outlying: Sequence[int]) -> MeanFpr:
-    """The mean achieved FPR of the online attack at shadow thresholds, with and without outlying targets."""
+    """Returns the mean achieved FPR of the online attack at shadow thresholds, with and without outlying targets."""
     rows = achieved(run, fpr)
     mean, shift = 100 * rows["fpr_achieved"].mean(), influence(rows["fpr_achieved"].to_numpy()).shift
     kept = rows[~rows["target"].isin(outlying)]
@@ -79,14 +79,16 @@ def mean_fpr(run: Run, fpr: float, outlying: Sequence[int]) -> MeanFpr:
 
 
 def chance_of_largest(rate: Mapping[str, Any], share: float) -> float:
-    """Bound on the probability that any target has the largest count, or that share of all counts if it is more.
+    """Bounds the probability that chance gives one target as many false positives as the largest count here.
+
+    If the given share of all false positives is more than the largest count, it bounds the probability of that share.
 
     Args:
         rate: FPR′ over targets, from :class:`lira.evaluation.rates.RatesOverTargets`.
         share: Of all false positives.
 
     Returns:
-        Binomial tail for false positives that fall on targets alike, times the number of targets.
+        The binomial tail where every target is as likely to get a false positive, times the number of targets.
     """
     from scipy.stats import binom
 

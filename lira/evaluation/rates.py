@@ -1,4 +1,4 @@
-"""Rates over the targets of a run, in percent, as the tables and the verdict compare them."""
+"""Rates over the targets of a run, in percent, for the tables and the verdict."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,12 +15,12 @@ OTHERS = ("targets", "undefined", "influence_target", "influential")
 
 
 def in_percent(summary: pd.DataFrame) -> pd.DataFrame:
-    """Rows of ``summary.csv`` with their fractions in percent."""
+    """Returns rows of ``summary.csv`` with fractions turned into percent."""
     return summary.assign(**{name: 100 * summary[name] for name in FRACTIONS})
 
 
 class RatesOverTargets:
-    """The rows of a run's ``summary.csv``, in percent, by what they are of.
+    """The rows of a run's ``summary.csv``, in percent, by attack, kind of threshold, FPR, metric and prior.
 
     Args:
         run: The run.
@@ -35,7 +35,7 @@ class RatesOverTargets:
     def find(
         self, attack: str, mode: str, fpr: float | None, metric: str, prior: float | None = None
     ) -> dict[str, Any] | None:
-        """A row by its attack, kind of threshold, FPR, metric and prior; ``None`` where there is none."""
+        """Returns the row of this place; ``None`` if there is none."""
         return self.rows.get((attack, mode, fpr, metric, prior))
 
     @property
@@ -55,27 +55,27 @@ class RatesOverTargets:
 
 
 def columns_of(row: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A row's statistics as columns of a table: mean, std, and all that says what they carry."""
+    """Returns the statistics of a row as columns of a table, with the metric's name before them."""
     return {f"{name}_{key}": row[key] for key in (*FRACTIONS, *OTHERS)}
 
 
 def resolution_columns(expected: float, label: str) -> dict[str, float | str]:
-    """Columns that say what an operating point rests on, as :func:`lira.evaluation.calibration.resolution` has it."""
+    """Returns columns with the parts of a :func:`~lira.evaluation.calibration.resolution`."""
     return {"expected_false_positives": expected, "resolution": label}
 
 
 def resolution_at(fpr: float, negatives: float) -> dict[str, float | str]:
-    """The same columns for an FPR among so many non-members of a target."""
+    """Returns the same columns for an FPR and the number of non-members of a target."""
     return resolution_columns(*resolution(fpr, negatives))
 
 
 def resolution_of(row: Mapping[str, Any]) -> dict[str, float | str]:
-    """The same columns for a row of a summary."""
+    """Returns the same columns for a row of a summary."""
     return resolution_columns(row["expected_fp"], row["resolution"])
 
 
 def rates_at_own_thresholds(run: Run) -> list[dict[str, Any]]:
-    """A row per attack and FPR: TPR with each target's own threshold, and AUC."""
+    """Returns a row per attack and FPR: AUC, and TPR at each target's own threshold."""
     rates = RatesOverTargets(run)
     return [
         run.key
@@ -89,7 +89,7 @@ def rates_at_own_thresholds(run: Run) -> list[dict[str, Any]]:
 
 
 def reductions(rates: pd.DataFrame) -> pd.Series:
-    """The baseline's mean TPR over that of each row; NaN for a baseline, or without one, or where both are 0.
+    """Divides the baseline's mean TPR by that of each row; NaN for a baseline, or without one, or where both are 0.
 
     Args:
         rates: Rows of :func:`rates_at_own_thresholds` of several runs.
@@ -107,9 +107,9 @@ def _reduction(row: pd.Series, rates: pd.DataFrame) -> float:
 
 
 def baseline_of(row: pd.Series, rates: pd.DataFrame) -> pd.Series | None:
-    """The row of the same attack and FPR that a row is a reduction of; ``None`` for a baseline, or without one.
+    """Returns the baseline's row with the dataset, attack and FPR of a row; ``None`` for a baseline, or without one.
 
-    It is that of the dataset's baseline with the same architecture and seed where there is one, else the first.
+    Of several baselines, the one of the same architecture comes first, then the one of the same seed.
     """
     same = (rates["dataset"] == row["dataset"]) & (rates["attack"] == row["attack"]) & (rates["fpr"] == row["fpr"])
     candidates = rates[same & (rates["regime"] == "baseline")]

@@ -21,9 +21,9 @@ POINT = (*RUN_KEYS, "fpr", "negatives", "loss_ratio", "tpr", "low", "high", "nul
 
 
 def utility_over_models(run: Run) -> dict[str, float]:
-    """Mean, standard deviation and median over models of each quantity, accuracies in percent.
+    """Returns mean, standard deviation and median over models of each quantity, accuracies in percent.
 
-    The loss ratio is test over train loss of each model; there is none where the train loss is 0.
+    The loss ratio of a model is its test loss over its train loss; it is NaN where the train loss is 0.
     """
     models = run.utility.copy()
     models["loss_ratio"] = models["test_loss"] / models["train_loss"].where(models["train_loss"] > 0)
@@ -32,12 +32,12 @@ def utility_over_models(run: Run) -> dict[str, float]:
 
 
 def loss_ratios(runs: Sequence[Run], fpr: float, attack: str = "online") -> pd.DataFrame:
-    """A row per run: mean loss ratio and, in percent, mean TPR at target thresholds with its interval and chance.
+    """Returns a row per run: mean loss ratio and, in percent, mean TPR at target thresholds with interval and chance.
 
-    Runs whose losses are not known, or without a rate at this FPR, are left out.
+    Runs without known losses or without a rate at this FPR are left out.
 
     Returns:
-        The run, ``fpr``, ``negatives`` (non-members of a target), ``loss_ratio``, ``tpr low high null``.
+        The run's key, ``fpr``, ``negatives`` (non-members of a target), ``loss_ratio``, ``tpr low high null``.
     """
     found = ((run, utility_over_models(run)["loss_ratio_mean"], _rate(run, fpr, attack)) for run in runs)
     rows = [
@@ -55,7 +55,7 @@ def _rate(run: Run, fpr: float, attack: str) -> dict[str, Any] | None:
 
 
 class Fit(NamedTuple):
-    """How the TPR (%) follows the loss ratio, both means of runs; errors from drawing the runs anew.
+    """A fit of the TPR (%) to the loss ratio, over runs; errors are from a bootstrap over the runs.
 
     Attributes:
         r: Pearson's correlation of log10 loss ratio and TPR.
@@ -73,7 +73,7 @@ class Fit(NamedTuple):
 
 
 def fit(ratio: Float[np.ndarray, " run"], tpr: Float[np.ndarray, " run"]) -> Fit | None:
-    """Correlations of log10 loss ratio and TPR, and the least-squares line; ``None`` for fewer than three runs."""
+    """Fits the TPR to log10 of the loss ratio by least squares; returns ``None`` for fewer than three runs."""
     from scipy.stats import rankdata
 
     if len(ratio) < FEWEST:
@@ -89,7 +89,7 @@ def fit(ratio: Float[np.ndarray, " run"], tpr: Float[np.ndarray, " run"]) -> Fit
 
 
 def _line(x: Float[np.ndarray, "draw run"], y: Float[np.ndarray, "draw run"]) -> tuple[np.ndarray, np.ndarray]:
-    """Correlation and slope of each draw."""
+    """Returns correlation and slope of each draw."""
     x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
     products, squares = (x * y).sum(axis=1), (x**2).sum(axis=1)
     return products / np.sqrt(squares * (y**2).sum(axis=1)), products / squares
