@@ -149,7 +149,7 @@ def resample_rates(
 
 
 def medians_of_others(thresholds: Float[np.ndarray, "target draw"]) -> Float[np.ndarray, "target draw"]:
-    """Returns, for each draw and target, the median of the other targets' finite thresholds; inf where there is none."""
+    """Returns, per draw and target, the median of the other targets' finite thresholds; inf where there is none."""
     order = np.argsort(thresholds, axis=0)
     values, place = np.take_along_axis(thresholds, order, axis=0), np.arange(len(thresholds))[:, np.newaxis]
     finite = np.isfinite(values)
@@ -170,7 +170,7 @@ def medians_of_others(thresholds: Float[np.ndarray, "target draw"]) -> Float[np.
 def resample_auc(
     scores: Float[np.ndarray, "target sample"], member: Bool[np.ndarray, "target sample"], draws: Draws
 ) -> Float[np.ndarray, "target draw"]:
-    """AUC of each target in each draw of samples, to first order in their weights (DeLong et al. 1988).
+    """Returns the AUC of each target in each draw of samples, to first order in their weights (DeLong et al. 1988).
 
     The AUC is the mean over members of the share of non-members below them, and the mean over non-members of the share
     of members above; a draw weighs the samples of both anew.
@@ -234,9 +234,9 @@ def _counts_above(scores, held, times, thresholds):
 
 
 def _own_counts(scores, held, times, fprs, outside):
-    """Counts true and false positives per draw, at the last threshold whose FPR in that draw is at most each of ``fprs``.
+    """Counts, per draw, true and false positives at the last threshold whose FPR in that draw is at most each of ``fprs``.
 
-    And that threshold: the lowest score of a drawn sample that lies above the first non-member too many; inf if none.
+    Returns that threshold too: the lowest score of a drawn sample that lies above the first non-member too many; inf if none.
     """
     negatives = np.flatnonzero(~held)
     negatives = negatives[np.argsort(-scores[negatives], kind="stable")]

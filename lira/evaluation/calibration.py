@@ -49,7 +49,7 @@ class Resolution(NamedTuple):
 
 
 def resolution(fpr: float, negatives: float) -> Resolution:
-    """Returns how many false positives ``fpr`` allows among ``negatives`` non-members of a target, and a label.
+    """Returns the number of false positives that ``fpr`` allows among ``negatives`` non-members, and its label.
 
     Raises:
         ConfigError: an FPR that is not a fraction.
@@ -65,7 +65,7 @@ def resolution(fpr: float, negatives: float) -> Resolution:
 def shadow_thresholds(
     thresholds: Float[np.ndarray, " model"], centre: Literal["median", "mean"] = "median"
 ) -> Float[np.ndarray, " model"]:
-    """Returns, for each model, the median (or mean) of the *other* models' finite thresholds; inf where there is none."""
+    """Returns, per model, the median (or mean) of the *other* models' finite thresholds; inf where there is none."""
     check_choice(centre, "centre", ("median", "mean"))
     thresholds = check_array(thresholds, "thresholds", "models").astype(np.float64)
     if centre == "median":
@@ -77,10 +77,12 @@ def shadow_thresholds(
 
 
 def positive_predictive_value(tpr, fpr, prior):
-    """Returns the PPV at a prior: prior·TPR / (prior·TPR + (1 - prior)·FPR), NaN where nothing is flagged. Arrays broadcast.
+    """Returns the PPV at a prior: prior·TPR / (prior·TPR + (1 - prior)·FPR), NaN where nothing is flagged.
+
+    Arrays broadcast.
 
     Raises:
-        ConfigError: what is neither a fraction nor NaN.
+        ConfigError: a value that is neither a fraction nor NaN.
         DataError: other values than numbers.
     """
     given = {"tpr": tpr, "fpr": fpr, "prior": prior}

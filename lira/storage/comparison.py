@@ -1,4 +1,4 @@
-"""The results of one comparison: which runs are compared, how far they flag the same samples and rank them alike."""
+"""The results of one comparison of runs: which runs, and how far their flagged samples and their rankings agree."""
 
 import json
 from functools import cached_property
@@ -13,7 +13,7 @@ from lira.storage.csv_files import read_csv
 from lira.storage.run import RUN_KEYS, Run
 
 LISTED = "runs.json"
-"""Beside the tables: label and folder, in the study's results, of every run that is compared."""
+"""File beside the tables with label and folder, relative to the study, of every run that is compared."""
 
 
 class Comparison:
@@ -70,7 +70,7 @@ class Comparison:
         return next(iter(self.reference.values()))
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of the folder's ``.csv``.
+        """Reads one of the folder's ``.csv`` files.
 
         Raises:
             StoreError: it is missing or damaged.
@@ -78,7 +78,7 @@ class Comparison:
         return read_csv(self.folder / name, Path(name).stem, keep_default_na=False, na_values=["", "nan"])
 
     def null_gaps(self, gap: str) -> list[np.ndarray]:
-        """Vulnerability of the samples in each reference run where membership is permuted; undefined ones left out."""
+        """Reads the vulnerabilities with permuted membership of each reference run, without undefined ones."""
         return [run.table("null_gaps.csv")[gap].dropna().to_numpy() for run in self.reference.values()]
 
     def _listed(self, kind: str) -> dict[str, Run]:

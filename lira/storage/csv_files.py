@@ -42,12 +42,12 @@ COLUMNS |= {"controls": COLUMNS["metrics"], "null_samples": COLUMNS["samples"], 
 
 
 def with_run(frame: pd.DataFrame, run: Mapping[str, Any]) -> pd.DataFrame:
-    """The rows with the run they are of before them."""
+    """Puts the columns of a run before the rows."""
     return pd.concat([pd.DataFrame(run, index=frame.index), frame], axis=1)
 
 
 def write_csv(path: Path | str, frame: pd.DataFrame) -> None:
-    """Writes a DataFrame whole or not at all, and its checksum: shortest round-trip floats, NaN empty."""
+    """Writes a DataFrame, whole or not at all, and its checksum; floats in shortest round-trip form, NaN as empty."""
     content, checksum = frame.to_csv(index=False).encode(), _checksum_of(path)
     with hdf5.atomic(path) as beside:
         beside.write_bytes(content)
@@ -62,7 +62,7 @@ def _checksum_of(path: Path | str) -> Path:
 def read_csv(
     path: Path | str, kind: str | None = None, run: Mapping[str, Any] | None = None, **options: Any
 ) -> pd.DataFrame:
-    """A DataFrame from a CSV file, floats exactly as written.
+    """Reads a DataFrame from a CSV file, floats exactly as written.
 
     Args:
         path: the file.

@@ -1,4 +1,4 @@
-"""Where a result comes from, and which results must not stand side by side.
+"""Says where a result comes from, and refuses to show results together that differ in what they must share.
 
 HDF5 files say where they come from in their attributes. A table or a figure carries a record, which is a JSON object:
 
@@ -40,7 +40,7 @@ KEYWORDS = re.compile(rb"/Keywords \(((?:[^()\\]|\\.)*)\)", re.DOTALL)
 
 
 def runs_of(folders: Iterable[Path | str]) -> list[Run]:
-    """The runs behind run folders and agreement folders, each once."""
+    """Returns the runs of run folders and of comparisons' folders, each once."""
     found = {}
     for folder in map(Path, folders):
         comparison = Comparison(folder)
@@ -50,7 +50,7 @@ def runs_of(folders: Iterable[Path | str]) -> list[Run]:
 
 
 def differences(runs: Sequence[Run], *, compared: bool = False) -> list[str]:
-    """What readers must be told of how the runs were made, a sentence each.
+    """Returns a sentence for each way in which the runs were made differently, for readers to know.
 
     Imported runs were made elsewhere: nothing is known of what they would have to share.
 
@@ -81,7 +81,7 @@ def differences(runs: Sequence[Run], *, compared: bool = False) -> list[str]:
 
 
 def record(made: str, options: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
-    """What a table or figure of these runs carries."""
+    """Makes the record that a table or figure of these runs carries."""
     said = {_file(run): {k: v for k, v in run.attributes.items() if k not in ABOUT_THE_FILE} for run in runs}
     shared, own = _factored(list(said.values()))
     return {
@@ -98,11 +98,11 @@ def as_text(record: dict[str, Any]) -> str:
 
 
 def trace(path: Path, results: Path = Path("results")) -> dict[str, Any]:
-    """Where a table, a figure or an HDF5 file comes from.
+    """Finds where a table, a figure or an HDF5 file comes from.
 
     Args:
         path: The file, maybe a copy under another name.
-        results: Where the file that it is a copy of is looked for, if it does not say it itself.
+        results: Folder to search for the original of a copy that does not say where it comes from.
 
     Raises:
         StoreError: nothing says where it comes from.
@@ -149,7 +149,7 @@ def _carried(path: Path) -> dict[str, Any] | None:
 
 
 def _plain(attributes: dict[str, Any]) -> dict[str, Any]:
-    """The same, if they are what the suite writes, which JSON can say.
+    """Returns the attributes, if JSON can hold them, as it can hold all that the suite writes.
 
     Raises:
         TypeError: they are not.
@@ -199,7 +199,7 @@ def _named(runs: Sequence[Run]) -> str:
 
 
 def _factored(dictionaries: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What all dictionaries share, and what each has besides; dictionaries in them are taken apart alike."""
+    """Splits dictionaries into what all share and what each has besides; inner dictionaries likewise."""
     shared, own = {}, [{} for _ in dictionaries]
     for key in dict.fromkeys(key for one in dictionaries for key in one):
         values = [one.get(key) for one in dictionaries]

@@ -17,7 +17,7 @@ from lira.storage.csv_files import read_csv, rows_at
 
 RUN_KEYS = ("dataset", "architecture", "regime", "seed")
 IDENTITY = ("study", "protocol", *RUN_KEYS, "recipe_version", "sha256")
-"""What ``shadows.h5`` and ``scores.h5`` of a run say alike, the last of φ and membership."""
+"""Attributes in which ``shadows.h5`` and ``scores.h5`` of a run must agree; ``sha256`` is of φ and membership."""
 
 
 class Run:
@@ -40,7 +40,7 @@ class Run:
         """:func:`lira.storage.hdf5.attributes` of ``shadows.h5``, which ``scores.h5`` has too.
 
         Raises:
-            StoreError: there is none, it is damaged, or it is of another run than the folder's.
+            StoreError: the file is missing, damaged, or of another run than the folder names.
         """
         scores = (self.folder / "scores.h5").is_file() and not (self.folder / "shadows.h5").is_file()
         kind = "scores" if scores else "shadows"
@@ -67,11 +67,11 @@ class Run:
         return self.attributes["recipe"]
 
     def shadows(self) -> AbstractContextManager[h5py.File]:
-        """``shadows.h5``, open for reading."""
+        """Opens ``shadows.h5`` for reading."""
         return self._open("shadows")
 
     def scores(self) -> AbstractContextManager[h5py.File]:
-        """``scores.h5``, open for reading: those of ``shadows.h5``."""
+        """Opens ``scores.h5`` for reading; it must belong to ``shadows.h5``."""
         return self._open("scores")
 
     @contextmanager
@@ -113,7 +113,7 @@ class Run:
             return pd.DataFrame({name: values[:] for name, values in file["utility"].items()})
 
     def table(self, name: str, **options: Any) -> pd.DataFrame:
-        """One of the run's ``.csv``; ``options`` go to pandas.
+        """Reads one of the run's ``.csv`` files; ``options`` go to pandas.
 
         Raises:
             StoreError: as :func:`read_csv`.
@@ -122,12 +122,12 @@ class Run:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """``summary.csv``, rates as fractions; text that is not there is empty."""
+        """``summary.csv``, rates as fractions; missing text is empty."""
         text = ["influential", "resolution"]
         return self.table("summary.csv", dtype=dict.fromkeys(text, str)).fillna(dict.fromkeys(text, ""))
 
     def targets(self, mode: str) -> pd.DataFrame:
-        """``metrics.csv`` at ``target`` or ``shadow`` thresholds: a row per attack, FPR and target, at one prior."""
+        """Reads ``metrics.csv`` for ``target`` or ``shadow`` thresholds: a row per attack, FPR, target; one prior."""
         metrics = self.table("metrics.csv")
         metrics = metrics[metrics["mode"] == mode]
         return metrics[metrics["prior"] == metrics["prior"].min()]
@@ -139,7 +139,7 @@ class Run:
         return float((metrics["fp"] + metrics["tn"]).mean())
 
     def counts(self, fpr: float) -> pd.DataFrame:
-        """The rows of ``samples.csv`` at one FPR, in sample order.
+        """Reads the rows of ``samples.csv`` at one FPR, in sample order.
 
         Raises:
             StoreError: as :func:`read_csv` and :func:`rows_at`.
@@ -148,12 +148,12 @@ class Run:
 
     @property
     def fprs(self) -> list[float]:
-        """Target FPRs that it was calibrated at, ascending."""
+        """Target FPRs of the calibration, ascending."""
         return sorted(self.table("samples.csv", usecols=["fpr"])["fpr"].unique())
 
     @property
     def priors(self) -> list[float]:
-        """Priors of membership that it was calibrated at, ascending."""
+        """Priors of membership of the calibration, ascending."""
         return sorted(self.table("metrics.csv", usecols=["prior"])["prior"].unique())
 
 

@@ -1,4 +1,4 @@
-"""The results of one study: its runs, its comparisons and the data that they are of."""
+"""The results of one study: its runs, its comparisons and their data."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from lira.storage.run import Run
 
 
 class Study:
-    """What the folder of a study holds so far.
+    """The runs, comparisons and data that the folder of a study holds so far.
 
     Args:
         folder: ``results/<study>``.
@@ -21,19 +21,19 @@ class Study:
 
     @property
     def datasets(self) -> list[str]:
-        """Names of the datasets that it has runs of."""
+        """Names of the datasets of its runs."""
         return sorted(folder.name for folder in self.folder.glob("runs/*"))
 
     def calibrated_runs(self, dataset: str) -> list[Run]:
-        """Runs of a dataset whose thresholds are calibrated, every seed of them."""
+        """Returns the runs of a dataset, of every seed, whose thresholds are calibrated."""
         return [Run(path.parent) for path in sorted(self.folder.glob(f"runs/{dataset}/*/*/*/samples.csv"))]
 
     def comparisons(self, dataset: str) -> list[Comparison]:
-        """Comparisons of runs of a dataset."""
+        """Returns the comparisons of runs of a dataset."""
         return [Comparison(path.parent) for path in sorted(self.folder.glob(f"agreement/{dataset}/*/*/{LISTED}"))]
 
     def runs_to_follow(self, dataset: str | None = None) -> list[Run]:
-        """Runs in which a record of a dataset can be followed.
+        """Returns the runs in which a record of a dataset can be followed.
 
         Those of the dataset's first comparison; without one, the calibrated runs of the dataset's lowest seed.
 
@@ -58,7 +58,7 @@ class Study:
         return [run for run in finished if run.key["seed"] == seed]
 
     def data_of(self, run: Run) -> Path | None:
-        """The preparation of its dataset that a run's samples are in, the smallest of several; ``None`` without one."""
+        """Returns the data file with a run's samples, the smallest of several; ``None`` if there is none."""
         dataset, seed = run.key["dataset"], run.key["seed"]
         views, splits = re.compile(rf"{re.escape(dataset)}-{VIEW}"), {}
         for path in self.folder.glob("data/*.h5"):
