@@ -1,6 +1,6 @@
-"""Which tables and figures a study has, what each is made from, and what its report says of them.
+"""Tells the rules which tables and figures a study has, their inputs and their captions in the report.
 
-The answers for the rules that are made from the catalogue, as :class:`lira.workflow.Plan` gives those for all others.
+The rules made from the catalogue ask here; all other rules ask :class:`lira.workflow.Plan`.
 """
 
 import csv
@@ -34,7 +34,7 @@ class Pages:
         self.plan, self.study, self.results = plan, plan.study, plan.results
 
     def pages(self, kind: Kind, scope: str = "") -> list[str]:
-        """The pages of all tables, or all figures."""
+        """Returns the pages of all tables, or of all figures."""
         names = [name for entry in entries() if entry.kind == kind for name in self._names(entry, scope)]
         if kind == "tables" and self.plan.chosen(self.plan.benchmarks, scope=scope):
             names += [entry.name for entry in VERDICT]
@@ -100,7 +100,7 @@ class Pages:
         return [key for key in self.plan.benchmarks if key.startswith(prefix)]
 
     def samples(self, entry: Entry) -> Files:
-        """What samples are shown from: the first of the runs' preparations; none for imported scores."""
+        """Returns the data file whose samples are shown, that of the first run; none for imported scores."""
 
         def files(wildcards: Any) -> list[str]:
             dataset = wildcards.dataset
@@ -116,7 +116,7 @@ class Pages:
         return dataset in self.study.datasets and self.study.datasets[dataset].holds == "image"
 
     def options(self, entry: Entry) -> Files:
-        """Options of the command besides what is shown."""
+        """Returns the options of the command."""
 
         def words(wildcards: Any) -> list[str]:
             return [
@@ -175,7 +175,7 @@ class Pages:
     # ---- The report -------------------------------------------------------------------------------------------------
 
     def labels(self, entry: Entry) -> Callable[[Any], dict[str, str]]:
-        """What the report says of a file.
+        """Returns the labels of a file in the report.
 
         The report sorts rows by the first label: a letter keeps the catalogue's order in each category. A second label
         of two values, each that of half a category's files, would become a switch between pairs of files.
@@ -233,22 +233,22 @@ class Pages:
 
 
 def category(entry: Entry) -> str:
-    """An entry's part of the report; the number keeps their order."""
+    """Returns the report's section of an entry; its number keeps the order of sections."""
     return f"{CATEGORIES.index(entry.category) + 1} {entry.category}"
 
 
 def rule_name(entry: Entry) -> str:
-    """The rule that makes a table or figure."""
+    """Returns the name of the rule that makes a table or figure."""
     return f"{COMMANDS[entry.kind]}_{entry.name}"
 
 
 def joined(parts: Iterable[Files]) -> Files:
-    """The files of several functions, in one list, each once."""
+    """Joins the files of several functions in one list, each once."""
     parts = list(parts)
     return lambda wildcards: list(dict.fromkeys(file for part in parts for file in part(wildcards)))
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names in a sentence, as readers see them."""
+    """Lists names in a sentence, as readers see them."""
     *first, last = map(show, dict.fromkeys(names))
     return f"{', '.join(first)} and {last}" if first else last

@@ -30,16 +30,16 @@ DEFAULT = "workflow_config.yaml"
 
 
 def read_plan(files: Sequence[Path | str], settings: dict[str, Any], *, told: bool = False) -> "Plan":
-    """The plan of a study.
+    """Reads the plan of a study.
 
     Args:
-        files: The study files that are named on the command line; none for the default study. They are read for keys
-            that are given twice: Snakemake lets the last one win.
+        files: The study files named on the command line; none for the default study. They are read again to refuse
+            keys that are given twice, of which Snakemake takes the last.
         settings: What Snakemake read from them and from its command line.
-        told: Whether which runs are finished is read from the manifest, as on a cluster's node, instead of looked up.
+        told: Whether to read from the manifest which runs are finished, as on a cluster's node, instead of looking.
 
     Raises:
-        ConfigError: a study that cannot be, in one line.
+        ConfigError: the study has a wrong setting; the message is one line.
     """
     for file in files or [DEFAULT]:
         read_yaml(file)
@@ -111,7 +111,7 @@ class Plan:
         """The runs that are finished, each with a seed.
 
         Raises:
-            StoreError: they are to be told, and the manifest is missing.
+            StoreError: the manifest is to be read, and is missing.
         """
         if not self.told:
             everything = self.chosen(self.study.runs, every_seed=True)
@@ -122,16 +122,16 @@ class Plan:
 
     @property
     def manifest(self) -> Path:
-        """Where the nodes of a cluster read which runs are finished."""
+        """File from which the nodes of a cluster read which runs are finished."""
         return Path(self.results, SO_FAR, "runs.json")
 
     @property
     def asked_what_is_finished(self) -> bool:
-        """Whether something was asked of the runs that are finished so far."""
+        """Whether it was asked which runs are finished so far."""
         return "finished" in vars(self)
 
     def write_manifest(self) -> None:
-        """Writes which runs are finished, if that was asked: jobs on other nodes are told, and do not look."""
+        """Writes which runs are finished, if that was asked, so that jobs on other nodes need not look."""
         if self.asked_what_is_finished and not self.told:
             self.manifest.parent.mkdir(parents=True, exist_ok=True)
             beside = self.manifest.with_suffix(".new")
@@ -139,7 +139,7 @@ class Plan:
             beside.replace(self.manifest)
 
     def chosen(self, keys: Iterable[str], *, every_seed: bool = False, scope: str = "") -> list[tuple[str, int]]:
-        """Runs with a seed each: the first, or every one; of these, what the scope has."""
+        """Returns runs with the first seed each, or with every seed; in a scope, only the finished ones."""
         seeds = self.study.seeds_of
         runs = [(key, seed) for key in keys for seed in (seeds(key) if every_seed else seeds(key)[:1])]
         return [run for run in runs if run in self.finished] if scope else runs
@@ -150,7 +150,7 @@ class Plan:
         return [f"{self.results}/runs/{key}/seed{seed}/{name}" for key, seed in runs]
 
     def unfinished(self, keys: Iterable[str] | None = None, *, every_seed: bool = True) -> list[str]:
-        """A line per run that is not finished, with the command that adds it."""
+        """Returns a line per run that is not finished, with the command that adds it."""
         runs = self.chosen(self.study.runs if keys is None else keys, every_seed=every_seed)
         command = " ".join(["snakemake", *(f"--configfile {file}" for file in self.files)])
         return [
@@ -160,7 +160,7 @@ class Plan:
         ]
 
     def closing_words(self) -> list[str]:
-        """What is said at the end of a run that succeeded."""
+        """Returns the lines that are printed when a study succeeds."""
         scope, left = (SO_FAR, self.unfinished()) if self.asked_what_is_finished else ("", [])
         paper = f"{self.results}/{scope}paper"
         return [*left, f"Done. Tables: {paper}/tables, figures: {paper}/figures, one page of all: snakemake report"]
@@ -168,7 +168,7 @@ class Plan:
     # ---- Data and shadow models -------------------------------------------------------------------------------------
 
     def raw_files(self, wildcards: Any) -> list[str]:
-        """What a dataset is prepared from: the record of its raw files, or the user's own file."""
+        """Returns the file a dataset is prepared from: the record of its raw files, or the user's own file."""
         dataset = self.study.datasets[wildcards.dataset]
         if dataset.source in RAW:
             return [f"{self.results}/data/{wildcards.dataset}.json"]
@@ -192,7 +192,7 @@ class Plan:
         return [f"{self.results}/pretrained/{wildcards.dataset}/{wildcards.architecture}.pt"]
 
     def pretrained_option(self, wildcards: Any) -> list[str]:
-        """The same as an option."""
+        """Returns :meth:`pretrained_file` as an option."""
         return option("pretrained", self.pretrained_file(wildcards))
 
     def data_option(self, wildcards: Any) -> list[str]:
@@ -206,7 +206,7 @@ class Plan:
         return [f"{folder}/{a}-{b}.h5" for a, b in shards(self.study, key)]
 
     def scores_source(self, wildcards: Any) -> str:
-        """Where scores are imported from."""
+        """Returns the file that scores are imported from."""
         return str(self.study.runs[run_key(wildcards)].scores).replace("{seed}", wildcards.seed)
 
     def raw_settings(self, wildcards: Any) -> str:
@@ -231,11 +231,11 @@ class Plan:
         return as_json(self.study.pretraining_settings(wildcards.architecture))
 
     def imported_recipe(self, wildcards: Any) -> str:
-        """What the study says of how imported scores were made, as JSON."""
+        """Returns the recipe that the study states for imported scores, as JSON."""
         return as_json(self.study.imported_recipe(run_key(wildcards)))
 
     def run_description(self, wildcards: Any) -> str:
-        """Which run a step is of, as JSON."""
+        """Returns the description of a job's run, as JSON."""
         return as_json(self.study.describe_run(run_key(wildcards), int(wildcards.seed)))
 
     @property
@@ -288,15 +288,15 @@ def run_key(wildcards: Any) -> str:
 
 
 def as_json(settings: BaseModel, only: set[str] | None = None) -> str:
-    """Settings, all or some, in one spelling: Snakemake takes another one for other settings, and makes files anew."""
+    """Returns settings, all or some, always in the same spelling: Snakemake makes files anew when it changes."""
     return json.dumps(settings.model_dump(include=only))
 
 
 def option(name: str, values: Iterable[Any]) -> list[str]:
-    """A command-line option, repeated for each of the values."""
+    """Returns a command-line option, repeated for each value."""
     return [word for value in values for word in (f"--{name}", str(value))]
 
 
 def any_of(names: Iterable[str]) -> str:
-    """A regular expression for any of the names, and for nothing if there are none."""
+    """Returns a regular expression that matches any of the names, or nothing if there are none."""
     return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"

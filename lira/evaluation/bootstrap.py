@@ -234,9 +234,9 @@ def _counts_above(scores, held, times, thresholds):
 
 
 def _own_counts(scores, held, times, fprs, outside):
-    """Counts, per draw, true and false positives at the last threshold whose FPR in that draw is at most each of ``fprs``.
+    """Counts true and false positives per draw, at its last threshold with an FPR of at most each of ``fprs``.
 
-    Returns that threshold too: the lowest score of a drawn sample that lies above the first non-member too many; inf if none.
+    Returns that threshold too: the lowest score of a drawn sample above the first non-member too many, inf if none.
     """
     negatives = np.flatnonzero(~held)
     negatives = negatives[np.argsort(-scores[negatives], kind="stable")]
