@@ -167,10 +167,8 @@ def check_sizes(study: StudySettings) -> None:
         if size.pool < 1:
             raise ConfigError(f"datasets.{key.split('/')[0]}: test and public leave no sample for the pool")
         if study.sample >= size.pool:
-            raise ConfigError(
-                f"sample: {study.sample} is not in the pool of {key}, which has {size.pool} samples, allowed: 0 to "
-                f"{size.pool - 1}"
-            )
+            said = f"allowed are 0 to {size.pool - 1}, as the pool of {key} has {size.pool} samples"
+            raise ConfigError(f"sample is {study.sample}: {said}")
 
 
 def _measured(runtime: Path, key: str) -> list[float]:

@@ -46,7 +46,7 @@ def _check_membership(study: StudySettings) -> None:
     if min(holding, models - holding) < 2 and not all(run.scores for run in study.runs.values()):
         raise ConfigError(
             f"shadow_models: {models} with member_fraction: {fraction:g} has {holding} models with each sample and "
-            f"{models - holding} without, allowed: 2 or more of each, as each model is left out once"
+            f"{models - holding} without: allowed are 2 or more of each, as each model is left out once"
         )
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from lira.core.errors import ConfigError, DataError
+from lira.core.errors import DataError
+from lira.core.validation import check_whole
 from lira.evaluation.bootstrap import clopper_pearson
 from lira.evaluation.calibration import positive_predictive_value
 from lira.evaluation.detections import highly_vulnerable
@@ -25,8 +26,7 @@ def logits_of(run: Run, sample: int) -> tuple[Float[np.ndarray, " model"], Bool[
     Raises:
         ConfigError: the pool has no such record.
     """
-    if not 0 <= sample < run.pool:
-        raise ConfigError(f"sample: {sample} is not in the pool of {run.pool}, allowed: 0 to {run.pool - 1}")
+    check_whole(sample, "sample", 0, run.pool - 1)
     with run.shadows() as file:
         return file["phi"][:, sample].mean(axis=1, dtype=np.float64), file["member"][:, sample]
 

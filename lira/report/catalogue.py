@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lira.core.errors import ConfigError
+from lira.core.validation import check_choice
 
 CATEGORIES = ("Verdict", "Study", "Utility", "Attacks", "Calibration", "Agreement", "Records", "Provenance")
 """Parts of the report, in the paper's order."""
@@ -134,13 +135,9 @@ def _read(call: ast.expr, path: Path) -> Entry:
         if not isinstance(call, ast.Call) or call.args:
             raise ValueError("it is not a call of Entry with named arguments")
         entry = Entry(**{str(argument.arg): ast.literal_eval(argument.value) for argument in call.keywords})
-        for field, value, allowed in (
-            ("category", entry.category, CATEGORIES),
-            ("drawn_from", entry.drawn_from, get_args(Source)),
-            ("samples", entry.samples, get_args(Samples)),
-        ):
-            if value not in allowed:
-                raise ValueError(f"{field} is {value!r}, allowed: {', '.join(allowed)}")
+        check_choice(entry.category, "category", CATEGORIES)
+        check_choice(entry.drawn_from, "drawn_from", get_args(Source))
+        check_choice(entry.samples, "samples", get_args(Samples))
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{path}: ENTRY cannot be read without running the module: {error}") from None
     return entry
@@ -161,14 +158,11 @@ def find_maker(kind: Kind, name: str, options: dict[str, Any]) -> Callable:
     Raises:
         ConfigError: there is no such table or figure, it does not take one of the options, or lacks one it needs.
     """
-    if name not in (existing := names(kind)):
-        raise ConfigError(f"{kind}: unknown {name!r}, allowed: {', '.join(existing)}")
+    check_choice(name, kind.removesuffix("s"), names(kind))
     make = getattr(import_module(f"lira.report.{kind}.{name}"), FUNCTIONS[kind])
     _, *taken = inspect.signature(make).parameters.values()
-    allowed = {option.name: option for option in taken}
     for given in options:
-        if given not in allowed:
-            raise ConfigError(f"{kind}.{name}: unknown option {given!r}, allowed: {', '.join(allowed) or 'none'}")
+        check_choice(given, f"{kind}.{name}: option", [option.name for option in taken])
     for option in taken:
         if option.default is option.empty and option.name not in options:
             raise ConfigError(f"{kind}.{name}: needs the option {option.name!r}, which has no default")

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from lira.core.errors import ConfigError
+from lira.core.validation import check_choice
 from lira.report.labels import GAPS, percent, regime_order, show
 from lira.storage.comparison import Comparison
 from lira.storage.run import RUN_KEYS, Run
@@ -72,8 +73,7 @@ def choose_fpr(available: Sequence[float], fpr: float | None) -> float:
     rates = sorted({rate for rate in available if rate == rate})
     if fpr is None:
         return rates[-1]
-    if fpr not in rates:
-        raise ConfigError(f"fpr: no results at {fpr:g}, there are: {', '.join(f'{rate:g}' for rate in rates)}")
+    check_choice(fpr, "fpr", rates)
     return fpr
 
 
@@ -83,8 +83,7 @@ def check_gap(gap: str) -> str:
     Raises:
         ConfigError: there is none.
     """
-    if gap not in GAPS:
-        raise ConfigError(f"gap: {gap!r} is not allowed, allowed: {', '.join(GAPS)}")
+    check_choice(gap, "gap", GAPS)
     return gap
 
 
@@ -94,9 +93,7 @@ def check_available(name: str, chosen: Any, available: Iterable) -> None:
     Raises:
         ConfigError: they do not.
     """
-    known = dict.fromkeys(value for value in available if value == value)
-    if chosen not in known:
-        raise ConfigError(f"{name}: no results for {chosen}, there are: {', '.join(map(str, known))}")
+    check_choice(chosen, name, dict.fromkeys(value for value in available if value == value))
 
 
 def check_same_fprs(data: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lira.config.sections import VIEW
 from lira.core.errors import ConfigError
+from lira.core.validation import check_choice
 from lira.storage.comparison import LISTED, Comparison
 from lira.storage.run import Run
 
@@ -46,9 +47,8 @@ class Study:
         datasets = self.datasets
         if not datasets:
             raise ConfigError(f"{self.folder} has no runs: give a folder results/<study> with finished ones")
-        if (dataset is None and len(datasets) > 1) or (dataset is not None and dataset not in datasets):
-            raise ConfigError(f"dataset: {dataset or 'none'} is not allowed: {self.folder} has {', '.join(datasets)}")
-        chosen = dataset or datasets[0]
+        chosen = datasets[0] if dataset is None and len(datasets) == 1 else dataset
+        check_choice(chosen, f"dataset of {self.folder}", datasets)
         if comparisons := self.comparisons(chosen):
             return comparisons[0].runs
         finished = self.calibrated_runs(chosen)

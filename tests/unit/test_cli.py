@@ -119,7 +119,10 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
         ([*ATTACK, "=os:getcwd"], "attack is '=os:getcwd': allowed is the form"),
         ([*ATTACK, "online=os:getcwd"], "attack is 'online': allowed is a name other than 'online', 'online_fixed'"),
         ([*ATTACK, "a=os:x", "--attack=a=os:y"], "attack is 'a': allowed is a name other than 'online'"),
-        (["tabulate", "nothing", "runs/metrics.csv", "--output", "t.csv"], "unknown 'nothing'"),
+        (
+            ["tabulate", "nothing", "runs/metrics.csv", "--output", "t.csv"],
+            "table is 'nothing': allowed are 'ablation', 'benchmarks'",
+        ),
     ],
 )
 def test_a_mistake_ends_in_one_line_and_leaves_no_file(tmp_path, monkeypatch, arguments, said):

@@ -108,7 +108,7 @@ def test_values_on_the_command_line_replace_what_they_name(root, tmp_path):
         ("runs={digits/fcn/none: {}}", "regime is 'none': allowed are 'baseline', 'aof' and 'tl'"),
         (
             "sample=200",
-            "sample: 200 is not in the pool of digits/fcn/baseline, which has 200 samples, allowed: 0 to 199",
+            "sample is 200: allowed are 0 to 199, as the pool of digits/fcn/baseline has 200 samples",
         ),
         (
             "datasets={digits: {test: 1300, public: 500}}",

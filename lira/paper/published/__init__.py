@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lira.core.errors import ConfigError
+from lira.core.validation import check_choice
 
 MODELS = 256
 """Shadow models, and so targets, of every published run."""
@@ -34,10 +34,8 @@ def published(name: str) -> Published:
     Raises:
         ConfigError: there is no such file.
     """
-    file = files(__name__) / f"{name}.csv"
-    if not file.is_file():
-        raise ConfigError(f"published: unknown {name!r}, allowed: {', '.join(names())}")
-    with file.open(encoding="utf-8") as lines:
+    check_choice(name, "published", names())
+    with (files(__name__) / f"{name}.csv").open(encoding="utf-8") as lines:
         source = lines.readline().removeprefix("# ").strip()
         rows = pd.read_csv(lines)
     place = source.split(", ", 1)[1].split(":")[0].split(", ")[0]

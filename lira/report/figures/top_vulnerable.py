@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from lira.core.errors import ConfigError
+from lira.core.validation import check_whole
 from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import BLUE, DOUBLE, ORANGE, canvas, fewest_gaps, in_lines
@@ -59,8 +59,7 @@ def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count:
     Raises:
         ConfigError: a count below one.
     """
-    if count < 1:
-        raise ConfigError(f"count: {count} is not allowed: one sample or more is")
+    check_whole(count, "count", 1)
     comparison = only_comparison(folders)
     runs = comparison.runs
     pictures = Pictures(data, runs)

@@ -57,5 +57,5 @@ def test_the_most_exposed_are_found_by_most_runs_then_most_often(runs):
     }
     assert chosen == sorted(key, key=lambda j: (*key[j], j))[:5]
     assert list(dict.fromkeys(cards(runs, "abc", FPRS[1], sample=None, count=5)["record"])) == chosen
-    with pytest.raises(ConfigError, match="sample: 240 is not in the pool of 240, allowed: 0 to 239"):
+    with pytest.raises(ConfigError, match="sample is 240: allowed are whole numbers from 0 to 239"):
         cards(runs, "abc", FPRS[1], sample=240, count=1)

@@ -37,13 +37,13 @@ def test_without_a_comparison_it_is_followed_in_the_runs_of_the_lowest_seed(stud
 
 
 def test_which_dataset_is_meant_must_be_clear(study, tmp_path):
-    with pytest.raises(ConfigError, match="dataset: cifar10 is not allowed: .* has digits"):
+    with pytest.raises(ConfigError, match="dataset of .* is 'cifar10': allowed is 'digits'"):
         Study(study).runs_to_follow("cifar10")
     with pytest.raises(ConfigError, match="has no runs: give a folder results/<study> with finished ones"):
         Study(study / "data").runs_to_follow()
     for dataset in ("a", "b"):
         (tmp_path / "runs" / dataset).mkdir(parents=True)
-    with pytest.raises(ConfigError, match="dataset: none is not allowed: .* has a, b"):
+    with pytest.raises(ConfigError, match="dataset of .* is None: allowed are 'a' and 'b'"):
         Study(tmp_path).runs_to_follow()
 
 

@@ -93,23 +93,23 @@ def test_same_results_same_bytes(folders_of, tmp_path):
 
 
 def test_errors_name_what_is_wrong_and_what_is_allowed(study, folders_of, tmp_path):
-    with pytest.raises(ConfigError, match="figures: unknown 'rocs', allowed: agreement, displacement"):
+    with pytest.raises(ConfigError, match="figure is 'rocs': allowed are 'agreement', 'displacement'"):
         plot("rocs", [study], tmp_path / "rocs.pdf")
-    with pytest.raises(ConfigError, match=r"figures.roc: unknown option 'fpr', allowed: none"):
+    with pytest.raises(ConfigError, match=r"figures.roc: option is 'fpr': none is allowed"):
         plot("roc", folders_of("roc"), tmp_path / "roc.pdf", fpr=0.01)
     with pytest.raises(ConfigError, match=r"figures.top_vulnerable: needs the option 'data'"):
         plot("top_vulnerable", [study], tmp_path / "x.pdf")
-    with pytest.raises(ConfigError, match="attack: no results for onlin, there are: online,"):
+    with pytest.raises(ConfigError, match="attack is 'onlin': allowed are 'online', "):
         plot("thresholds", folders_of("thresholds"), tmp_path / "x.pdf", attack="onlin")
     with pytest.raises(ConfigError, match="2 folders are given .* but this shows one comparison: give one"):
         plot("agreement", [agreement_folder(study)] * 2, tmp_path / "x.pdf")
-    with pytest.raises(ConfigError, match=r"fpr: no results at 0.5"):
+    with pytest.raises(ConfigError, match=r"fpr is 0.5: allowed are"):
         plot("support", folders_of("support"), tmp_path / "support.pdf", fpr=0.5)
-    with pytest.raises(ConfigError, match="support: no results for 6, there are: 1, 2, 3, 4, 5, 10"):
+    with pytest.raises(ConfigError, match="support is 6: allowed are 1, 2, 3, 4, 5(,| and) 10"):
         plot("agreement", [agreement_folder(study)], tmp_path / "x.pdf", support=6)
-    with pytest.raises(ConfigError, match="count: 0 is not allowed"):
+    with pytest.raises(ConfigError, match="count is 0: allowed are whole numbers from 1"):
         plot("top_vulnerable", [agreement_folder(study)], tmp_path / "x.pdf", data=data_file(study), count=0)
-    with pytest.raises(ConfigError, match="sample: 9999 is not in the pool of 240, allowed: 0 to 239"):
+    with pytest.raises(ConfigError, match="sample is 9999: allowed are whole numbers from 0 to 239"):
         plot("in_out", folders_of("in_out"), tmp_path / "x.pdf", sample=9999, data=data_file(study))
     with pytest.raises(ConfigError, match="at least one result folder"):
         plot("roc", [], tmp_path / "roc.pdf")

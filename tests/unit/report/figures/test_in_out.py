@@ -10,7 +10,7 @@ def test_in_out_counts_every_model(draw):
     for axes in panels:
         assert sum(bar.get_height() for bar in axes.patches) == 16
         assert sum(len(rug.get_segments()) for rug in axes.collections) == 16
-    with pytest.raises(ConfigError, match="sample: 240 is not in the pool of 240, allowed: 0 to 239"):
+    with pytest.raises(ConfigError, match="sample is 240: allowed are whole numbers from 0 to 239"):
         draw("in_out", sample=240)
 
 
