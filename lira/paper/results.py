@@ -8,7 +8,7 @@ from lira.evaluation.estimates import Estimate
 from lira.evaluation.rates import RatesOverTargets
 from lira.evaluation.utility import utility_over_models
 from lira.paper.published import MODELS, POOLS
-from lira.report.runs import read_runs
+from lira.report.runs import in_order
 from lira.storage.run import Run
 
 NETWORKS = {
@@ -91,7 +91,7 @@ class Results:
     """
 
     def __init__(self, folders: Sequence[Path]):
-        self.runs = [Benchmark(run) for run in read_runs(folders)]
+        self.runs = [Benchmark(run) for run in in_order([Run(folder) for folder in folders])]
         self.own_data = not any(run.key["dataset"] in POOLS for run in self.runs)
 
     def find(self, dataset: str, regime: str, network: str) -> Benchmark | None:

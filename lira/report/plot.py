@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lira.core.errors import ConfigError
-from lira.report.catalogue import find_maker
+from lira.report.runs import make
 from lira.storage import provenance
 from lira.storage.hdf5 import atomic, folder_of
 
@@ -31,13 +30,9 @@ def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options
 
     from lira.report.figures._style import DPI, STYLE
 
-    options = {key: value for key, value in options.items() if value is not None}
-    make = find_maker("figures", name, options)
-    if not folders:
-        raise ConfigError(f"figures.{name}: needs at least one result folder")
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table of every font
     with rc_context(STYLE):
-        made, output = make([Path(folder) for folder in folders], **options), Path(output)
+        made, output = make("figures", name, folders, options), Path(output)
         folder_of(output)
         runs = provenance.runs_of(folders)
         box = _write_below(made, provenance.differences(runs))

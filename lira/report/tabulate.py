@@ -6,9 +6,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from lira.core.errors import ConfigError
-from lira.report.catalogue import entry_of, find_maker
+from lira.report.catalogue import entry_of
 from lira.report.html import html
+from lira.report.runs import make
 from lira.report.table import Table
 from lira.report.text import latex, markdown
 from lira.storage.hdf5 import atomic, folder_of
@@ -31,7 +31,7 @@ def tabulate(
         ConfigError: unknown table or option, a missing one, or no folders.
         StoreError: a result file is missing.
     """
-    made, entry = _make(name, folders, options), entry_of("tables", name)
+    made, entry = make("tables", name, folders, options), entry_of("tables", name)
     made = replace(made, notes=[*made.notes, *notes])
     write(made, entry.heading if entry else name.capitalize(), Path(output), f"tables.{name}", folders, options)
 
@@ -67,14 +67,6 @@ def write(
 
 def preview(name: str, folders: Sequence[Path | str], **options: Any) -> str:
     """A table as text for a terminal; arguments and errors as :func:`tabulate`."""
-    made = _make(name, folders, options)
+    made = make("tables", name, folders, options)
     made.notes = [*made.notes, *differences(runs_of(folders))]
     return markdown(made)
-
-
-def _make(name: str, folders: Sequence[Path | str], options: dict[str, Any]) -> Table:
-    options = {key: value for key, value in options.items() if value is not None}
-    make = find_maker("tables", name, options)
-    if not folders:
-        raise ConfigError(f"tables.{name}: needs at least one result folder")
-    return make([Path(folder) for folder in folders], **options)

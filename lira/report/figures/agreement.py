@@ -1,8 +1,6 @@
 """Figures 2 and 6: how many flagged samples k runs share, for identical runs and with variants among them."""
 
-from collections.abc import Sequence
 from itertools import cycle
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +12,8 @@ from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, CHANCE, DOUBLE, LINE, MARKERS, MIXED, VARIANTS, canvas, legend_below
 from lira.report.labels import MEASURES, percent, show
 from lira.report.marks import not_resolved
-from lira.report.runs import check_available, choose_fprs, only_comparison, title_of
+from lira.report.runs import check_available, choose_fprs, title_of
+from lira.storage.comparison import Comparison
 
 ENTRY = Entry(
     title="Agreement of flagged sets",
@@ -31,16 +30,15 @@ ENTRY = Entry(
 )
 
 
-def figure(folders: Sequence[Path], fpr: float | None = None, support: int = 1, zero_fp: bool = False) -> Figure:
+def figure(comparison: Comparison, fpr: float | None = None, support: int = 1, zero_fp: bool = False) -> Figure:
     """A row of panels per FPR: mean Jaccard, intersection and union of k runs, a line per scenario and one for chance.
 
     Args:
-        folders: One agreement folder.
+        comparison: Identical runs and variants of them.
         fpr: Target FPR; all of the results if not given.
         support: Least number of detections of a flagged sample.
         zero_fp: Whether a flagged sample must have no false positive; the paper's curves do not ask for it.
     """
-    comparison = only_comparison(folders)
     negatives = comparison.negatives
     tables = comparison.table("agreement.csv"), comparison.table("null_agreement.csv")
     check_available("support", support, tables[0]["support"])

@@ -1,8 +1,5 @@
 """Figure 5: samples that drop out of a run's top q %: how far below it are they?"""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import seaborn as sns
 from matplotlib import colormaps
 from matplotlib.figure import Figure
@@ -11,7 +8,8 @@ from lira.evaluation.ranks import displacement_by_chance
 from lira.report.catalogue import Entry
 from lira.report.figures._style import CHANCE, DOUBLE, LINE, MARKERS, canvas, legend_below
 from lira.report.labels import GAPS
-from lira.report.runs import only_comparison, title_of
+from lira.report.runs import title_of
+from lira.storage.comparison import Comparison
 
 ENTRY = Entry(
     title="Displacement",
@@ -29,13 +27,12 @@ ENTRY = Entry(
 QS = (0.1, 0.5, 1, 2.24, 5, 10.38, 20)
 
 
-def figure(folders: Sequence[Path]) -> Figure:
+def figure(comparison: Comparison) -> Figure:
     """A panel per gap, a line per q: share within q + Δ, mean over runs; dotted: random rankings, a line per q too.
 
     Args:
-        folders: One agreement folder.
+        comparison: Identical runs and variants of them.
     """
-    comparison = only_comparison(folders)
     shares = comparison.table("displacement.csv")
     shares = shares[shares["q"].isin(QS)].assign(share=100 * shares["fraction"])
     deltas = sorted(shares["delta"].unique())

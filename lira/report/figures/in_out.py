@@ -14,7 +14,7 @@ from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import DOUBLE, MEMBERSHIP, canvas, in_lines, legend_below
 from lira.report.labels import show
-from lira.report.runs import read_runs, run_labels
+from lira.report.runs import in_order, run_labels
 from lira.storage.run import Run
 
 ENTRY = Entry(
@@ -36,15 +36,15 @@ BINS, TITLE = 16, 14
 """Bars of a histogram, and characters from which a run's name is broken."""
 
 
-def figure(folders: Sequence[Path], sample: int = 21, data: Path | None = None) -> Figure:
+def figure(runs: Sequence[Run], sample: int = 21, data: Path | None = None) -> Figure:
     """Histograms and rugs over models: φ averaged over views above, ``online`` scores below.
 
     Args:
-        folders: Run folders, usually one per regime.
+        runs: The runs, usually one per regime.
         sample: Index in the pool; the paper shows 21.
         data: The dataset's file, to show the sample's picture.
     """
-    runs = read_runs(folders)
+    runs = in_order(runs)
     labels, models = run_labels(runs), [models_of(run, sample) for run in runs]
     drawn = canvas(DOUBLE, 3.5)
     body = drawn

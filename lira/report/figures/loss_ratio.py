@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import cycle
-from pathlib import Path
 
 import pandas as pd
 import seaborn as sns
@@ -14,7 +13,8 @@ from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, canvas, plain_log, regime_colours
 from lira.report.labels import percent, show
 from lira.report.marks import not_resolved
-from lira.report.runs import read_runs, shared_fpr
+from lira.report.runs import in_order, shared_fpr
+from lira.storage.run import Run
 
 ENTRY = Entry(
     title="Loss ratio against TPR",
@@ -32,7 +32,7 @@ MOST_OTHERS = 4
 """Regimes the paper does not name that get a colour of their own."""
 
 
-def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "online") -> Figure:
+def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online") -> Figure:
     """Mean loss ratio (log) against mean TPR, with the least-squares line on log10, Pearson's r and Spearman's ρ.
 
     Colour is the regime, the marker dataset and architecture. Bars are 95 % intervals of the mean TPR; the dotted line
@@ -40,11 +40,11 @@ def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "onl
     known are left out.
 
     Args:
-        folders: Run folders.
+        runs: The runs.
         fpr: Target FPR; the largest of the results if not given.
         attack: Attack whose TPR is shown.
     """
-    runs = read_runs(folders)
+    runs = in_order(runs)
     rate = shared_fpr(runs, fpr, attack)
     points = loss_ratios(runs, rate, attack)
     points["group"] = group_regimes(points["regime"])

@@ -1,7 +1,6 @@
 """Two suspicions about the paper's means: do agreement and FPR′ rest on single runs, or on single targets?"""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +13,8 @@ from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, BLUE, CHANCE, DOUBLE, GREY, VERMILION, canvas, legend_below
 from lira.report.labels import percent
 from lira.report.marks import not_resolved
-from lira.report.runs import choose_fprs, only_comparison, title_of
+from lira.report.runs import choose_fprs, title_of
+from lira.storage.comparison import Comparison
 
 ENTRY = Entry(
     title="Without single runs and targets",
@@ -37,7 +37,7 @@ ONE_OUT = {"color": GREY, "marker": ".", "linewidth": 0.7, "label": "one run lef
 HIGHEST = {"color": VERMILION, "marker": "^", "linestyle": "--", "label": "without the run that lowers it most"}
 
 
-def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
+def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
     """A row of panels per FPR: agreement of identical runs, their one-off detections, their mean FPR′.
 
     A target is outlying if it raises its run's mean FPR′ by more than the standard error of the mean without it. Each
@@ -45,10 +45,9 @@ def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
     also has every run left out in turn, in vermilion the one that lowers it most.
 
     Args:
-        folders: One agreement folder.
+        comparison: Identical runs and variants of them.
         fpr: Target FPR; all of the results if not given.
     """
-    comparison = only_comparison(folders)
     runs, negatives = list(comparison.reference.values()), comparison.negatives
     rates = choose_fprs(comparison.table("agreement.csv")["fpr"], fpr)
     drawn = canvas(DOUBLE, 0.7 + 2.1 * len(rates))

@@ -1,8 +1,5 @@
 """Figures 13 and 14: how vulnerability falls with rank, a mark per run in each bin of rank percentiles."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -10,7 +7,8 @@ from lira.evaluation.ranks import rank_bins
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLUE, CHANCE, DOUBLE, canvas, legend_below, spread_scale
 from lira.report.labels import GAPS
-from lira.report.runs import only_comparison, title_of
+from lira.report.runs import title_of
+from lira.storage.comparison import Comparison
 
 ENTRY = Entry(
     title="Vulnerability by rank",
@@ -29,7 +27,7 @@ SPREAD = 0.6
 MEAN, RANGE = "mean in a run", "smallest to largest"
 
 
-def figure(folders: Sequence[Path]) -> Figure:
+def figure(comparison: Comparison) -> Figure:
     """A panel per gap: mean vulnerability in each bin with its range, the runs side by side in their order.
 
     Dotted: the mean of each bin where membership is permuted, mean over runs.
@@ -37,9 +35,8 @@ def figure(folders: Sequence[Path]) -> Figure:
     The first bin of the results is called 1-2 % and starts at the first rank; here it is 0–2.
 
     Args:
-        folders: One agreement folder.
+        comparison: Identical runs and variants of them.
     """
-    comparison = only_comparison(folders)
     table = comparison.table("rank_bins.csv")
     bins, runs = list(dict.fromkeys(table["bin"])), list(dict.fromkeys(table["run"]))
     ticks = ["0–2", *(name.removesuffix("%").replace("-", "–") for name in bins[1:])]

@@ -14,7 +14,7 @@ from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import DOUBLE, MEMBERSHIP, canvas, legend_below
 from lira.report.labels import percent, show
 from lira.report.records import COUNT, cards_of, of_all, priors_of, show_ppv
-from lira.report.runs import read_runs
+from lira.report.runs import in_order
 from lira.storage.run import Run
 
 ENTRY = Entry(
@@ -46,7 +46,7 @@ NARROW, WIDE = 40, 58
 
 
 def figure(
-    folders: Sequence[Path],
+    runs: Sequence[Run],
     data: Path | None = None,
     sample: int | None = None,
     fpr: float | None = None,
@@ -55,13 +55,13 @@ def figure(
     """A card per record, a line per run: φ averaged over views, counts over targets, PPV and the least it can be.
 
     Args:
-        folders: Run folders of one pool.
+        runs: The runs of one pool.
         data: The dataset's file, to show the record.
         sample: Index in the pool; the most exposed records if not given.
         fpr: Target FPR; the largest of the results if not given.
         count: Records to show where none is named, as far as they fit a page.
     """
-    runs = read_runs(folders)
+    runs = in_order(runs)
     height = HEAD + LINE * len(runs)
     rows = cards_of(runs, sample, fpr, max(1, min(count, int(PAGE / height))))
     pictures = Pictures(data, runs, tabular=True) if data is not None else None

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ from lira.report.figures._style import (
     plain_log,
 )
 from lira.report.labels import show
-from lira.report.runs import SERIES, read_runs
+from lira.report.runs import SERIES, in_order
 from lira.storage.run import Run
 
 ENTRY = Entry(
@@ -48,13 +47,13 @@ TITLES = 108
 """Characters of the panels' titles that fit beside each other; of longer ones the dataset has a line of its own."""
 
 
-def figure(folders: Sequence[Path]) -> Figure:
+def figure(runs: Sequence[Run]) -> Figure:
     """A panel per run: TPR against FPR, mean and middle half of the targets.
 
     Args:
-        folders: Run folders.
+        runs: The runs.
     """
-    runs = read_runs(folders)
+    runs = in_order(runs)
     columns = fewest_gaps(len(runs), 3, 4)
     rows = ceil(len(runs) / columns)
     names = [[show(run.key[name]) for name in SERIES] for run in runs]

@@ -1,8 +1,5 @@
 """Figures 3, 9, 10 and 12: agreement of identical runs by number of runs and by least number of detections."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -14,7 +11,8 @@ from lira.report.figures._style import BLACK, DOUBLE, canvas
 from lira.report.labels import MEASURES, percent
 from lira.report.marks import not_resolved
 from lira.report.numbers import number
-from lira.report.runs import choose_fpr, only_comparison, title_of
+from lira.report.runs import choose_fpr, title_of
+from lira.storage.comparison import Comparison
 
 ENTRY = Entry(
     title="Agreement by support",
@@ -38,16 +36,15 @@ LIGHT = 0.5
 LONG = 10_000
 
 
-def figure(folders: Sequence[Path], fpr: float | None = None) -> Figure:
+def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
     """Heat maps of runs combined against support: samples with fp = 0 above, all flagged samples below.
 
     Each cell has the runs' agreement and, below it in italics, that of the same runs with membership permuted.
 
     Args:
-        folders: One agreement folder.
+        comparison: Identical runs and variants of them.
         fpr: Target FPR; the largest of the results if not given.
     """
-    comparison = only_comparison(folders)
     sets, null = comparison.table("agreement.csv"), comparison.table("null_agreement.csv")
     rate = choose_fpr(sets["fpr"], fpr)
     sets, null = (part[(part["scenario"] == "identical") & (part["fpr"] == rate)] for part in (sets, null))

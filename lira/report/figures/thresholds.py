@@ -1,7 +1,6 @@
 """Figure 1: how the targets' own thresholds spread, in one run and over all runs."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import seaborn as sns
@@ -13,7 +12,8 @@ from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, DOUBLE, GREY, attack_colours, canvas
 from lira.report.labels import percent, show
 from lira.report.marks import not_resolved
-from lira.report.runs import check_available, choose_fprs, read_runs, run_labels, title_of
+from lira.report.runs import check_available, choose_fprs, in_order, run_labels, title_of
+from lira.storage.run import Run
 
 ENTRY = Entry(
     title="Spread of thresholds",
@@ -31,15 +31,15 @@ SIDE_BY_SIDE = 5
 """With fewer runs than this, the panels stand side by side."""
 
 
-def figure(folders: Sequence[Path], fpr: float | None = None, attack: str = "online") -> Figure:
+def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online") -> Figure:
     """A panel per FPR, a box per run and one for all, each with its median and rMAD.
 
     Args:
-        folders: Run folders.
+        runs: The runs.
         fpr: Target FPR; all of the results if not given.
         attack: Attack whose thresholds are shown.
     """
-    runs = read_runs(folders)
+    runs = in_order(runs)
     metrics = [run.targets("target") for run in runs]
     rates = choose_fprs(metrics[0]["fpr"], fpr)
     check_available("attack", attack, metrics[0]["attack"])

@@ -1,6 +1,5 @@
 """Figure 15: each run's most vulnerable sample, how vulnerable it is in every run, and its picture."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,8 @@ from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import BLUE, CHANCE, DOUBLE, SINGLE, VERMILION, canvas, legend_below, spread_scale
 from lira.report.labels import GAPS
-from lira.report.runs import check_gap, only_comparison, title_of
+from lira.report.runs import check_gap, title_of
+from lira.storage.comparison import Comparison
 
 ENTRY = Entry(
     title="Each run's top sample",
@@ -30,20 +30,19 @@ TOP = 1.0
 """Percent of the ranking that counts as its top."""
 
 
-def figure(folders: Sequence[Path], data: Path | None = None, gap: str = "median") -> Figure:
+def figure(comparison: Comparison, data: Path | None = None, gap: str = "median") -> Figure:
     """A column per run: its top sample's vulnerability in all runs, filled where it is in that run's top 1 %.
 
     Dotted: the vulnerability of the top sample where membership is permuted, mean over runs.
 
     Args:
-        folders: One agreement folder.
+        comparison: Identical runs and variants of them.
         data: The dataset's file, to show the samples' pictures.
         gap: ``median`` or ``mean``.
 
     Raises:
         ConfigError: an unknown gap.
     """
-    comparison = only_comparison(folders)
     top = comparison.table("top1.csv")
     top = top[top["gap"] == check_gap(gap)]
     sources = top.drop_duplicates("source")[["source", "sample"]]

@@ -1,7 +1,6 @@
 """Figures 4 and 11: pictures of each run's most vulnerable samples, all runs on one page."""
 
 from collections import Counter
-from collections.abc import Sequence
 from math import ceil, sqrt
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import BLUE, DOUBLE, ORANGE, canvas, fewest_gaps, in_lines
 from lira.report.labels import percent, show
 from lira.report.marks import not_resolved
-from lira.report.runs import choose_fpr, only_comparison, run_labels
+from lira.report.runs import choose_fpr, run_labels
+from lira.storage.comparison import Comparison
 
 ENTRY = Entry(
     title="Most vulnerable samples",
@@ -47,11 +47,11 @@ SIDE, LINE = 0.9, 1.32
 """Side of a picture and height of a line of pictures with their numbers, in widths of a place in the grid."""
 
 
-def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count: int = 20) -> Figure:
+def figure(comparison: Comparison, data: Path, fpr: float | None = None, count: int = 20) -> Figure:
     """A grid per run, reference and variants: the first ``count`` samples of its ranking, tp / fp under each.
 
     Args:
-        folders: One agreement folder.
+        comparison: Identical runs and variants of them.
         data: The dataset's file.
         fpr: Target FPR; the largest of the results if not given.
         count: Samples per run; the paper shows 9, 16 and 20.
@@ -60,7 +60,6 @@ def figure(folders: Sequence[Path], data: Path, fpr: float | None = None, count:
         ConfigError: a count below one.
     """
     check_whole(count, "count", 1)
-    comparison = only_comparison(folders)
     runs = comparison.runs
     pictures = Pictures(data, runs)
     tables = [run.table("samples.csv") for run in runs]

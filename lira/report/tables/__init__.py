@@ -1,1 +1,4 @@
-"""The paper's tables, a module per table: each has a function ``table(folders, **options)`` and an ``ENTRY``."""
+"""The paper's tables, a module per table: each has an ``ENTRY`` and a function ``table``.
+
+Its first argument is ``runs`` or ``comparison``, the rest are options.
+"""

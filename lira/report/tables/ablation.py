@@ -1,7 +1,6 @@
 """Table 14: what augmentations, dropout and weight decay each do to losses, accuracy and the attack."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -25,15 +24,15 @@ ENTRY = Entry(
 )
 
 
-def table(folders: Sequence[Path], fpr: float | None = None, attack: str = "online_fixed") -> Table:
+def table(runs: Sequence[Run], fpr: float | None = None, attack: str = "online_fixed") -> Table:
     """A row per run, in the order given; TPR with each target's own threshold.
 
     Args:
-        folders: Run folders.
+        runs: The runs.
         fpr: Target FPR; the largest of the results if not given.
         attack: Attack whose TPR is shown.
     """
-    data = check_same_fprs(pd.DataFrame([row(Run(folder), fpr, attack) for folder in folders]))
+    data = check_same_fprs(pd.DataFrame([row(run, fpr, attack) for run in runs]))
     text = show_keys(data)
     for name in [name for name in text if text[name].nunique() == 1]:
         del text[name]

@@ -1,14 +1,13 @@
 """Table 1: the grid of the study, read from the recipe that each run was made with."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
 from lira.report.catalogue import Entry
 from lira.report.labels import AUGMENTATIONS, augmentations
 from lira.report.numbers import setting
-from lira.report.runs import SERIES, read_runs, show_keys
+from lira.report.runs import SERIES, in_order, show_keys
 from lira.report.table import Table
 from lira.storage.run import Run
 
@@ -38,14 +37,14 @@ COLUMNS = {
 }
 
 
-def table(folders: Sequence[Path]) -> Table:
+def table(runs: Sequence[Run]) -> Table:
     """A row per dataset, architecture and regime, with the seeds there are.
 
     Args:
-        folders: Run folders.
+        runs: The runs.
     """
-    runs = pd.DataFrame([settings(run) for run in read_runs(folders)])
-    data = runs.groupby([*SERIES, *COLUMNS], sort=False, dropna=False)["seed"].agg(
+    rows = pd.DataFrame([settings(run) for run in in_order(runs)])
+    data = rows.groupby([*SERIES, *COLUMNS], sort=False, dropna=False)["seed"].agg(
         lambda seeds: " ".join(map(str, seeds))
     )
     data = data.reset_index().rename(columns={"seed": "seeds"})
@@ -54,7 +53,7 @@ def table(folders: Sequence[Path]) -> Table:
     for name, heading in COLUMNS.items():
         text[heading] = [setting(value) for value in data[name]]
     text["Seeds"] = data["seeds"].str.replace(" ", ", ")
-    used = dict.fromkeys(name for run in runs["augment"] for name in run.split("+"))
+    used = dict.fromkeys(name for augment in rows["augment"] for name in augment.split("+"))
     legend = ", ".join(f"{short} {long}" for long, short in AUGMENTATIONS.items() if short in used)
     return Table(data, text, keys, [f"{legend}."] if legend else [])
 

@@ -1,7 +1,6 @@
 """Tables 7-10 and 12: what an attacker gets at target (optimistic) and at shadow (realistic) thresholds."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -10,7 +9,7 @@ from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
 from lira.report.marks import marked, notes
 from lira.report.numbers import mean_std
-from lira.report.runs import check_same_fprs, choose_fpr, read_runs, show_keys
+from lira.report.runs import check_same_fprs, choose_fpr, in_order, show_keys
 from lira.report.table import Table
 from lira.storage.run import Run
 
@@ -32,7 +31,7 @@ POOLED = ("low", "high", "influence", "influence_target", "null")
 """What is said of a PPV that is no mean over targets."""
 
 
-def table(folders: Sequence[Path], fpr: float | None = None) -> Table:
+def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
     """Mean ± standard deviation over targets of TPR′, FPR′ and PPV at each prior, in percent.
 
     The ``.csv`` also says what each mean can carry, see :mod:`lira.evaluation.summary`: one broken shadow model can
@@ -40,10 +39,10 @@ def table(folders: Sequence[Path], fpr: float | None = None) -> Table:
     together.
 
     Args:
-        folders: Run folders.
+        runs: The runs.
         fpr: Target FPR; the largest of the results if not given.
     """
-    data = check_same_fprs(pd.DataFrame([row for run in read_runs(folders) for row in outcomes(run, fpr)]))
+    data = check_same_fprs(pd.DataFrame([row for run in in_order(runs) for row in outcomes(run, fpr)]))
     text = show_keys(data).assign(Attack=data["attack"].map(show), Threshold=data["mode"])
     keys, influential = len(text.columns), []
     places = data["mode"].map({"target": "at", "shadow": "τ at"})

@@ -1,7 +1,6 @@
 """Tables 3-6: AUC and TPR at each FPR, with every target's own threshold, and the reduction against the baseline."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -10,8 +9,9 @@ from lira.report.catalogue import Entry
 from lira.report.labels import show
 from lira.report.marks import marked, notes, tpr_of
 from lira.report.numbers import mean_std, number
-from lira.report.runs import at, check_same_fprs, read_runs, show_keys
+from lira.report.runs import at, check_same_fprs, in_order, show_keys
 from lira.report.table import Table
+from lira.storage.run import Run
 
 ENTRY = Entry(
     title="Rates at the targets' own thresholds",
@@ -28,7 +28,7 @@ ENTRY = Entry(
 )
 
 
-def table(folders: Sequence[Path]) -> Table:
+def table(runs: Sequence[Run]) -> Table:
     """Mean ± standard deviation over targets, in percent, per run and attack.
 
     The reduction is the baseline's mean TPR over the run's. The baseline is that of the dataset with the same
@@ -37,9 +37,9 @@ def table(folders: Sequence[Path]) -> Table:
     The ``.csv`` also says what each mean can carry, see :mod:`lira.evaluation.summary`.
 
     Args:
-        folders: Run folders.
+        runs: The runs.
     """
-    data = check_same_fprs(pd.DataFrame([row for run in read_runs(folders) for row in rates_at_own_thresholds(run)]))
+    data = check_same_fprs(pd.DataFrame([row for run in in_order(runs) for row in rates_at_own_thresholds(run)]))
     data["reduction"] = reductions(data)
     text = show_rates(data)
     below = [*notes(data["resolution"], [*data["auc_influential"], *data["tpr_influential"]])]

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
 from lira.report.catalogue import Entry
 from lira.report.labels import show
 from lira.report.numbers import MISSING
-from lira.report.runs import SERIES, read_runs
+from lira.report.runs import SERIES, in_order
 from lira.report.table import Table
 from lira.storage.run import Run
 
@@ -32,13 +31,13 @@ DIGITS = 12
 """Of a checksum or a revision that are shown."""
 
 
-def table(folders: Sequence[Path]) -> Table:
+def table(runs: Sequence[Run]) -> Table:
     """A row per run.
 
     Args:
-        folders: Run folders.
+        runs: The runs.
     """
-    data = pd.DataFrame([origin(run) for run in read_runs(folders)])
+    data = pd.DataFrame([origin(run) for run in in_order(runs)])
     text = pd.DataFrame({name.capitalize(): data[name].map(show) for name in SERIES})
     text["Seed"] = data["seed"].astype(str)
     keys = len(text.columns)

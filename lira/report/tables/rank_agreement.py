@@ -1,7 +1,6 @@
 """Tables 11 and 13: do runs agree on the most vulnerable samples, by rank and by FPR-thresholded sets?"""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -28,7 +27,7 @@ ENTRY = Entry(
 )
 
 
-def table(folders: Sequence[Path], gap: str | None = None, support: int = 1) -> Table:
+def table(comparison: Comparison, gap: str | None = None, support: int = 1) -> Table:
     """Agreement of pairs of runs (mean ± standard deviation over pairs) and of all runs at once.
 
     Rows: the top q % by median gap and by mean gap; then the sets flagged at each FPR in ``support`` targets or more,
@@ -36,7 +35,7 @@ def table(folders: Sequence[Path], gap: str | None = None, support: int = 1) -> 
     rankings in closed form, flagged sets of the same runs with their membership permuted.
 
     Args:
-        folders: Agreement folders.
+        comparison: Identical runs and variants of them.
         gap: ``median`` or ``mean``; both if not given.
         support: Least number of detections of a flagged sample.
 
@@ -44,9 +43,8 @@ def table(folders: Sequence[Path], gap: str | None = None, support: int = 1) -> 
         ConfigError: an unknown gap, or a support that was not counted.
     """
     gaps = [check_gap(gap)] if gap else list(GAPS)
-    data = pd.DataFrame([row for folder in folders for row in rows_of(Comparison(folder), gaps, support)])
-    text = data[["reference", "selection", "set"]].set_axis(["Runs of", "Selection", "Set"], axis=1)
-    text = text.drop(columns="Runs of") if len(folders) == 1 else text
+    data = pd.DataFrame(rows_of(comparison, gaps, support))
+    text = data[["selection", "set"]].set_axis(["Selection", "Set"], axis=1)
     keys = len(text.columns)
     text["Size"] = [number(size, 0) for size in data["size"]]
     text["Size by chance"] = [number(size, 0) for size in data["size_null"]]

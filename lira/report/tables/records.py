@@ -1,13 +1,13 @@
 """Records: how often each run's models give them away, and what a flag is worth at each prior."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from lira.report.labels import percent, show
 from lira.report.numbers import mean_std
 from lira.report.records import COUNT, cards_of, of_all, priors_of, show_ppv
-from lira.report.runs import read_runs
+from lira.report.runs import in_order
 from lira.report.table import Table
+from lira.storage.run import Run
 
 CHOSEN = (
     "The records were picked as the most exposed of the whole pool, and the bounds do not allow for that choice: each "
@@ -16,16 +16,16 @@ CHOSEN = (
 """What is said of records that were not named."""
 
 
-def table(folders: Sequence[Path], sample: int | None = None, fpr: float | None = None, count: int = COUNT) -> Table:
+def table(runs: Sequence[Run], sample: int | None = None, fpr: float | None = None, count: int = COUNT) -> Table:
     """A row per record and run: φ in and out, detections, false alarms, PPV and the least it can be.
 
     Args:
-        folders: Run folders of one pool.
+        runs: The runs of one pool.
         sample: Index in the pool; the most exposed records if not given.
         fpr: Target FPR; the largest of the results if not given.
         count: Records to show where none is named.
     """
-    data = cards_of(read_runs(folders), sample, fpr, count)
+    data = cards_of(in_order(runs), sample, fpr, count)
     text = data[["record", "run"]].astype(str).set_axis(["Record", "Run"], axis=1)
     for side in ("in", "out"):
         pairs = data[[f"phi_{side}_mean", f"phi_{side}_std"]].itertuples(index=False)

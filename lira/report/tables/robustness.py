@@ -1,7 +1,6 @@
 """What the means over targets can carry: interval, robust centres, the targets they rest on, and chance."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -10,7 +9,7 @@ from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
 from lira.report.marks import marked, notes
 from lira.report.numbers import MISSING, mean_std, number, span
-from lira.report.runs import check_available, check_same_fprs, choose_fpr, read_runs, show_keys
+from lira.report.runs import check_available, check_same_fprs, choose_fpr, in_order, show_keys
 from lira.report.table import Table
 from lira.storage.run import RUN_KEYS, Run
 
@@ -38,18 +37,16 @@ METRICS = {
 """What readers see of each run; the ``.csv`` has the rest."""
 
 
-def table(
-    folders: Sequence[Path], fpr: float | None = None, attack: str = "online", prior: float | None = None
-) -> Table:
+def table(runs: Sequence[Run], fpr: float | None = None, attack: str = "online", prior: float | None = None) -> Table:
     """The rows of each run's ``summary.csv`` at one FPR, in percent; readers see those of one attack and one prior.
 
     Args:
-        folders: Run folders.
+        runs: The runs.
         fpr: Target FPR; the largest of the results if not given.
         attack: Attack that readers see; the ``.csv`` has all.
         prior: Prior of the PPV that readers see; the smallest of the results if not given.
     """
-    data = check_same_fprs(pd.concat([at_fpr(run, fpr) for run in read_runs(folders)], ignore_index=True))
+    data = check_same_fprs(pd.concat([at_fpr(run, fpr) for run in in_order(runs)], ignore_index=True))
     prior = data["prior"].min() if prior is None else prior
     check_available("attack", attack, data["attack"])
     check_available("prior", prior, data["prior"])

@@ -1,7 +1,6 @@
 """Table 15: scratch against transfer: online TPR, loss ratio and accuracy by regime and architecture."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -10,8 +9,9 @@ from lira.evaluation.utility import utility_over_models
 from lira.report.catalogue import Entry
 from lira.report.marks import notes, tpr_of
 from lira.report.numbers import number, setting
-from lira.report.runs import at, check_available, check_same_fprs, read_runs, show_keys
+from lira.report.runs import at, check_available, check_same_fprs, in_order, show_keys
 from lira.report.table import Table
+from lira.storage.run import Run
 
 ENTRY = Entry(
     title="Scratch against transfer",
@@ -26,14 +26,14 @@ ENTRY = Entry(
 )
 
 
-def table(folders: Sequence[Path], attack: str = "online") -> Table:
+def table(runs: Sequence[Run], attack: str = "online") -> Table:
     """A row per run, TPR with each target's own threshold.
 
     Args:
-        folders: Run folders.
+        runs: The runs.
         attack: Attack whose TPR is shown.
     """
-    runs = read_runs(folders)
+    runs = in_order(runs)
     rows = [
         row | {"start": run.recipe["start"]} | utility_over_models(run)
         for run in runs

@@ -1,15 +1,15 @@
 """Table 2: losses, accuracies and loss ratio of each run's shadow models, on un-augmented data."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
 from lira.evaluation.utility import utility_over_models
 from lira.report.catalogue import Entry
 from lira.report.numbers import mean_std
-from lira.report.runs import read_runs, show_keys
+from lira.report.runs import in_order, show_keys
 from lira.report.table import Table
+from lira.storage.run import Run
 
 ENTRY = Entry(
     title="Losses and accuracies",
@@ -32,13 +32,13 @@ COLUMNS = {
 }
 
 
-def table(folders: Sequence[Path]) -> Table:
+def table(runs: Sequence[Run]) -> Table:
     """Mean ± standard deviation over the models of each run; the loss ratio is test over train loss, per model.
 
     Args:
-        folders: Run folders.
+        runs: The runs.
     """
-    data = pd.DataFrame([run.key | utility_over_models(run) for run in read_runs(folders)])
+    data = pd.DataFrame([run.key | utility_over_models(run) for run in in_order(runs)])
     text = show_keys(data)
     keys = len(text.columns)
     for name, (heading, decimals) in COLUMNS.items():

@@ -9,7 +9,8 @@ from lira.evaluation.agreement import measure_agreement
 from lira.evaluation.calibration import calibrate_file
 from lira.evaluation.detections import count_detections
 from lira.evaluation.outliers import achieved, detections, outlying_targets
-from lira.report.figures import outliers as figure_module
+from lira.report.figures.outliers import figure
+from lira.storage.comparison import Comparison
 from lira.storage.run import Run
 
 BROKEN, FPR = 5, 0.01
@@ -56,7 +57,7 @@ def test_detections_without_a_target_are_those_of_the_others(broken):
 
 def test_the_figure_shows_both(broken):
     output, runs = broken
-    drawn = figure_module.figure([output], fpr=FPR)
+    drawn = figure(Comparison(output), fpr=FPR)
     agreement, alone, rates = drawn.get_axes()
     count = sum(len(outlying_targets(run, FPR)) for run in runs)
     assert drawn.subfigs[0].get_suptitle().endswith(f"outlying targets in 3 runs: {count}")

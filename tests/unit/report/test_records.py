@@ -18,13 +18,13 @@ SEEDS = [("fcn", "aof", seed) for seed in RUNS["fcn", "aof"]]
 
 
 @pytest.fixture
-def folders(study):
-    return [run_folder(study, *key) for key in SEEDS]
+def runs(study):
+    return [Run(run_folder(study, *key)) for key in SEEDS]
 
 
-def test_the_most_exposed_are_shown_and_said_to_be_picked(folders):
-    found = counts([Run(folder) for folder in folders], FPRS[1])
-    shown, named = table(folders, count=5), table(folders, sample=3)
+def test_the_most_exposed_are_shown_and_said_to_be_picked(runs):
+    found = counts(runs, FPRS[1])
+    shown, named = table(runs, count=5), table(runs, sample=3)
     assert list(dict.fromkeys(shown.data["record"])) == most_exposed(found, 5)
     assert "most exposed of the whole pool" in shown.notes[-1]
     assert not any("most exposed" in note for note in named.notes)

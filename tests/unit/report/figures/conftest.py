@@ -1,11 +1,10 @@
 """What the tests of figures share."""
 
-from importlib import import_module
-
 import pytest
 from synthetic_study import MAIN, agreement_folder, data_file, run_folder
 
 from lira.report.catalogue import entry_of
+from lira.report.runs import make
 
 
 @pytest.fixture
@@ -30,6 +29,6 @@ def draw(study, folders_of):
     def draw(name, folders=None, **options):
         if name in ("top_vulnerable", "top1", "records"):
             options.setdefault("data", data_file(study))
-        return import_module(f"lira.report.figures.{name}").figure(folders or folders_of(name), **options)
+        return make("figures", name, folders or folders_of(name), options)
 
     return draw
