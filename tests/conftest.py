@@ -1,6 +1,12 @@
-"""How the tests are shared out among processes: ``pytest -n 2``, or one after the other with ``pytest`` alone."""
+"""Arrays are checked against their annotations (:mod:`array_types`), and tests shared out among processes.
+
+``pytest -n 2`` shares them out, ``pytest`` alone runs one after the other.
+"""
 
 import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook("lira", "array_types.check")
 
 TOGETHER = ("slurm", "faults", "workflow")
 """Folders whose tests share something costly: a cluster, a finished study. The longest first."""

@@ -19,7 +19,7 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -29,7 +29,16 @@ from lira.attacks.order_statistics import SMALLEST_SPREAD
 from lira.core.errors import ConfigError, DataError
 from lira.core.plugins import load_function
 from lira.core.threads import cores
-from lira.core.validation import NONFINITE, Nonfinite, allowed, check_array, check_booleans, check_choice, quoted
+from lira.core.validation import (
+    NONFINITE,
+    ArrayLike,
+    Nonfinite,
+    allowed,
+    check_array,
+    check_booleans,
+    check_choice,
+    quoted,
+)
 from lira.storage import hdf5
 
 ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
@@ -65,8 +74,8 @@ PUBLISHED = Definition()
 
 
 def leave_one_out(
-    phi: Float[np.ndarray, "model sample view"],
-    member: Bool[np.ndarray, "model sample"],
+    phi: Annotated[ArrayLike, "model sample view"],
+    member: Annotated[ArrayLike, "model sample"],
     attacks: Sequence[str] = ATTACKS,
     *,
     definition: Definition = PUBLISHED,
@@ -99,8 +108,8 @@ def leave_one_out(
 
 
 def held_out(
-    phi: Float[np.ndarray, "model sample view"],
-    member: Bool[np.ndarray, "model sample"],
+    phi: Annotated[ArrayLike, "model sample view"],
+    member: Annotated[ArrayLike, "model sample"],
     targets: Sequence[int],
     attacks: Sequence[str] = ATTACKS,
     *,

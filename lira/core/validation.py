@@ -7,11 +7,17 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from lira.core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike as ArrayLike
+else:
+    ArrayLike = Any
+    """What a function takes that checks it itself; numpy's is a union that would fill a screen of ``help()``."""
 
 Nonfinite = Literal["error", "official"]
 """How public functions treat NaN and infinite scores: as an error, or as the published code does."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
@@ -18,6 +18,8 @@ CHANNELS = (1, 3)
 class Arrays:
     """A dataset as its loader returns it: all samples, and which of them are its own test set.
 
+    A loader of the user may give lists for arrays: they become arrays before they are used.
+
     Attributes:
         x: Images, uint8 ``[N, channels, height, width]``, or a sequence of images of different sizes; or numbers,
             ``[N, features]``.
@@ -32,13 +34,13 @@ class Arrays:
         size: Height and width to resize images to if the study sets none.
     """
 
-    x: Shaped[np.ndarray, "sample ..."] | Sequence[UInt8[np.ndarray, "channel height width"]]
-    y: Int[np.ndarray, " sample"]
+    x: Annotated[Any, "sample ..."]
+    y: Annotated[Any, "sample"]
     origin: str
     scale: float = 1.0
     classes: int | None = None
-    train: Int[np.ndarray, " train"] | None = None
-    test: Int[np.ndarray, " test"] | None = None
+    train: Annotated[Any, "train"] = None
+    test: Annotated[Any, "test"] = None
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
     size: int | None = None

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from lira.config.catalogue import MOST_RUNS
 from lira.core.errors import DataError
-from lira.core.validation import check_booleans, check_whole
+from lira.core.validation import ArrayLike, check_booleans, check_whole
 from lira.evaluation.detections import SUPPORTS, support_qualified
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, rows_at, write_csv
@@ -35,7 +35,7 @@ class Agreement(NamedTuple):
     union: float
 
 
-def set_agreement(sets: Bool[np.ndarray, "run sample"], k: int) -> Agreement:
+def set_agreement(sets: Annotated[ArrayLike, "run sample"], k: int) -> Agreement:
     """Averages the agreement over all choices of ``k`` runs; choices that flag no sample at all are left out.
 
     Args:
@@ -62,8 +62,8 @@ def jaccards(sets: Bool[np.ndarray, "run sample"]) -> tuple[Int[np.ndarray, " k"
 
 
 def scenarios(
-    reference: Bool[np.ndarray, "run sample"],
-    variants: Bool[np.ndarray, "variant sample"],
+    reference: Annotated[ArrayLike, "run sample"],
+    variants: Annotated[ArrayLike, "variant sample"],
     labels: Sequence[str],
 ) -> pd.DataFrame:
     """Averages the agreement of identical runs, of these with one variant, and with m variants, for every k from 2.

@@ -9,15 +9,22 @@ anew in every draw, a target's own and those of its shadow models, which are sco
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
-from numpy.typing import ArrayLike
+from jaxtyping import Float, UInt8
 
 from lira.core.errors import DataError
 from lira.core.threads import cores
-from lira.core.validation import check_array, check_choice, check_fractions, check_not_nan, check_scores, check_whole
+from lira.core.validation import (
+    ArrayLike,
+    check_array,
+    check_choice,
+    check_fractions,
+    check_not_nan,
+    check_scores,
+    check_whole,
+)
 from lira.evaluation.roc import LARGEST
 
 LEVEL = 0.95
@@ -91,8 +98,8 @@ class Rates(NamedTuple):
 
 
 def resample_rates(
-    scores: Float[np.ndarray, "target sample"],
-    member: Bool[np.ndarray, "target sample"],
+    scores: Annotated[ArrayLike, "target sample"],
+    member: Annotated[ArrayLike, "target sample"],
     draws: Draws,
     fprs: Sequence[float],
     shadow: Sequence[float] = (),
@@ -168,7 +175,7 @@ def medians_of_others(thresholds: Float[np.ndarray, "target draw"]) -> Float[np.
 
 
 def resample_auc(
-    scores: Float[np.ndarray, "target sample"], member: Bool[np.ndarray, "target sample"], draws: Draws
+    scores: Annotated[ArrayLike, "target sample"], member: Annotated[ArrayLike, "target sample"], draws: Draws
 ) -> Float[np.ndarray, "target draw"]:
     """Returns the AUC of each target in each draw of samples, to first order in their weights (DeLong et al. 1988).
 

@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from lira.attacks.lira import ATTACKS
 from lira.core.errors import DataError, StoreError
 from lira.core.threads import cores
 from lira.core.validation import (
+    ArrayLike,
     Nonfinite,
     check_array,
     check_choice,
@@ -63,7 +64,7 @@ def resolution(fpr: float, negatives: float) -> Resolution:
 
 
 def shadow_thresholds(
-    thresholds: Float[np.ndarray, " model"], centre: Literal["median", "mean"] = "median"
+    thresholds: Annotated[ArrayLike, "model"], centre: Literal["median", "mean"] = "median"
 ) -> Float[np.ndarray, " model"]:
     """Returns, per model, the median (or mean) of the *other* models' finite thresholds; inf where there is none."""
     check_choice(centre, "centre", ("median", "mean"))
@@ -96,9 +97,9 @@ def positive_predictive_value(tpr, fpr, prior):
 
 
 def confusion(
-    scores: Float[np.ndarray, "model sample"],
-    member: Bool[np.ndarray, "model sample"],
-    thresholds: Float[np.ndarray, " model"],
+    scores: Annotated[ArrayLike, "model sample"],
+    member: Annotated[ArrayLike, "model sample"],
+    thresholds: Annotated[ArrayLike, "model"],
 ) -> pd.DataFrame:
     """Counts each target's true and false verdicts at its threshold.
 
@@ -119,8 +120,8 @@ def confusion(
 
 
 def calibrate(
-    scores: Mapping[str, Float[np.ndarray, "model sample"]],
-    member: Bool[np.ndarray, "model sample"],
+    scores: Mapping[str, Annotated[ArrayLike, "model sample"]],
+    member: Annotated[ArrayLike, "model sample"],
     fprs: Sequence[float],
     priors: Sequence[float],
     *,

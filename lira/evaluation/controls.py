@@ -6,6 +6,7 @@ membership is permuted per sample, so every attack is a coin and what it still f
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 from zlib import crc32
 
 import h5py
@@ -14,7 +15,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from lira.attacks.lira import PUBLISHED, Definition, score_file
-from lira.core.validation import check_booleans
+from lira.core.validation import ArrayLike, check_booleans
 from lira.evaluation.calibration import calibrate_file
 from lira.evaluation.ranks import GAPS, vulnerability
 from lira.storage import hdf5
@@ -22,18 +23,20 @@ from lira.storage.csv_files import with_run, write_csv
 from lira.storage.run import RUN_KEYS
 
 
-def oracle(member: Bool[np.ndarray, "model sample"]) -> Float[np.ndarray, "model sample"]:
+def oracle(member: Annotated[ArrayLike, "model sample"]) -> Float[np.ndarray, "model sample"]:
     """Returns membership itself as scores."""
     return check_booleans(member, "member").astype(np.float64)
 
 
-def coin(member: Bool[np.ndarray, "model sample"], seed: int | Sequence[int] = 0) -> Float[np.ndarray, "model sample"]:
+def coin(
+    member: Annotated[ArrayLike, "model sample"], seed: int | Sequence[int] = 0
+) -> Float[np.ndarray, "model sample"]:
     """Returns scores that do not depend on membership: uniform draws."""
     return np.random.default_rng(seed).random(check_booleans(member, "member").shape)
 
 
 def permuted_membership(
-    member: Bool[np.ndarray, "model sample"], seed: int | Sequence[int] = 0
+    member: Annotated[ArrayLike, "model sample"], seed: int | Sequence[int] = 0
 ) -> Bool[np.ndarray, "model sample"]:
     """Permutes the models of each sample, so that each sample stays a member of as many models."""
     return np.random.default_rng(seed).permuted(check_booleans(member, "member", "models", "samples"), axis=0)

@@ -1,19 +1,21 @@
 """How often each sample is detected over the targets of a run, and which are vulnerable (paper, Figures 3 and 4)."""
 
+from typing import Annotated
+
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
-from lira.core.validation import NONFINITE, Nonfinite, check_choice, check_not_nan, check_scores, check_whole
+from lira.core.validation import NONFINITE, ArrayLike, Nonfinite, check_choice, check_not_nan, check_scores, check_whole
 from lira.evaluation.roc import flagged
 
 SUPPORTS = (1, 2, 3, 4, 5, 10, 20, 64)
 
 
 def count_detections(
-    scores: Float[np.ndarray, "model sample"],
-    member: Bool[np.ndarray, "model sample"],
-    thresholds: Float[np.ndarray, " model"],
+    scores: Annotated[ArrayLike, "model sample"],
+    member: Annotated[ArrayLike, "model sample"],
+    thresholds: Annotated[ArrayLike, "model"],
     *,
     nonfinite: Nonfinite = "error",
 ) -> pd.DataFrame:

@@ -125,7 +125,7 @@ class FlaggedSets:
         )
 
 
-def times_without(left_out: Float[np.ndarray, "*draw run"], run: int) -> Float[np.ndarray, "*draw"]:
+def times_without(left_out: Float[np.ndarray, "*draw run"], run: int) -> Float[np.ndarray, "*draw"] | np.floating:
     """Divides the agreement without one run by the mean agreement without another.
 
     Args:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import combinations, pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 from lira.core.errors import DataError
 from lira.core.validation import (
     NONFINITE,
+    ArrayLike,
     Nonfinite,
     check_array,
     check_choice,
@@ -37,8 +38,8 @@ BIN_EDGES = (1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100)
 
 
 def vulnerability(
-    scores: Float[np.ndarray, "model sample"],
-    member: Bool[np.ndarray, "model sample"],
+    scores: Annotated[ArrayLike, "model sample"],
+    member: Annotated[ArrayLike, "model sample"],
     gap: str = "mean",
     *,
     nonfinite: Nonfinite = "error",
@@ -74,7 +75,7 @@ def vulnerability(
     return np.where(missing.any(axis=0), np.nan, values) if gap == "all" else values
 
 
-def order(values: Float[np.ndarray, " sample"]) -> Int[np.ndarray, " sample"]:
+def order(values: Annotated[ArrayLike, "sample"]) -> Int[np.ndarray, " sample"]:
     """Samples from the most to the least vulnerable, ties in sample order, NaN last."""
     return np.argsort(-check_array(values, "values", "samples").astype(np.float64), kind="stable")
 
@@ -86,8 +87,9 @@ class Ranking(NamedTuple):
     group: Int[np.ndarray, " sample"]
 
     @classmethod
-    def of(cls, values: Float[np.ndarray, " sample"]) -> "Ranking":
+    def of(cls, values: Annotated[ArrayLike, "sample"]) -> "Ranking":
         """The ranking of samples by their values."""
+        values = check_array(values, "values", "samples")
         ranked = order(values)
         return cls(ranked, np.cumsum(np.diff(values[ranked], prepend=values[ranked[:1]]) != 0))
 
@@ -159,7 +161,7 @@ def mean_correlation(ranks: Float[np.ndarray, "run sample"]) -> float:
     return float(np.mean([a @ b for a, b in combinations(centred, 2)]))
 
 
-def displaced(ranked: Int[np.ndarray, "run sample"], percent: float) -> Bool[np.ndarray, "run sample"]:
+def displaced(ranked: Annotated[ArrayLike, "run sample"], percent: float) -> Bool[np.ndarray, "run sample"]:
     """Samples in another run's top ``percent`` % but not in this run's, from the positions of each run."""
     ranked = check_array(ranked, "ranked", "runs", "samples")
     top = ranked < top_count(ranked.shape[1], percent)
@@ -167,7 +169,7 @@ def displaced(ranked: Int[np.ndarray, "run sample"], percent: float) -> Bool[np.
 
 
 def displacement(
-    ranked: Int[np.ndarray, "run sample"], percent: float, deltas: Sequence[float] = DELTAS
+    ranked: Annotated[ArrayLike, "run sample"], percent: float, deltas: Sequence[float] = DELTAS
 ) -> Float[np.ndarray, "run delta"]:
     """Of the samples displaced from a run's top, the share that misses it by at most delta.
 
@@ -215,7 +217,7 @@ def displacement_by_chance(
         return near.sum(axis=1) / below.size
 
 
-def rank_bins(values: Float[np.ndarray, " sample"], edges: Sequence[float] = BIN_EDGES) -> pd.DataFrame:
+def rank_bins(values: Annotated[ArrayLike, "sample"], edges: Sequence[float] = BIN_EDGES) -> pd.DataFrame:
     """Count, min, max and mean of vulnerability per bin of rank percentiles.
 
     A bin ``lo-hi%`` takes ranks floor(N lo / 100) to ceil(N hi / 100), but the first bin starts at rank 0 even though

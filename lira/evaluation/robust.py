@@ -5,18 +5,18 @@ trimmed mean, and how far each target moves it.
 """
 
 import math
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from lira.core.validation import check_array
+from lira.core.validation import ArrayLike, check_array
 
 TRIMMED = 0.1
 
 
-def median_rmad(values: Float[np.ndarray, " value"]) -> tuple[float, float]:
+def median_rmad(values: Annotated[ArrayLike, "value"]) -> tuple[float, float]:
     """Median of the finite values, and 1.4826·MAD relative to it in % (paper, figure 1).
 
     The second number is NaN for a median of 0 and negative for a negative median, as published.
@@ -29,7 +29,7 @@ def median_rmad(values: Float[np.ndarray, " value"]) -> tuple[float, float]:
     return median, 100 * 1.4826 * deviation / median if median else math.nan
 
 
-def trimmed_mean(values: Float[np.ndarray, " value"]) -> float:
+def trimmed_mean(values: Annotated[ArrayLike, "value"]) -> float:
     """Mean without the lowest and the highest tenth of the values that are not NaN (rounded down)."""
     kept = np.sort(_defined(values))
     cut = int(TRIMMED * kept.size)
@@ -54,7 +54,7 @@ class Influence(NamedTuple):
     flagged: Bool[np.ndarray, " value"]
 
 
-def influence(values: Float[np.ndarray, " value"]) -> Influence:
+def influence(values: Annotated[ArrayLike, "value"]) -> Influence:
     """Leave-one-out influence of each value on the mean of those that are not NaN."""
     values = check_array(values, "values", "targets").astype(np.float64)
     shift, flagged = np.full(values.size, np.nan), np.zeros(values.size, dtype=bool)

@@ -9,13 +9,21 @@ without members or without non-members is put at chance.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from lira.core.errors import DataError
-from lira.core.validation import NONFINITE, Nonfinite, check_array, check_choice, check_fraction, check_scores
+from lira.core.validation import (
+    NONFINITE,
+    ArrayLike,
+    Nonfinite,
+    check_array,
+    check_choice,
+    check_fraction,
+    check_scores,
+)
 
 LARGEST = np.finfo(np.float64).max
 
@@ -36,8 +44,8 @@ class RocSummary(NamedTuple):
 
 
 def threshold_at_fpr(
-    scores: Float[np.ndarray, " sample"],
-    member: Bool[np.ndarray, " sample"],
+    scores: Annotated[ArrayLike, "sample"],
+    member: Annotated[ArrayLike, "sample"],
     fpr: float,
     *,
     nonfinite: Nonfinite = "error",
@@ -66,7 +74,7 @@ def threshold_at_fpr(
 
 
 def summarise_roc(
-    scores: Float[np.ndarray, " sample"], member: Bool[np.ndarray, " sample"], *, nonfinite: Nonfinite = "error"
+    scores: Annotated[ArrayLike, "sample"], member: Annotated[ArrayLike, "sample"], *, nonfinite: Nonfinite = "error"
 ) -> RocSummary:
     """AUC (ties count one half) and max over the ROC of 1 - (FPR + FNR) / 2.
 
@@ -96,7 +104,7 @@ def tpr_at(
 
 
 def flagged(
-    scores: Float[np.ndarray, "model sample"], thresholds: Float[np.ndarray, " model"]
+    scores: Annotated[ArrayLike, "model sample"], thresholds: Annotated[ArrayLike, "model"]
 ) -> Bool[np.ndarray, "model sample"]:
     """Samples whose score reaches their target's threshold; none where that is infinite, nor where the score is NaN.
 
@@ -118,7 +126,12 @@ class Ordered:
 
     @classmethod
     def of(
-        cls, scores: np.ndarray, member: np.ndarray, *, nonfinite: Nonfinite = "error", name: str = "the target"
+        cls,
+        scores: Annotated[ArrayLike, "sample"],
+        member: Annotated[ArrayLike, "sample"],
+        *,
+        nonfinite: Nonfinite = "error",
+        name: str = "the target",
     ) -> "Ordered":
         """Checks and sorts the scores of one target, which errors call ``name``."""
         check_choice(nonfinite, "nonfinite", NONFINITE)

@@ -23,14 +23,15 @@ null                mean where membership is permuted per sample: what chance al
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from lira.core.errors import DataError, StoreError
 from lira.core.threads import cores
-from lira.core.validation import check_scores, check_scores_by_attack
+from lira.core.validation import ArrayLike, check_scores, check_scores_by_attack
 from lira.evaluation.bootstrap import (
     DRAWS,
     Draws,
@@ -51,8 +52,8 @@ KEYS = ["attack", "mode", "fpr", "prior", "metric"]
 
 
 def summarise(
-    scores: dict[str, Float[np.ndarray, "target sample"]],
-    member: Bool[np.ndarray, "target sample"],
+    scores: dict[str, Annotated[ArrayLike, "target sample"]],
+    member: Annotated[ArrayLike, "target sample"],
     metrics: pd.DataFrame,
     *,
     draws: int = DRAWS,

@@ -56,8 +56,8 @@ class Sets:
     def _flagged(self, fpr: float, support: int = 1, variants: bool = True) -> FlaggedSets:
         """Returns the samples detected at least ``support`` times at an FPR, whatever their false alarms."""
         runs = [*self.reference, *(self.variants if variants else [])]
-        sets = [support_qualified(run.counts(fpr), support, zero_fp=False) for run in runs]
-        return FlaggedSets(np.array(sets[: len(self.reference)]), np.array(sets[len(self.reference) :]))
+        sets = np.stack([support_qualified(run.counts(fpr), support, zero_fp=False) for run in runs])
+        return FlaggedSets(sets[: len(self.reference)], sets[len(self.reference) :])
 
     def obstacles(self) -> str:
         """Returns why they cannot be compared with the published sets; empty if they can."""
@@ -196,7 +196,7 @@ def published_fit() -> dict[str, Estimate]:
 def own_fit(runs: Sequence[Benchmark], fpr: float) -> tuple[int, dict[str, Estimate]]:
     """Returns the number of runs with a loss ratio and a TPR at this FPR, and the fit over them."""
     points = loss_ratios([run.run for run in runs], fpr)
-    return len(points), fit_of(points["loss_ratio"].to_numpy(), points["tpr"].to_numpy())
+    return len(points), fit_of(points["loss_ratio"].to_numpy(float), points["tpr"].to_numpy(float))
 
 
 def comparable_fit(results: Results) -> tuple[str, int, dict[str, Estimate]]:

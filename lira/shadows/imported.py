@@ -47,7 +47,7 @@ class Given:
     kind: str
     models: Sequence[Any]
     member: Bool[np.ndarray, "model sample"]
-    labels: Int[np.ndarray, " sample"] | None
+    labels: Int[np.ndarray, " label"] | None
     places: Sequence[str]
 
 

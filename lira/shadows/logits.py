@@ -1,16 +1,18 @@
 """Computes the scaled logit φ, the score of a sample that every attack uses."""
 
+from typing import Annotated
+
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from lira.core.errors import DataError
-from lira.core.validation import check_array
+from lira.core.validation import ArrayLike, check_array
 
 TINY = 1e-45
 
 
 def scaled_logit(
-    logits: Float[np.ndarray, "sample view class"], labels: Int[np.ndarray, " sample"]
+    logits: Annotated[ArrayLike, "sample view class"], labels: Annotated[ArrayLike, "sample"]
 ) -> Float[np.ndarray, "sample view"]:
     """Computes log(p_y) − log(sum of the other probabilities), in float64 (Carlini et al. 2022).
 

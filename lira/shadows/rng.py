@@ -65,7 +65,7 @@ class Streams:
         """Draws from U(0, 1) on the host, one number per model."""
         return np.array([torch.rand((), generator=stream, dtype=torch.float64).item() for stream in self.host])
 
-    def orders(self, sizes: Sequence[int]) -> list[Int[Tensor, " size"]]:
+    def orders(self, sizes: Sequence[int]) -> list[Int[Tensor, " _"]]:
         """Draws a permutation per model, on the host."""
         return [torch.randperm(int(size), generator=stream) for size, stream in zip(sizes, self.host, strict=True)]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from lira.config import Architecture
@@ -29,7 +29,7 @@ class ShadowModel(nn.Module):
         self.register_buffer("mean", samples.mean)
         self.register_buffer("std", samples.std)
 
-    def forward(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch class"]:
+    def forward(self, x: Shaped[Tensor, "batch ..."]) -> Float[Tensor, "batch class"]:
         """Maps samples, with values as in the prepared dataset, to logits."""
         return self.network(((x.float() / self.scale - self.mean) / self.std)[None])[0]
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lira.core.errors import DataError
-from lira.core.validation import check_scores, check_scores_by_attack
+from lira.core.validation import ArrayLike, check_scores, check_scores_by_attack
 from lira.evaluation.roc import tpr_at, tpr_by_chance
 from lira.report.catalogue import Entry
 from lira.report.figures._style import (
@@ -87,8 +86,8 @@ def panel(axes: Axes, run: Run) -> None:
 
 
 def plot_roc(
-    scores: Mapping[str, Float[np.ndarray, "target sample"]],
-    member: Bool[np.ndarray, "target sample"],
+    scores: Mapping[str, Annotated[ArrayLike, "target sample"]],
+    member: Annotated[ArrayLike, "target sample"],
     axes: Axes | None = None,
 ) -> Axes:
     """Draws the ROC of one attack or more in the style of the suite's figures, both axes logarithmic.

@@ -52,7 +52,7 @@ class State:
 class Pass:
     """An epoch in progress: the order in which each model sees its members, and the steps already taken."""
 
-    orders: list[Int[Tensor, " members"]]
+    orders: list[Int[Tensor, " _"]]
     losses: Float[Tensor, " m"]
     step: int = 0
 
