@@ -100,7 +100,7 @@ def gather_shadows(
     from lira import config
     from lira.shadows import gather
 
-    _apart([output], [*shards, data])
+    _check_outputs([output], [*shards, data])
     parsed = config.parse_section("settings", config.TrainingSettings, settings)
     gather.gather_shadows(parsed, config.parse_section("run", config.RunDescription, run), shards, data, output)
 
@@ -117,7 +117,7 @@ def import_scores(
     from lira import config
     from lira.shadows import imported
 
-    _apart([output], [scores, data])
+    _check_outputs([output], [scores, data])
     known = config.parse_section("recipe", config.ImportedRecipe, recipe)
     imported.import_scores(scores, config.parse_section("run", config.RunDescription, run), known, data, output)
 
@@ -132,7 +132,7 @@ def score_attacks(
     """Score every sample with all attacks; each model is the target once."""
     from lira.attacks.lira import Definition, score_file
 
-    _apart([output], [shadows])
+    _check_outputs([output], [shadows])
     score_file(shadows, output, definition=Definition(offline=offline), own=_named(attack))
 
 
@@ -147,7 +147,7 @@ def calibrate_thresholds(
     """Choose thresholds and measure the rates they give."""
     from lira.evaluation import calibration
 
-    _apart([metrics, samples], [scores])
+    _check_outputs([metrics, samples], [scores])
     calibration.calibrate_file(scores, fpr, prior, metrics, samples)
 
 
@@ -166,7 +166,7 @@ def run_controls(
     from lira.attacks.lira import Definition
     from lira.evaluation.controls import control_file
 
-    _apart([controls, samples, gaps], [shadows])
+    _check_outputs([controls, samples, gaps], [shadows])
     chosen = Definition(offline=offline)
     control_file(shadows, fpr, prior, controls, samples, gaps, definition=chosen, own=_named(attack))
 
@@ -181,7 +181,7 @@ def summarise_rates(
     """Summarise the rates over targets: intervals, robust centres, influence of single targets."""
     from lira.evaluation import summary
 
-    _apart([output], [scores, metrics, controls])
+    _check_outputs([output], [scores, metrics, controls])
     summary.summarise_file(scores, metrics, output, controls)
 
 
@@ -196,7 +196,7 @@ def measure_agreement(
     """Compare the samples that runs flag."""
     from lira.evaluation import agreement
 
-    _apart([output], [*samples, *(variant or [])])
+    _check_outputs([output], [*samples, *(variant or [])])
     names = {file.name for file in [*samples, *(variant or [])]}
     if len(names) > 1:
         raise ConfigError(f"samples: files of one name are compared, given are {', '.join(sorted(names))}")
@@ -248,7 +248,7 @@ def tabulate(
     """Write a table of the paper as .csv, .tex, .md and .html."""
     from lira.report.tabulate import tabulate
 
-    _apart([output], [*files])
+    _check_outputs([output], [*files])
     tabulate(name, _folders(files), output, note or [], **_given(fpr=fpr))
 
 
@@ -344,7 +344,7 @@ def _named(attacks: list[str] | None) -> dict[str, str]:
     return named
 
 
-def _apart(outputs: list[Path], inputs: list[Path | None]) -> None:
+def _check_outputs(outputs: list[Path], inputs: list[Path | None]) -> None:
     """Checks that no output is also an input or another output."""
     taken = {path.resolve() for path in inputs if path is not None}
     for output in outputs:

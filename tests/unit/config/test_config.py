@@ -114,7 +114,9 @@ def test_a_comparison_of_too_many_runs_is_refused():
     settings["runs"]["digits/res/aof"]["seeds"] = list(range(19))
     load_study(settings)
     settings["runs"]["digits/res/aof"]["seeds"] = list(range(20))
-    with pytest.raises(ConfigError, match=r"agreement\.digits/res/aof has 20 seeds and 1 variants: allowed are 20 in all"):
+    with pytest.raises(
+        ConfigError, match=r"agreement\.digits/res/aof has 20 seeds and 1 variants: allowed are 20 in all"
+    ):
         load_study(settings)
 
 
