@@ -1,12 +1,14 @@
 """The building blocks of a study: datasets, architectures, augmentations, and the presets of the protocols."""
 
+from typing import Any, Literal, get_args
+
 RECIPE_VERSION = 6
 """Part of every training job's parameters: raise it when a change to the code may change a model."""
 
 MOST_RUNS = 20
 """Largest number of runs (seeds and variants) in one comparison, which counts all subsets of them."""
 
-DATASETS = {
+DATASETS: dict[str, str | None] = {
     "digits": "image",
     "cifar10": "image",
     "cifar100": "image",
@@ -26,15 +28,8 @@ FAMILIES = {"fcn": "tabular", "resnet": "image", "wideresnet": "image", "timm": 
 IN_COHORTS = ("fcn", "resnet", "wideresnet")
 """Families whose models can be trained together as one batched computation."""
 
-AUGMENTATIONS = {
-    "flip": "image",
-    "crop": "image",
-    "rotate": "image",
-    "jitter": "image",
-    "cutout": "image",
-    "cutmix": "image",
-    "mixup": "any",
-}
+Augmentation = Literal["flip", "crop", "rotate", "jitter", "cutout", "cutmix", "mixup"]
+AUGMENTATIONS: dict[str, str] = dict.fromkeys(get_args(Augmentation), "image") | {"mixup": "any"}
 """Augmentations and the samples that they accept."""
 
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
@@ -42,7 +37,7 @@ FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 
 FORM = "package.module:function"
 
-PROTOCOLS = {
+PROTOCOLS: dict[str, dict[str, dict[str, Any]]] = {
     "artifact": {
         "study": {"pool": "train", "membership_draws": "default_rng", "offline": "two-sided"},
         "recipe": {

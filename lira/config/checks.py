@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import product
 
 from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, LONGEST_NAME, MOST_RUNS, NAME
@@ -52,7 +53,7 @@ def _check_membership(study: StudySettings) -> None:
 
 def _check_file_names(study: StudySettings) -> None:
     """Checks that file names, which join names by ``-``, differ: ``a-b`` with ``c`` looks like ``a`` with ``b-c``."""
-    declared = study.datasets, study.architectures, study.regimes
+    declared: Sequence[Iterable[str]] = study.datasets, study.architectures, study.regimes
     names = [sorted({*own, *(key.split("/")[part] for key in study.runs)}) for part, own in enumerate(declared)]
     for parts in (2, 3):
         possible = Counter("-".join(chosen) for chosen in product(*names[:parts]))
@@ -95,7 +96,7 @@ def _check_run(study: StudySettings, key: str, run: RunSettings) -> None:
         raise ConfigError(f"{place}: not of the form dataset/architecture/regime")
     check_distinct(run.seeds or [], f"{place}.seeds")
     if run.scores:
-        _check_import(study, key, run)
+        _check_import(study, key, run.scores)
         return
     dataset, architecture, regime = key.split("/")
     check_choice(dataset, f"{place}: dataset", study.datasets)
@@ -173,11 +174,11 @@ def _check_cohort(study: StudySettings, place: str, family: str, chosen: Recipe)
         raise ConfigError(f"shard_size: {study.shard_size} is not a multiple of {place}'s cohort of {chosen.cohort}")
 
 
-def _check_import(study: StudySettings, key: str, run: RunSettings) -> None:
+def _check_import(study: StudySettings, key: str, scores: str) -> None:
     place = f"runs.{key}"
     for name in key.split("/"):
         if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME:
             raise ConfigError(f"{place} has {name!r}: allowed are up to {LONGEST_NAME} letters, digits and _ . + -")
-    if len(study.seeds_of(key)) > 1 and "{seed}" not in run.scores:
-        raise ConfigError(f"{place}.scores: {run.scores!r} must have {{seed}} in it, the run has several seeds")
+    if len(study.seeds_of(key)) > 1 and "{seed}" not in scores:
+        raise ConfigError(f"{place}.scores: {scores!r} must have {{seed}} in it, the run has several seeds")
     study.recipe_of(key)

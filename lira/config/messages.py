@@ -54,7 +54,7 @@ def sentence(error: ValidationError, section: type[Settings], place: str) -> str
 
 
 def _siblings(location: tuple, section: type[Settings]) -> list[str]:
-    parts = {"datasets": Dataset, "architectures": Architecture, "margins": Margins}
+    parts: dict[str, type[Settings]] = {"datasets": Dataset, "architectures": Architecture, "margins": Margins}
     parts |= {"architecture": Architecture, "recipe": Recipe}
     model = parts.get(location[0], section) if len(location) > 1 else section
     return list(model.model_fields)

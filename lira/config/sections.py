@@ -18,7 +18,6 @@ from pydantic_core import PydanticCustomError
 
 from lira.config.catalogue import (
     ACTIVE,
-    AUGMENTATIONS,
     DATASETS,
     FAMILIES,
     FORM,
@@ -26,6 +25,7 @@ from lira.config.catalogue import (
     LONGEST_NAME,
     NAME,
     RECIPE_VERSION,
+    Augmentation,
 )
 from lira.core.errors import ConfigError
 from lira.core.validation import allowed, check_choice
@@ -61,7 +61,8 @@ class Settings(BaseModel):
     def _no_truth_value_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         """Rejects booleans, which pydantic would accept as 0 and 1."""
         values = value if isinstance(value, list) else [value]
-        if any(isinstance(one, bool) for one in values) and cls.model_fields[info.field_name].annotation is not bool:
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if any(isinstance(one, bool) for one in values) and annotation is not bool:
             raise PydanticCustomError("truth_value", "true and false are no numbers")
         return value
 
@@ -109,7 +110,7 @@ class Dataset(Settings):
     @property
     def holds(self) -> str:
         """``image`` or ``tabular``."""
-        return self.kind or DATASETS[self.source]
+        return self.kind or str(DATASETS[self.source])
 
     @property
     def draws_pool(self) -> bool:
@@ -128,7 +129,7 @@ class Dataset(Settings):
             size: Height and width to which images are resized, if they are.
             seed: The run's seed.
         """
-        parts = [f"{size}px" if size else "", self.pool.replace("+", "-")]
+        parts = [f"{size}px" if size else "", str(self.pool).replace("+", "-")]
         parts += [f"test{self.test}" if self.test else "", f"public{self.public}" if self.public else ""]
         parts += [f"split{self.split_seed(seed)}"]
         return "-".join(filter(None, parts))
@@ -185,7 +186,7 @@ class Recipe(Settings):
         "cosine", description="cosine: per epoch, to 1e-6; onecycle: per step, 30 % up."
     )
     patience: Positive = Field(20, description="Stop after this many epochs without a better test accuracy.")
-    augment: list[Literal[*AUGMENTATIONS]] = Field([], description="Augmentations, in order.")
+    augment: list[Augmentation] = Field([], description="Augmentations, in order.")
     image_size: Positive | None = Field(
         None, description="Height and width to resize images to; as they are if not given."
     )

@@ -105,15 +105,15 @@ def check_distinct(values: Sequence[Any], name: str) -> None:
 
 def check_whole(value: Any, name: str, least: int, most: int | None = None) -> None:
     """Raises ConfigError unless a value is a whole number from ``least`` to ``most`` (both included)."""
-    inside = isinstance(value, Integral) and not isinstance(value, bool) and least <= value
-    if not inside or (most is not None and value > most):
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
         raise ConfigError(f"{name} is {quoted(value)}: allowed are whole numbers {_range(least, most)}")
 
 
 def check_number(value: Any, name: str, what: str, least: float = 0, most: float | None = None) -> None:
     """Raises ConfigError unless a value, described by ``what``, is finite and from ``least`` to ``most`` (included)."""
-    inside = isinstance(value, Real) and least <= value < math.inf
-    if not inside or (most is not None and value > most):
+    real = isinstance(value, Real)
+    if not real or not least <= value < math.inf or (most is not None and value > most):
         raise ConfigError(f"{name} is {quoted(value)}: allowed is {what} {_range(least, most)}")
 
 
