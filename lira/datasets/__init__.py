@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -80,9 +81,7 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
     size = size or arrays.size
     if not size and not isinstance(arrays.x, np.ndarray):
         raise DataError(f"{arrays.origin}: its images are not in one array: set image_size")
-    known = arrays.mean is not None
-    statistics = None if known else StandardScaler()  # gives a constant feature a standard deviation of 1
-    checksum = hashlib.sha256()
+    statistics, checksum = StandardScaler(), hashlib.sha256()  # a constant feature gets a standard deviation of 1
     attributes = {
         "dataset": settings.source,
         "origin": arrays.origin,
@@ -92,14 +91,16 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
     }
     with hdf5.create(output, "data", attributes | hdf5.provenance()) as file:
         for name, source in parts.items():
-            fit = statistics if name == "pool" else None
+            fit = statistics if name == "pool" and arrays.mean is None else None
             _write(file.create_group(name), arrays, source, size, fit, checksum)
-        file.attrs["mean"] = np.asarray(arrays.mean if known else statistics.mean_, np.float64)
-        file.attrs["std"] = np.asarray(arrays.std if known else statistics.scale_, np.float64)
+        fitted = (statistics.mean_, statistics.scale_) if arrays.mean is None else (arrays.mean, arrays.std)
+        file.attrs["mean"], file.attrs["std"] = (np.asarray(values, np.float64) for values in fitted)
         file.attrs["sha256"] = checksum.hexdigest()
 
 
-def _write(group: h5py.Group, arrays: Arrays, source: np.ndarray, size: int | None, statistics, checksum) -> None:
+def _write(
+    group: h5py.Group, arrays: Arrays, source: np.ndarray, size: int | None, statistics: Any, checksum: Any
+) -> None:
     written = 0
     for x in _blocks(arrays, source, size):
         if not written:

@@ -1,6 +1,6 @@
 """The arrays that a loader returns, and the checks that every dataset passes before it is written."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Shaped, UInt8
 
 from lira.config.sections import MOST
 from lira.core.errors import DataError
-from lira.core.validation import allowed, check_array, quoted
+from lira.core.validation import ArrayLike, allowed, check_array, quoted
 
 CHANNELS = (1, 3)
 
@@ -41,8 +41,8 @@ class Arrays:
     classes: int | None = None
     train: Annotated[Any, "train"] = None
     test: Annotated[Any, "test"] = None
-    mean: Sequence[float] | None = None
-    std: Sequence[float] | None = None
+    mean: Annotated[ArrayLike, "channel"] | None = None
+    std: Annotated[ArrayLike, "channel"] | None = None
     size: int | None = None
 
     @property
@@ -184,7 +184,7 @@ def check_table(x: Any, place: str) -> Shaped[np.ndarray, "sample feature"]:
     return x
 
 
-def check_labels(y: Any, place: str, x: Sequence) -> Int[np.ndarray, " sample"]:
+def check_labels(y: Any, place: str, x: Sized) -> Int[np.ndarray, " sample"]:
     """Returns labels as int64; raises DataError unless they are whole numbers, one for each sample of ``x``."""
     y = check_array(y, place)
     if y.ndim != 1 or len(y) != len(x):

@@ -23,7 +23,7 @@ def load(settings: Dataset, seed: int) -> Arrays:
     Raises:
         DataError: The file is missing, damaged or of another form, or has arrays of objects.
     """
-    path = Path(settings.path)
+    path = Path(settings.path or "")
     with open_arrays(path) as arrays:
         given = {name: read_slice(values, (), path) for name, values in arrays.items()}
     return from_user(given, str(path), settings.holds)

@@ -1,6 +1,5 @@
 """GTSRB: 26,640 + 12,630 photographs of German traffic signs of many sizes, 43 classes (Stallkamp et al. 2012)."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ SIZE = 32
 ARCHIVES = ("GTSRB-Training_fixed.zip", "GTSRB_Final_Test_Images.zip", "GTSRB_Final_Test_GT.zip")
 
 
-class Photographs(Sequence):
+class Photographs:
     """Images that are read from their files on access, uint8 ``[3, height, width]``, each in its own size."""
 
     def __init__(self, *parts: Any):

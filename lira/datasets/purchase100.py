@@ -39,8 +39,9 @@ def _split(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     import torch
 
     sizes = [int(TRAIN * count), count - int(TRAIN * count)]
-    parts = torch.utils.data.random_split(range(count), sizes, torch.Generator().manual_seed(seed))
-    return tuple(np.asarray(part.indices) for part in parts)
+    rows = torch.utils.data.TensorDataset(torch.arange(count))
+    train, test = torch.utils.data.random_split(rows, sizes, torch.Generator().manual_seed(seed))
+    return np.asarray(train.indices), np.asarray(test.indices)
 
 
 def _open(path: Path) -> np.ndarray:

@@ -86,7 +86,7 @@ def read_csv(
         first = pd.read_csv(BytesIO(content), nrows=1, dtype=str, keep_default_na=False)
     except ValueError as error:  # of pandas' parser too
         raise StoreError(f"{path} is damaged ({error}): {remedy}") from error
-    if lacking := [name for name in COLUMNS.get(kind, []) if name not in first]:
+    if lacking := [name for name in COLUMNS.get(kind or "", []) if name not in first]:
         raise StoreError(f"{path} has no column {lacking[0]}, so it is not a {kind}.csv: {remedy}")
     if run is not None:
         found = first.reindex(columns=run).to_dict("records")

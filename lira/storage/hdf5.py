@@ -159,7 +159,7 @@ def _is_running(process: str) -> bool:
 def _unwritable(error: BaseException, folder: Path) -> str:
     """Why a file cannot be written, if that is what the error comes from; HDF5 says it in its text alone."""
     stated = re.search(r"errno = (\d+)", str(error))
-    code = getattr(error, "errno", None) or (int(stated[1]) if stated else None)
+    code: int = getattr(error, "errno", None) or (int(stated[1]) if stated else 0)
     denied = code in (errno.EACCES, errno.EPERM) and str(folder) in str(error)
     if denied or code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENAMETOOLONG):
         return os.strerror(code)
@@ -190,7 +190,9 @@ def create(path: Path | str, encoding: str, attributes: dict[str, Any]) -> Itera
             del PROMISED[str(written)]
 
 
-def dataset(group: h5py.Group, name: str, shape=None, dtype=None, *, data=None, chunks=True) -> h5py.Dataset:
+def dataset(
+    group: h5py.Group, name: str, shape: Any = None, dtype: Any = None, *, data: Any = None, chunks: Any = True
+) -> h5py.Dataset:
     """A new dataset whose every chunk has a checksum; the arguments are those of ``create_dataset``.
 
     Raises:

@@ -41,7 +41,7 @@ KEYWORDS = re.compile(rb"/Keywords \(((?:[^()\\]|\\.)*)\)", re.DOTALL)
 
 def runs_of(folders: Iterable[Path | str]) -> list[Run]:
     """Returns the runs of run folders and of comparisons' folders, each once."""
-    found = {}
+    found: dict[Path, Run] = {}
     for folder in map(Path, folders):
         comparison = Comparison(folder)
         runs = comparison.runs if comparison.is_stored else [Run(folder)]
@@ -115,7 +115,7 @@ def trace(path: Path, results: Path = Path("results")) -> dict[str, Any]:
         named = sorted(results.rglob(f"*{glob.escape(path.suffix)}"))
         alike = (other for other in named if other.is_file() and other.stat().st_size == size)
         twin = next((other for other in alike if _checksum(other) == checksum), None)
-        found = twin and (_carried(twin) or _beside(twin))
+        found = (_carried(twin) or _beside(twin)) if twin else None
     if found is None:
         raise StoreError(f"{path} does not say where it comes from, and no file of {results} is the same")
     return found
@@ -185,7 +185,7 @@ def _file(run: Run) -> str:
 
 def _groups(runs: Sequence[Run], name: str) -> dict[str, list[Run]]:
     """Runs by what they say of ``name``; a run whose models were made in several ways is in several groups."""
-    groups = {}
+    groups: dict[str, list[Run]] = {}
     for run in runs:
         value = run.attributes.get(name) or run.attributes.get("versions", {}).get(name)
         for part in str(value).split(hdf5.SEVERAL) if value is not None else ():
@@ -200,13 +200,14 @@ def _named(runs: Sequence[Run]) -> str:
 
 def _factored(dictionaries: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Splits dictionaries into what all share and what each has besides; inner dictionaries likewise."""
-    shared, own = {}, [{} for _ in dictionaries]
+    shared: dict[str, Any] = {}
+    own: list[dict[str, Any]] = [{} for _ in dictionaries]
     for key in dict.fromkeys(key for one in dictionaries for key in one):
         values = [one.get(key) for one in dictionaries]
         if all(value == values[0] for value in values):
             shared[key] = values[0]
         elif all(isinstance(value, dict) for value in values):
-            inner, rest = _factored(values)
+            inner, rest = _factored([one[key] for one in dictionaries])
             shared |= {key: inner} if inner else {}
             for one, part in zip(own, rest, strict=True):
                 one |= {key: part} if part else {}

@@ -166,12 +166,8 @@ def check_comparable(runs: Sequence[Run]) -> None:
     folders = [run.folder.resolve() for run in runs]
     if repeated := next((folder for folder in folders if folders.count(folder) > 1), None):
         raise DataError(f"the run {repeated} is given more than once")
-    first = None
-    for run in runs:
-        if not (run.folder / "shadows.h5").is_file():
-            continue
-        labels = run.labels
-        if labels is not None and first is None:
-            first = run, labels
-        elif labels is not None and not np.array_equal(labels, first[1]):
-            raise DataError(f"{run.folder} and {first[0].folder} have different pools: compare runs of one pool")
+    stored = (run for run in runs if (run.folder / "shadows.h5").is_file())
+    labelled = [(run.folder, labels) for run in stored if (labels := run.labels) is not None]
+    for folder, labels in labelled[1:]:
+        if not np.array_equal(labels, labelled[0][1]):
+            raise DataError(f"{folder} and {labelled[0][0]} have different pools: compare runs of one pool")

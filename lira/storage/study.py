@@ -47,8 +47,9 @@ class Study:
         datasets = self.datasets
         if not datasets:
             raise ConfigError(f"{self.folder} has no runs: give a folder results/<study> with finished ones")
-        chosen = datasets[0] if dataset is None and len(datasets) == 1 else dataset
-        check_choice(chosen, f"dataset of {self.folder}", datasets)
+        only = datasets[0] if dataset is None and len(datasets) == 1 else dataset
+        check_choice(only, f"dataset of {self.folder}", datasets)
+        chosen = str(only)
         if comparisons := self.comparisons(chosen):
             return comparisons[0].runs
         finished = self.calibrated_runs(chosen)
