@@ -156,7 +156,7 @@ def precision(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
 def _fall_at(claim: str, runs: Sequence[Benchmark], fpr: float, prior: float) -> dict:
     """Tests the direction: the fall of the PPV from target to shadow thresholds at one FPR, in percentage points."""
     part = f"direction, {percent(fpr)} FPR"
-    pairs = [(_ppv(run, mode, fpr, prior) for mode in ("target", "shadow")) for run in runs]
+    pairs = [[_ppv(run, mode, fpr, prior) for mode in ("target", "shadow")] for run in runs]
     known = [(target, shadow) for target, shadow in pairs if target and shadow]
     if not known:
         return untold(claim, part, "no run with both PPVs")

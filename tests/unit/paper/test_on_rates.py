@@ -156,6 +156,20 @@ def test_shadow_thresholds_cut_the_ppv_at_the_same_prior(tmp_path, target, shado
     assert f"stated 5.27, its standard error {6.10 / 16:.2g}, margin ±5" in rows["size, the tables'"]["numbers"]
 
 
+def test_the_fall_of_the_ppv_is_the_mean_of_each_runs_own(tmp_path):
+    runs = []
+    for regime, shadow in (("baseline", 60.0), ("aof", 80.0)):
+        rates = [
+            ("online", "target", 1e-5, "ppv", 0.01, 90.0, 1.0),
+            ("online", "shadow", 1e-5, "ppv", 0.01, shadow, 1.0),
+        ]
+        runs.append(write_run(tmp_path, f"digits/fcn/{regime}", "fcn", rates=rates))
+    rows = {row["part"]: row for row in on_rates.precision(Results(runs), MARGINS)}
+    direction = rows["direction, 0.001 % FPR"]
+    assert direction["ours"] == pytest.approx((30 + 10) / 2)
+    assert direction["numbers"].startswith("20.0 points lower than with target thresholds, mean of 2 runs, lower in 2")
+
+
 def test_the_ppv_of_a_study_without_the_papers_data_has_no_size(tmp_path):
     at_two_fprs = {1e-5: (90.0, 60.0), 1e-2: (100.0, 60.0)}
     rates = [
