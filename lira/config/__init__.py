@@ -18,26 +18,3 @@ from lira.config.sections import (
     TrainingSettings,
 )
 from lira.config.study import StudySettings
-
-__all__ = [
-    "AUGMENTATIONS",
-    "DATASETS",
-    "FAMILIES",
-    "RAW",
-    "RECIPE_VERSION",
-    "Architecture",
-    "Dataset",
-    "ImportedRecipe",
-    "Margins",
-    "PretrainingSettings",
-    "Recipe",
-    "RunDescription",
-    "StudySettings",
-    "TrainingSettings",
-    "check_section",
-    "commented_defaults",
-    "load_study",
-    "parse_section",
-    "read_yaml",
-    "schema",
-]
