@@ -40,14 +40,14 @@ class Given:
         kind: ``phi`` or ``logits``.
         models: M arrays, each ``[N]``, ``[N, A]`` (φ), ``[N, A, C]`` or ``[N, 1, A, C]`` (logits).
         member: True where the sample trained the model.
-        labels: True class of each sample, if given.
+        labels: True class of each sample as found, if given; not checked yet.
         places: Source of each model's values, for messages.
     """
 
     kind: str
     models: Sequence[Any]
     member: Bool[np.ndarray, "model sample"]
-    labels: Int[np.ndarray, " label"] | None
+    labels: Any
     places: Sequence[str]
 
 
@@ -155,7 +155,7 @@ def _labels(scores: Path, given: Given, data: Path | None) -> Int[np.ndarray, " 
     return found
 
 
-def _pool_labels(scores: Path, found: np.ndarray | None, samples: int, data: Path) -> Int[np.ndarray, " sample"]:
+def _pool_labels(scores: Path, found: Any, samples: int, data: Path) -> Int[np.ndarray, " sample"]:
     with hdf5.read(data, "data") as file:
         pool = file["pool/y"][:]
     if len(pool) != samples:
