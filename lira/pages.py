@@ -20,7 +20,8 @@ SUFFIXES: dict[Kind, str] = {"tables": "html", "figures": "pdf"}
 COMMANDS: dict[Kind, str] = {"tables": "tabulate", "figures": "plot"}
 """The command that makes a table or figure."""
 
-OF_A_RUN = "{dataset}-{architecture}-{regime}"
+OF_COMPARISONS = ("comparison", "reference", "compared")
+"""What is drawn once per comparison of runs."""
 
 
 class Pages:
@@ -42,7 +43,7 @@ class Pages:
 
     def _names(self, entry: Entry, scope: str) -> list[str]:
         plan, stem = self.plan, self.study.stem
-        if entry.drawn_from in ("comparison", "reference", "compared"):
+        if entry.drawn_from in OF_COMPARISONS:
             alone = entry.samples == "pictures alone"
             keys = [key for key in plan.comparisons(scope) if not alone or self._has_pictures(key.split("/")[0])]
             names = [f"{entry.name}-{stem(key)}" for key in keys]
@@ -61,9 +62,12 @@ class Pages:
 
     def pattern(self, entry: Entry) -> str:
         """Name of a table's or figure's files without what follows the last dot, with wildcards."""
-        places = {"comparison": OF_A_RUN, "reference": OF_A_RUN, "compared": OF_A_RUN}
-        place = (places | {"network": "{dataset}-{architecture}"}).get(entry.drawn_from)
-        return "-".join([entry.name, *([place] if place else []), *(["fpr{fpr}"] if entry.at_fprs else [])])
+        parts = [entry.name]
+        if entry.drawn_from in (*OF_COMPARISONS, "network"):
+            parts += ["{dataset}", "{architecture}"]
+        if entry.drawn_from in OF_COMPARISONS:
+            parts.append("{regime}")
+        return "-".join([*parts, "fpr{fpr}"] if entry.at_fprs else parts)
 
     # ---- What a job is given ----------------------------------------------------------------------------------------
 
@@ -71,9 +75,9 @@ class Pages:
         """Inputs of the job: ``shown``, which its command names; ``besides``, which it reads too; ``samples``."""
         first, *others = entry.files
         shown = self._source(entry, first)
-        runs = "compared" if entry.drawn_from in ("comparison", "reference") else ""
+        compared = entry.drawn_from in OF_COMPARISONS
         besides = [self._source(entry, name) for name in others]
-        besides.append(self.plan.compared_files("shadows.h5") if runs else self._source(entry, "shadows.h5"))
+        besides.append(self.plan.compared_files("shadows.h5") if compared else self._source(entry, "shadows.h5"))
         besides += [self.plan.reference_files(name) for name in entry.reference_files]
         besides += [self.plan.compared_files(name) for name in entry.compared_files]
         if entry.drawn_from == "comparison":
@@ -103,12 +107,10 @@ class Pages:
         """Returns the data file whose samples are shown, that of the first run; none for imported scores."""
 
         def files(wildcards: Any) -> list[str]:
-            dataset = wildcards.dataset
-            if dataset not in self.study.datasets or (entry.samples != "any" and not self._has_pictures(dataset)):
+            if entry.samples != "any" and not self._has_pictures(wildcards.dataset):
                 return []
-            network = entry.drawn_from == "network"
-            key = next(iter(self._of_network(wildcards))) if network else run_key(wildcards)
-            return [f"{self.results}/data/{dataset}-{self.study.view_of(key, self.study.seeds_of(key)[0])}.h5"]
+            key = self._of_network(wildcards)[0] if entry.drawn_from == "network" else run_key(wildcards)
+            return self.plan.data_of(key, self.study.seeds_of(key)[0])
 
         return files
 
@@ -164,10 +166,8 @@ class Pages:
         """One file of every run of every comparison, each once."""
 
         def files(wildcards: Any) -> list[str]:
-            scope, found = wildcards.scope, []
-            for key in self.plan.comparisons(scope):
-                found += self.plan.files_of(name, [key], every_seed=True, scope=scope)
-                found += self.plan.files_of(name, self.study.agreement[key], scope=scope)
+            scope, plan = wildcards.scope, self.plan
+            found = (file for key in plan.comparisons(scope) for file in plan.files_compared(name, key, scope))
             return list(dict.fromkeys(found))
 
         return files

@@ -133,10 +133,10 @@ class Plan:
     def write_manifest(self) -> None:
         """Writes which runs are finished, if that was asked, so that jobs on other nodes need not look."""
         if self.asked_what_is_finished and not self.told:
-            self.manifest.parent.mkdir(parents=True, exist_ok=True)
-            beside = self.manifest.with_suffix(".new")
-            beside.write_text(json.dumps(sorted(self.finished)) + "\n", encoding="utf-8")
-            beside.replace(self.manifest)
+            from lira.storage.hdf5 import atomic
+
+            with atomic(self.manifest) as beside:
+                beside.write_text(json.dumps(sorted(self.finished)) + "\n", encoding="utf-8")
 
     def chosen(self, keys: Iterable[str], *, every_seed: bool = False, scope: str = "") -> list[tuple[str, int]]:
         """Returns runs with the first seed each, or with every seed; in a scope, only the finished ones."""
@@ -174,12 +174,15 @@ class Plan:
             return [f"{self.results}/data/{wildcards.dataset}.json"]
         return [dataset.path] if dataset.source == "file" and dataset.path else []
 
-    def data_file(self, wildcards: Any) -> list[str]:
+    def data_of(self, key: str, seed: int) -> list[str]:
         """The run's preparation of its dataset; none for imported scores of a dataset that is not in the study."""
-        if wildcards.dataset not in self.study.datasets:
-            return []
-        view = self.study.view_of(run_key(wildcards), int(wildcards.seed))
-        return [f"{self.results}/data/{wildcards.dataset}-{view}.h5"]
+        dataset = key.split("/")[0]
+        known = dataset in self.study.datasets
+        return [f"{self.results}/data/{dataset}-{self.study.view_of(key, seed)}.h5"] if known else []
+
+    def data_file(self, wildcards: Any) -> list[str]:
+        """Returns :meth:`data_of` the run of a job."""
+        return self.data_of(run_key(wildcards), int(wildcards.seed))
 
     def public_file(self, wildcards: Any) -> str:
         """Pretraining's preparation of a dataset."""
@@ -264,8 +267,12 @@ class Plan:
 
     def compared_files(self, name: str) -> Files:
         """A file of every run of a comparison."""
-        reference, variants = self.reference_files(name), self.variant_files(name)
-        return lambda wildcards: [*reference(wildcards), *variants(wildcards)]
+        return lambda wildcards: self.files_compared(name, run_key(wildcards), wildcards.scope)
+
+    def files_compared(self, name: str, key: str, scope: str = "") -> list[str]:
+        """A file of every seed of a reference run, and of the first seed of each of its variants."""
+        reference = self.files_of(name, [key], every_seed=True, scope=scope)
+        return [*reference, *self.files_of(name, self.study.agreement[key], scope=scope)]
 
     def variant_options(self, name: str) -> Files:
         """The file of each variant, and its name, as options."""

@@ -1,6 +1,7 @@
 """Tables and figures, with one rule for each entry of the catalogue; and the verdict on the paper, which one job writes."""
 
 for entry in entries():
+    files = files_shown(entry, pages.pattern(entry))
 
     rule:
         name:
@@ -8,8 +9,8 @@ for entry in entries():
         input:
             **pages.inputs(entry),
         output:
-            made=files_shown(entry, pages.pattern(entry))[0],
-            others=files_shown(entry, pages.pattern(entry))[1:],
+            made=files[0],
+            others=files[1:],
         log:
             f"<logs>/{{scope}}{COMMANDS[entry.kind]}/{pages.pattern(entry)}.log",
         benchmark:

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from lira.evaluation.agreement import flagged_alone, overlaps, patterns_of
+from lira.evaluation.agreement import Agreement, flagged_alone, overlaps, patterns_of
 from lira.evaluation.estimates import Estimate
 
 SEEDS = 5
 """Largest number of runs that are combined: the paper has this many that differ by seed only."""
 
 DRAWS = 100
-MEASURES = ("jaccard", "intersection", "union")
+MEASURES = Agreement._fields
 
 
 class EstimatedAgreement(NamedTuple):

@@ -57,7 +57,7 @@ class Entry:
     Attributes:
         title: What it is called in the report and on its page.
         category: Its part of the report, one of :data:`CATEGORIES`.
-        caption: What the report says beside it; Markdown has no meaning there.
+        caption: What the report says beside it, in reStructuredText.
         drawn_from: See :data:`Source`.
         files: The files of each run, or of the comparison, that it reads, besides ``shadows.h5`` of all runs.
         paper: Its number in the paper, as ``Table 7–10, 12``, if it has one.

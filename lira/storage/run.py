@@ -126,10 +126,13 @@ class Run:
         text = ["influential", "resolution"]
         return self.table("summary.csv", dtype=dict.fromkeys(text, str)).fillna(dict.fromkeys(text, ""))
 
+    @cached_property
+    def _metrics(self) -> pd.DataFrame:
+        return self.table("metrics.csv")
+
     def targets(self, mode: str) -> pd.DataFrame:
         """Reads ``metrics.csv`` for ``target`` or ``shadow`` thresholds: a row per attack, FPR, target; one prior."""
-        metrics = self.table("metrics.csv")
-        metrics = metrics[metrics["mode"] == mode]
+        metrics = self._metrics[self._metrics["mode"] == mode]
         return metrics[metrics["prior"] == metrics["prior"].min()]
 
     @property
@@ -154,7 +157,7 @@ class Run:
     @property
     def priors(self) -> list[float]:
         """Priors of membership of the calibration, ascending."""
-        return sorted(self.table("metrics.csv", usecols=["prior"])["prior"].unique())
+        return sorted(self._metrics["prior"].unique())
 
 
 def check_comparable(runs: Sequence[Run]) -> None:

@@ -39,7 +39,7 @@ def test_entries_come_by_category_and_number_in_the_paper():
     [
         ("ENTRY = Entry(title=make())", "malformed node"),
         ("ENTRY = 3", "it is not a call of Entry with named arguments"),
-        ("ENTRY = Entry(title='T')", "required"),
+        ("ENTRY = Entry(title='T')", "'category'"),
         (
             "ENTRY = Entry(title='T', caption='', category='Mine', drawn_from='runs', files=())",
             "category is 'Mine': allowed are 'Verdict', 'Study'",
