@@ -217,7 +217,7 @@ def mix(x: Tensor, recipe: Recipe, streams: Streams) -> Mixed | None:
         return None
     order = send(torch.stack(streams.orders([x.shape[1]] * len(x))), x.device)
     uniform, row, column, coin, left_out = (streams.scalars() for _ in range(5))
-    mixes = {}
+    mixes: dict[str, Mixed] = {}
     for name in chosen:
         alpha = {"mixup": recipe.mixup_alpha, "cutmix": recipe.cutmix_alpha}[name]
         weight = betaincinv(alpha, alpha, uniform)

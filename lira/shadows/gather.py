@@ -79,7 +79,7 @@ def _copy(ranges: list, phi: h5py.Dataset, member: h5py.Dataset, utility: h5py.G
                 with hdf5.sound(path):
                     shard["phi"].read_direct(buffer, np.s_[:, columns], rows)
             phi[:, columns] = buffer
-            checksum.update(buffer)
+            checksum.update(buffer.data)
         checksum.update(member[:])
     return checksum.hexdigest()
 
@@ -102,7 +102,7 @@ def _carried(paths: Sequence[Path]) -> dict[str, Any]:
         if found[-1].get("pretrained_sha256") != found[0].get("pretrained_sha256"):
             said = f"{path} has another pretrained model than {paths[0]}"
             raise StoreError(f"{said}: rm {path} {paths[0]}, and run again")
-    carried = {name: _joined([shard[name] for shard in found]) for name in JOINED}
+    carried: dict[str, Any] = {name: _joined([shard[name] for shard in found]) for name in JOINED}
     versions = [shard["versions"] for shard in found]
     carried["versions"] = {name: _joined([version.get(name) for version in versions]) for name in versions[0]}
     return carried | {name: found[0][name] for name in ("pretrained_sha256",) if name in found[0]}

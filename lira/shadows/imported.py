@@ -86,9 +86,9 @@ def import_scores(scores: Path, run: RunDescription, recipe: ImportedRecipe, dat
                 columns = slice(start, min(start + block, samples))
                 values = _read_block(given, columns, labels, views, dtype)
                 phi[:, columns] = values
-                checksum.update(values)
+                checksum.update(values.data)
             hdf5.dataset(file, "member", data=given.member)
-            checksum.update(np.ascontiguousarray(given.member))
+            checksum.update(np.ascontiguousarray(given.member).data)
             file.attrs["sha256"] = checksum.hexdigest()
             if labels is not None:
                 hdf5.dataset(file, "labels", data=labels)
@@ -103,6 +103,7 @@ def _read_block(
     for row, (values, place) in enumerate(zip(given.models, given.places, strict=True)):
         found = np.asarray(values[columns])
         if given.kind == "logits":
+            assert labels is not None  # _labels has seen to it
             found = scaled_logit(found[:, 0] if found.ndim == 4 else found, labels[columns])
         block[row] = found.reshape(block.shape[1:])
         if not np.isfinite(block[row]).all():
@@ -202,7 +203,7 @@ class _Row:
 
 
 def _read_folder(folder: Path) -> Given:
-    found = {}
+    found: dict[int, tuple[Path, str | None]] = {}
     for path in sorted(folder.iterdir()):
         if path.is_dir() and (match := MODEL.fullmatch(path.name)):
             one = found.setdefault(int(match[1] or match[2]), (path, match[3]))[0]
@@ -213,7 +214,7 @@ def _read_folder(folder: Path) -> Given:
     stated = next((int(models) for _, models in found.values() if models), None)
     kept = next((folder / name for name in ("keep_indices.npy", "keep.npy") if (folder / name).is_file()), None)
     member = _membership(_array(kept), str(kept)) if kept else None
-    expected = stated or (len(member) if kept else max(found) + 1)
+    expected = stated or (len(member) if member is not None else max(found) + 1)
     present = sum(model < expected for model in found)
     if present < expected or len(found) > expected:
         lacking = list(islice((model for model in range(expected) if model not in found), SHOWN))

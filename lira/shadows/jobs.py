@@ -178,8 +178,8 @@ def _train_and_query(job: _Job, loaded: _Loaded, models: list[int], output: Path
         for name, value in trained.values.items():
             hdf5.dataset(file, name, data=value)
         if job.settings.store_weights:
-            for name, value in trained.best.items():
-                array = value.float().cpu().numpy()  # stored with a chunk per model, so that one can be read by itself
+            for name, weight in trained.best.items():
+                array = weight.float().cpu().numpy()  # stored with a chunk per model, so that one can be read by itself
                 hdf5.dataset(file, f"weights/{name}", data=array, chunks=(1, *array.shape[1:]))
         queried = query(network, trained.best, loaded.pool, recipe, Streams(job.run.seed, models, job.device, QUERY))
         shape, classes = (len(models), len(loaded.pool), recipe.query_views), part.classes
@@ -198,9 +198,10 @@ class _Trained:
 
     def put(self, rows: Int[np.ndarray, " row"], other: "_Trained") -> None:
         """Replaces some of the models."""
-        for own, new in ((self.best, other.best), (self.values, other.values)):
-            for name, value in new.items():
-                own[name][rows] = value
+        for name, weight in other.best.items():
+            self.best[name][rows] = weight
+        for name, value in other.values.items():
+            self.values[name][rows] = value
 
 
 def _train(
@@ -208,12 +209,10 @@ def _train(
 ) -> _Trained:
     recipe, seed, device = job.settings.recipe, job.run.seed, job.device
     pool, member = loaded.pool, loaded.membership[models]
-    test, tested = loaded.test, None
-    if recipe.test_set == "nonmembers":
-        test, tested = pool, ~member
-        if len(models) == 1:
-            x, y = loaded.part.x[~member[0]], loaded.part.y[~member[0]]
-            test, tested = Samples(replace(loaded.part, x=x, y=y), device), None
+    test, tested = (pool, ~member) if loaded.test is None else (loaded.test, None)
+    if loaded.test is None and len(models) == 1:
+        x, y = loaded.part.x[~member[0]], loaded.part.y[~member[0]]
+        test, tested = Samples(replace(loaded.part, x=x, y=y), device), None
     generators = [generator(seed, model, of_attempt(INITIAL, attempt)) for model in models]
     initial = _initial(network, generators, job.pretrained, device)
     network.to(device)  # buffers that are not saved

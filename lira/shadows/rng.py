@@ -48,7 +48,7 @@ class Streams:
         self.noise = [generator(seed, model, purpose + 1, device) for model in models]
         self.device = device
 
-    def take(self, rows: Sequence[int]) -> "Streams":
+    def take(self, rows: Sequence[int] | np.ndarray) -> "Streams":
         """Returns the streams of some of the models, shared with this object."""
         part = Streams(0, (), self.device)
         part.host, part.noise = [self.host[row] for row in rows], [self.noise[row] for row in rows]

@@ -23,6 +23,9 @@ class ShadowModel(nn.Module):
         samples: Gives scale, mean and standard deviation of the training data.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, network: nn.Module, samples: Samples):
         super().__init__()
         self.network, self.scale = network, samples.scale

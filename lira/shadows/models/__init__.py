@@ -57,8 +57,8 @@ def build(
 def initialise(network: nn.Module, generators: list[torch.Generator]) -> dict[str, torch.Tensor]:
     """Draws initial parameters and buffers ``[m, ...]``, each model's from its own generator."""
     for layer in [network] if isinstance(network, Single) else network.modules():
-        if hasattr(layer, "reset"):
-            layer.reset(generators)
+        if reset := getattr(layer, "reset", None):
+            reset(generators)
     return {name: value.detach() for name, value in network.state_dict().items()}
 
 

@@ -71,6 +71,9 @@ class Conv2d(nn.Module):
 class BatchNorm2d(nn.Module):
     """m batch normalisations; in training mode they use batch statistics and update the running ones."""
 
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(self, models: int, channels: int):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(models, channels))
@@ -80,8 +83,8 @@ class BatchNorm2d(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch mc h w"]) -> Float[Tensor, "batch mc h w"]:
         """Normalises each channel of each model."""
-        values = (self.running_mean, self.running_var, self.weight, self.bias)
-        return functional.batch_norm(x, *(value.view(-1) for value in values), training=self.training)
+        mean, variance = self.running_mean.view(-1), self.running_var.view(-1)
+        return functional.batch_norm(x, mean, variance, self.weight.view(-1), self.bias.view(-1), self.training)
 
 
 class Dropout(nn.Module):

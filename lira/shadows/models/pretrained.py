@@ -3,6 +3,7 @@
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -31,38 +32,49 @@ class Timm(Single):
     def __init__(
         self, architecture: Architecture, shape: tuple[int, ...], classes: int, dropout: float, pretrained: bool = False
     ):
-        if not timm.is_model(architecture.name):
-            near = ", ".join(get_close_matches(architecture.name, timm.list_models()))
-            raise ConfigError(f"name: timm has no model {architecture.name!r}" + (f", but {near}" if near else ""))
+        name = _name(architecture)
+        if not timm.is_model(name):
+            near = ", ".join(get_close_matches(name, timm.list_models()))
+            raise ConfigError(f"name: timm has no model {name!r}" + (f", but {near}" if near else ""))
         super().__init__(lambda: _model(architecture, shape, classes, dropout, pretrained), channels_last=True)
 
 
 def _model(
     architecture: Architecture, shape: tuple[int, ...], classes: int, dropout: float, pretrained: bool
 ) -> nn.Module:
-    options = {"num_classes": classes, "in_chans": shape[0], "drop_rate": dropout}
+    name = _name(architecture)
+    options: dict[str, Any] = {"num_classes": classes, "in_chans": shape[0], "drop_rate": dropout}
     if pretrained:
         options |= {"pretrained": True, "pretrained_cfg_overlay": _weights(architecture)}
-    if timm.get_pretrained_cfg(architecture.name).fixed_input_size:
+    if _published(name).fixed_input_size:
         options["img_size"] = shape[1:]
     try:
         try:
-            model = timm.create_model(architecture.name, drop_path_rate=dropout, **options)
+            model = timm.create_model(name, drop_path_rate=dropout, **options)
         except TypeError:  # a model without drop-path
-            model = timm.create_model(architecture.name, **options)
+            model = timm.create_model(name, **options)
     except Exception as error:
         if not pretrained:
-            raise ConfigError(f"timm cannot build {architecture.name} for samples of shape {shape}: {error}") from error
+            raise ConfigError(f"timm cannot build {name} for samples of shape {shape}: {error}") from error
         raise DataError(_unavailable(architecture, error)) from error
     if architecture.stem == "small":
-        _shrink_stem(model, architecture.name)
+        _shrink_stem(model, name)
     return model
 
 
+def _name(architecture: Architecture) -> str:
+    return architecture.name or ""  # a study names every model of timm
+
+
+def _published(name: str) -> Any:
+    """Returns timm's description of a model's published weights."""
+    return timm.get_pretrained_cfg(name)
+
+
 def _shrink_stem(model: nn.Module, name: str) -> None:
-    if not (isinstance(getattr(model, "conv1", None), nn.Conv2d) and hasattr(model, "maxpool")):
+    old = getattr(model, "conv1", None)
+    if not isinstance(old, nn.Conv2d) or not hasattr(model, "maxpool"):
         raise ConfigError(f"stem: small needs a ResNet of timm with one stem convolution, which {name} is not")
-    old = model.conv1
     model.conv1 = nn.Conv2d(old.in_channels, old.out_channels, 3, stride=1, padding=1, bias=False)
     nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
     model.maxpool = nn.Identity()
@@ -70,7 +82,9 @@ def _shrink_stem(model: nn.Module, name: str) -> None:
 
 def _weights(architecture: Architecture) -> dict[str, dict[str, Tensor]]:
     """Returns timm's option to load the user's file instead of the published weights, if there is a file."""
-    return {"state_dict": dict(_read_weights(architecture.name, architecture.weights))} if architecture.weights else {}
+    return (
+        {"state_dict": dict(_read_weights(_name(architecture), architecture.weights))} if architecture.weights else {}
+    )
 
 
 @cache
@@ -84,7 +98,7 @@ def _read_weights(name: str, path: str) -> dict[str, Tensor]:
         raise DataError(f"weights: {path} is neither a safetensors file nor a state dict of torch.save") from error
     with torch.device("meta"):
         known = timm.create_model(name).state_dict()
-    classifier = timm.get_pretrained_cfg(name).classifier or ()
+    classifier = _published(name).classifier or ()
     head = (classifier,) if isinstance(classifier, str) else classifier
     missing = [key for key in known if key not in keys and key.rpartition(".")[0] not in head]
     if missing:
@@ -96,11 +110,11 @@ def _unavailable(architecture: Architecture, error: Exception) -> str:
     if architecture.weights:
         return f"weights: {architecture.weights} does not fit {architecture.name}: {error}"
     said = f"the pretrained weights of {architecture.name} cannot be downloaded ({reason(error).splitlines()[0]})"
-    return f"{said}; {_download(architecture.name)}"
+    return f"{said}; {_download(_name(architecture))}"
 
 
 def _download(name: str) -> str:
-    config = timm.get_pretrained_cfg(name)
+    config = _published(name)
     source = f"https://huggingface.co/{config.hf_hub_id}/resolve/main/model.safetensors"
     address = source if config.hf_hub_id else config.url or "its publisher"
     return f"on a machine with internet get {address} and set the architecture's weights to the path of the file"
@@ -113,7 +127,7 @@ def normalisation(
 
     For images of one channel, both are averaged over the colours.
     """
-    config = timm.get_pretrained_cfg(architecture.name)
+    config = _published(_name(architecture))
     moments = np.array(config.mean), np.array(config.std)
     mean, std = moments if channels == len(config.mean) else (np.full(channels, values.mean()) for values in moments)
     return mean, std

@@ -77,7 +77,7 @@ class Single(nn.Module):
 
 def _places(module: nn.Module) -> list[tuple[dict, str]]:
     """Returns the dictionary and name of each parameter and each saved buffer in the module."""
-    places = []
+    places: list[tuple[dict, str]] = []
     for part in module.modules():
         places += [(part._parameters, name) for name, value in part._parameters.items() if value is not None]
         saved = part._buffers.keys() - part._non_persistent_buffers_set

@@ -66,14 +66,14 @@ def update(
         moments = [[state[f"{moment}.{name}"] for name in names] for moment in MOMENTS[recipe.optimizer]]
         tensors = [[parameters[name] for name in names], [gradients[name] for name in names], *moments]
         for model, rows in _alike(tensors, together):
-            scaling = {} if overflow is None else {"grad_scale": state[SCALE][model], "found_inf": overflow[model]}
-            common = {"lr": float(rate[model]), "weight_decay": recipe.weight_decay * decayed, "maximize": False}
+            common: dict[str, Any] = {"lr": float(rate[model]), "weight_decay": recipe.weight_decay * decayed}
+            if overflow is not None:
+                common |= {"grad_scale": state[SCALE][model], "found_inf": overflow[model]}
             if recipe.optimizer == "sgd":
-                common |= {"momentum": float(momentum[model]), "dampening": 0.0, "nesterov": True}
-                torch._fused_sgd_(*rows, is_first_step=False, **common, **scaling)
+                _sgd(rows, float(momentum[model]), common)
             else:
                 taken = int(step[model]) if overflow is None else state[TAKEN][model]
-                _adamw(rows, float(momentum[model]), taken + 1, common | scaling)
+                _adamw(rows, float(momentum[model]), taken + 1, common)
     if overflow is not None:
         adapt_scale(state, overflow)
 
@@ -92,10 +92,16 @@ def _alike(tensors: list[list[Tensor]], together: bool) -> Iterator[tuple[int, l
         yield model, [[tensor[model] for tensor in group] for group in tensors]
 
 
+def _sgd(tensors: list[list[Tensor]], momentum: float, common: dict[str, Any]) -> None:
+    parameters, gradients, moments = tensors
+    own: dict[str, Any] = {"momentum": momentum, "dampening": 0.0, "nesterov": True, "is_first_step": False}
+    torch._fused_sgd_(parameters, gradients, moments, maximize=False, **own, **common)
+
+
 def _adamw(tensors: list[list[Tensor]], beta1: float, step: int | Float[Tensor, ""], common: dict[str, Any]) -> None:
     parameters, gradients, means, squares = tensors
     if isinstance(step, int):
         step = torch.full((), step, dtype=torch.float32, device=parameters[0].device)
     steps = [step] * len(parameters)
-    moments = {"beta1": beta1, "beta2": ADAM_BETA2, "eps": ADAM_EPSILON, "amsgrad": False}
-    torch._fused_adamw_(parameters, gradients, means, squares, [], steps, **moments, **common)
+    own: dict[str, Any] = {"beta1": beta1, "beta2": ADAM_BETA2, "eps": ADAM_EPSILON, "amsgrad": False}
+    torch._fused_adamw_(parameters, gradients, means, squares, [], steps, maximize=False, **own, **common)

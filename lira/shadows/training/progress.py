@@ -30,13 +30,14 @@ class State:
     optimizer: Tensors
     step: Int[np.ndarray, " m"]
 
-    def take(self, rows: Sequence[int]) -> "State":
+    def take(self, rows: Sequence[int] | np.ndarray) -> "State":
         """Copies some of the models."""
         index = self._index(rows)
-        groups = ({k: v[index] for k, v in g.items()} for g in (self.parameters, self.buffers, self.optimizer))
-        return State(*groups, self.step[rows])
+        groups = (self.parameters, self.buffers, self.optimizer)
+        parameters, buffers, optimizer = ({k: v[index] for k, v in group.items()} for group in groups)
+        return State(parameters, buffers, optimizer, self.step[rows])
 
-    def put(self, rows: Sequence[int], part: "State") -> None:
+    def put(self, rows: Sequence[int] | np.ndarray, part: "State") -> None:
         """Writes back models that :meth:`take` copied."""
         index = self._index(rows)
         for group in ("parameters", "buffers", "optimizer"):
@@ -44,7 +45,7 @@ class State:
                 getattr(self, group)[name][index] = value
         self.step[rows] = part.step
 
-    def _index(self, rows: Sequence[int]) -> Int[Tensor, " row"]:
+    def _index(self, rows: Sequence[int] | np.ndarray) -> Int[Tensor, " row"]:
         return send(np.asarray(rows, np.int64), next(iter(self.parameters.values())).device)
 
 
@@ -108,15 +109,16 @@ class Checkpoint:
         if content is None or content["fingerprint"] != self.fingerprint:
             return None
         streams.restore(content["streams"])
-        groups = [{name: tensor.to(device) for name, tensor in group.items()} for group in content["tensors"]]
+        groups = ({name: tensor.to(device) for name, tensor in group.items()} for group in content["tensors"])
+        parameters, buffers, optimizer, best = groups
         arrays = {name: tensor.numpy() for name, tensor in content["arrays"].items()}
         current = Pass(**content["current"]) if content["current"] else None
         if current:
             current.losses = current.losses.to(device)
         return Progress(
-            state=State(*groups[:3], arrays["step"]),
+            state=State(parameters, buffers, optimizer, arrays["step"]),
             alive=content["alive"],
-            best=groups[3],
+            best=best,
             best_accuracy=arrays["best_accuracy"],
             best_epoch=arrays["best_epoch"],
             epoch=content["epoch"],
