@@ -18,7 +18,7 @@ Settings = Annotated[str, typer.Option(help="Settings as JSON, as the study file
 Run = Annotated[str, typer.Option(help="Study, dataset, architecture, regime and seed as JSON.")]
 Output = Annotated[Path, typer.Option(help="File to write.")]
 Data = Annotated[Path, typer.Option(help="Prepared dataset.")]
-Offline = Annotated[str, typer.Option(help="Offline attacks: two-sided or one-sided.")]
+Offline = Annotated[Literal["two-sided", "one-sided"], typer.Option(help="Which distances from OUT count, offline.")]
 Attack = Annotated[list[str] | None, typer.Option(help="Own attack, NAME=package.module:function; may be repeated.")]
 Scores = Annotated[Path, typer.Argument(help="scores.h5 of a run.")]
 Counts = Annotated[Path, typer.Option(help="Counts per sample to write.")]
@@ -334,7 +334,7 @@ def _named(attacks: list[str] | None) -> dict[str, str]:
     from lira.config.checks import TAKEN
     from lira.core.validation import check_new, quoted
 
-    named = {}
+    named: dict[str, str] = {}
     for text in attacks or []:
         name, _, function = text.partition("=")
         if not re.fullmatch(NAME, name) or not re.fullmatch(FUNCTION, function):

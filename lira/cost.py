@@ -12,7 +12,7 @@ from itertools import pairwise
 from math import ceil, prod
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lira.config import Architecture, StudySettings
 from lira.core.errors import ConfigError
@@ -20,7 +20,7 @@ from lira.core.errors import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
-SIZES = {
+SIZES: dict[str, tuple[int, int, tuple[int, ...], int]] = {
     "digits": (1797, 0, (1, 8, 8), 10),
     "cifar10": (50_000, 10_000, (3, 32, 32), 10),
     "cifar100": (50_000, 10_000, (3, 32, 32), 100),
@@ -39,7 +39,7 @@ CIFAR-10 in 29 hours on an RTX 4080. cpu: one core of an AMD EPYC virtual machin
 PASSES = {"cuda": 250_000, "cpu": float("inf")}
 """Assumed limit of samples per second in forward passes, which kernel launches and data loading set."""
 
-TIMM = {
+TIMM: dict[tuple[str | None, str], tuple[float, int]] = {
     ("resnet18", "original"): (1814e6, 224),
     ("resnet18", "small"): (555e6, 32),
     ("efficientnetv2_rw_s", "original"): (1282e6, 144),
@@ -80,12 +80,14 @@ def seconds_per_model(study: StudySettings, key: str, runtime: Path | str | None
         key: Run, as ``dataset/architecture/regime``.
         runtime: Folder of the study's measured times, ``results/<study>/runtime``, if they are to be used.
     """
-    own = _measured(Path(runtime), key) if runtime else []
+    folder = Path(runtime) if runtime else None
+    own = _measured(folder, key) if folder else []
     if own:
         return Seconds(median(own), "measured")
     passes, operations, known = work(study, key)
-    alike = [other for other in study.runs if other.split("/")[1] == key.split("/")[1]] if runtime else []
-    rates = [work(study, other)[1] / seconds for other in alike for seconds in _measured(Path(runtime), other)]
+    alike = [other for other in study.runs if other.split("/")[1] == key.split("/")[1]]
+    times = [(other, seconds) for other in alike for seconds in _measured(folder, other)] if folder else []
+    rates = [work(study, other)[1] / seconds for other, seconds in times]
     if rates:
         return Seconds(operations / median(rates), "architecture")
     seconds = max(operations / RATES[study.device], passes / PASSES[study.device])
@@ -149,10 +151,9 @@ def size_of(study: StudySettings, key: str) -> Size:
     if name not in study.datasets:
         return Size(*SIZES["cifar10"], known=False)
     dataset = study.dataset_of(key)
+    train, test, shape, classes = SIZES.get(dataset.source, SIZES["cifar10"])
     if dataset.source == "synthetic":
         train, test, shape, classes = dataset.samples, 0, (dataset.features,), dataset.classes
-    else:
-        train, test, shape, classes = SIZES.get(dataset.source, SIZES["cifar10"])
     whole = train + test if dataset.pool == "train+test" else train
     pool, known = whole - (dataset.test or 0) - dataset.public, dataset.source in {*SIZES, "synthetic"}
     return Size(pool if known else max(1, pool), dataset.test or test, shape, classes, known)
@@ -254,7 +255,7 @@ def _cost(study: StudySettings, key: str, results: Path) -> dict:
         "scores": (8 * ATTACK_ARRAYS + 1) * values,
         "weights": 4 * len(seeds) * models * weights,
     }
-    row = {"run": key, "seeds": len(seeds), "models": 0 if imported else len(seeds) * models}
+    row: dict[str, Any] = {"run": key, "seeds": len(seeds), "models": 0 if imported else len(seeds) * models}
     row |= {"models_left": 0, "jobs_left": 0, "hours_left": 0.0, "disk_left": 0.0}
     for seed in seeds:
         folder = results / "runs" / key / f"seed{seed}"

@@ -51,8 +51,8 @@ class Pages:
             there = plan.chosen(plan.benchmarks, scope=scope)
             names = [f"{entry.name}-{network}" for network in dict.fromkeys(stem(key, parts=2) for key, _ in there)]
         else:
-            keys, every_seed = self._runs(entry)
-            names = [entry.name] if plan.chosen(keys, every_seed=every_seed, scope=scope) else []
+            runs, every_seed = self._runs(entry)
+            names = [entry.name] if plan.chosen(runs, every_seed=every_seed, scope=scope) else []
         return [f"{name}-fpr{fpr}" for name in names for fpr in plan.fprs] if entry.at_fprs else names
 
     def _runs(self, entry: Entry) -> tuple[Iterable[str], bool]:
@@ -224,7 +224,8 @@ class Pages:
 
     def _claims(self) -> dict[str, dict[str, str]]:
         """Each of the paper's claims with the verdict on each of its parts, once there are some."""
-        file, found = Path(f"{self.results}/paper/tables/claims.csv"), {}
+        file = Path(f"{self.results}/paper/tables/claims.csv")
+        found: dict[str, dict[str, str]] = {}
         if file.is_file():
             with file.open(encoding="utf-8", newline="") as opened:
                 for row in csv.DictReader(opened):

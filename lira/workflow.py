@@ -72,7 +72,7 @@ class Plan:
     def wildcards(self) -> dict[str, str]:
         """What each wildcard may be, as regular expressions."""
         study = self.study
-        declared = (study.datasets, study.architectures, study.regimes)
+        declared: tuple[Iterable[str], ...] = (study.datasets, study.architectures, study.regimes)
         names = [{*own, *(key.split("/")[part] for key in study.runs)} for part, own in enumerate(declared)]
         dataset, architecture, regime = map(any_of, names)
         return {
