@@ -36,9 +36,3 @@ def log_ratio(over: Estimate, under: Estimate) -> Estimate:
         return Estimate(np.nan, np.nan)
     error = np.hypot(over.error / over.value, under.error / under.value)
     return Estimate(float(np.log(over.value / under.value)), float(error))
-
-
-def mean_ratio(log_ratios: Sequence[Estimate]) -> Estimate:
-    """Returns the arithmetic mean of quotients, from their logarithms."""
-    ratios = [(float(np.exp(one.value)), one.error) for one in log_ratios]
-    return mean_of([Estimate(ratio, ratio * error) for ratio, error in ratios])

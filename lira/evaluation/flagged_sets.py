@@ -1,5 +1,6 @@
 """Agreement of flagged sets, with errors from leaving out runs one at a time and from a bootstrap over samples."""
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -10,12 +11,19 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lira.evaluation.agreement import Agreement, flagged_alone, overlaps, patterns_of
-from lira.evaluation.estimates import Estimate
+from lira.evaluation.detections import support_qualified
+from lira.evaluation.estimates import LEVEL, Estimate
+from lira.evaluation.robust import influence
+from lira.storage.comparison import Comparison
 
 SEEDS = 5
 """Largest number of runs that are combined: the paper has this many that differ by seed only."""
 
+FEWEST = 3
+"""Fewest runs of which a pair is left when one is left out."""
+
 DRAWS = 100
+LIMITS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 MEASURES = Agreement._fields
 
 
@@ -125,13 +133,55 @@ class FlaggedSets:
         )
 
 
-def times_without(left_out: Float[np.ndarray, "*draw run"], run: int) -> Float[np.ndarray, "*draw"] | np.floating:
-    """Divides the agreement without one run by the mean agreement without another.
+def sets_of(comparison: Comparison, fpr: float, support: int = 1, variants: bool = True) -> FlaggedSets:
+    """Returns the samples that each run detects at least ``support`` times at an FPR, whatever their false alarms."""
+    runs = comparison.runs if variants else list(comparison.reference.values())
+    sets = np.stack([support_qualified(run.counts(fpr), support, zero_fp=False) for run in runs])
+    same = len(comparison.reference)
+    return FlaggedSets(sets[:same], sets[same:])
 
-    Args:
-        left_out: From :meth:`FlaggedSets.left_out`.
-        run: The run.
+
+class LoweringRun(NamedTuple):
+    """The run without which the others agree most.
+
+    Attributes:
+        run: Index of the run.
+        without: Jaccard of the others, in percent.
+        others: The same without another run instead, their mean.
+        times: ``without`` over ``others``; NaN where nothing agrees without another.
+        interval: 90 % interval of ``times``, over samples.
+        alone: Number of samples that it flags and no other run does.
+        others_alone: The same of the other runs, their median.
+        stands_out: Whether no run flags more alone, and it raises the mean of these numbers by more than the standard
+            error of the others.
     """
+
+    run: int
+    without: float
+    others: float
+    times: float
+    interval: tuple[float, float]
+    alone: int
+    others_alone: float
+    stands_out: bool
+
+
+def lowering_run(flagged: FlaggedSets) -> LoweringRun | None:
+    """Returns the run that lowers the agreement of all most; ``None`` for fewer than three, or if they flag nothing."""
+    without, *drawn = flagged.left_out()
+    if flagged.runs < FEWEST or np.isnan(without).any():
+        return None
+    run, alone, times, interval = int(np.argmax(without)), flagged.alone, math.nan, (math.nan, math.nan)
+    if others := np.delete(without, run).mean():
+        low, high = np.quantile(_times_without(np.array(drawn), run), LIMITS, method="inverted_cdf")
+        times, interval = float(_times_without(without, run)), (float(low), float(high))
+    stands_out = bool(influence(alone.astype(float)).flagged[run] and alone[run] == alone.max())
+    jaccards, others_alone = (float(100 * without[run]), float(100 * others)), float(np.median(np.delete(alone, run)))
+    return LoweringRun(run, *jaccards, times, interval, int(alone[run]), others_alone, stands_out)
+
+
+def _times_without(left_out: Float[np.ndarray, "*draw run"], run: int) -> Float[np.ndarray, "*draw"] | np.floating:
+    """Divides the agreement without one run by the mean agreement without another."""
     with np.errstate(divide="ignore", invalid="ignore"):  # of draws in which nothing agrees
         return left_out[..., run] / np.delete(left_out, run, axis=-1).mean(axis=-1)
 

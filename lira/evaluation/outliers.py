@@ -78,21 +78,39 @@ def mean_fpr(run: Run, fpr: float, outlying: Sequence[int]) -> MeanFpr:
     return MeanFpr(mean, 100 * kept["fpr_achieved"].mean(), mean - 100 * np.nanmax(shift))
 
 
-def chance_of_largest(rate: Mapping[str, Any], share: float) -> float:
-    """Bounds the probability that chance gives one target as many false positives as the largest count here.
+class Dominance(NamedTuple):
+    """The part of a mean achieved FPR that comes from the target that raises it most.
 
-    If the given share of all false positives is more than the largest count, it bounds the probability of that share.
-
-    Args:
-        rate: FPR′ over targets, from :class:`lira.evaluation.rates.RatesOverTargets`.
-        share: Of all false positives.
-
-    Returns:
-        The binomial tail where every target is as likely to get a false positive, times the number of targets.
+    Attributes:
+        share: Share of the mean; 0 unless the target raises it by more than the standard error of the others' mean.
+        rate: The mean, a row of :class:`lira.evaluation.rates.RatesOverTargets`.
+        run: The run.
     """
-    from scipy.stats import binom
 
-    targets, negatives = rate["targets"], rate["expected_fp"] / rate["fpr"]
-    total = round(targets * rate["mean"] / 100 * negatives)
-    largest = round((rate["mean"] + (targets - 1) * rate["influence"]) / 100 * negatives)
-    return float(targets * binom.sf(max(largest, np.ceil(share * total)) - 1, total, 1 / targets))
+    share: float
+    rate: Mapping[str, Any]
+    run: Run
+
+    def chance(self, share: float) -> float:
+        """Bounds the probability that chance gives one target as many false positives as the largest count here.
+
+        If ``share`` of all false positives is more than the largest count, it bounds the probability of that share.
+
+        Returns:
+            The binomial tail where every target is as likely to get a false positive, times the number of targets.
+        """
+        from scipy.stats import binom
+
+        rate = self.rate
+        targets, negatives = rate["targets"], rate["expected_fp"] / rate["fpr"]
+        total = round(targets * rate["mean"] / 100 * negatives)
+        largest = round((rate["mean"] + (targets - 1) * rate["influence"]) / 100 * negatives)
+        return float(targets * binom.sf(max(largest, np.ceil(share * total)) - 1, total, 1 / targets))
+
+
+def dominance(run: Run, rate: Mapping[str, Any]) -> Dominance | None:
+    """Returns what a single target does to a mean achieved FPR; ``None`` where none raises it."""
+    if not (rate["mean"] > 0 and rate["influence"] > 0):
+        return None
+    named = f"{rate['influence_target']:.0f}" in rate["influential"].split()
+    return Dominance(named * rate["influence"] / rate["mean"], rate, run)

@@ -86,34 +86,3 @@ def rates_at_own_thresholds(run: Run) -> list[dict[str, Any]]:
         for (attack, mode, fpr, metric, _), row in rates.rows.items()
         if (mode, metric) == ("target", "tpr")
     ]
-
-
-def reductions(rates: pd.DataFrame) -> pd.Series:
-    """Divides the baseline's mean TPR by that of each row; NaN for a baseline, or without one, or where both are 0.
-
-    Args:
-        rates: Rows of :func:`rates_at_own_thresholds` of several runs.
-    """
-    return rates.apply(_reduction, axis=1, rates=rates)
-
-
-def _reduction(row: pd.Series, rates: pd.DataFrame) -> float:
-    against = baseline_of(row, rates)
-    if against is None:
-        return float("nan")
-    if row["tpr_mean"] == 0:
-        return float("inf") if against["tpr_mean"] > 0 else float("nan")
-    return against["tpr_mean"] / row["tpr_mean"]
-
-
-def baseline_of(row: pd.Series, rates: pd.DataFrame) -> pd.Series | None:
-    """Returns the baseline's row with the dataset, attack and FPR of a row; ``None`` for a baseline, or without one.
-
-    Of several baselines, the one of the same architecture comes first, then the one of the same seed.
-    """
-    same = (rates["dataset"] == row["dataset"]) & (rates["attack"] == row["attack"]) & (rates["fpr"] == row["fpr"])
-    candidates = rates[same & (rates["regime"] == "baseline")]
-    if row["regime"] == "baseline" or candidates.empty:
-        return None
-    nearness = 2 * (candidates["architecture"] == row["architecture"]) + (candidates["seed"] == row["seed"])
-    return candidates.loc[nearness.idxmax()]

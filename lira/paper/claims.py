@@ -9,14 +9,12 @@ from lira.config import Margins
 from lira.paper import on_rates, on_sets, overlap
 from lira.paper.comparison import TABLES, compare_runs
 from lira.paper.entries import VERDICT
-from lira.paper.equivalence import NOT_COMPARABLE, VERDICTS
+from lira.paper.equivalence import VERDICTS
 from lira.paper.overlap import Sets
 from lira.paper.published import published
 from lira.paper.results import Results
-from lira.report.labels import show
-from lira.report.numbers import significant, span
-from lira.report.table import Table
 from lira.report.tabulate import write
+from lira.report.verdict import claims_table, published_table, verdict_table
 from lira.storage.comparison import Comparison
 
 KEYS = ["published_run", "dataset", "architecture", "regime", "attack", "scenario", "support", "runs", "quantity"]
@@ -46,8 +44,8 @@ def judge_study(
     allowed = margins.model_dump()
     results, sets = Results([Path(folder) for folder in runs]), [Sets(Comparison(folder)) for folder in agreements]
     compared = compare(results, sets, allowed)
-    tables = {f"published-{name}": table_of(name, rows) for name, rows in compared.items()}
-    tables["verdict"] = verdict_table(compared, notes)
+    tables = {f"published-{name}": published_table(rows, published(name).source) for name, rows in compared.items()}
+    tables["verdict"] = verdict_table(count_verdicts(compared), notes)
     tables["claims"] = claims_table(claims(results, sets, allowed), notes)
     headings = {entry.name: entry.heading for entry in VERDICT}
     for name, table in tables.items():
@@ -75,65 +73,12 @@ def claims(results: Results, sets: Sequence[Sets], margins: Mapping[str, float])
     return pd.DataFrame(rows + [on_sets.single_run(one) for one in sets])
 
 
-def _intervals(rows: pd.DataFrame, low: str, high: str) -> list[str]:
-    return [span(*ends) for ends in zip(rows[low], rows[high], strict=True)]
-
-
-def table_of(name: str, rows: pd.DataFrame) -> Table:
-    """Makes one table of published numbers against the study's own."""
-    text = pd.DataFrame(index=rows.index)
-    if "published_run" in rows:
-        text["Published run"] = [" ".join(map(show, value.split("/"))) for value in rows["published_run"]]
-    for key in ("regime", "attack", "scenario", "runs"):
-        if key in rows:
-            text[key.capitalize()] = [show(str(value)) for value in rows[key].fillna("")]
-    if "support" in rows:
-        text["tp ≥"] = rows["support"].astype(str)
-    text["Quantity"] = rows["quantity"].map(show).astype(str)
-    keys = len(text.columns)
-    text["Published"] = rows["published"].map(significant)
-    text["Ours"] = rows["ours"].map(significant)
-    text["90 % interval"] = _intervals(rows, "ours_low", "ours_high")
-    text["90 % of the difference"] = _intervals(rows, "difference_low", "difference_high")
-    text["Margin"] = [f"±{significant(value)}" for value in rows["margin"]]
-    text["Verdict"] = rows["verdict"].astype(str)
-    text["Because"] = [" ; ".join(filter(None, pair)) for pair in zip(rows["reason"], rows["label"], strict=True)]
-    notes = [f"{published(name).source}. All published numbers follow the protocol of the preprint."]
-    if rows.empty:
-        notes.append("The study has no counterpart of any of them.")
-    return Table(rows, text, keys, notes)
-
-
-def verdict_table(compared: Mapping[str, pd.DataFrame], notes: Sequence[str] = ()) -> Table:
+def count_verdicts(compared: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Counts the published numbers by verdict, with a row per table of the paper."""
-    data = pd.DataFrame(
+    return pd.DataFrame(
         [
             {"table": name, "place": published(name).place, "compared": len(rows)}
             | {verdict: int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS}
             for name, rows in compared.items()
         ]
     )
-    text = data[["place", "table", *VERDICTS]].astype(str)
-    text["table"] = text["table"].map(show)
-    text.columns = ["Paper", "Table", *(verdict.capitalize() for verdict in VERDICTS)]
-    note = (
-        "Counted are the published numbers with a counterpart in this study. Agrees: the 90 % interval of our number "
-        "less the published one, with both standard errors, lies within the margin of the study file. Differs: it lies "
-        "outside. Cannot tell: neither, or the pool cannot resolve the FPR. "
-        f"{NOT_COMPARABLE.capitalize()}: another dataset, architecture or number of shadow models."
-    )
-    return Table(data, text, 2, [note, *notes])
-
-
-def claims_table(rows: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
-    """Shows the paper's claims as they were tested on this study's own results."""
-    text = rows[["claim", "part", "verdict", "numbers"]].set_axis(["Claim", "Part", "Verdict", "Numbers"], axis=1)
-    text.insert(3, "Ours", [significant(value) for value in rows["ours"]])
-    text.insert(4, "90 % interval", _intervals(rows, "low", "high"))
-    note = (
-        "A direction holds if the 90 % interval lies on the claim's side, and does not hold if it lies on the other. A "
-        "size holds if our number agrees with the stated one within the margin of the study file, and does not hold if "
-        "it differs by more; the stated number has an error where the paper gives one. Numbers that are not comparable "
-        "with the paper's have no verdict on their size."
-    )
-    return Table(rows, text, 2, [note, *notes])

@@ -127,8 +127,7 @@ def compare(
     row = judge(number, margins, obstacles, run.pool == pool, no_error)
     size = f"pool {run.pool:,} (published {pool:,})" if run.pool != pool else ""
     label = ", ".join(filter(None, (labels[0], size, labels[1])))
-    names = {name: run.key[name] for name in ("dataset", "architecture", "regime")}
-    return {"published_run": published_run} | names | row | {"label": "" if obstacles else label}
+    return {"published_run": published_run} | run.names | row | {"label": "" if obstacles else label}
 
 
 def judge(
@@ -163,16 +162,16 @@ def judge(
 
 def why_unlike(run: Benchmark, rate: Mapping) -> str:
     """Returns why a run's rate cannot be compared with that of the paper's benchmark; empty if it can."""
-    dataset, regime = run.key["dataset"], run.key["regime"]
+    dataset, _ = run.place
     floor = rate["resolution"] == FLOOR and run.pool != POOLS[dataset]
-    return run.obstacles(dataset, BENCHMARKS[dataset, regime]) or (OTHER_FLOOR if floor else "")
+    return run.obstacles(dataset, BENCHMARKS[run.place]) or (OTHER_FLOOR if floor else "")
 
 
 def _counterpart(table: str, row: Mapping, results: Results) -> tuple[str, str, Benchmark | None]:
     """Returns dataset and network of a published row, and the study's run of them."""
     dataset, architecture = row.get("dataset", "cifar10"), row.get("architecture")
     if table == "ablation":  # by recipe, whatever the run is called; the crops padded as published come first
-        padded = sorted(results.runs, key=lambda run: run.run.recipe["crop_padding"] != "reflect")
+        padded = sorted(results.runs, key=lambda run: run.recipe["crop_padding"] != "reflect")
         return dataset, "wrn28_2", next((run for run in padded if _has_recipe(run, row)), None)
     if table == "transfer":
         networks = {("resnet18", "tl"): "resnet18_imagenet", ("efficientnetv2_rw_s", "tl"): "efficientnetv2_s"}
@@ -184,7 +183,7 @@ def _counterpart(table: str, row: Mapping, results: Results) -> tuple[str, str, 
 
 def _has_recipe(run: Benchmark, row: Mapping) -> bool:
     """Returns whether a run has the recipe of a row of Table 14; imported scores may not say theirs."""
-    recipe = run.run.recipe
+    recipe = run.recipe
     return (
         run.key["dataset"] == "cifar10"
         and run.is_network("wrn28_2")
@@ -200,7 +199,7 @@ def _number(run: Benchmark, row: Mapping, quantity: Quantity, attack: str) -> Nu
     if place is None:
         ours = run.of_models(column)  # NaN for imported scores without a utility
         return Number(name, kind, Estimate(row[column], np.nan), None if np.isnan(ours.value) else ours)
-    found, fpr = run.rate(attack, *place), place[1]
+    found, fpr = run.rates.find(attack, *place), place[1]
     name = f"{name}, {percent(fpr)} FPR" if fpr else name
     if f"{column}_mean" not in row:
         return Number(name, kind, Estimate(row[column], np.nan), found and estimate(found))
@@ -217,7 +216,7 @@ def published_rate(row: Mapping, column: str, found: Mapping | None) -> Estimate
     Args:
         row: Row of the published table.
         column: Its column, without ``_mean`` and ``_std``.
-        found: The study's rate, from :meth:`lira.paper.results.Benchmark.rate`.
+        found: The study's rate, a row of :attr:`lira.paper.results.Benchmark.rates`.
     """
     theirs = Estimate(row[f"{column}_mean"], row[f"{column}_std"] / MODELS**0.5)
     if found is None:

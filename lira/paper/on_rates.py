@@ -6,14 +6,17 @@ together.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lira.evaluation.estimates import Estimate, log_ratio, mean_of, mean_ratio
-from lira.evaluation.outliers import chance_of_largest
-from lira.evaluation.rates import baseline_of, rates_at_own_thresholds
+from lira.evaluation.estimates import Estimate, log_ratio, mean_of
+from lira.evaluation.outliers import dominance
+from lira.evaluation.rates import rates_at_own_thresholds
+from lira.evaluation.reductions import Reduction, mean_reduction
+from lira.evaluation.reductions import reductions as reductions_of
 from lira.paper.comparison import published_rate, why_unlike
 from lira.paper.equivalence import FAILS, HOLDS, UNKNOWN, exceeds, line, margin_of, size, untold
 from lira.paper.overlap import ENOUGH, FIT, FIT_FPR, carries, comparable_fit, own_fit, published_fit
@@ -50,82 +53,67 @@ def kept(things: Sequence, why_not: Callable[[Any], str], noun: str) -> tuple[li
     return [thing for thing, reason in zip(things, reasons, strict=True) if not reason], left
 
 
-class Cell(NamedTuple):
-    """A TPR of a run and that of its baseline, as rows of :func:`rates_at_own_thresholds` with their runs."""
-
-    against: Mapping
-    cell: Mapping
-    name: str
-
-    @property
-    def place(self) -> tuple[str, str, float]:
-        """Dataset, attack and FPR."""
-        return self.cell["dataset"], self.cell["attack"], self.cell["fpr"]
-
-    @property
-    def ratio(self) -> Estimate:
-        """Logarithm of the reduction; NaN where either TPR is 0."""
-        return log_ratio(*(Estimate(row["tpr_mean"], row["tpr_standard_error"]) for row in self[:2]))
-
-    def gap(self) -> str:
-        """Returns why the regime has no reduction here; empty if it has one."""
-        if self.against["tpr_mean"] == 0:
-            return "TPR of 0 of the baseline"
-        if self.cell["tpr_mean"] == 0:
-            return f"TPR of 0 after {self.name}, so that the reduction is understated"
-        return "no known error" if np.isnan(self.ratio.error) else ""
-
-    def published(self, tables: Mapping[tuple, float]) -> Estimate:
-        """Returns the reduction in the paper's tables; its error follows from their standard deviations."""
-        rows = published("optimistic").rows.set_index(["dataset", "regime", "attack"])
-        column, parts = f"tpr_at_fpr_{FPRS[self.cell['fpr']]}", []
-        for row in self[:2]:
-            ours = row["run"].rate(row["attack"], "target", row["fpr"], "tpr")
-            parts.append(published_rate(rows.loc[row["dataset"], row["regime"], row["attack"]], column, ours))
-        return Estimate(tables[self.place], tables[self.place] * log_ratio(*parts).error)
-
-
 def reductions(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     """Tests that AOF and TL cut the TPR, over four LiRA attacks and all FPRs of every benchmark."""
-    rows = [cell | {"run": run} for run in results.benchmarks() for cell in rates_at_own_thresholds(run.run)]
-    data = pd.DataFrame(rows) if rows else pd.DataFrame(columns=["regime", "attack"])
+    data = pd.DataFrame(row | {"run": run} for run in results.benchmarks() for row in rates_at_own_thresholds(run))
     for regime, (name, stated, spread) in REDUCTIONS.items():
         claim = f"{name} cuts the TPR"
-        of_regime = data[(data["regime"] == regime) & data["attack"].isin(LIRA)]
-        pairs = [Cell(baseline_of(cell, data), cell, name) for _, cell in of_regime.iterrows()]
-        known, left = kept([pair for pair in pairs if pair.against is not None], Cell.gap, "cells")
+        known, left = kept(list(reductions_of(data, regime, LIRA)), partial(_gap, name), "cells")
         if not known:
             yield untold(claim, "direction", f"no cell with a baseline{left}")
             continue
-        logs = [cell.ratio for cell in known]
-        ratios, centre, mean = np.exp([log.value for log in logs]), mean_of(logs), mean_ratio(logs)
-        cells = f"{(ratios > 1).sum()} of {len(ratios)} cells above 1, {ratios.min():.2g}–{ratios.max():.2g}×{left}"
-        low, high = (float(end) for end in np.exp(centre.interval()))
-        geometric = Estimate(float(np.exp(centre.value)), np.nan)
-        said = f"geometric mean {geometric.value:.2f}×, {cells}"
-        tested = line(claim, "direction", exceeds(centre, 0.0), geometric, "reduction", said)
-        yield tested | {"low": low, "high": high}
+        found = mean_reduction(known)
+        cells = f"{(found.ratios > 1).sum()} of {len(known)} cells above 1, "
+        cells += f"{found.ratios.min():.2g}–{found.ratios.max():.2g}×{left}"
+        geometric, mean = Estimate(found.geometric, np.nan), found.arithmetic
+        said = f"geometric mean {found.geometric:.2f}×, {cells}"
+        tested = line(claim, "direction", exceeds(found.logarithm, 0.0), geometric, "reduction", said)
+        yield tested | dict(zip(("low", "high"), found.interval, strict=True))
         said = f"mean {mean.value:.2f}×, {cells}; the text's range {spread}×"
         yield size(claim, "size, the text's", mean, Estimate(stated, 0.0), margins, "reduction", said)
         yield _as_tables(claim, regime, known, margins)
 
 
-def _as_tables(claim: str, regime: str, cells: Sequence[Cell], margins: Mapping) -> dict:
+def _gap(name: str, cell: Reduction) -> str:
+    """Returns why the regime of this name has no reduction here; empty if it has one."""
+    if cell.against["tpr_mean"] == 0:
+        return "TPR of 0 of the baseline"
+    if cell.row["tpr_mean"] == 0:
+        return f"TPR of 0 after {name}, so that the reduction is understated"
+    return "no known error" if np.isnan(cell.logarithm.error) else ""
+
+
+def _as_tables(claim: str, regime: str, cells: Sequence[Reduction], margins: Mapping) -> dict:
     """Tests the size of the paper's tables, over the cells that they have too and that are comparable."""
     part, tables = "size, the tables'", of_tables(regime)
 
-    def why_not(cell: Cell) -> str:
-        if cell.place not in tables:
+    def why_not(cell: Reduction) -> str:
+        if _cell(cell.row) not in tables:
             return "not in the tables"
-        return why_unlike(cell.cell["run"], cell.cell) or why_unlike(cell.against["run"], cell.against)
+        return why_unlike(cell.row["run"], cell.row) or why_unlike(cell.against["run"], cell.against)
 
     both, left = kept(cells, why_not, "cells")
     if not both:
         return untold(claim, part, f"no cell as in the paper's tables{left}")
-    mean, theirs = mean_ratio([cell.ratio for cell in both]), [cell.published(tables) for cell in both]
+    mean, theirs = mean_reduction(both).arithmetic, [_published(cell, tables) for cell in both]
     least, most = (end(one.value for one in theirs) for end in (min, max))
     said = f"mean {mean.value:.2f}× over {len(both)} cells of the tables, their range there {least:g}–{most:g}×{left}"
     return size(claim, part, mean, mean_of(theirs), margins, "reduction", said)
+
+
+def _cell(row: Mapping) -> tuple[str, str, float]:
+    return row["dataset"], row["attack"], row["fpr"]
+
+
+def _published(cell: Reduction, tables: Mapping[tuple, float]) -> Estimate:
+    """Returns the reduction in the paper's tables; its error follows from their standard deviations."""
+    rows = published("optimistic").rows.set_index(["dataset", "regime", "attack"])
+    column, parts = f"tpr_at_fpr_{FPRS[cell.row['fpr']]}", []
+    for row in cell:
+        ours = row["run"].rates.find(row["attack"], "target", row["fpr"], "tpr")
+        parts.append(published_rate(rows.loc[row["dataset"], row["regime"], row["attack"]], column, ours))
+    reduction = tables[_cell(cell.row)]
+    return Estimate(reduction, reduction * log_ratio(*parts).error)
 
 
 def of_tables(regime: str) -> dict[tuple[str, str, float], float]:
@@ -172,7 +160,7 @@ def _fall_at(claim: str, runs: Sequence[Benchmark], fpr: float, prior: float) ->
 
 def _ppv(run: Benchmark, mode: str, fpr: float, prior: float) -> Estimate | None:
     """Returns the PPV in percent, ``None`` where it or its error is not known."""
-    found = run.rate("online", mode, fpr, "ppv", prior)
+    found = run.rates.find("online", mode, fpr, "ppv", prior)
     if found is None:
         return None
     ppv = NONE_FALSE if mode == "target" and found["mean"] >= 100 else estimate(found)
@@ -185,11 +173,11 @@ def _fall_as_tables(claim: str, runs: Sequence[Benchmark], prior: float, margins
     if f"{column}_mean" not in rows:
         return
     stated = rows[rows["attack"] == "online"].set_index(["dataset", "regime"])
-    found = [(run, run.rate("online", "shadow", PUBLISHED_FPR, "ppv", prior)) for run in runs]
+    found = [(run, run.rates.find("online", "shadow", PUBLISHED_FPR, "ppv", prior)) for run in runs]
 
     def why_not(one: tuple[Benchmark, Mapping | None]) -> str:
         run, rate = one
-        if _place(run) not in stated.index:
+        if run.place not in stated.index:
             return "not in the tables"
         if rate is None or np.isnan(rate["standard_error"]):
             return "no PPV with a known error"
@@ -200,13 +188,9 @@ def _fall_as_tables(claim: str, runs: Sequence[Benchmark], prior: float, margins
         yield untold(claim, part, f"no run as in the paper's tables at {percent(PUBLISHED_FPR)} FPR{left}")
         return
     shadow = mean_of([estimate(rate) for _, rate in both])
-    theirs = mean_of([published_rate(stated.loc[_place(run)], column, rate) for run, rate in both])
+    theirs = mean_of([published_rate(stated.loc[run.place], column, rate) for run, rate in both])
     said = f"{100 - shadow.value:.1f} points below 100 %, mean of {len(both)} runs of the tables{left}"
     yield size(claim, part, NONE_FALSE - shadow, NONE_FALSE - theirs, margins, "ppv", said)
-
-
-def _place(run: Benchmark) -> tuple[str, str]:
-    return run.key["dataset"], run.key["regime"]
 
 
 def loss_ratio(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
@@ -241,23 +225,19 @@ def single_target(results: Results) -> dict:
     """
     claim, part, found = "A single target makes a mean FPR′", "direction", []
     for run in results.benchmarks():
-        for attack in LIRA:
-            rate = run.rate(attack, "shadow", run.rates.fprs[0], "fpr_achieved")
-            if rate and rate["mean"] > 0 and rate["influence"] > 0:
-                named = f"{rate['influence_target']:.0f}" in rate["influential"].split()
-                found.append((named * rate["influence"] / rate["mean"], attack, rate, run))
+        rates = [run.rates.find(attack, "shadow", run.rates.fprs[0], "fpr_achieved") for attack in LIRA]
+        found += filter(None, (dominance(run, rate) for rate in rates if rate))
     if not found:
         return untold(claim, part, "no false positives at shadow thresholds")
-    telling = [one for one in found if chance_of_largest(one[2], DOMINATES) * len(found) < CHANCE]
+    telling = [one for one in found if one.chance(DOMINATES) * len(found) < CHANCE]
     if not telling:
         few = f"too few false positives in each of {len(found)} runs and attacks: chance may give one target half"
         return untold(claim, part, few)
-    share, attack, rate, run = max(telling, key=lambda one: one[0])
-    place = f"{'/'.join(run.key[name] for name in ('dataset', 'architecture', 'regime'))}, {attack}"
+    share, rate, run = max(telling, key=lambda one: one.share)
     said = (
         f"largest share of {len(telling)} of {len(found)} runs and attacks with enough false positives: target "
-        f"{rate['influence_target']:.0f} of {place}, mean FPR′ {rate['mean']:.3f} %, without it "
-        f"{rate['mean'] - rate['influence']:.3f} %, median {rate['median']:.3f} %, at "
-        f"{percent(run.rates.fprs[0])} FPR; holds from a share of {DOMINATES:g}"
+        f"{rate['influence_target']:.0f} of {'/'.join(run.names.values())}, {rate['attack']}, mean FPR′ "
+        f"{rate['mean']:.3f} %, without it {rate['mean'] - rate['influence']:.3f} %, median {rate['median']:.3f} %, at "
+        f"{percent(rate['fpr'])} FPR; holds from a share of {DOMINATES:g}"
     )
     return line(claim, part, HOLDS if share > DOMINATES else FAILS, Estimate(share, np.nan), "share", said)

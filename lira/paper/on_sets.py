@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from lira.evaluation.estimates import LEVEL, Estimate
-from lira.evaluation.flagged_sets import SEEDS, FlaggedSets, times_without
-from lira.evaluation.robust import influence
+from lira.evaluation.estimates import Estimate
+from lira.evaluation.flagged_sets import SEEDS, FlaggedSets, lowering_run
 from lira.paper.equivalence import FAILS, HOLDS, UNKNOWN, exceeds, line, size, untold
 from lira.paper.overlap import FPR, IDENTICAL, Scenario, Sets, as_published, scenario
 from lira.report.labels import percent
@@ -21,8 +20,6 @@ STATED_MIXED = 2.4
 
 TIMES = 1.5
 """The agreement is said to rest on a run if it is this many times as high without it as without another."""
-
-LIMITS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 
 
 def agreement(sets: Sets, margins: Mapping[str, float]) -> Iterator[dict]:
@@ -69,22 +66,16 @@ def _jaccard(flagged: FlaggedSets, k: int, different: int = 0) -> tuple[Estimate
 def single_run(sets: Sets) -> dict:
     """Tests the suspicion that the one-off detections of one run make the agreement of all of them low."""
     claim, part, fpr, runs = "A single run makes the agreement low", "direction", sets.fprs[0], len(sets.reference)
-    flagged = sets.flagged(fpr)
-    without, *drawn = flagged.left_out()
-    if runs < 3 or np.isnan(without).any():
+    found = lowering_run(sets.flagged(fpr))
+    if found is None:
         return untold(claim, part, f"{runs} runs are too few, or flag nothing")
-    highest, alone = int(np.argmax(without)), flagged.alone
-    others = np.delete(without, highest).mean()
-    said = f"Jaccard of the others {100 * without[highest]:.1f} % without seed "
-    said += f"{sets.reference[highest].key['seed']}, {100 * others:.1f} % without another"
-    if not others:
+    said = f"Jaccard of the others {found.without:.1f} % without seed "
+    said += f"{sets.reference[found.run].key['seed']}, {found.others:.1f} % without another"
+    if np.isnan(found.times):
         return untold(claim, part, f"{said}: no ratio; {sets.describe(fpr)}")
-    low, high = np.quantile(times_without(np.array(drawn), highest), LIMITS, method="inverted_cdf")
-    odd = influence(alone.astype(float)).flagged[highest] and alone[highest] == alone.max()
+    low, high = found.interval
     verdict = HOLDS if low > TIMES else FAILS if high < TIMES else UNKNOWN
-    said += f"; that run alone flags {alone[highest]} samples, another alone "
-    said += f"{np.median(np.delete(alone, highest)):.0f} (median); {sets.describe(fpr)}; "
-    said += f"holds from {TIMES:g} times the Jaccard"
-    ratio = Estimate(float(times_without(without, highest)), np.nan)
-    tested = line(claim, part, verdict if odd or verdict == UNKNOWN else FAILS, ratio, "share", said)
-    return tested | {"low": float(low), "high": float(high)}
+    verdict = verdict if found.stands_out or verdict == UNKNOWN else FAILS
+    said += f"; that run alone flags {found.alone} samples, another alone {found.others_alone:.0f} (median); "
+    said += f"{sets.describe(fpr)}; holds from {TIMES:g} times the Jaccard"
+    return line(claim, part, verdict, Estimate(found.times, np.nan), "share", said) | {"low": low, "high": high}

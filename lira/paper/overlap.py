@@ -1,15 +1,14 @@
 """Compares the published agreement of flagged sets, and the published fit over runs, with the study's."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from lira.evaluation.detections import support_qualified
 from lira.evaluation.estimates import QUANTILE, Estimate
-from lira.evaluation.flagged_sets import MEASURES, SEEDS, FlaggedSets
+from lira.evaluation.flagged_sets import MEASURES, SEEDS, sets_of
 from lira.evaluation.utility import fit, loss_ratios
 from lira.paper.comparison import Number, compare, judge
 from lira.paper.equivalence import UNKNOWN
@@ -50,19 +49,13 @@ class Sets:
         self.title, self.negatives = title_of(comparison), comparison.negatives
         self.reference = list(comparison.reference.values())
         self.variants = list(comparison.variants.values())
-        self.first = Benchmark(self.reference[0])
-        self.flagged = cache(self._flagged)
-
-    def _flagged(self, fpr: float, support: int = 1, variants: bool = True) -> FlaggedSets:
-        """Returns the samples detected at least ``support`` times at an FPR, whatever their false alarms."""
-        runs = [*self.reference, *(self.variants if variants else [])]
-        sets = np.stack([support_qualified(run.counts(fpr), support, zero_fp=False) for run in runs])
-        return FlaggedSets(sets[: len(self.reference)], sets[len(self.reference) :])
+        self.first = Benchmark(self.reference[0].folder)
+        self.flagged = cache(partial(sets_of, comparison))
 
     def obstacles(self) -> str:
         """Returns why they cannot be compared with the published sets; empty if they can."""
         found = [self.first.obstacles("cifar10", "resnet18")]
-        return ", ".join(filter(None, [*found, "" if _is_aof(self.reference[0]) else "recipe other than aof"]))
+        return ", ".join(filter(None, [*found, "" if _is_aof(self.first) else "recipe other than aof"]))
 
     def describe(self, fpr: float) -> str:
         """Names the runs and the FPR, and says if the pool does not resolve it."""
@@ -71,7 +64,7 @@ class Sets:
     @property
     def fprs(self) -> list[float]:
         """Target FPRs of the runs, ascending."""
-        return self.reference[0].fprs
+        return self.first.fprs
 
 
 def _is_aof(run: Run) -> bool:
@@ -163,8 +156,8 @@ def scenario(sets: Sets, name: str) -> Scenario | None:
     chosen = [index for index, variant in enumerate(ours) if which in ("", variant)]
     if len(chosen) < number:
         return None
-    networks = [(sets.variants[index], VARIANTS[ours[index]]) for index in chosen if ours[index]]
-    other = [run.key["architecture"] for run, network in networks if not Benchmark(run).is_network(network)]
+    networks = [(Benchmark(sets.variants[index].folder), VARIANTS[ours[index]]) for index in chosen if ours[index]]
+    other = [run.key["architecture"] for run, network in networks if not run.is_network(network)]
     obstacles = f"architecture {', '.join(other)} of a variant" if other else ""
     label = "" if which or set(ours) == set(VARIANTS) else "variants other than published"
     return Scenario(number, chosen[:number] if which else chosen, obstacles, label)
@@ -195,7 +188,7 @@ def published_fit() -> dict[str, Estimate]:
 
 def own_fit(runs: Sequence[Benchmark], fpr: float) -> tuple[int, dict[str, Estimate]]:
     """Returns the number of runs with a loss ratio and a TPR at this FPR, and the fit over them."""
-    points = loss_ratios([run.run for run in runs], fpr)
+    points = loss_ratios(runs, fpr)
     return len(points), fit_of(points["loss_ratio"].to_numpy(float), points["tpr"].to_numpy(float))
 
 

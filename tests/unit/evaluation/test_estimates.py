@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lira.evaluation.estimates import Estimate, log_ratio, mean_of, mean_ratio
+from lira.evaluation.estimates import Estimate, log_ratio, mean_of
 
 
 def test_an_interval_holds_nine_draws_in_ten():
@@ -26,5 +26,3 @@ def test_errors_of_a_difference_and_of_a_ratio_are_those_of_draws():
 
 def test_a_mean_of_what_moves_together_keeps_the_error():
     assert mean_of([Estimate(1, 0.2), Estimate(3, 0.4)]) == pytest.approx((2, 0.3))
-    ratios = mean_ratio([log_ratio(Estimate(4, 0), Estimate(2, 0)), log_ratio(Estimate(12, 1.2), Estimate(2, 0))])
-    assert ratios == pytest.approx((4, (0 + 6 * 0.1) / 2))

@@ -5,7 +5,7 @@ import pytest
 from paper_results import random_sets
 
 from lira.evaluation.agreement import scenarios
-from lira.evaluation.flagged_sets import FlaggedSets, times_without
+from lira.evaluation.flagged_sets import FlaggedSets, lowering_run
 
 
 def test_agreement_of_five_runs_is_that_of_the_scenarios():
@@ -52,5 +52,16 @@ def test_what_a_run_flags_alone_and_the_agreement_without_it():
     jaccards = np.array([others.all(axis=0).sum() / others.any(axis=0).sum() for others in without])
     found = flagged.left_out()
     np.testing.assert_allclose(found[0], jaccards, rtol=1e-6)
-    assert times_without(found, 2)[0] == pytest.approx(jaccards[2] / np.delete(jaccards, 2).mean())
     assert np.std(found[1:], axis=0).min() > 0
+    run, without, others, times, (low, high), flagged_alone, others_alone, stands_out = lowering_run(flagged)
+    assert run == 2 and stands_out and flagged_alone == alone[2] and others_alone == np.median(np.delete(alone, 2))
+    assert (without, others) == pytest.approx((100 * jaccards[2], 100 * np.delete(jaccards, 2).mean()))
+    assert low < times < high and times == pytest.approx(without / others)
+
+
+def test_no_run_of_two_or_of_those_that_flag_nothing_lowers_the_agreement():
+    none = np.zeros((0, 4000), bool)
+    assert lowering_run(FlaggedSets(random_sets(2), none)) is None
+    assert lowering_run(FlaggedSets(np.zeros((3, 4000), bool) | (np.arange(4000) < 0), none)) is None
+    disjoint = np.arange(3)[:, None] == np.arange(4000)[None] // 100
+    assert np.isnan(lowering_run(FlaggedSets(disjoint, none)).times)

@@ -9,7 +9,6 @@ from lira.paper.claims import compare
 from lira.paper.comparison import Number, judge
 from lira.paper.equivalence import Estimate
 from lira.paper.results import BENCHMARKS, Benchmark, Results, estimate
-from lira.storage.run import Run
 
 MARGINS = Margins().model_dump()
 
@@ -27,8 +26,8 @@ def test_margins_are_shares_or_points():
 
 def test_the_error_of_a_rate_near_its_end_is_not_that_of_the_cut_interval(tmp_path):
     rates = [("online", "target", 1e-3, "tpr", np.nan, 0.1, 0.4)]
-    run = Benchmark(Run(write_run(tmp_path, "cifar10/resnet18/baseline", "resnet18", rates=rates)))
-    found = run.rate("online", "target", 1e-3, "tpr")
+    run = Benchmark(write_run(tmp_path, "cifar10/resnet18/baseline", "resnet18", rates=rates))
+    found = run.rates.find("online", "target", 1e-3, "tpr")
     assert found["low"] == 0
     assert estimate(found) == pytest.approx((0.1, 0.4))
 

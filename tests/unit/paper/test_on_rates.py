@@ -246,13 +246,14 @@ def test_the_loss_ratio_claim(tmp_path):
         assert row["verdict"] == "cannot tell" and row["numbers"] == f"{few} runs are too few, it needs 10"
 
 
-def of_points(folder, ratios, tprs):
+def of_points(folder, ratios, tprs, **options):
     """Runs of the paper's recipe with these loss ratios and TPRs."""
     runs = []
     for number, (ratio, tpr) in enumerate(zip(ratios, tprs, strict=True)):
         utility = {"train_loss": 0.4 / ratio, "test_loss": 0.4}
         rates = [("online", "target", 1e-3, "tpr", np.nan, tpr, 0.02)]
-        runs.append(write_run(folder, f"cifar10/resnet18/recipe{number}", "resnet18", utility=utility, rates=rates))
+        key = f"cifar10/resnet18/recipe{number}"
+        runs.append(write_run(folder, key, "resnet18", utility=utility, rates=rates, **options))
     return Results(runs)
 
 
@@ -275,13 +276,13 @@ def test_the_published_points_themselves_carry_too_little_for_the_margins(tmp_pa
 
 def test_the_sizes_of_the_fit_are_over_comparable_runs_with_the_error_of_the_published_points(tmp_path):
     points = published("loss_ratio").rows.iloc[:20]
-    falling = of_points(tmp_path, points["loss_ratio"], 10 - 2 * np.log10(points["loss_ratio"]))
+    line = points["loss_ratio"], 10 - 2 * np.log10(points["loss_ratio"])
+    falling = of_points(tmp_path / "many", *line)
     rows = {row["part"]: row for row in on_rates.loss_ratio(falling, MARGINS)}
     assert rows["direction"]["verdict"] == rows["size, r"]["verdict"] == "does not hold"
     assert "standard error 0.074" in rows["size, r"]["numbers"]
-    for run in falling.runs:
-        run.models = 64
-    rows = {row["part"]: row for row in on_rates.loss_ratio(falling, MARGINS)}
+    few = of_points(tmp_path / "few", *line, models=64)
+    rows = {row["part"]: row for row in on_rates.loss_ratio(few, MARGINS)}
     assert rows["direction"]["verdict"] == "does not hold" and rows["size"]["verdict"] == "cannot tell"
     assert rows["size"]["numbers"].startswith("0 runs of the paper's data") and len(rows) == 2
 
