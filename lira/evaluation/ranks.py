@@ -237,6 +237,16 @@ def rank_bins(values: Annotated[ArrayLike, "sample"], edges: Sequence[float] = B
     return pd.DataFrame(rows, columns=["bin", "count", "min", "max", "mean"])
 
 
+def mean_rank_bins(runs: Sequence[Float[np.ndarray, " _"]]) -> Float[np.ndarray, " bin"]:
+    """Returns the mean over runs of the mean vulnerability in each of :func:`rank_bins`."""
+    return np.mean([rank_bins(values)["mean"] for values in runs], axis=0)
+
+
+def mean_top(runs: Sequence[Float[np.ndarray, " _"]]) -> float:
+    """Returns the mean over runs of the largest vulnerability."""
+    return float(np.mean([values.max() for values in runs]))
+
+
 def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
     """Writes the rank tables of runs that differ by seed only, from the ``online`` scores in their ``scores.h5``.
 

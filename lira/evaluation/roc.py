@@ -103,6 +103,24 @@ def tpr_at(
     return 1 - np.searchsorted(ordered.inside, first_forbidden, side="right") / ordered.inside.size
 
 
+class CurveOverTargets(NamedTuple):
+    """TPR on a grid of FPRs: the mean over targets, and the ends of their middle half."""
+
+    mean: Float[np.ndarray, " fpr"]
+    low: Float[np.ndarray, " fpr"]
+    high: Float[np.ndarray, " fpr"]
+
+
+def curve_over_targets(
+    grid: Float[np.ndarray, " fpr"],
+    scores: Float[np.ndarray, "target sample"],
+    member: Bool[np.ndarray, "target sample"],
+) -> CurveOverTargets:
+    """Returns the ROC of one attack over its targets, each as :func:`tpr_at`."""
+    tpr = np.stack([tpr_at(grid, *target) for target in zip(scores, member, strict=True)])
+    return CurveOverTargets(tpr.mean(axis=0), *np.percentile(tpr, [25, 75], axis=0))
+
+
 def flagged(
     scores: Annotated[ArrayLike, "model sample"], thresholds: Annotated[ArrayLike, "model"]
 ) -> Bool[np.ndarray, "model sample"]:

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from lira.evaluation.ranks import rank_bins
+from lira.evaluation.ranks import mean_rank_bins
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLUE, CHANCE, DOUBLE, canvas, legend_below, spread_scale
 from lira.report.labels import GAPS
@@ -50,7 +50,7 @@ def figure(comparison: Comparison) -> Figure:
             x = np.arange(len(bins)) + offset
             axes.vlines(x, part["min"], part["max"], color=BLUE, linewidth=1, alpha=0.6, label=RANGE)
             axes.plot(x, part["mean"], "o", color=BLUE, markersize=size, markeredgewidth=0, label=MEAN)
-        chance = np.mean([rank_bins(values)["mean"] for values in comparison.null_gaps(gap)], axis=0)
+        chance = mean_rank_bins(comparison.null_gaps(gap))
         axes.stairs(chance, np.arange(len(bins) + 1) - 0.5, baseline=None, label="chance", zorder=3, **CHANCE)
         axes.axhline(0, color="black", linewidth=0.5)
         spread_scale(axes, [table["min"].min(), table["max"].max()])

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lira.core.errors import DataError
 from lira.core.validation import ArrayLike, check_scores, check_scores_by_attack
-from lira.evaluation.roc import tpr_at, tpr_by_chance
+from lira.evaluation.roc import curve_over_targets, tpr_by_chance
 from lira.report.catalogue import Entry
 from lira.report.figures._style import (
     ATTACKS,
@@ -127,9 +127,8 @@ def draw_roc(axes: Axes, scores: Mapping[str, Any], member: Any) -> None:
     grid = np.geomspace(floor / 4, 1, POINTS)
     for attack, stored in scores.items():
         values, _ = check_scores(stored, member, of=f" of {attack}")
-        tpr = np.stack([tpr_at(grid, *target) for target in zip(values, member, strict=True)])
-        axes.plot(grid, tpr.mean(axis=0), color=colours[attack], label=show(attack), zorder=3)
-        band = np.percentile(tpr, [25, 75], axis=0)
+        mean, *band = curve_over_targets(grid, values, member)
+        axes.plot(grid, mean, color=colours[attack], label=show(attack), zorder=3)
         axes.fill_between(grid, *band, where=grid >= floor, color=colours[attack], alpha=0.2, linewidth=0)
     axes.plot(grid, tpr_by_chance(grid, outside), label="Chance", zorder=4, **CHANCE)
     shade = {"facecolor": "none", "edgecolor": GREY, "hatch": "/////", "hatch_linewidth": 0.4, "linewidth": 0}

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
 
+from lira.evaluation.ranks import mean_top
 from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import BLUE, CHANCE, DOUBLE, SINGLE, VERMILION, canvas, legend_below, spread_scale
@@ -57,7 +57,7 @@ def figure(comparison: Comparison, data: Path | None = None, gap: str = "median"
         (f"in another run, below its top {TOP:g} %", {"color": BLUE, "markerfacecolor": "none"}, ~own & ~near),
     ):
         axes.plot(x[part], top.loc[part, "vulnerability"], "o", label=label, **style)
-    chance = np.mean([values.max() for values in comparison.null_gaps(gap)])
+    chance = mean_top(comparison.null_gaps(gap))
     axes.axhline(chance, label="top sample by chance, mean over runs", **CHANCE)
     labels = [f"seed {source.removeprefix('seed')}\n#{sample}" for source, sample in sources.itertuples(index=False)]
     axes.set_xticks(range(len(sources)), labels)

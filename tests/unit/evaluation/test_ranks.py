@@ -10,6 +10,8 @@ from lira.evaluation.ranks import (
     displacement,
     displacement_by_chance,
     mean_correlation,
+    mean_rank_bins,
+    mean_top,
     measure_ranks,
     order,
     rank_bins,
@@ -126,6 +128,12 @@ def test_rank_bins():
     assert bins["max"].iloc[0] == 999
     few = rank_bins(np.arange(3.0))
     assert few["count"].iloc[0] == 1
+
+
+def test_means_over_runs_of_bins_and_tops():
+    runs = [np.random.default_rng(seed).normal(size=size) for seed, size in ((0, 300), (1, 290))]
+    np.testing.assert_allclose(mean_rank_bins(runs), (rank_bins(runs[0])["mean"] + rank_bins(runs[1])["mean"]) / 2)
+    assert mean_top(runs) == pytest.approx((max(runs[0]) + max(runs[1])) / 2)
 
 
 RUN = {"dataset": "digits", "architecture": "fcn", "regime": "aof"}

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from synthetic_study import run_folder
 
 from lira.core.errors import ConfigError, DataError
-from lira.evaluation.roc import flagged, summarise_roc, threshold_at_fpr, tpr_at, tpr_by_chance
+from lira.evaluation.roc import curve_over_targets, flagged, summarise_roc, threshold_at_fpr, tpr_at, tpr_by_chance
 from lira.storage.run import Run
 
 
@@ -130,3 +130,13 @@ def test_the_curve_by_chance():
     found = np.mean([tpr_at(grid, generator.random(60), member) for _ in range(4000)], axis=0)
     np.testing.assert_allclose(found, tpr_by_chance(grid, 20), atol=0.005)
     np.testing.assert_allclose(tpr_by_chance(grid, 20), np.array([1, 1, 2, 7, 21]) / 21)
+
+
+def test_the_curve_over_targets_has_their_mean_and_middle_half():
+    generator = np.random.default_rng(1)
+    scores, member = generator.normal(size=(7, 40)), np.tile(np.arange(40) < 20, (7, 1))
+    grid = np.array([0.0, 0.2, 0.9])
+    each = [[threshold_at_fpr(*target, fpr).tpr for fpr in grid] for target in zip(scores, member, strict=True)]
+    mean, low, high = curve_over_targets(grid, scores, member)
+    np.testing.assert_allclose(mean, np.mean(each, axis=0))
+    np.testing.assert_allclose([low, high], np.quantile(each, [0.25, 0.75], axis=0))
