@@ -144,7 +144,7 @@ def make(folder: Path, models: int, samples: int, views: int) -> None:
     with hdf5.read(folder / "data.h5", "data") as file:
         checksum = file.attrs["sha256"]
     member = balanced_membership(samples, models, 0.5, 0)
-    origin = settings_of(models).attributes(RUN) | {"data_sha256": checksum} | hdf5.provenance()
+    origin = settings_of(models).attributes(RUN) | {"data_sha256": checksum} | hdf5.describe_environment()
     rows = np.array_split(np.arange(models), SHARDS)
     for part, own in zip(shards(models), rows, strict=True):
         with hdf5.create(folder / part, "shard", origin | {"first": int(own[0]), "last": int(own[-1])}) as file:

@@ -9,9 +9,9 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
-from lira.paper.entries import VERDICT
 from lira.report.catalogue import CATEGORIES, Entry, Kind, entries
 from lira.report.labels import percent, show
+from lira.report.verdict_entries import VERDICT
 from lira.workflow import Files, Plan, option, run_key
 
 SUFFIXES: dict[Kind, str] = {"tables": "html", "figures": "pdf"}

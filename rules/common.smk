@@ -4,7 +4,7 @@ from snakemake.exceptions import WorkflowError
 
 from lira.core.errors import LiraError
 from lira.pages import COMMANDS, Pages, category, rule_name
-from lira.paper.entries import VERDICT
+from lira.report.verdict_entries import VERDICT
 from lira.report.catalogue import entries
 from lira.workflow import SO_FAR, option, read_plan
 

@@ -89,7 +89,7 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
         "classes": classes,
         "scale": arrays.scale,
     }
-    with hdf5.create(output, "data", attributes | hdf5.provenance()) as file:
+    with hdf5.create(output, "data", attributes | hdf5.describe_environment()) as file:
         for name, source in parts.items():
             fit = statistics if name == "pool" and arrays.mean is None else None
             _write(file.create_group(name), arrays, source, size, fit, checksum)

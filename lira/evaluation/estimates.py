@@ -24,6 +24,11 @@ class Estimate(NamedTuple):
     def __sub__(self, other: "Estimate") -> "Estimate":
         return Estimate(self.value - other.value, math.hypot(self.error, other.error))
 
+    def exp(self) -> "Estimate":
+        """Returns e to the power of the number, whose relative error is the number's error."""
+        power = float(np.exp(self.value))
+        return Estimate(power, power * self.error)
+
 
 def mean_of(estimates: Sequence[Estimate]) -> Estimate:
     """Returns the mean of numbers that may be correlated: its error is the mean of their errors."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lira.evaluation.calibration import resolution
@@ -57,6 +58,15 @@ class RatesOverTargets:
 def columns_of(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Returns the statistics of a row as columns of a table, with the metric's name before them."""
     return {f"{name}_{key}": row[key] for key in (*FRACTIONS, *OTHERS)}
+
+
+def error_inflation(row: Mapping[str, Any]) -> float:
+    """Returns the standard error of a mean over targets, over that of as many independent targets; at least 1.
+
+    The targets of a run share samples, which raises it.
+    """
+    error, alone = row["standard_error"], row["std"] / max(row["targets"], 1) ** 0.5
+    return max(1.0, error / alone) if alone > 0 and not np.isnan(error) else 1.0
 
 
 def resolution_columns(expected: float, label: str) -> dict[str, float | str]:

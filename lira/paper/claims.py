@@ -6,16 +6,15 @@ from pathlib import Path
 import pandas as pd
 
 from lira.config import Margins
-from lira.paper import on_rates, on_sets, overlap
+from lira.paper import on_fit, on_rates, on_sets, overlap
 from lira.paper.comparison import TABLES, compare_runs
-from lira.paper.entries import VERDICT
 from lira.paper.equivalence import VERDICTS
 from lira.paper.overlap import Sets
 from lira.paper.published import published
 from lira.paper.results import Results
-from lira.report.tabulate import write
+from lira.report.tabulate import write_table
 from lira.report.verdict import claims_table, published_table, verdict_table
-from lira.storage.comparison import Comparison
+from lira.report.verdict_entries import VERDICT
 
 KEYS = ["published_run", "dataset", "architecture", "regime", "attack", "scenario", "support", "runs", "quantity"]
 NUMBERS = ["published", "published_error", "ours", "ours_low", "ours_high", "difference", "difference_low"]
@@ -42,22 +41,22 @@ def judge_study(
         StoreError: a result file is missing.
     """
     allowed = margins.model_dump()
-    results, sets = Results([Path(folder) for folder in runs]), [Sets(Comparison(folder)) for folder in agreements]
-    compared = compare(results, sets, allowed)
+    results, sets = Results([Path(folder) for folder in runs]), [Sets(folder) for folder in agreements]
+    compared = compare_tables(results, sets, allowed)
     tables = {f"published-{name}": published_table(rows, published(name).source) for name, rows in compared.items()}
     tables["verdict"] = verdict_table(count_verdicts(compared), notes)
-    tables["claims"] = claims_table(claims(results, sets, allowed), notes)
+    tables["claims"] = claims_table(judge_claims(results, sets, allowed), notes)
     headings = {entry.name: entry.heading for entry in VERDICT}
     for name, table in tables.items():
-        write(table, headings[name], Path(output) / f"{name}.csv", "claims", [*runs, *agreements])
+        write_table(table, headings[name], Path(output) / f"{name}.csv", "claims", [*runs, *agreements])
 
 
-def compare(results: Results, sets: Sequence[Sets], margins: Mapping[str, float]) -> dict[str, pd.DataFrame]:
+def compare_tables(results: Results, sets: Sequence[Sets], margins: Mapping[str, float]) -> dict[str, pd.DataFrame]:
     """Returns the rows of every table of the paper: one per published number that the study has a counterpart of."""
     rows = {name: list(compare_runs(name, results, margins)) for name in TABLES}
-    rows["agreement"] = [row for one in sets for row in overlap.agreement(one, margins)]
-    rows["support"] = [row for one in sets for row in overlap.support(one, margins)]
-    rows["loss_ratio"] = list(overlap.loss_ratio(results, margins))
+    rows["agreement"] = [row for one in sets for row in overlap.compare_agreement(one, margins)]
+    rows["support"] = [row for one in sets for row in overlap.compare_support(one, margins)]
+    rows["loss_ratio"] = list(on_fit.compare_fit(results, margins))
     frames = {name: pd.DataFrame(made) for name, made in rows.items()}
     return {
         name: frame.reindex(columns=[*(key for key in KEYS if key in frame or key == "quantity"), *NUMBERS])
@@ -65,12 +64,12 @@ def compare(results: Results, sets: Sequence[Sets], margins: Mapping[str, float]
     }
 
 
-def claims(results: Results, sets: Sequence[Sets], margins: Mapping[str, float]) -> pd.DataFrame:
+def judge_claims(results: Results, sets: Sequence[Sets], margins: Mapping[str, float]) -> pd.DataFrame:
     """Tests all claims of the paper: ``claim part verdict stated ours low high numbers``, with 90 % intervals."""
-    rows = [*on_rates.reductions(results, margins), *on_rates.precision(results, margins)]
-    rows += [row for one in sets for row in on_sets.agreement(one, margins)]
-    rows += [*on_rates.loss_ratio(results, margins), on_rates.single_target(results)]
-    return pd.DataFrame(rows + [on_sets.single_run(one) for one in sets])
+    rows = [*on_rates.judge_reductions(results, margins), *on_rates.judge_precision(results, margins)]
+    rows += [row for one in sets for row in on_sets.judge_agreement(one, margins)]
+    rows += [*on_fit.judge_fit(results, margins), on_rates.judge_single_target(results)]
+    return pd.DataFrame(rows + [on_sets.judge_single_run(one) for one in sets])
 
 
 def count_verdicts(compared: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lira.evaluation.estimates import Estimate
+from lira.evaluation.rates import error_inflation
 from lira.paper.equivalence import NOT_COMPARABLE, UNKNOWN, equivalence, margin_of, within
 from lira.paper.published import MODELS, POOLS, published
 from lira.paper.results import BENCHMARKS, Benchmark, Results, estimate
@@ -94,11 +95,11 @@ def compare_runs(table: str, results: Results, margins: Mapping[str, float]) -> 
         attack = row.get("attack", ATTACKS.get(table, ""))
         for quantity in TABLES[table]:
             number = _number(run, row, quantity, attack)
-            if made := compare(run, f"{dataset}/{network}", number, margins, run.obstacles(dataset, network)):
+            if made := compare_number(run, f"{dataset}/{network}", number, margins, run.obstacles(dataset, network)):
                 yield made | ({"attack": attack if quantity.place else ""} if attack else {})
 
 
-def compare(
+def compare_number(
     run: Benchmark,
     published_run: str,
     number: Number,
@@ -124,20 +125,20 @@ def compare(
     if number.ours is None and not obstacles:
         return None
     pool = POOLS[published_run.split("/")[0]]
-    row = judge(number, margins, obstacles, run.pool == pool, no_error)
+    row = judge_number(number, margins, obstacles, run.pool == pool, no_error)
     size = f"pool {run.pool:,} (published {pool:,})" if run.pool != pool else ""
     label = ", ".join(filter(None, (labels[0], size, labels[1])))
     return {"published_run": published_run} | run.names | row | {"label": "" if obstacles else label}
 
 
-def judge(
+def judge_number(
     number: Number,
     margins: Mapping[str, float],
     obstacles: str = "",
     same_pool: bool = True,
     no_error: str = "no error known",
 ) -> dict:
-    """Returns the columns with numbers and verdict; arguments as for :func:`compare`.
+    """Returns the columns with numbers and verdict; arguments as for :func:`compare_number`.
 
     A published number without an error gets that of ours.
     """
@@ -218,9 +219,5 @@ def published_rate(row: Mapping, column: str, found: Mapping | None) -> Estimate
         column: Its column, without ``_mean`` and ``_std``.
         found: The study's rate, a row of :attr:`lira.paper.results.Benchmark.rates`.
     """
-    theirs = Estimate(row[f"{column}_mean"], row[f"{column}_std"] / MODELS**0.5)
-    if found is None:
-        return theirs
-    error, alone = found["standard_error"], found["std"] / max(found["targets"], 1) ** 0.5
-    inflation = max(1.0, error / alone) if alone > 0 and not np.isnan(error) else 1.0
-    return theirs._replace(error=theirs.error * inflation)
+    error = row[f"{column}_std"] / MODELS**0.5
+    return Estimate(row[f"{column}_mean"], error * error_inflation(found) if found else error)

@@ -57,7 +57,7 @@ def exceeds(estimate: Estimate, bound: float) -> str:
     return FAILS if high < bound else UNKNOWN
 
 
-def line(
+def claim_line(
     claim: str, part: str, verdict: str, ours: Estimate | None, kind: str, numbers: str, stated: float = np.nan
 ) -> dict:
     """Returns one line of the table of claims, with the 90 % interval of our number."""
@@ -67,12 +67,12 @@ def line(
     return places | {"low": low, "high": high, "numbers": numbers}
 
 
-def untold(claim: str, part: str, why: str) -> dict:
+def untold_line(claim: str, part: str, why: str) -> dict:
     """Returns the line of a claim for which the study has no number."""
-    return line(claim, part, UNKNOWN, None, "", why)
+    return claim_line(claim, part, UNKNOWN, None, "", why)
 
 
-def size(
+def judge_size(
     claim: str, part: str, ours: Estimate | None, stated: Estimate, margins: Mapping[str, float], kind: str, said: str
 ) -> dict:
     """Returns the line of a size, which holds if our number agrees with the stated one within the margin of its kind.
@@ -80,8 +80,7 @@ def size(
     A number that the paper gives in its text only has no error there: it counts as exact (error 0).
     """
     margin = margin_of(kind, stated.value, margins)
-    known = ours is not None and not np.isnan(ours.error)
-    verdict = equivalence(ours - stated, margin) if known else UNKNOWN
+    verdict = equivalence(ours - stated, margin) if ours else UNKNOWN
     error = f"its standard error {stated.error:.2g}, " if stated.error else ""
     numbers = f"{said}; stated {stated.value:.3g}, {error}margin ±{margin:.3g}"
-    return line(claim, part, OF_SIZES[verdict], ours, kind, numbers, stated.value)
+    return claim_line(claim, part, OF_SIZES[verdict], ours, kind, numbers, stated.value)

@@ -15,11 +15,9 @@ import pandas as pd
 from lira.evaluation.estimates import Estimate, log_ratio, mean_of
 from lira.evaluation.outliers import dominance
 from lira.evaluation.rates import rates_at_own_thresholds
-from lira.evaluation.reductions import Reduction, mean_reduction
-from lira.evaluation.reductions import reductions as reductions_of
+from lira.evaluation.reductions import Reduction, find_reductions
 from lira.paper.comparison import published_rate, why_unlike
-from lira.paper.equivalence import FAILS, HOLDS, UNKNOWN, exceeds, line, margin_of, size, untold
-from lira.paper.overlap import ENOUGH, FIT, FIT_FPR, carries, comparable_fit, own_fit, published_fit
+from lira.paper.equivalence import FAILS, HOLDS, claim_line, exceeds, judge_size, untold_line
 from lira.paper.overlap import FPR as PUBLISHED_FPR
 from lira.paper.published import published
 from lira.paper.results import Benchmark, Results, estimate
@@ -53,24 +51,26 @@ def kept(things: Sequence, why_not: Callable[[Any], str], noun: str) -> tuple[li
     return [thing for thing, reason in zip(things, reasons, strict=True) if not reason], left
 
 
-def reductions(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
+def judge_reductions(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     """Tests that AOF and TL cut the TPR, over four LiRA attacks and all FPRs of every benchmark."""
     data = pd.DataFrame(row | {"run": run} for run in results.benchmarks() for row in rates_at_own_thresholds(run))
+    found = [one for one in find_reductions(data) if one and one.row["attack"] in LIRA]
     for regime, (name, stated, spread) in REDUCTIONS.items():
         claim = f"{name} cuts the TPR"
-        known, left = kept(list(reductions_of(data, regime, LIRA)), partial(_gap, name), "cells")
+        known, left = kept([one for one in found if one.row["regime"] == regime], partial(_gap, name), "cells")
         if not known:
-            yield untold(claim, "direction", f"no cell with a baseline{left}")
+            yield untold_line(claim, "direction", f"no cell with a baseline{left}")
             continue
-        found = mean_reduction(known)
-        cells = f"{(found.ratios > 1).sum()} of {len(known)} cells above 1, "
-        cells += f"{found.ratios.min():.2g}–{found.ratios.max():.2g}×{left}"
-        geometric, mean = Estimate(found.geometric, np.nan), found.arithmetic
-        said = f"geometric mean {found.geometric:.2f}×, {cells}"
-        tested = line(claim, "direction", exceeds(found.logarithm, 0.0), geometric, "reduction", said)
-        yield tested | dict(zip(("low", "high"), found.interval, strict=True))
+        centre, mean = mean_of([one.logarithm for one in known]), mean_of([one.logarithm.exp() for one in known])
+        ratios, geometric = [one.logarithm.exp().value for one in known], centre.exp().value
+        cells = f"{sum(ratio > 1 for ratio in ratios)} of {len(ratios)} cells above 1, "
+        cells += f"{min(ratios):.2g}–{max(ratios):.2g}×{left}"
+        said = f"geometric mean {geometric:.2f}×, {cells}"
+        ours = Estimate(geometric, np.nan)
+        tested = claim_line(claim, "direction", exceeds(centre, 0.0), ours, "reduction", said)
+        yield tested | dict(zip(("low", "high"), map(float, np.exp(centre.interval())), strict=True))
         said = f"mean {mean.value:.2f}×, {cells}; the text's range {spread}×"
-        yield size(claim, "size, the text's", mean, Estimate(stated, 0.0), margins, "reduction", said)
+        yield judge_size(claim, "size, the text's", mean, Estimate(stated, 0.0), margins, "reduction", said)
         yield _as_tables(claim, regime, known, margins)
 
 
@@ -94,11 +94,11 @@ def _as_tables(claim: str, regime: str, cells: Sequence[Reduction], margins: Map
 
     both, left = kept(cells, why_not, "cells")
     if not both:
-        return untold(claim, part, f"no cell as in the paper's tables{left}")
-    mean, theirs = mean_reduction(both).arithmetic, [_published(cell, tables) for cell in both]
+        return untold_line(claim, part, f"no cell as in the paper's tables{left}")
+    mean, theirs = mean_of([one.logarithm.exp() for one in both]), [_published(one, tables) for one in both]
     least, most = (end(one.value for one in theirs) for end in (min, max))
     said = f"mean {mean.value:.2f}× over {len(both)} cells of the tables, their range there {least:g}–{most:g}×{left}"
-    return size(claim, part, mean, mean_of(theirs), margins, "reduction", said)
+    return judge_size(claim, part, mean, mean_of(theirs), margins, "reduction", said)
 
 
 def _cell(row: Mapping) -> tuple[str, str, float]:
@@ -127,7 +127,7 @@ def of_tables(regime: str) -> dict[tuple[str, str, float], float]:
     }
 
 
-def precision(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
+def judge_precision(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     """Tests that shadow thresholds cut the PPV of the online attack, against target thresholds at one prior and FPR.
 
     Without a false positive the PPV at target thresholds is 100 % whatever the model: such runs cannot tell the
@@ -147,15 +147,15 @@ def _fall_at(claim: str, runs: Sequence[Benchmark], fpr: float, prior: float) ->
     pairs = [[_ppv(run, mode, fpr, prior) for mode in ("target", "shadow")] for run in runs]
     known = [(target, shadow) for target, shadow in pairs if target and shadow]
     if not known:
-        return untold(claim, part, "no run with both PPVs")
+        return untold_line(claim, part, "no run with both PPVs")
     falls = [target - shadow for target, shadow in known if target.value < 100]
     floor = f"{len(known) - len(falls)} of {len(known)} runs cannot tell: no false positive at target thresholds"
     if not falls:
-        return untold(claim, part, floor)
+        return untold_line(claim, part, floor)
     mean, lower = mean_of(falls), sum(fall.value > 0 for fall in falls)
     said = f"{abs(mean.value):.1f} points {'lower' if mean.value > 0 else 'higher'} than with target thresholds, "
     said += f"mean of {len(falls)} runs, lower in {lower}; online; {floor}"
-    return line(claim, part, exceeds(mean, 0.0), mean, "points", said)
+    return claim_line(claim, part, exceeds(mean, 0.0), mean, "points", said)
 
 
 def _ppv(run: Benchmark, mode: str, fpr: float, prior: float) -> Estimate | None:
@@ -185,40 +185,15 @@ def _fall_as_tables(claim: str, runs: Sequence[Benchmark], prior: float, margins
 
     both, left = kept(found, why_not, "runs")
     if not both:
-        yield untold(claim, part, f"no run as in the paper's tables at {percent(PUBLISHED_FPR)} FPR{left}")
+        yield untold_line(claim, part, f"no run as in the paper's tables at {percent(PUBLISHED_FPR)} FPR{left}")
         return
     shadow = mean_of([estimate(rate) for _, rate in both])
     theirs = mean_of([published_rate(stated.loc[run.place], column, rate) for run, rate in both])
     said = f"{100 - shadow.value:.1f} points below 100 %, mean of {len(both)} runs of the tables{left}"
-    yield size(claim, part, NONE_FALSE - shadow, NONE_FALSE - theirs, margins, "ppv", said)
+    yield judge_size(claim, part, NONE_FALSE - shadow, NONE_FALSE - theirs, margins, "ppv", said)
 
 
-def loss_ratio(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
-    """Tests that the loss ratio predicts the TPR: the direction at the study's FPR nearest the paper's, then the fit.
-
-    The FPR is 0.1 % if the study has it, else its largest.
-    """
-    claim, fprs = "The loss ratio predicts the TPR", results.runs[0].rates.fprs
-    fpr = FIT_FPR if FIT_FPR in fprs else fprs[-1]
-    count, ours = own_fit(results.runs, fpr)
-    if count < ENOUGH:
-        yield untold(claim, "direction", f"{count} runs are too few, it needs {ENOUGH}")
-        return
-    verdicts = {exceeds(ours[name], 0.0) for name in ("r", "ρ")}
-    said = f"Pearson r {ours['r'].value:.2f} (log x), Spearman ρ {ours['ρ'].value:.2f}, "
-    said += f"{count} runs at {percent(fpr)} FPR"
-    yield line(claim, "direction", verdicts.pop() if len(verdicts) == 1 else UNKNOWN, ours["r"], "correlation", said)
-    obstacles, count, ours = comparable_fit(results)
-    if obstacles or not ours:
-        yield untold(claim, "size", f"{obstacles or f'{count} runs at {percent(FIT_FPR)} FPR'}: too few")
-        return
-    for name, theirs in published_fit().items():
-        few = carries(theirs, margin_of(FIT[name], theirs.value, margins))
-        said = f"{name} {ours[name].value:.2f}, {count} runs as the paper's{f'; {few}' if few else ''}"
-        yield size(claim, f"size, {name}", ours[name], theirs, margins, FIT[name], said)
-
-
-def single_target(results: Results) -> dict:
+def judge_single_target(results: Results) -> dict:
     """Tests the suspicion that one broken target makes the mean FPR′ of a regime.
 
     A cell can tell if chance would not give one target that many of its false positives, or ``DOMINATES`` of them.
@@ -228,11 +203,11 @@ def single_target(results: Results) -> dict:
         rates = [run.rates.find(attack, "shadow", run.rates.fprs[0], "fpr_achieved") for attack in LIRA]
         found += filter(None, (dominance(run, rate) for rate in rates if rate))
     if not found:
-        return untold(claim, part, "no false positives at shadow thresholds")
+        return untold_line(claim, part, "no false positives at shadow thresholds")
     telling = [one for one in found if one.chance(DOMINATES) * len(found) < CHANCE]
     if not telling:
         few = f"too few false positives in each of {len(found)} runs and attacks: chance may give one target half"
-        return untold(claim, part, few)
+        return untold_line(claim, part, few)
     share, rate, run = max(telling, key=lambda one: one.share)
     said = (
         f"largest share of {len(telling)} of {len(found)} runs and attacks with enough false positives: target "
@@ -240,4 +215,4 @@ def single_target(results: Results) -> dict:
         f"{rate['mean']:.3f} %, without it {rate['mean'] - rate['influence']:.3f} %, median {rate['median']:.3f} %, at "
         f"{percent(rate['fpr'])} FPR; holds from a share of {DOMINATES:g}"
     )
-    return line(claim, part, HOLDS if share > DOMINATES else FAILS, Estimate(share, np.nan), "share", said)
+    return claim_line(claim, part, HOLDS if share > DOMINATES else FAILS, Estimate(share, np.nan), "share", said)

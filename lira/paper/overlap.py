@@ -1,19 +1,17 @@
-"""Compares the published agreement of flagged sets, and the published fit over runs, with the study's."""
+"""Compares the published agreement of flagged sets with the study's."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
-from lira.evaluation.estimates import QUANTILE, Estimate
+from lira.evaluation.estimates import Estimate
 from lira.evaluation.flagged_sets import MEASURES, SEEDS, sets_of
-from lira.evaluation.utility import fit, loss_ratios
-from lira.paper.comparison import Number, compare, judge
-from lira.paper.equivalence import UNKNOWN
-from lira.paper.published import POOLS, published
-from lira.paper.results import NETWORKS, Benchmark, Results
+from lira.paper.comparison import Number, compare_number
+from lira.paper.published import published
+from lira.paper.results import Benchmark
 from lira.report.labels import percent
 from lira.report.marks import not_resolved
 from lira.report.runs import title_of
@@ -22,35 +20,20 @@ from lira.storage.run import Run
 
 FPR = 1e-5
 SHOWN = {"jaccard": "Jaccard (%)", "intersection": "Intersection", "union": "Union"}
-FIT = {"r": "correlation", "ρ": "correlation", "slope": "fit", "intercept": "fit", "R²": "explained"}
-"""Numbers of the fit, in the order of :class:`lira.evaluation.utility.Fit`, with the names of their margins."""
-
-FIT_FPR = 1e-3
-"""FPR of the published fit."""
-
 AOF = {"augment": {"flip", "crop", "rotate", "jitter", "cutmix"}, "dropout": 0.1, "weight_decay": 1e-3}
 """Recipe of the published reference runs, aof (paper, Table 1)."""
 
 VARIANTS = {"BS=512, DRP=20%": "resnet18", "DRP=25%, WD=3e-3": "resnet18", "TL": "efficientnetv2_s", "Arch": "wrn28_2"}
 """Network of each published variant, by its name in the figure."""
 
-ENOUGH = 10
-"""Fewest runs of the paper's data whose fit is comparable with the published one."""
 
+class Sets(Comparison):
+    """A comparison of runs, with the samples that they flag."""
 
-class Sets:
-    """The samples that the runs of a comparison flag.
-
-    Args:
-        comparison: The runs.
-    """
-
-    def __init__(self, comparison: Comparison):
-        self.title, self.negatives = title_of(comparison), comparison.negatives
-        self.reference = list(comparison.reference.values())
-        self.variants = list(comparison.variants.values())
-        self.first = Benchmark(self.reference[0].folder)
-        self.flagged = cache(partial(sets_of, comparison))
+    def __init__(self, folder: Path | str):
+        super().__init__(folder)
+        self.first = Benchmark(self.runs[0].folder)
+        self.flagged = cache(partial(sets_of, self))
 
     def obstacles(self) -> str:
         """Returns why they cannot be compared with the published sets; empty if they can."""
@@ -59,7 +42,7 @@ class Sets:
 
     def describe(self, fpr: float) -> str:
         """Names the runs and the FPR, and says if the pool does not resolve it."""
-        return f"{self.title} at {percent(fpr)} FPR{not_resolved(fpr, self.negatives)}"
+        return f"{title_of(self)} at {percent(fpr)} FPR{not_resolved(fpr, self.negatives)}"
 
     @property
     def fprs(self) -> list[float]:
@@ -94,7 +77,7 @@ class Scenario(NamedTuple):
 IDENTICAL = Scenario()
 
 
-def support(sets: Sets, margins: Mapping) -> Iterator[dict]:
+def compare_support(sets: Sets, margins: Mapping) -> Iterator[dict]:
     """Yields the rows of Figure 3: identical runs by the fewest detections that count."""
     for row in published("support").rows.to_dict("records"):
         values = (row["avg_jaccard_pct"], row["avg_intersection"], row["avg_union"])
@@ -103,10 +86,10 @@ def support(sets: Sets, margins: Mapping) -> Iterator[dict]:
             yield made | place
 
 
-def agreement(sets: Sets, margins: Mapping) -> Iterator[dict]:
+def compare_agreement(sets: Sets, margins: Mapping) -> Iterator[dict]:
     """Yields the rows of Figure 2: identical runs, and with variants among them, tp >= 1."""
     for name, of_scenario in published("agreement").rows.groupby("scenario", sort=False):
-        if given := scenario(sets, name):
+        if given := find_scenario(sets, name):
             for k, group in of_scenario.groupby("runs_combined"):
                 values = group.set_index("panel")["value"][["jaccard_pct", "intersection", "union"]]
                 for made in _compare(sets, list(values), margins, k, given):
@@ -134,7 +117,7 @@ def _compare(
             error = as_published(ours.error, runs)
         number = Number(SHOWN[measure], kind, Estimate(value, error), ours)
         no_error = f"no error between runs: {runs} of them are combined"
-        if row := compare(sets.first, "cifar10/resnet18", number, margins, obstacles, labels, no_error):
+        if row := compare_number(sets.first, "cifar10/resnet18", number, margins, obstacles, labels, no_error):
             yield row
 
 
@@ -143,7 +126,7 @@ def as_published(error: float, runs: int) -> float:
     return error * (runs / SEEDS) ** 0.5
 
 
-def scenario(sets: Sets, name: str) -> Scenario | None:
+def find_scenario(sets: Sets, name: str) -> Scenario | None:
     """Returns what a study has of a published scenario, by its name in the figure.
 
     Returns:
@@ -151,12 +134,13 @@ def scenario(sets: Sets, name: str) -> Scenario | None:
     """
     if name.startswith("Identical"):
         return IDENTICAL
-    ours = [_variant(run, sets.reference[0]) for run in sets.variants]
+    variants = list(sets.variants.values())
+    ours = [_variant(run, sets.first) for run in variants]
     number, which = int(name[1]), name.partition("(")[2].removesuffix(")")
     chosen = [index for index, variant in enumerate(ours) if which in ("", variant)]
     if len(chosen) < number:
         return None
-    networks = [(Benchmark(sets.variants[index].folder), VARIANTS[ours[index]]) for index in chosen if ours[index]]
+    networks = [(Benchmark(variants[index].folder), VARIANTS[ours[index]]) for index in chosen if ours[index]]
     other = [run.key["architecture"] for run, network in networks if not run.is_network(network)]
     obstacles = f"architecture {', '.join(other)} of a variant" if other else ""
     label = "" if which or set(ours) == set(VARIANTS) else "variants other than published"
@@ -173,57 +157,3 @@ def _variant(run: Run, reference: Run) -> str:
     if (recipe["batch_size"], recipe["dropout"]) == (512, 0.2):
         return "BS=512, DRP=20%"
     return "DRP=25%, WD=3e-3" if (recipe["dropout"], recipe["weight_decay"]) == (0.25, 3e-3) else ""
-
-
-def fit_of(ratio: Float[np.ndarray, " run"], tpr: Float[np.ndarray, " run"]) -> dict[str, Estimate]:
-    """Fits the TPR to the loss ratio; the numbers are named as in :data:`FIT`, none for too few runs."""
-    return dict(zip(FIT, fit(ratio, tpr) or (), strict=False))
-
-
-def published_fit() -> dict[str, Estimate]:
-    """Fits the 49 published configurations, which gives the numbers that the paper states."""
-    rows = published("loss_ratio").rows
-    return fit_of(rows["loss_ratio"].to_numpy(), rows["tpr_at_fpr_1e-3_online"].to_numpy())
-
-
-def own_fit(runs: Sequence[Benchmark], fpr: float) -> tuple[int, dict[str, Estimate]]:
-    """Returns the number of runs with a loss ratio and a TPR at this FPR, and the fit over them."""
-    points = loss_ratios(runs, fpr)
-    return len(points), fit_of(points["loss_ratio"].to_numpy(float), points["tpr"].to_numpy(float))
-
-
-def comparable_fit(results: Results) -> tuple[str, int, dict[str, Estimate]]:
-    """Fits the runs of the paper's data, architectures and number of models at 0.1 % FPR.
-
-    Returns:
-        Why the fit cannot be compared with the published one (empty if it can), number of runs and fit. With too few
-        such runs, these are of all runs.
-    """
-    of_paper = [run for run in results.runs if run.key["dataset"] in POOLS]
-    alike = [run for run in of_paper if not run.obstacles(run.key["dataset"], _network(run))]
-    if len(alike) < ENOUGH:
-        few = f"{len(alike)} runs of the paper's data, architectures and number of models"
-        return few, *own_fit(results.runs, FIT_FPR)
-    return "", *own_fit(alike, FIT_FPR)
-
-
-def _network(run: Benchmark) -> str:
-    return next((name for name in NETWORKS if run.is_network(name)), "resnet18")
-
-
-def carries(theirs: Estimate, margin: float) -> str:
-    """Says how little the published points tell of a number, if that is less than its margin needs; else empty."""
-    half = QUANTILE * theirs.error
-    return f"the {len(published('loss_ratio').rows)} published points carry no more than ±{half:.2g}" * (half > margin)
-
-
-def loss_ratio(results: Results, margins: Mapping) -> Iterator[dict]:
-    """Yields the rows of Figure 7; with too few comparable runs, those of the study stand beside it."""
-    obstacles, count, ours = comparable_fit(results)
-    label = "" if obstacles else f"{count} runs (published {len(published('loss_ratio').rows)})"
-    for name, theirs in published_fit().items():
-        if name in ours or obstacles:
-            row = judge(Number(name, FIT[name], theirs, ours.get(name)), margins, obstacles)
-            if row["verdict"] == UNKNOWN:
-                row["reason"] = carries(theirs, row["margin"]) or row["reason"]
-            yield row | {"label": label}

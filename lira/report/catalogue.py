@@ -9,14 +9,11 @@ import and every start of Snakemake reads the whole catalogue.
 """
 
 import ast
-import inspect
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from lira.core.errors import ConfigError
 from lira.core.validation import check_choice
@@ -100,7 +97,7 @@ class Entry:
         return CATEGORIES.index(self.category), not numbered, word, number, self.title
 
 
-def names(kind: Kind) -> list[str]:
+def list_modules(kind: Kind) -> list[str]:
     """Names of the tables, or of the figures, there are."""
     return sorted(path.stem for path in _folder(kind).glob("*.py") if not path.stem.startswith("_"))
 
@@ -112,7 +109,7 @@ def entries() -> tuple[Entry, ...]:
     Raises:
         ConfigError: an entry that is not written in literals, or lacks something.
     """
-    found = [entry for kind in FUNCTIONS for name in names(kind) if (entry := entry_of(kind, name))]
+    found = [entry for kind in FUNCTIONS for name in list_modules(kind) if (entry := entry_of(kind, name))]
     return tuple(sorted(found, key=lambda entry: entry.place))
 
 
@@ -145,25 +142,3 @@ def _read(call: ast.expr, path: Path) -> Entry:
 
 def _folder(kind: Kind) -> Path:
     return Path(__file__).parent / kind
-
-
-def find_maker(kind: Kind, name: str, options: dict[str, Any]) -> Callable:
-    """The function that makes a table or figure.
-
-    Args:
-        kind: ``"tables"`` or ``"figures"``.
-        name: Its name, that of a module.
-        options: What the function is to be given besides the runs.
-
-    Raises:
-        ConfigError: there is no such table or figure, it does not take one of the options, or lacks one it needs.
-    """
-    check_choice(name, kind.removesuffix("s"), names(kind))
-    make = getattr(import_module(f"lira.report.{kind}.{name}"), FUNCTIONS[kind])
-    _, *taken = inspect.signature(make).parameters.values()
-    for given in options:
-        check_choice(given, f"{kind}.{name}: option", [option.name for option in taken])
-    for option in taken:
-        if option.default is option.empty and option.name not in options:
-            raise ConfigError(f"{kind}.{name}: needs the option {option.name!r}, which has no default")
-    return make

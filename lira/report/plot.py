@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lira.report.runs import make
+from lira.report.make import make
 from lira.storage import provenance
 from lira.storage.hdf5 import atomic, folder_of
 
@@ -36,7 +36,7 @@ def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options
         folder_of(output)
         runs = provenance.runs_of(folders)
         box = _write_below(made, provenance.differences(runs))
-        record = provenance.as_text(provenance.record(f"figures.{name}", options, runs))
+        record = provenance.as_text(provenance.make_record(f"figures.{name}", options, runs))
         carried = {".pdf": {"CreationDate": None, "Keywords": record}, ".png": {"lira": record}}
         for suffix, metadata in carried.items():
             with atomic(output.with_suffix(suffix)) as beside:

@@ -1,46 +1,17 @@
 """Which results tables and figures show, in which order and under which names."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from inspect import signature
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from lira.core.errors import ConfigError
 from lira.core.validation import check_choice
-from lira.report.catalogue import Kind, find_maker
 from lira.report.labels import GAPS, percent, regime_order, show
 from lira.storage.comparison import Comparison
 from lira.storage.run import RUN_KEYS, Run
 
 SERIES = ("dataset", "architecture", "regime")
-
-
-def make(kind: Kind, name: str, folders: Sequence[Path | str], options: Mapping[str, Any]) -> Any:
-    """Makes a table or figure of the runs, or of the comparison, in the folders.
-
-    Which of these it is of is said by the first argument of its function: ``runs`` or ``comparison``.
-
-    Args:
-        kind: ``"tables"`` or ``"figures"``.
-        name: Its name, that of a module.
-        folders: Run folders, or one agreement folder.
-        options: What else the function is given; ``None`` means its default.
-
-    Raises:
-        ConfigError: as :func:`lira.report.catalogue.find_maker`, no folders, or several of comparisons.
-    """
-    given = {option: value for option, value in options.items() if value is not None}
-    function = find_maker(kind, name, given)
-    if not folders:
-        raise ConfigError(f"{kind}.{name}: needs at least one result folder")
-    if next(iter(signature(function).parameters)) != "comparison":
-        return function([Run(folder) for folder in folders], **given)
-    if len(folders) > 1:
-        listed = ", ".join(str(folder) for folder in folders)
-        raise ConfigError(f"{len(folders)} folders are given ({listed}), but this shows one comparison: give one")
-    return function(Comparison(folders[0]), **given)
 
 
 def in_order(runs: Sequence[Run]) -> list[Run]:

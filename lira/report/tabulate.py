@@ -8,11 +8,11 @@ from typing import Any
 
 from lira.report.catalogue import entry_of
 from lira.report.html import html
-from lira.report.runs import make
+from lira.report.make import make
 from lira.report.table import Table
 from lira.report.text import latex, markdown
 from lira.storage.hdf5 import atomic, folder_of
-from lira.storage.provenance import as_text, differences, record, runs_of
+from lira.storage.provenance import as_text, differences, make_record, runs_of
 
 
 def tabulate(
@@ -33,10 +33,10 @@ def tabulate(
     """
     made, entry = make("tables", name, folders, options), entry_of("tables", name)
     made = replace(made, notes=[*made.notes, *notes])
-    write(made, entry.heading if entry else name.capitalize(), Path(output), f"tables.{name}", folders, options)
+    write_table(made, entry.heading if entry else name.capitalize(), Path(output), f"tables.{name}", folders, options)
 
 
-def write(
+def write_table(
     made: Table,
     title: str,
     output: Path,
@@ -57,7 +57,7 @@ def write(
     csv = output.with_suffix(".csv")
     with atomic(csv) as beside:
         made.data.to_csv(beside, index=False)
-    origin = as_text(record(made_from, options or {}, runs) | {"csv": sha256(csv.read_bytes()).hexdigest()})
+    origin = as_text(make_record(made_from, options or {}, runs) | {"csv": sha256(csv.read_bytes()).hexdigest()})
     page = html(made, title, csv.name, csv.read_bytes())
     for suffix, text in ((".md", markdown(made)), (".tex", latex(made)), (".html", page)):
         carried = f"% lira: {origin}\n" if suffix == ".tex" else f"\n<!-- lira: {origin} -->\n"

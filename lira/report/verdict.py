@@ -13,7 +13,7 @@ def published_table(rows: pd.DataFrame, source: str) -> Table:
     """Makes one table of published numbers against the study's own.
 
     Args:
-        rows: A row per number, from :func:`lira.paper.claims.compare`.
+        rows: A row per number, from :func:`lira.paper.claims.compare_tables`.
         source: Where the numbers are published.
     """
     text = pd.DataFrame(index=rows.index)

@@ -79,7 +79,7 @@ def import_scores(scores: Path, run: RunDescription, recipe: ImportedRecipe, dat
         dtype = np.float64 if given.kind == "phi" and given.models[0].dtype == np.float64 else np.float32
         checksum = hashlib.sha256()  # of φ and membership, as in the shadow models of a study
         block = max(1, min(samples, BLOCK_BYTES // (models * views * dtype().nbytes)))
-        with hdf5.create(output, "shadows", attributes | hdf5.provenance("unknown")) as file:
+        with hdf5.create(output, "shadows", attributes | hdf5.describe_environment("unknown")) as file:
             chunks = models, min(block, 512), views
             phi = hdf5.dataset(file, "phi", (models, samples, views), dtype, chunks=chunks)
             for start in range(0, samples, block):

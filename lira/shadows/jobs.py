@@ -128,7 +128,7 @@ def _write_shard(job: _Job, cohorts: Sequence[range], parts: Path, output: Path)
     with hdf5.read(job.data, "data") as file:
         made_from = {"data_sha256": file.attrs["sha256"]}
     made_from |= {"pretrained_sha256": _checksum(job.pretrained)} if job.pretrained else {}
-    made = job.settings.attributes(job.run) | made_from | hdf5.provenance(name_of(job.device))
+    made = job.settings.attributes(job.run) | made_from | hdf5.describe_environment(name_of(job.device))
     with hdf5.create(output, "shard", made | {"first": first, "last": last}) as file:
         for rows in cohorts:
             with hdf5.read(parts / f"{rows[0]}.h5", "cohort") as trained:

@@ -264,8 +264,8 @@ def attributes(file: h5py.File) -> dict[str, Any]:
     return {key: json.loads(value) if key in JSON else value for key, value in plain.items()}
 
 
-def provenance(device: str = "cpu") -> dict[str, Any]:
-    """Library versions, device and git revision, as attributes for :func:`create`."""
+def describe_environment(device: str = "cpu") -> dict[str, Any]:
+    """Describes library versions, device and git revision, as attributes for :func:`create`."""
     versions = {"python": platform.python_version(), "lira": version("lira-mia")}
     return {
         "versions": versions | {name: version(name) for name in LIBRARIES if find_spec(name)},

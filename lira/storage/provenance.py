@@ -80,13 +80,13 @@ def differences(runs: Sequence[Run], *, compared: bool = False) -> list[str]:
     return notes
 
 
-def record(made: str, options: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
+def make_record(made: str, options: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
     """Makes the record that a table or figure of these runs carries."""
     said = {_file(run): {k: v for k, v in run.attributes.items() if k not in ABOUT_THE_FILE} for run in runs}
     shared, own = _factored(list(said.values()))
     return {
         "made": {"from": made, "options": {k: str(v) for k, v in options.items() if v is not None}},
-        "by": hdf5.provenance(),
+        "by": hdf5.describe_environment(),
         "shared": shared,
         "runs": dict(zip(said, own, strict=True)),
     }
@@ -168,7 +168,7 @@ def _beside(path: Path) -> dict[str, Any] | None:
     stored = (path.parent / "shadows.h5").is_file() or Comparison(path.parent).is_stored
     if stored and path.stem in COLUMNS:
         read_csv(path, path.stem, Run(path.parent).key if (path.parent / "shadows.h5").is_file() else None)
-        found = record(path.name, {}, runs_of([path.parent]))
+        found = make_record(path.name, {}, runs_of([path.parent]))
         return {name: found[name] for name in ("made", "shared", "runs")}
     return None
 

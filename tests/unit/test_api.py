@@ -16,7 +16,7 @@ from matplotlib import pyplot
 import lira
 from lira.attacks.lira import ATTACKS, leave_one_out
 from lira.core.errors import DataError
-from lira.report.figures.roc import panel
+from lira.report.figures.roc import draw_run
 from lira.storage.run import Run
 
 
@@ -76,7 +76,7 @@ def test_every_page_names_every_function(request):
 def test_roc_from_arrays_is_the_figure_of_the_suite(study, world):
     run = next(Run(file.parent) for file in sorted(study.rglob("scores.h5")))
     theirs = pyplot.figure().subplots()
-    panel(theirs, run)
+    draw_run(theirs, run)
     with h5py.File(run.folder / "scores.h5") as file:
         scores, member = {name: file[name][:] for name in ATTACKS}, file["member"][:]
     ours = lira.plot_roc(scores, member)

@@ -6,10 +6,9 @@ import pytest
 
 from lira.config import load_study, read_yaml
 from lira.pages import Pages, category, rule_name
-from lira.paper.entries import VERDICT
-from lira.paper.published import names as published_names
-from lira.paper.published import published
+from lira.paper.published import list_published, published
 from lira.report.catalogue import entries, entry_of
+from lira.report.verdict_entries import VERDICT
 from lira.workflow import SO_FAR, Plan
 
 BASELINE = {"dataset": "digits", "architecture": "fcn", "regime": "baseline", "scope": ""}
@@ -115,7 +114,7 @@ def test_what_the_report_says(pages):
 
 def test_the_verdicts_tables_stand_where_the_papers_do():
     named = {entry.name.removeprefix("published-"): entry.paper for entry in VERDICT if entry.paper}
-    assert set(named) == set(published_names())
+    assert set(named) == set(list_published())
     for name, place in named.items():
         assert published(name).place.replace("Tables", "Table").replace("-", "–").startswith(place.split(",")[0]), name
 

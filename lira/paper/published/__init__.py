@@ -34,7 +34,7 @@ def published(name: str) -> Published:
     Raises:
         ConfigError: there is no such file.
     """
-    check_choice(name, "published", names())
+    check_choice(name, "published", list_published())
     with (files(__name__) / f"{name}.csv").open(encoding="utf-8") as lines:
         source = lines.readline().removeprefix("# ").strip()
         rows = pd.read_csv(lines)
@@ -42,6 +42,6 @@ def published(name: str) -> Published:
     return Published(place, source, rows)
 
 
-def names() -> list[str]:
+def list_published() -> list[str]:
     """Names of the files there are."""
     return sorted(file.name.removesuffix(".csv") for file in files(__name__).iterdir() if file.name.endswith(".csv"))

@@ -42,14 +42,14 @@ class Pictures:
         with hdf5.read(self.data, "data") as file:
             x = file["pool"]["x"][sample]
         if not self.images:
-            axes.imshow(grid(x), interpolation="nearest", cmap="gray_r", **where)
+            axes.imshow(in_square(x), interpolation="nearest", cmap="gray_r", **where)
             return
         picture = np.moveaxis(x / self.scale, 0, -1)
         grey = {"cmap": "gray_r", "vmin": 0, "vmax": 1} if picture.shape[-1] == 1 else {}
         axes.imshow(picture.squeeze(), interpolation="nearest", **grey, **where)
 
 
-def grid(features: Num[np.ndarray, " feature"]) -> Num[np.ndarray, "row column"]:
+def in_square(features: Num[np.ndarray, " feature"]) -> Num[np.ndarray, "row column"]:
     """Features row by row in a square, what is left over NaN."""
     side = ceil(sqrt(features.size))
     padded = np.full(side * side, np.nan)

@@ -48,8 +48,8 @@ def figure(comparison: Comparison, fpr: float | None = None, support: int = 1, z
     rows = drawn.subfigures(len(rates), 1, squeeze=False)[:, 0]
     for row, rate in zip(rows, rates, strict=True):
         panels = row.subplots(1, 3)
-        lines(panels, sets[sets["fpr"] == rate])
-        chance(panels, null[null["fpr"] == rate])
+        draw_scenarios(panels, sets[sets["fpr"] == rate])
+        draw_chance(panels, null[null["fpr"] == rate])
         for axes, heading in zip(panels, MEASURES.values(), strict=True):
             axes.set(xlabel="Runs combined, k", ylabel=heading)
             axes.set_ylim(bottom=0)
@@ -67,14 +67,14 @@ def chosen(sets: pd.DataFrame, support: int, zero_fp: bool) -> pd.DataFrame:
     return sets[(sets["support"] == support) & (sets["zero_fp"] == zero_fp)].assign(jaccard=100 * sets["jaccard"])
 
 
-def chance(panels: np.ndarray, null: pd.DataFrame) -> None:
+def draw_chance(panels: np.ndarray, null: pd.DataFrame) -> None:
     """The same runs with membership permuted, in the scenario that combines most of them."""
     widest = null[null["scenario"] == null.loc[null["k"].idxmax(), "scenario"]]
     for axes, measure in zip(panels, MEASURES, strict=True):
         sns.lineplot(widest, x="k", y=measure, label="chance (membership permuted)", ax=axes, **LINE, **CHANCE)
 
 
-def lines(panels: np.ndarray, sets: pd.DataFrame) -> None:
+def draw_scenarios(panels: np.ndarray, sets: pd.DataFrame) -> None:
     """One line per scenario in each panel."""
     variants, mixed = cycle(VARIANTS), cycle(MIXED)
     groups = sets.fillna({"variants": ""}).groupby(["scenario", "variants"], sort=False)

@@ -56,8 +56,8 @@ def figure(runs: Sequence[Run], sample: int = 21, data: Path | None = None) -> F
     drawn.suptitle(f"{in_common(runs)}sample {sample} of the pool; φ: mean over views", fontsize=8)
     panels = body.subplots(2, len(runs), squeeze=False)
     for column, (member, phi, online), label in zip(panels.T, models, labels, strict=True):
-        histogram(column[0], phi, member)
-        histogram(column[1], online, member)
+        draw_histogram(column[0], phi, member)
+        draw_histogram(column[1], online, member)
         column[0].set(xlabel="φ", title=in_lines(label, TITLE))
         column[1].set(xlabel="online score")
     for axes in panels[:, 0]:
@@ -83,7 +83,7 @@ def models_of(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
         return member, phi, scores["online"][:, sample]
 
 
-def histogram(axes: Axes, values: np.ndarray, member: np.ndarray) -> None:
+def draw_histogram(axes: Axes, values: np.ndarray, member: np.ndarray) -> None:
     """Counts of IN and OUT models, and a tick per model below them."""
     edges = np.histogram_bin_edges(values, BINS)
     rug = {"height": -0.055, "linewidth": 0.6, "clip_on": False, "expand_margins": False}

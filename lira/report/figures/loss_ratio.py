@@ -65,9 +65,9 @@ def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online"
     axes.set_xscale("log")
     plain_log(axes.xaxis, subs=(1, 2, 5))
     unresolved = not_resolved(rate, points["negatives"].mean())
-    axes.set_title(f"{len(points)} runs, {show(attack)}{unresolved}\n{line(axes, points)}".strip())
+    axes.set_title(f"{len(points)} runs, {show(attack)}{unresolved}\n{draw_line(axes, points)}".strip())
     axes.set(xlabel="Loss ratio, test / train", ylabel=f"TPR (%) at {percent(rate)} FPR")
-    drawn.legend(handles=handles(groups, colours, markers), loc="outside lower center", ncols=2)
+    drawn.legend(handles=legend_handles(groups, colours, markers), loc="outside lower center", ncols=2)
     return drawn
 
 
@@ -77,7 +77,7 @@ def group_regimes(regimes: pd.Series) -> pd.Series:
     return regimes.mask(others, "other") if regimes[others].nunique() > MOST_OTHERS else regimes
 
 
-def handles(groups: list[str], colours: dict[str, str], markers: dict[str, str]) -> list[Line2D]:
+def legend_handles(groups: list[str], colours: dict[str, str], markers: dict[str, str]) -> list[Line2D]:
     """A legend of two columns: colours, and all else."""
     left = [Line2D([], [], marker="o", ls="", color=colours[group], label=show(group)) for group in groups]
     hollow = {"ls": "", "color": BLACK, "markerfacecolor": "none"}
@@ -88,7 +88,7 @@ def handles(groups: list[str], colours: dict[str, str], markers: dict[str, str])
     return left + blanks + right if len(left) < len(right) else left + right + blanks
 
 
-def line(axes, points: pd.DataFrame) -> str:
+def draw_line(axes, points: pd.DataFrame) -> str:
     """Draws the line and says how good it is; with fewer than three runs there is none."""
     found = fit(points["loss_ratio"].to_numpy(), points["tpr"].to_numpy())
     if found is None:

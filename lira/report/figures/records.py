@@ -72,12 +72,12 @@ def figure(
         f"{show(first['dataset'])}, {show('online')} at shadow thresholds for {percent(first['fpr'])} FPR", fontsize=8
     )
     for part, of_record in zip(drawn.subfigures(len(records), 1, squeeze=False)[:, 0], records, strict=True):
-        card(part, of_record, runs, pictures)
+        draw_card(part, of_record, runs, pictures)
     legend_below(drawn, 2)
     return drawn
 
 
-def card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pictures | None) -> None:
+def draw_card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pictures | None) -> None:
     """One record."""
     record, label = rows["record"].iloc[0], rows["class"].iloc[0]
     title = f"#{record}" + (f"\nclass {label:.0f}" if pd.notna(label) else "")
@@ -90,15 +90,15 @@ def card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pic
         place.axis("off")
         place.set_title(title, loc="left")
         pictures.draw(place, record)
-    lines(panel, runs, record, list(rows["run"]))
+    draw_models(panel, runs, record, list(rows["run"]))
     columns = {"detected": of_all(rows["tp"], rows["fn"]), "false\nalarms": of_all(rows["fp"], rows["tn"])}
     for prior in priors_of(rows):
         pairs = zip(rows[f"ppv_{prior:g}"], rows[f"least_{prior:g}"], strict=True)
         columns[f"PPV (%)\nat {percent(prior)}"] = [show_ppv(*pair) for pair in pairs]
-    write(panel, columns)
+    write_columns(panel, columns)
 
 
-def lines(axes: Axes, runs: Sequence[Run], record: int, labels: list[str]) -> None:
+def draw_models(axes: Axes, runs: Sequence[Run], record: int, labels: list[str]) -> None:
     """φ of each run's models: a tick per model, IN above OUT, and the medians."""
     found = [pd.DataFrame({"phi": phi, "member": member}) for phi, member in (logits_of(run, record) for run in runs)]
     models = pd.concat(found, keys=range(len(runs)), names=["run"]).reset_index("run")
@@ -114,7 +114,7 @@ def lines(axes: Axes, runs: Sequence[Run], record: int, labels: list[str]) -> No
     axes.tick_params(axis="y", length=0)
 
 
-def write(axes: Axes, columns: dict[str, list[str]]) -> None:
+def write_columns(axes: Axes, columns: dict[str, list[str]]) -> None:
     """Columns of text to the right of the lines."""
     right = 0
     for heading, cells in columns.items():

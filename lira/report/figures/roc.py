@@ -66,7 +66,7 @@ def figure(runs: Sequence[Run]) -> Figure:
     body = drawn.subfigures()
     panels = body.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes, run, title in zip(panels.flat, runs, titles, strict=False):
-        panel(axes, run)
+        draw_run(axes, run)
         axes.set_title(title)
     for axes in panels.flat[len(runs) :]:
         axes.remove()
@@ -78,7 +78,7 @@ def figure(runs: Sequence[Run]) -> Figure:
     return drawn
 
 
-def panel(axes: Axes, run: Run) -> None:
+def draw_run(axes: Axes, run: Run) -> None:
     """One run."""
     with run.scores() as file:
         names = [*(name for name in ATTACKS if name in file), *sorted(set(file) - {*ATTACKS, "member"})]

@@ -53,7 +53,7 @@ def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
     panels = drawn.subplots(2, 3, sharex=True, sharey=True)
     for row, (zero_fp, name) in zip(panels, ROWS.items(), strict=True):
         for axes, (measure, heading) in zip(row, MEASURES.items(), strict=True):
-            map_of(axes, *(part[part["zero_fp"] == zero_fp] for part in (sets, null)), measure)
+            draw_map(axes, *(part[part["zero_fp"] == zero_fp] for part in (sets, null)), measure)
             axes.set_title(f"{heading}, {name}")
             axes.set(xlabel="Detections at least (tp ≥)" if not zero_fp else "", ylabel="")
         row[0].set_ylabel("Runs combined, k")
@@ -62,7 +62,7 @@ def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
     return drawn
 
 
-def map_of(axes: Axes, sets: pd.DataFrame, null: pd.DataFrame, measure: str) -> None:
+def draw_map(axes: Axes, sets: pd.DataFrame, null: pd.DataFrame, measure: str) -> None:
     """One heat map, its colours up to its own highest value; a dash where no run flags any sample."""
     values, by_chance = (
         part.pivot(index="k", columns="support", values=measure) * (100 if measure == "jaccard" else 1)

@@ -52,7 +52,7 @@ def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online"
         labels = run_labels(runs)
         if len(runs) > 1:
             boxes, labels = [*boxes, np.concatenate(boxes)], [*labels, "all runs"]
-        panel(axes, boxes, labels, attack_colours([attack])[attack])
+        draw_boxes(axes, boxes, labels, attack_colours([attack])[attack])
         axes.set_ylabel(f"Threshold τ, {show(attack)}")
         axes.set_title(f"τ at {percent(rate)} FPR{not_resolved(rate, runs[0].negatives)}", pad=24)
     if len({title_of(run) for run in runs}) == 1:
@@ -60,7 +60,7 @@ def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online"
     return drawn
 
 
-def panel(axes: Axes, boxes: list[np.ndarray], labels: list[str], colour: str) -> None:
+def draw_boxes(axes: Axes, boxes: list[np.ndarray], labels: list[str], colour: str) -> None:
     """Boxes with the median and rMAD of each above it."""
     palette = [colour if i < len(boxes) - 1 or len(boxes) == 1 else GREY for i in range(len(boxes))]
     style = {"width": 0.55, "saturation": 1, "linecolor": BLACK, "linewidth": 0.7, "fliersize": 2}

@@ -76,7 +76,7 @@ def figure(comparison: Comparison, data: Path, fpr: float | None = None, count: 
     drawn = canvas(across * width, lines * height + 0.55)
     panels = drawn.subplots(lines, across, squeeze=False)
     for axes, top, label in zip(panels.flat, tops, titles, strict=False):
-        grid(axes, top, pictures, shared, len(runs), columns)
+        draw_grid(axes, top, pictures, shared, len(runs), columns)
         axes.set_title(label)
     for axes in panels.flat[len(runs) :]:
         axes.remove()
@@ -96,7 +96,7 @@ def frame_colour(times: int, runs: int) -> str | None:
     return None if times < 2 else BLUE if times == runs else ORANGE
 
 
-def grid(axes: Axes, top: pd.DataFrame, pictures: Pictures, shared: Counter, runs: int, columns: int) -> None:
+def draw_grid(axes: Axes, top: pd.DataFrame, pictures: Pictures, shared: Counter, runs: int, columns: int) -> None:
     """One run's pictures, row by row."""
     for place, sample in enumerate(top.itertuples()):
         row, column = divmod(place, columns)

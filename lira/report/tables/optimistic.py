@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lira.evaluation.rates import rates_at_own_thresholds
-from lira.evaluation.reductions import reduction_column
+from lira.evaluation.reductions import find_reductions
 from lira.report.catalogue import Entry
 from lira.report.labels import show
 from lira.report.marks import marked, notes, tpr_of
@@ -41,7 +41,7 @@ def table(runs: Sequence[Run]) -> Table:
         runs: The runs.
     """
     data = check_same_fprs(pd.DataFrame([row for run in in_order(runs) for row in rates_at_own_thresholds(run)]))
-    data["reduction"] = reduction_column(data)
+    data["reduction"] = [found.ratio if found else float("nan") for found in find_reductions(data)]
     text = show_rates(data)
     below = [*notes(data["resolution"], [*data["auc_influential"], *data["tpr_influential"]])]
     return Table(data, text, list(text.columns).index("AUC (%)"), below)

@@ -26,3 +26,5 @@ def test_errors_of_a_difference_and_of_a_ratio_are_those_of_draws():
 
 def test_a_mean_of_what_moves_together_keeps_the_error():
     assert mean_of([Estimate(1, 0.2), Estimate(3, 0.4)]) == pytest.approx((2, 0.3))
+    ratios = [log_ratio(Estimate(4, 0), Estimate(2, 0)).exp(), log_ratio(Estimate(12, 1.2), Estimate(2, 0)).exp()]
+    assert mean_of(ratios) == pytest.approx((4, (0 + 6 * 0.1) / 2))

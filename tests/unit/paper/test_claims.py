@@ -7,7 +7,7 @@ from synthetic_study import RUNS, agreement_folder, run_folder
 
 from lira.config.sections import Margins
 from lira.paper.claims import judge_study
-from lira.paper.published import names
+from lira.paper.published import list_published
 
 MARGINS = Margins().model_dump()
 
@@ -29,7 +29,7 @@ def judged(study, tmp_path_factory):
 
 
 def test_a_study_is_judged_whole(judged):
-    made = {"verdict", "claims", *(f"published-{name}" for name in names())}
+    made = {"verdict", "claims", *(f"published-{name}" for name in list_published())}
     assert {path.stem for path in judged.iterdir()} == made
     assert {path.suffix for path in judged.iterdir()} == {".csv", ".md", ".tex", ".html"}
     verdict = pd.read_csv(judged / "verdict.csv").set_index("table")

@@ -6,8 +6,8 @@ import pytest
 from paper_results import RATES, summary_row, write_rows, write_run
 
 from lira.config.sections import Margins
-from lira.paper import on_rates
-from lira.paper.claims import compare
+from lira.paper import on_fit, on_rates
+from lira.paper.claims import compare_tables
 from lira.paper.published import published
 from lira.paper.results import BENCHMARKS, Results
 
@@ -34,7 +34,7 @@ def of_attack(*tprs):
 
 def test_reductions(tmp_path):
     results = benchmarks(tmp_path, {"baseline": 10.0, "aof": 10 / 6.5, "tl": 11.0})
-    rows = {(row["claim"], row["part"]): row for row in on_rates.reductions(results, MARGINS)}
+    rows = {(row["claim"], row["part"]): row for row in on_rates.judge_reductions(results, MARGINS)}
     verdicts = {key: row["verdict"] for key, row in rows.items()}
     assert verdicts["AOF cuts the TPR", "direction"] == "holds"
     assert verdicts["AOF cuts the TPR", "size, the text's"] == "holds"
@@ -46,7 +46,7 @@ def test_reductions(tmp_path):
     assert rows["AOF cuts the TPR", "direction"]["ours"] == pytest.approx(6.5)
     assert "8 of 8 cells above 1" in rows["AOF cuts the TPR", "direction"]["numbers"]
     wide = benchmarks(tmp_path / "wide", {"baseline": 10.0, "aof": 9.0}, error=0.3)
-    assert {row["verdict"] for row in on_rates.reductions(wide, MARGINS) if "direction" in row["part"]} == {
+    assert {row["verdict"] for row in on_rates.judge_reductions(wide, MARGINS) if "direction" in row["part"]} == {
         "cannot tell"
     }
 
@@ -55,7 +55,7 @@ def test_the_direction_of_a_reduction_shows_the_mean_that_is_tested(tmp_path):
     write_run(tmp_path, "cifar10/resnet18/baseline", "resnet18", rates=of_attack(20.0, 20.0))
     write_run(tmp_path, "cifar10/resnet18/aof", "resnet18", rates=of_attack(10.0, 2.5))
     results = Results(sorted(tmp_path.glob("runs/*/*/*/seed42")))
-    row = next(on_rates.reductions(results, MARGINS))
+    row = next(on_rates.judge_reductions(results, MARGINS))
     assert row["ours"] == pytest.approx(4.0)  # of 2 and 8, whose arithmetic mean is 5
     assert row["low"] < 4.0 < row["high"] and row["low"] * row["high"] == pytest.approx(16.0)
 
@@ -75,7 +75,7 @@ def test_the_tables_are_averaged_over_the_cells_that_the_study_has(tmp_path):
     found = {}
     for name in ("ours", "other"):
         results = Results(sorted((tmp_path / name).glob("runs/*/*/*/seed42")))
-        found[name] = {row["part"]: row for row in on_rates.reductions(results, MARGINS)}["size, the tables'"]
+        found[name] = {row["part"]: row for row in on_rates.judge_reductions(results, MARGINS)}["size, the tables'"]
     assert found["ours"]["stated"] == pytest.approx(cells.mean())
     assert found["other"]["verdict"] == "cannot tell" and np.isnan(found["other"]["stated"])
 
@@ -86,7 +86,7 @@ def reductions_of(folder, aof, network="resnet18", **options):
         rates = [(*rate, "TPR at 0 FP" * (rate[2] == 1e-5)) for rate in of_attack(*tprs)]
         write_run(folder, f"cifar10/resnet18/{regime}", network, rates=rates, **options)
     results = Results(sorted(folder.glob("runs/*/*/*/seed42")))
-    return {row["part"]: row for row in on_rates.reductions(results, MARGINS) if row["claim"].startswith("AOF")}
+    return {row["part"]: row for row in on_rates.judge_reductions(results, MARGINS) if row["claim"].startswith("AOF")}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_cells_without_a_reduction_say_why(tmp_path):
 def test_the_ppv_of_what_is_not_comparable_has_no_size(tmp_path, options, said):
     rates = [("online", mode, 1e-5, "ppv", 0.01, 90.0, 1.0, "TPR at 0 FP") for mode in ("target", "shadow")]
     run = write_run(tmp_path, "cifar10/resnet18/baseline", **{"network": "resnet18"} | options, rates=rates)
-    size = {row["part"]: row for row in on_rates.precision(Results([run]), MARGINS)}["size, the tables'"]
+    size = {row["part"]: row for row in on_rates.judge_precision(Results([run]), MARGINS)}["size, the tables'"]
     assert size["verdict"] == "cannot tell"
     assert size["numbers"] == f"no run as in the paper's tables at 0.001 % FPR; left out: 1 runs ({said})"
 
@@ -145,7 +145,7 @@ def test_shadow_thresholds_cut_the_ppv_at_the_same_prior(tmp_path, target, shado
     rates = [("online", "target", 1e-5, "ppv", prior, ppv, 0) for prior, ppv in ((0.01, target), (0.5, 100.0))]
     rates += [("online", "shadow", 1e-5, "ppv", 0.01, shadow, 1.0)]
     run = write_run(tmp_path, "cifar10/resnet18/baseline", "resnet18", rates=rates)
-    rows = {row["part"]: row for row in on_rates.precision(Results([run]), MARGINS)}
+    rows = {row["part"]: row for row in on_rates.judge_precision(Results([run]), MARGINS)}
     direction = rows["direction, 0.001 % FPR"]
     assert direction["verdict"] == verdict
     assert target == 100 or direction["low"] < target - shadow < direction["high"]
@@ -164,7 +164,7 @@ def test_the_fall_of_the_ppv_is_the_mean_of_each_runs_own(tmp_path):
             ("online", "shadow", 1e-5, "ppv", 0.01, shadow, 1.0),
         ]
         runs.append(write_run(tmp_path, f"digits/fcn/{regime}", "fcn", rates=rates))
-    rows = {row["part"]: row for row in on_rates.precision(Results(runs), MARGINS)}
+    rows = {row["part"]: row for row in on_rates.judge_precision(Results(runs), MARGINS)}
     direction = rows["direction, 0.001 % FPR"]
     assert direction["ours"] == pytest.approx((30 + 10) / 2)
     assert direction["numbers"].startswith("20.0 points lower than with target thresholds, mean of 2 runs, lower in 2")
@@ -178,7 +178,7 @@ def test_the_ppv_of_a_study_without_the_papers_data_has_no_size(tmp_path):
         for mode, ppv in zip(("target", "shadow"), ppvs, strict=True)
     ]
     run = write_run(tmp_path, "digits/fcn/baseline", "fcn", rates=rates)
-    verdicts = {row["part"]: row["verdict"] for row in on_rates.precision(Results([run]), MARGINS)}
+    verdicts = {row["part"]: row["verdict"] for row in on_rates.judge_precision(Results([run]), MARGINS)}
     expected = {"direction, 0.001 % FPR": "holds", "direction, 1 % FPR": "cannot tell"}
     assert verdicts == expected | {"size, the tables'": "cannot tell"}
 
@@ -190,7 +190,7 @@ def of_counts(run, counts, negatives=30_000):
     row = summary_row("online", "shadow", 1e-5, "fpr_achieved", np.nan, shares.mean(), 0.01, influence=moved,
                       target=target, models=len(counts))  # fmt: skip
     write_rows(run / "summary.csv", [row | {"expected_fp": 1e-5 * negatives}])
-    line = on_rates.single_target(Results([run]))
+    line = on_rates.judge_single_target(Results([run]))
     return line
 
 
@@ -220,11 +220,11 @@ def test_a_single_target_that_makes_a_mean_is_found(tmp_path):
     for influence, verdict in ((0.030, "holds"), (0.002, "does not hold")):
         row = summary_row("online", "shadow", 1e-5, "fpr_achieved", np.nan, 0.033, 0.03, influence=influence, target=77)
         write_rows(run / "summary.csv", [row])
-        line = on_rates.single_target(Results([run]))
+        line = on_rates.judge_single_target(Results([run]))
         assert line["verdict"] == verdict and "target 77 of cifar10/resnet18/aof, online" in line["numbers"]
         assert line["ours"] == pytest.approx(influence / 0.033)
     write_run(tmp_path, "cifar10/resnet18/aof", "resnet18", rates=RATES)
-    line = on_rates.single_target(Results([run]))
+    line = on_rates.judge_single_target(Results([run]))
     assert line["verdict"] == "cannot tell"
 
 
@@ -236,13 +236,13 @@ def test_the_loss_ratio_claim(tmp_path):
         rates = [("online", "target", 1e-3, "tpr", np.nan, tpr, 0.02)]
         key = f"cifar10/resnet18/recipe{number}"
         runs.append(write_run(tmp_path, key, "resnet18", utility=utility, rates=rates))
-    rows = {row["part"]: row["verdict"] for row in on_rates.loss_ratio(Results(runs), MARGINS)}
+    rows = {row["part"]: row["verdict"] for row in on_fit.judge_fit(Results(runs), MARGINS)}
     assert rows["direction"] == "holds"
-    rows = compare(Results(runs), [], MARGINS)["loss_ratio"].set_index("quantity")
+    rows = compare_tables(Results(runs), [], MARGINS)["loss_ratio"].set_index("quantity")
     assert set(rows["label"]) == {"12 runs (published 49)"}
     assert rows.loc["slope", "verdict"] == "cannot tell"
     for few in (2, 3, 9):
-        (row,) = on_rates.loss_ratio(Results(runs[:few]), MARGINS)
+        (row,) = on_fit.judge_fit(Results(runs[:few]), MARGINS)
         assert row["verdict"] == "cannot tell" and row["numbers"] == f"{few} runs are too few, it needs 10"
 
 
@@ -261,16 +261,16 @@ def test_the_published_points_themselves_carry_too_little_for_the_margins(tmp_pa
     page = (request.config.rootpath / "docs" / "tables-and-figures.md").read_text()
     points = published("loss_ratio").rows
     results = of_points(tmp_path, points["loss_ratio"], points["tpr_at_fpr_1e-3_online"])
-    rows = compare(results, [], MARGINS)["loss_ratio"].set_index("quantity")
-    claims = {row["part"]: row for row in on_rates.loss_ratio(results, MARGINS)}
+    rows = compare_tables(results, [], MARGINS)["loss_ratio"].set_index("quantity")
+    claims = {row["part"]: row for row in on_fit.judge_fit(results, MARGINS)}
     for name, carried in {"r": "0.12", "ρ": "0.19", "slope": "2.2", "intercept": "0.63", "R²": "0.17"}.items():
         said = f"the 49 published points carry no more than ±{carried}"
         assert tuple(rows.loc[name, ["verdict", "reason"]]) == ("cannot tell", said)
         assert f"{name} to ±{carried}" in page
         assert claims[f"size, {name}"]["verdict"] == "cannot tell" and said in claims[f"size, {name}"]["numbers"]
     wide = MARGINS | {"correlation": 0.5, "explained": 0.5, "fit": 5.0}
-    assert set(compare(results, [], wide)["loss_ratio"]["verdict"]) == {"agrees"}
-    sizes = [row for row in on_rates.loss_ratio(results, wide) if row["part"].startswith("size")]
+    assert set(compare_tables(results, [], wide)["loss_ratio"]["verdict"]) == {"agrees"}
+    sizes = [row for row in on_fit.judge_fit(results, wide) if row["part"].startswith("size")]
     assert {row["verdict"] for row in sizes} == {"holds"} and not any("carry" in row["numbers"] for row in sizes)
 
 
@@ -278,11 +278,11 @@ def test_the_sizes_of_the_fit_are_over_comparable_runs_with_the_error_of_the_pub
     points = published("loss_ratio").rows.iloc[:20]
     line = points["loss_ratio"], 10 - 2 * np.log10(points["loss_ratio"])
     falling = of_points(tmp_path / "many", *line)
-    rows = {row["part"]: row for row in on_rates.loss_ratio(falling, MARGINS)}
+    rows = {row["part"]: row for row in on_fit.judge_fit(falling, MARGINS)}
     assert rows["direction"]["verdict"] == rows["size, r"]["verdict"] == "does not hold"
     assert "standard error 0.074" in rows["size, r"]["numbers"]
     few = of_points(tmp_path / "few", *line, models=64)
-    rows = {row["part"]: row for row in on_rates.loss_ratio(few, MARGINS)}
+    rows = {row["part"]: row for row in on_fit.judge_fit(few, MARGINS)}
     assert rows["direction"]["verdict"] == "does not hold" and rows["size"]["verdict"] == "cannot tell"
     assert rows["size"]["numbers"].startswith("0 runs of the paper's data") and len(rows) == 2
 
@@ -295,8 +295,8 @@ def test_the_fit_is_over_runs_of_the_papers_data_and_left_out_without_its_fpr(tm
 
     ratios = np.geomspace(1.05, 100, 10)
     runs = [write(f"cifar10/resnet18/recipe{number}", ratio) for number, ratio in enumerate(ratios)]
-    alone = compare(Results(runs), [], MARGINS)["loss_ratio"]
-    among = compare(Results([*runs, write("digits/resnet18/baseline", 1e4)]), [], MARGINS)["loss_ratio"]
+    alone = compare_tables(Results(runs), [], MARGINS)["loss_ratio"]
+    among = compare_tables(Results([*runs, write("digits/resnet18/baseline", 1e4)]), [], MARGINS)["loss_ratio"]
     pd.testing.assert_frame_equal(alone, among)
     others = [write(f"cifar10/resnet18/other{number}", ratio, 1e-2) for number, ratio in enumerate(ratios)]
-    assert compare(Results(others), [], MARGINS)["loss_ratio"].empty
+    assert compare_tables(Results(others), [], MARGINS)["loss_ratio"].empty

@@ -5,16 +5,15 @@ import pytest
 from paper_results import AOF, random_sets, write_sets
 
 from lira.config.sections import Margins
-from lira.paper.claims import compare, on_sets
+from lira.paper.claims import compare_tables, on_sets
 from lira.paper.overlap import Sets
 from lira.paper.results import Results
-from lira.storage.comparison import Comparison
 
 MARGINS = Margins().model_dump()
 
 
 def sets_of(folder, *arguments, **options):
-    return Sets(Comparison(write_sets(folder, *arguments, **options)))
+    return Sets(write_sets(folder, *arguments, **options))
 
 
 def test_published_agreement(tmp_path):
@@ -24,20 +23,22 @@ def test_published_agreement(tmp_path):
     reference, variant = random_sets(12, 4000, base, share), random_sets(1, 4000, base, share, seed=5)
     recipes = [("resnet18", {"batch_size": 512, "dropout": 0.2})]
     sets = sets_of(tmp_path, reference, variant, recipes=recipes, pool=50_000)
-    tables = compare(Results([run.folder for run in sets.reference[:1]]), [sets], MARGINS)
+    tables = compare_tables(Results([sets.first.folder]), [sets], MARGINS)
     found = tables["support"].set_index(["runs", "support", "quantity"])
     assert found.loc[(2, 1, "Jaccard (%)"), "verdict"] == "agrees"
     assert found.loc[(5, 1, "Union"), "verdict"] == "differs"
     assert found.loc[(2, 64, "Jaccard (%)"), "verdict"] == "cannot tell"  # no sample is detected so often
     assert set(tables["support"]["label"]) == {"12 runs (published 5), pool 50,000 (published 60,000)"}
     assert set(tables["agreement"]["scenario"]) == {"Identical (2-5 seeds)", "+1 different (BS=512, DRP=20%)"}
-    claims = {row["part"]: row["verdict"] for row in on_sets.agreement(sets, MARGINS) if "Identical" in row["claim"]}
+    claims = {
+        row["part"]: row["verdict"] for row in on_sets.judge_agreement(sets, MARGINS) if "Identical" in row["claim"]
+    }
     assert claims["size, 2 runs"] == "holds"
 
 
 def test_all_runs_combined_have_no_error_between_them(tmp_path):
     sets = sets_of(tmp_path, random_sets(5))
-    rows = compare(Results([sets.reference[0].folder]), [sets], MARGINS)["support"]
+    rows = compare_tables(Results([sets.first.folder]), [sets], MARGINS)["support"]
     rows = rows[(rows["support"] == 1) & (rows["quantity"] == "Jaccard (%)")].set_index("runs")
     assert rows.loc[5, "verdict"] == "cannot tell"
     assert rows.loc[5, "reason"] == "no error between runs: 5 of them are combined"
@@ -57,7 +58,7 @@ UNSAID = {"augment": None, "dropout": None, "weight_decay": None}
 )
 def test_only_runs_of_aof_are_comparable_with_the_published_sets(tmp_path, recipe, verdicts):
     sets = sets_of(tmp_path, random_sets(6), recipe=recipe)
-    tables = compare(Results([sets.reference[0].folder]), [sets], MARGINS)
+    tables = compare_tables(Results([sets.first.folder]), [sets], MARGINS)
     for name in ("support", "agreement"):
         assert set(tables[name]["verdict"]) <= verdicts
     if verdicts == {"not comparable"}:
@@ -66,29 +67,29 @@ def test_only_runs_of_aof_are_comparable_with_the_published_sets(tmp_path, recip
 
 def test_three_configurations(tmp_path):
     few, many = random_sets(6, share=0.4), random_sets(4, share=0.4, seed=9)
-    rows = {row["part"]: row for row in on_sets.agreement(sets_of(tmp_path / "a", few, many), MARGINS)}
+    rows = {row["part"]: row for row in on_sets.judge_agreement(sets_of(tmp_path / "a", few, many), MARGINS)}
     assert (rows["direction"]["verdict"], rows["size"]["verdict"]) == ("holds", "holds")
     same = random_sets(6, share=0.97)
-    rows = {row["part"]: row for row in on_sets.agreement(sets_of(tmp_path / "b", same, same[:4]), MARGINS)}
+    rows = {row["part"]: row for row in on_sets.judge_agreement(sets_of(tmp_path / "b", same, same[:4]), MARGINS)}
     assert (rows["direction"]["verdict"], rows["size"]["verdict"]) == ("does not hold", "does not hold")
     assert rows["size, 5 runs"]["verdict"] == "does not hold"
-    rows = {row["part"]: row for row in on_sets.agreement(sets_of(tmp_path / "c", few[:3], many), MARGINS)}
+    rows = {row["part"]: row for row in on_sets.judge_agreement(sets_of(tmp_path / "c", few[:3], many), MARGINS)}
     assert {rows[part]["verdict"] for part in ("direction", "size", "size, 5 runs")} == {"cannot tell"}
     assert rows["size"]["numbers"].startswith("needs 5 runs and 3 variants, there are 3 and 3")
-    whole = on_sets.agreement(sets_of(tmp_path / "d", same[:5], same[:3]), MARGINS)
+    whole = on_sets.judge_agreement(sets_of(tmp_path / "d", same[:5], same[:3]), MARGINS)
     verdicts = {row["part"]: row["verdict"] for row in whole}  # no run is left to tell how much another choice matters
     assert {verdicts[part] for part in ("direction", "size", "size, 5 runs")} == {"cannot tell"}
 
 
 def test_a_single_run_that_makes_the_agreement_low_is_found(tmp_path):
     reference = random_sets(5, 10_000, 1000, 0.9)
-    row = on_sets.single_run(sets_of(tmp_path / "clean", reference))
+    row = on_sets.judge_single_run(sets_of(tmp_path / "clean", reference))
     assert row["verdict"] == "does not hold"
     reference[3, 2000:4300] = True  # 2,300 one-off detections
-    row = on_sets.single_run(sets_of(tmp_path / "broken", reference))
+    row = on_sets.judge_single_run(sets_of(tmp_path / "broken", reference))
     assert row["verdict"] == "holds" and row["ours"] > 1.5
     assert "without seed 3" in row["numbers"] and "2300 samples" in row["numbers"]
-    row = on_sets.single_run(sets_of(tmp_path / "few", reference[:2]))
+    row = on_sets.judge_single_run(sets_of(tmp_path / "few", reference[:2]))
     assert row["verdict"] == "cannot tell"
 
 
@@ -103,12 +104,12 @@ def disjoint(*sizes, common=0, samples=4000):
 
 
 def test_runs_that_agree_in_nothing_cannot_tell_whether_one_of_them_makes_it_so(tmp_path):
-    row = on_sets.single_run(sets_of(tmp_path / "none", disjoint(300, 10, 12)))
+    row = on_sets.judge_single_run(sets_of(tmp_path / "none", disjoint(300, 10, 12)))
     assert row["verdict"] == "cannot tell" and np.isnan(row["ours"])
     assert row["numbers"].startswith("Jaccard of the others 0.0 % without seed 0, 0.0 % without another: no ratio")
     two = disjoint(300, 10, 12)
     two[1] = two[2]  # which agree whole, and with the first in nothing
-    row = on_sets.single_run(sets_of(tmp_path / "two", two))
+    row = on_sets.judge_single_run(sets_of(tmp_path / "two", two))
     assert row["verdict"] == "cannot tell" and "100.0 % without seed 0, 0.0 % without another" in row["numbers"]
 
 
@@ -116,7 +117,7 @@ def test_a_single_run_is_told_by_the_interval_over_samples(tmp_path):
     found = {}
     for times in (1, 100):  # the same shares of few samples and of many
         sets = disjoint(9 * times, times, times, common=10 * times)
-        found[times] = on_sets.single_run(sets_of(tmp_path / str(times), sets))
+        found[times] = on_sets.judge_single_run(sets_of(tmp_path / str(times), sets))
     few, many = found[1], found[100]
     assert few["ours"] == many["ours"] == pytest.approx((10 / 12) / (10 / 20))
     assert few["low"] < 1.5 < few["high"] and few["verdict"] == "cannot tell"
@@ -127,9 +128,9 @@ def test_a_single_run_is_told_by_the_interval_over_samples(tmp_path):
 def test_sizes_of_the_agreement_are_those_of_the_tables(tmp_path, models):
     """One verdict and one error for a number, here and where the tables are compared."""
     sets = sets_of(tmp_path, random_sets(6, share=0.75), models=models)
-    rows = compare(Results([sets.reference[0].folder]), [sets], MARGINS)["support"]
+    rows = compare_tables(Results([sets.first.folder]), [sets], MARGINS)["support"]
     row = rows[(rows["support"] == 1) & (rows["runs"] == 2) & (rows["quantity"] == "Jaccard (%)")].iloc[0]
-    claim = next(row for row in on_sets.agreement(sets, MARGINS) if row["part"] == "size, 2 runs")
+    claim = next(row for row in on_sets.judge_agreement(sets, MARGINS) if row["part"] == "size, 2 runs")
     if models == 256:
         assert f"its standard error {row['published_error']:.2g}," in claim["numbers"]
         assert claim["verdict"] == {"agrees": "holds", "differs": "does not hold"}.get(row["verdict"], row["verdict"])
@@ -149,7 +150,7 @@ VARIANTS = {  # what a variant of the paper is told by, in the order of its figu
 def agreement_with(folder, *variants):
     """Rows of Figure 2 at the largest number of runs, by scenario, of six runs and the given variants."""
     sets = sets_of(folder, random_sets(6), random_sets(len(variants), seed=1), recipes=variants)
-    rows = compare(Results([sets.reference[0].folder]), [sets], MARGINS)["agreement"]
+    rows = compare_tables(Results([sets.first.folder]), [sets], MARGINS)["agreement"]
     return rows[rows["quantity"] == "Jaccard (%)"].drop_duplicates("scenario", keep="last").set_index("scenario")
 
 
@@ -180,7 +181,7 @@ def test_a_variant_of_another_network_is_not_comparable(tmp_path):
 )
 def test_what_the_papers_figure_has_no_counterpart_of_has_no_size(tmp_path, options, said):
     sets = sets_of(tmp_path, random_sets(6), random_sets(3, seed=1), **options)
-    rows = {row["part"]: row for row in on_sets.agreement(sets, MARGINS)}
+    rows = {row["part"]: row for row in on_sets.judge_agreement(sets, MARGINS)}
     assert rows["size"]["verdict"] == "cannot tell" and rows["size"]["numbers"].endswith(said)
     assert rows["direction"]["verdict"] == "does not hold"
     assert ("not comparable" in rows["size, 2 runs"]["numbers"]) == ("fpr" in options)

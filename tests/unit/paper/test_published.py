@@ -1,11 +1,11 @@
 import pytest
 
-from lira.paper.overlap import published_fit
-from lira.paper.published import names, published
+from lira.paper.on_fit import published_fit
+from lira.paper.published import list_published, published
 
 
 def test_published_numbers_are_whole_and_say_where_they_stand():
-    tables = {name: published(name) for name in names()}
+    tables = {name: published(name) for name in list_published()}
     assert {name: table.place for name, table in tables.items()} == {
         "utility": "Table 2",
         "optimistic": "Tables 3-6",

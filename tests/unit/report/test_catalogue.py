@@ -6,13 +6,13 @@ import pytest
 
 from lira.core.errors import ConfigError
 from lira.report import catalogue
-from lira.report.catalogue import CATEGORIES, FUNCTIONS, entries, entry_of, names
+from lira.report.catalogue import CATEGORIES, FUNCTIONS, entries, entry_of, list_modules
 
 
 def test_an_entry_read_from_the_text_is_the_one_that_its_module_has():
     found = {(entry.kind, entry.name) for entry in entries()}
     for kind in FUNCTIONS:
-        for name in names(kind):
+        for name in list_modules(kind):
             own = getattr(import_module(f"lira.report.{kind}.{name}"), "ENTRY", None)
             entry = entry_of(kind, name)
             assert ((kind, name) in found) == (own is not None)
@@ -22,7 +22,7 @@ def test_an_entry_read_from_the_text_is_the_one_that_its_module_has():
 
 
 def test_all_but_the_table_of_records_are_in_the_report():
-    by_hand = {(kind, name) for kind in FUNCTIONS for name in names(kind) if entry_of(kind, name) is None}
+    by_hand = {(kind, name) for kind in FUNCTIONS for name in list_modules(kind) if entry_of(kind, name) is None}
     assert by_hand == {("tables", "records")}
 
 

@@ -32,7 +32,7 @@ def shard(folder, first, last, **changes):
     path = folder / f"{first}-{last}.h5"
     rows = slice(first, last + 1)
     of_shard = {"first": first, "last": last, "data_sha256": "d0"}
-    attributes = SETTINGS.attributes(RUN) | of_shard | hdf5.provenance() | changes
+    attributes = SETTINGS.attributes(RUN) | of_shard | hdf5.describe_environment() | changes
     with hdf5.create(path, "shard", attributes) as file:
         hdf5.dataset(file, "phi", data=PHI[rows])
         hdf5.dataset(file, "member", data=MEMBER[rows])

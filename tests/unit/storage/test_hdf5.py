@@ -216,7 +216,7 @@ def test_a_place_where_no_file_can_be_is_named(tmp_path, place, said):
 
 
 def test_provenance_names_versions_and_revision():
-    found = hdf5.provenance("cpu")
+    found = hdf5.describe_environment("cpu")
     assert found["versions"]["numpy"] == np.__version__
     assert {"torch", "h5py", "python", "lira"} <= set(found["versions"])
     assert found["device"] == "cpu" and found["revision"]
@@ -224,4 +224,4 @@ def test_provenance_names_versions_and_revision():
 
 def test_where_there_is_no_git_the_revision_is_unknown(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert hdf5.provenance()["revision"] == "unknown"
+    assert hdf5.describe_environment()["revision"] == "unknown"

@@ -21,7 +21,7 @@ from lira.report.tabulate import tabulate
 from lira.shadows.gather import gather_shadows
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, write_csv
-from lira.storage.provenance import as_text, differences, record, runs_of, trace
+from lira.storage.provenance import as_text, differences, make_record, runs_of, trace
 from lira.storage.run import RUN_KEYS, Run
 
 MADE = {"study": "s", "dataset": "d", "architecture": "a", "regime": "baseline", "recipe_version": 1}
@@ -228,7 +228,7 @@ def test_the_table_has_a_row_per_run_and_a_dash_for_what_is_not_known(tmp_path):
 
 
 def test_no_value_ends_the_comment(tmp_path):
-    text = as_text(record("x --> <script>", {}, [Run(run(tmp_path / "0", imported="-->\n%"))]))
+    text = as_text(make_record("x --> <script>", {}, [Run(run(tmp_path / "0", imported="-->\n%"))]))
     assert "-->" not in text and "\n" not in text and json.loads(text)["shared"]["imported"] == "-->\n%"
 
 

@@ -4,7 +4,7 @@ import pytest
 from synthetic_study import MAIN, agreement_folder, data_file, run_folder
 
 from lira.report.catalogue import entry_of
-from lira.report.runs import make
+from lira.report.make import make
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pandas as pd
 from synthetic_study import agreement_folder
 
 from lira.report.figures._style import canvas
-from lira.report.figures.agreement import lines
+from lira.report.figures.agreement import draw_scenarios
 
 
 def test_agreement_has_a_line_per_scenario(draw, study):
@@ -42,5 +42,5 @@ def test_agreement_of_more_variants_than_colours():
     sets = pd.DataFrame(rows, columns=["scenario", "variants"]).drop_duplicates()
     sets = sets.assign(k=2, jaccard=0.5, intersection=1.0, union=2.0)
     panels = canvas(7, 2).subplots(1, 3)
-    lines(panels, sets)
+    draw_scenarios(panels, sets)
     assert len(panels[0].lines) == len(sets) == 1 + 7 + 6

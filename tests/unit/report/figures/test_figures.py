@@ -10,7 +10,7 @@ from matplotlib.image import imread
 from synthetic_study import agreement_folder, data_file
 
 from lira.core.errors import ConfigError, StoreError
-from lira.report.catalogue import names
+from lira.report.catalogue import list_modules
 from lira.report.plot import plot
 
 ALL = [
@@ -30,7 +30,7 @@ ALL = [
 
 
 def test_names():
-    assert names("figures") == ALL
+    assert list_modules("figures") == ALL
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -119,7 +119,7 @@ def test_errors_name_what_is_wrong_and_what_is_allowed(study, folders_of, tmp_pa
 
 
 def test_figures_import_no_torch():
-    modules = ", ".join(f"lira.report.figures.{name}" for name in names("figures"))
+    modules = ", ".join(f"lira.report.figures.{name}" for name in list_modules("figures"))
     code = f"import sys, {modules}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "torch" not in loaded

@@ -13,7 +13,7 @@ from synthetic_study import FPRS, MAIN, run_folder
 from table_files import rows_of, tex_rows
 
 from lira.core.errors import ConfigError, StoreError
-from lira.report.catalogue import names
+from lira.report.catalogue import list_modules
 from lira.report.tabulate import tabulate
 from lira.report.text import to_tex
 from lira.storage.csv_files import write_csv
@@ -33,7 +33,7 @@ ALL = [
 
 
 def test_names():
-    assert names("tables") == ALL
+    assert list_modules("tables") == ALL
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -1,0 +1,47 @@
+"""Makes one table or figure of the results in some folders."""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from lira.core.errors import ConfigError
+from lira.core.validation import check_choice
+from lira.report.catalogue import FUNCTIONS, Kind, list_modules
+from lira.storage.comparison import Comparison
+from lira.storage.run import Run
+
+
+def make(kind: Kind, name: str, folders: Sequence[Path | str], options: Mapping[str, Any]) -> Any:
+    """Makes a table or figure of the runs, or of the comparison, in the folders.
+
+    The first argument of its function says which of these it shows: ``runs`` or ``comparison``.
+
+    Args:
+        kind: ``"tables"`` or ``"figures"``.
+        name: Its name, that of a module.
+        folders: Run folders, or one agreement folder.
+        options: The other arguments of its function; ``None`` means the default.
+
+    Raises:
+        ConfigError: there is no such table or figure, it does not take one of the options or lacks one that it needs,
+            there are no folders, or several where one comparison is shown.
+    """
+    check_choice(name, kind.removesuffix("s"), list_modules(kind))
+    function = getattr(import_module(f"lira.report.{kind}.{name}"), FUNCTIONS[kind])
+    shown, *taken = signature(function).parameters.values()
+    given = {option: value for option, value in options.items() if value is not None}
+    for option in given:
+        check_choice(option, f"{kind}.{name}: option", [known.name for known in taken])
+    for known in taken:
+        if known.default is known.empty and known.name not in given:
+            raise ConfigError(f"{kind}.{name}: needs the option {known.name!r}, which has no default")
+    if not folders:
+        raise ConfigError(f"{kind}.{name}: needs at least one result folder")
+    if shown.name != "comparison":
+        return function([Run(folder) for folder in folders], **given)
+    if len(folders) > 1:
+        listed = ", ".join(str(folder) for folder in folders)
+        raise ConfigError(f"{len(folders)} folders are given ({listed}), but this shows one comparison: give one")
+    return function(Comparison(folders[0]), **given)
