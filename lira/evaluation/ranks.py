@@ -27,6 +27,7 @@ from lira.core.validation import (
     check_scores,
     check_whole,
 )
+from lira.evaluation.robust import regress
 from lira.storage.csv_files import COLUMNS, write_csv
 from lira.storage.provenance import differences
 from lira.storage.run import Run, check_comparable
@@ -155,10 +156,7 @@ def mean_correlation(ranks: Float[np.ndarray, "run sample"]) -> float:
     """
     if min(ranks.shape) < 2:
         return math.nan
-    centred = ranks - ranks.mean(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        centred /= np.sqrt((centred**2).sum(axis=1, keepdims=True))
-    return float(np.mean([a @ b for a, b in combinations(centred, 2)]))
+    return float(np.mean([regress(a, b).correlation for a, b in combinations(ranks, 2)]))
 
 
 def displaced(ranked: Annotated[ArrayLike, "run sample"], percent: float) -> Bool[np.ndarray, "run sample"]:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from lira.evaluation.estimates import Estimate
 from lira.evaluation.rates import RatesOverTargets
-from lira.evaluation.robust import moments
+from lira.evaluation.robust import moments, regress
 from lira.storage.run import RUN_KEYS, Run
 
 QUANTITIES = ("train_loss", "test_loss", "loss_ratio", "train_accuracy", "test_accuracy")
@@ -81,15 +81,7 @@ def fit(ratio: Float[np.ndarray, " run"], tpr: Float[np.ndarray, " run"]) -> Fit
     drawn = np.random.default_rng(0).integers(len(ratio), size=(DRAWS, len(ratio)))
     rows = np.concatenate([np.arange(len(ratio))[None], drawn])
     x, y = np.log10(ratio)[rows], tpr[rows]
-    with np.errstate(invalid="ignore", divide="ignore"):  # draws of one run alone
-        r, slope = _line(x, y)
-        rho, _ = _line(rankdata(x, axis=1), rankdata(y, axis=1))
+    r, slope = regress(x, y)
+    rho = regress(rankdata(x, axis=1), rankdata(y, axis=1)).correlation
     found = (r, rho, slope, y.mean(axis=1) - slope * x.mean(axis=1), r**2)
     return Fit(*(Estimate(float(values[0]), float(np.nanstd(values[1:]))) for values in found))
-
-
-def _line(x: Float[np.ndarray, "draw run"], y: Float[np.ndarray, "draw run"]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns correlation and slope of each draw."""
-    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
-    products, squares = (x * y).sum(axis=1), (x**2).sum(axis=1)
-    return products / np.sqrt(squares * (y**2).sum(axis=1)), products / squares
