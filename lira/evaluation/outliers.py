@@ -84,12 +84,10 @@ class Dominance(NamedTuple):
     Attributes:
         share: Share of the mean; 0 unless the target raises it by more than the standard error of the others' mean.
         rate: The mean, a row of :class:`lira.evaluation.rates.RatesOverTargets`.
-        run: The run.
     """
 
     share: float
     rate: Mapping[str, Any]
-    run: Run
 
     def chance(self, share: float) -> float:
         """Bounds the probability that chance gives one target as many false positives as the largest count here.
@@ -108,9 +106,9 @@ class Dominance(NamedTuple):
         return float(targets * binom.sf(max(largest, np.ceil(share * total)) - 1, total, 1 / targets))
 
 
-def dominance(run: Run, rate: Mapping[str, Any]) -> Dominance | None:
+def dominance(rate: Mapping[str, Any]) -> Dominance | None:
     """Returns what a single target does to a mean achieved FPR; ``None`` where none raises it."""
     if not (rate["mean"] > 0 and rate["influence"] > 0):
         return None
     named = f"{rate['influence_target']:.0f}" in rate["influential"].split()
-    return Dominance(named * rate["influence"] / rate["mean"], rate, run)
+    return Dominance(named * rate["influence"] / rate["mean"], rate)

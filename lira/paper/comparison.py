@@ -170,13 +170,13 @@ def why_unlike(run: Benchmark, rate: Mapping) -> str:
 
 def _counterpart(table: str, row: Mapping, results: Results) -> tuple[str, str, Benchmark | None]:
     """Returns dataset and network of a published row, and the study's run of them."""
-    dataset, architecture = row.get("dataset", "cifar10"), row.get("architecture")
+    dataset = row.get("dataset", "cifar10")
     if table == "ablation":  # by recipe, whatever the run is called; the crops padded as published come first
         padded = sorted(results.runs, key=lambda run: run.recipe["crop_padding"] != "reflect")
         return dataset, "wrn28_2", next((run for run in padded if _has_recipe(run, row)), None)
     if table == "transfer":
         networks = {("resnet18", "tl"): "resnet18_imagenet", ("efficientnetv2_rw_s", "tl"): "efficientnetv2_s"}
-        network = networks.get((architecture, row["regime"]), architecture)
+        network = networks.get((row["architecture"], row["regime"]), row["architecture"])
     else:
         network = BENCHMARKS[dataset, row["regime"]]
     return dataset, network, results.find(dataset, row["regime"], network)
@@ -198,14 +198,15 @@ def _has_recipe(run: Benchmark, row: Mapping) -> bool:
 def _number(run: Benchmark, row: Mapping, quantity: Quantity, attack: str) -> Number:
     column, kind, name, place = quantity
     if place is None:
-        ours = run.of_models(column)  # NaN for imported scores without a utility
-        return Number(name, kind, Estimate(row[column], np.nan), None if np.isnan(ours.value) else ours)
+        mean = run.of_models(column)  # NaN for imported scores without a utility
+        return Number(name, kind, Estimate(row[column], np.nan), None if np.isnan(mean.value) else mean)
     found, fpr = run.rates.find(attack, *place), place[1]
+    ours = estimate(found) if found else None
     name = f"{name}, {percent(fpr)} FPR" if fpr else name
     if f"{column}_mean" not in row:
-        return Number(name, kind, Estimate(row[column], np.nan), found and estimate(found))
+        return Number(name, kind, Estimate(row[column], np.nan), ours)
     theirs = published_rate(row, column, found)
-    return Number(name, kind, theirs, found and estimate(found), bool(found) and found["resolution"] == FLOOR)
+    return Number(name, kind, theirs, ours, found is not None and found["resolution"] == FLOOR)
 
 
 def published_rate(row: Mapping, column: str, found: Mapping | None) -> Estimate:

@@ -200,15 +200,15 @@ def judge_single_target(results: Results) -> dict:
     """
     claim, part, found = "A single target makes a mean FPR′", "direction", []
     for run in results.benchmarks():
-        rates = [run.rates.find(attack, "shadow", run.rates.fprs[0], "fpr_achieved") for attack in LIRA]
-        found += filter(None, (dominance(run, rate) for rate in rates if rate))
+        rates = (run.rates.find(attack, "shadow", run.rates.fprs[0], "fpr_achieved") for attack in LIRA)
+        found += [(one, run) for rate in rates if rate and (one := dominance(rate))]
     if not found:
         return untold_line(claim, part, "no false positives at shadow thresholds")
-    telling = [one for one in found if one.chance(DOMINATES) * len(found) < CHANCE]
+    telling = [(one, run) for one, run in found if one.chance(DOMINATES) * len(found) < CHANCE]
     if not telling:
         few = f"too few false positives in each of {len(found)} runs and attacks: chance may give one target half"
         return untold_line(claim, part, few)
-    share, rate, run = max(telling, key=lambda one: one.share)
+    (share, rate), run = max(telling, key=lambda one: one[0].share)
     said = (
         f"largest share of {len(telling)} of {len(found)} runs and attacks with enough false positives: target "
         f"{rate['influence_target']:.0f} of {'/'.join(run.names.values())}, {rate['attack']}, mean FPR′ "

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from lira.evaluation.estimates import Estimate
 from lira.evaluation.rates import RatesOverTargets
@@ -11,7 +12,7 @@ from lira.paper.published import MODELS, POOLS
 from lira.report.runs import in_order
 from lira.storage.run import Run
 
-NETWORKS = {
+NETWORKS: dict[str, dict[str, Any]] = {
     "resnet18": {"family": "timm", "name": "resnet18", "stem": "small"},
     "resnet18_imagenet": {"family": "timm", "name": "resnet18", "stem": "original"},
     "wrn28_2": {"family": "wideresnet", "depth": 28, "width": 2},
@@ -104,7 +105,7 @@ class Results:
         for run in self.runs:
             network = BENCHMARKS.get(run.place)
             found = self.find(*run.place, network) if network else None
-            stands_in = found is None or not found.is_network(network)
+            stands_in = not (network and found and found.is_network(network))
             if run.key["regime"] in ("baseline", "aof", "tl") and (stands_in or found is run):
                 chosen.append(run)
         return chosen

@@ -1,7 +1,7 @@
 """Which results tables and figures show, in which order and under which names."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -11,10 +11,11 @@ from lira.report.labels import GAPS, percent, regime_order, show
 from lira.storage.comparison import Comparison
 from lira.storage.run import RUN_KEYS, Run
 
+AnyRun = TypeVar("AnyRun", bound=Run)
 SERIES = ("dataset", "architecture", "regime")
 
 
-def in_order(runs: Sequence[Run]) -> list[Run]:
+def in_order(runs: Sequence[AnyRun]) -> list[AnyRun]:
     """The runs, by dataset and architecture in the order given, and in each by regime as the paper has them.
 
     Raises:
@@ -22,7 +23,7 @@ def in_order(runs: Sequence[Run]) -> list[Run]:
     """
     order = {name: [run.key[name] for run in runs] for name in ("dataset", "architecture")}
 
-    def position(run: Run) -> tuple:
+    def position(run: AnyRun) -> tuple:
         return *(order[name].index(run.key[name]) for name in order), regime_order(run.key["regime"])
 
     return sorted(runs, key=position)

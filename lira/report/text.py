@@ -60,7 +60,8 @@ def latex(table: Table) -> str:
         run, groups = [], [("", table.text[i : i + PAGE]) for i in range(0, max(len(table.text), 1), PAGE)]
     left, keys = [name for name in names if name not in run], table.keys - len(run)
     head = " & ".join(_stacked(name, "l" if i < keys else "r") for i, name in enumerate(left))
-    parts, lines = [], []
+    parts: list[list[str]] = []
+    lines: list[str] = []
     for title, rows in groups:
         above = [f"\\multicolumn{{{len(left)}}}{{l}}{{\\emph{{{to_tex(title)}}}}} \\\\"] if title else []
         if lines and len(lines) + len(above) + len(rows) > PAGE:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from math import ceil, sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Num
 from matplotlib.axes import Axes
 
 from lira.core.errors import ConfigError
+from lira.report.figures._style import Style
 from lira.storage import hdf5
 from lira.storage.run import Run
 
@@ -37,7 +39,7 @@ class Pictures:
             if run.labels is not None and not np.array_equal(run.labels, labels):
                 raise ConfigError(f"data: {data} holds another pool than that of {run.folder}")
 
-    def draw(self, axes: Axes, sample: int, **where) -> None:
+    def draw(self, axes: Axes, sample: int, **where: Any) -> None:
         """Draws one sample, dark on light if it is grey; ``where`` goes to ``imshow``."""
         with hdf5.read(self.data, "data") as file:
             x = file["pool"]["x"][sample]
@@ -45,7 +47,7 @@ class Pictures:
             axes.imshow(in_square(x), interpolation="nearest", cmap="gray_r", **where)
             return
         picture = np.moveaxis(x / self.scale, 0, -1)
-        grey = {"cmap": "gray_r", "vmin": 0, "vmax": 1} if picture.shape[-1] == 1 else {}
+        grey: Style = {"cmap": "gray_r", "vmin": 0, "vmax": 1} if picture.shape[-1] == 1 else {}
         axes.imshow(picture.squeeze(), interpolation="nearest", **grey, **where)
 
 

@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 from textwrap import fill
+from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+Style = dict[str, Any]
+"""Keyword arguments of what draws."""
 
 SINGLE, DOUBLE = 3.4, 7.0
 """Widths of one and of two columns, in inches."""
@@ -19,10 +24,10 @@ MEMBERSHIP = {"IN": ORANGE, "OUT": BLUE}
 VARIANTS, MIXED = (VERMILION, ORANGE, GREEN, PURPLE, SKY, BLUE), ("#4d4d4d", GREY, "#b3b3b3")
 """Colours of comparisons with one variant of a run, and with several."""
 
-CHANCE = {"color": BLACK, "linestyle": ":", "linewidth": 0.9}
+CHANCE: Style = {"color": BLACK, "linestyle": ":", "linewidth": 0.9}
 """How what chance alone gives is drawn, everywhere."""
 
-LINE = {"errorbar": None, "legend": False, "markeredgecolor": "auto", "markeredgewidth": 1}
+LINE: Style = {"errorbar": None, "legend": False, "markeredgecolor": "auto", "markeredgewidth": 1}
 """A line of seaborn as matplotlib's own: markers without white edges; the figure has the legend."""
 
 WIDE = 20
@@ -30,7 +35,7 @@ WIDE = 20
 
 MARKERS = "osD^vPX<>*"
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
     "font.family": "DejaVu Sans",
     "font.size": 8,
@@ -70,7 +75,7 @@ def attack_colours(attacks: Sequence[str]) -> dict[str, str]:
     return ATTACKS | {attack: (GREEN, PURPLE, BLACK)[i % 3] for i, attack in enumerate(others)}
 
 
-def plain_log(axis, percent: bool = False, subs: Sequence[float] = (1,)) -> None:
+def plain_log(axis: Axis, percent: bool = False, subs: Sequence[float] = (1,)) -> None:
     """Plain numbers on a logarithmic axis, rates in percent; a narrow axis needs more ``subs`` than powers of ten."""
     axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value if percent else value:g}"))
@@ -99,7 +104,7 @@ def in_lines(name: str, width: int) -> str:
     return fill(kept, width, break_long_words=False, break_on_hyphens=False).replace("\u00a0", " ")
 
 
-def legend_below(figure: Figure, columns: int, **kwargs) -> None:
+def legend_below(figure: Figure, columns: int, **kwargs: Any) -> None:
     """One legend for the whole figure, under its panels; every label once."""
     panels = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in figure.get_axes()]
     once = {label: handle for panel in panels for handle, label in panel}

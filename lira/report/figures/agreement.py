@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lira.report.catalogue import Entry
-from lira.report.figures._style import BLACK, CHANCE, DOUBLE, LINE, MARKERS, MIXED, VARIANTS, canvas, legend_below
+from lira.report.figures import _style
+from lira.report.figures._style import CHANCE, DOUBLE, LINE, MARKERS, Style, canvas, legend_below
 from lira.report.labels import MEASURES, percent, show
 from lira.report.marks import not_resolved
 from lira.report.runs import check_available, choose_fprs, title_of
@@ -76,12 +77,13 @@ def draw_chance(panels: np.ndarray, null: pd.DataFrame) -> None:
 
 def draw_scenarios(panels: np.ndarray, sets: pd.DataFrame) -> None:
     """One line per scenario in each panel."""
-    variants, mixed = cycle(VARIANTS), cycle(MIXED)
+    variants, mixed = cycle(_style.VARIANTS), cycle(_style.MIXED)
     groups = sets.fillna({"variants": ""}).groupby(["scenario", "variants"], sort=False)
     for number, ((scenario, variant), group) in enumerate(groups):
-        colour = BLACK if scenario == "identical" else next(variants) if variant else next(mixed)
-        style = {"color": colour, "marker": MARKERS[number % len(MARKERS)], "linestyle": "-" if variant else "--"}
+        same = scenario == "identical"
+        colour = _style.BLACK if same else next(variants) if variant else next(mixed)
+        style: Style = {"color": colour, "marker": MARKERS[number % len(MARKERS)]}
+        style |= {"linestyle": "-" if same or variant else "--"} | ({"linewidth": 1.8} if same else {})
         label = f"{scenario} ({' '.join(map(show, variant.split('/')))})" if variant else scenario
-        style |= {"linestyle": "-", "linewidth": 1.8} if scenario == "identical" else {}
         for axes, measure in zip(panels, MEASURES, strict=True):
             sns.lineplot(group, x="k", y=measure, label=label, ax=axes, **LINE, **style)

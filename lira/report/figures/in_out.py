@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from lira.evaluation.records import logits_of
 from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
-from lira.report.figures._style import DOUBLE, MEMBERSHIP, canvas, in_lines, legend_below
+from lira.report.figures._style import DOUBLE, MEMBERSHIP, Style, canvas, in_lines, legend_below
 from lira.report.labels import show
 from lira.report.runs import in_order, run_labels
 from lira.storage.run import Run
@@ -47,9 +47,9 @@ def figure(runs: Sequence[Run], sample: int = 21, data: Path | None = None) -> F
     runs = in_order(runs)
     labels, models = run_labels(runs), [models_of(run, sample) for run in runs]
     drawn = canvas(DOUBLE, 3.5)
-    body = drawn
+    body: FigureBase = drawn
     if data is not None:
-        aside, body = drawn.subfigures(1, 2, width_ratios=[1, 1.8 + 2 * len(runs)])
+        [[aside, body]] = drawn.subfigures(1, 2, squeeze=False, width_ratios=[1, 1.8 + 2 * len(runs)])
         axes = aside.subplots()
         Pictures(data, runs).draw(axes, sample)
         axes.axis("off")
@@ -86,10 +86,10 @@ def models_of(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def draw_histogram(axes: Axes, values: np.ndarray, member: np.ndarray) -> None:
     """Counts of IN and OUT models, and a tick per model below them."""
     edges = np.histogram_bin_edges(values, BINS)
-    rug = {"height": -0.055, "linewidth": 0.6, "clip_on": False, "expand_margins": False}
+    rug: Style = {"height": -0.055, "linewidth": 0.6, "clip_on": False, "expand_margins": False}
     for name, mask, below in (("IN", member, 0.02), ("OUT", ~member, 0.08)):
         label = f"{name}: models trained {'with' if name == 'IN' else 'without'} the sample"
-        style = {"x": values[mask], "color": MEMBERSHIP[name], "ax": axes}
+        style: Style = {"x": values[mask], "color": MEMBERSHIP[name], "ax": axes}
         sns.histplot(bins=edges, alpha=0.5, linewidth=0, label=label, **style)
         sns.rugplot(offsets=[(0, -below)], offset_transform=axes.figure.dpi_scale_trans, **rug, **style)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))

@@ -5,12 +5,13 @@ from itertools import cycle
 
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lira.evaluation.utility import fit, loss_ratios
 from lira.report.catalogue import Entry
-from lira.report.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, canvas, plain_log, regime_colours
+from lira.report.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, Style, canvas, plain_log, regime_colours
 from lira.report.labels import percent, show
 from lira.report.marks import not_resolved
 from lira.report.runs import in_order, shared_fpr
@@ -80,7 +81,7 @@ def group_regimes(regimes: pd.Series) -> pd.Series:
 def legend_handles(groups: list[str], colours: dict[str, str], markers: dict[str, str]) -> list[Line2D]:
     """A legend of two columns: colours, and all else."""
     left = [Line2D([], [], marker="o", ls="", color=colours[group], label=show(group)) for group in groups]
-    hollow = {"ls": "", "color": BLACK, "markerfacecolor": "none"}
+    hollow: Style = {"ls": "", "color": BLACK, "markerfacecolor": "none"}
     right = [Line2D([], [], marker=marker, label=kind, **hollow) for kind, marker in markers.items()]
     right += [Line2D([], [], marker="|", markersize=9, label="95 % interval of the mean", **hollow)]
     right += [Line2D([], [], label="Chance, mean over runs", **CHANCE)]
@@ -88,7 +89,7 @@ def legend_handles(groups: list[str], colours: dict[str, str], markers: dict[str
     return left + blanks + right if len(left) < len(right) else left + right + blanks
 
 
-def draw_line(axes, points: pd.DataFrame) -> str:
+def draw_line(axes: Axes, points: pd.DataFrame) -> str:
     """Draws the line and says how good it is; with fewer than three runs there is none."""
     found = fit(points["loss_ratio"].to_numpy(), points["tpr"].to_numpy())
     if found is None:

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from lira.evaluation.agreement import flagged_alone, jaccards
 from lira.evaluation.outliers import MeanFpr, detected_sets, mean_fpr, outlying_targets
 from lira.report.catalogue import Entry
-from lira.report.figures._style import BLACK, BLUE, CHANCE, DOUBLE, GREY, VERMILION, canvas, legend_below
+from lira.report.figures._style import BLACK, BLUE, CHANCE, DOUBLE, GREY, VERMILION, Style, canvas, legend_below
 from lira.report.labels import percent
 from lira.report.marks import not_resolved
 from lira.report.runs import choose_fprs, title_of
@@ -30,11 +30,11 @@ ENTRY = Entry(
     ),
 )
 
-ALL = {"color": BLACK, "marker": "o", "label": "all targets"}
-HOLLOW = {"marker": "s", "markersize": 6, "markerfacecolor": "none"}
+ALL: Style = {"color": BLACK, "marker": "o", "label": "all targets"}
+HOLLOW: Style = {"marker": "s", "markersize": 6, "markerfacecolor": "none"}
 WITHOUT = HOLLOW | {"color": BLUE, "label": "without outlying targets"}
-ONE_OUT = {"color": GREY, "marker": ".", "linewidth": 0.7, "label": "one run left out"}
-HIGHEST = {"color": VERMILION, "marker": "^", "linestyle": "--", "label": "without the run that lowers it most"}
+ONE_OUT: Style = {"color": GREY, "marker": ".", "linewidth": 0.7, "label": "one run left out"}
+HIGHEST: Style = {"color": VERMILION, "marker": "^", "linestyle": "--", "label": "without the run that lowers it most"}
 
 
 def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
@@ -75,7 +75,7 @@ def draw_agreement(axes: Axes, whole: np.ndarray, cut: np.ndarray, labels: Seque
     if left and not np.isnan([values for _, values in left]).all():
         highest = int(np.argmax([np.nansum(values) for _, values in left]))
         axes.plot(*left[highest], **HIGHEST)
-        corner = {"xy": (0.97, 0.97), "xycoords": "axes fraction", "ha": "right", "va": "top"}
+        corner: Style = {"xy": (0.97, 0.97), "xycoords": "axes fraction", "ha": "right", "va": "top"}
         axes.annotate(f"without seed {labels[highest]}", color=VERMILION, fontsize=7, **corner)
     axes.plot(*jaccards(whole), **ALL)
     axes.plot(*jaccards(cut), linestyle="--", **WITHOUT)

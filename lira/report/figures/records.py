@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from lira.evaluation.records import logits_of
 from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
-from lira.report.figures._style import DOUBLE, MEMBERSHIP, canvas, legend_below
+from lira.report.figures._style import DOUBLE, MEMBERSHIP, Style, canvas, legend_below
 from lira.report.labels import percent, show
 from lira.report.records import COUNT, cards_of, of_all, priors_of, show_ppv
 from lira.report.runs import in_order
@@ -85,7 +85,7 @@ def draw_card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures
         panel = part.subplots()
         panel.set_title(title.replace("\n", ", "), loc="left", pad=24)
     else:
-        aside, body = part.subfigures(1, 2, width_ratios=[1, 10])
+        [[aside, body]] = part.subfigures(1, 2, squeeze=False, width_ratios=[1, 10])
         place, panel = aside.subplots(), body.subplots()
         place.axis("off")
         place.set_title(title, loc="left")
@@ -108,7 +108,8 @@ def draw_models(axes: Axes, runs: Sequence[Run], record: int, labels: list[str])
     sns.stripplot(models, jitter=False, dodge=True, size=4, linewidth=0.5, legend=False, **style)
     median = {"estimator": "median", "errorbar": None, "dodge": 0.4, "linestyle": "none"}
     sns.pointplot(models, markersize=7, markeredgewidth=2, **median, **style)
-    axes.get_legend().remove()
+    if legend := axes.get_legend():
+        legend.remove()
     axes.set_yticks(range(len(runs)), labels)
     axes.set(ylim=(len(runs) - 0.5, -0.5), xlabel="φ, mean over views", ylabel="")
     axes.tick_params(axis="y", length=0)
@@ -119,7 +120,7 @@ def write_columns(axes: Axes, columns: dict[str, list[str]]) -> None:
     right = 0
     for heading, cells in columns.items():
         width = WIDE if heading.startswith("PPV") else NARROW
-        style = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "annotation_clip": False}
+        style: Style = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "annotation_clip": False}
         at = right + width / 2
         axes.annotate(heading, (1, 1), (at, 4), xycoords="axes fraction", va="bottom", **style)
         for y, cell in enumerate(cells):

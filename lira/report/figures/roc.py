@@ -19,6 +19,7 @@ from lira.report.figures._style import (
     GREY,
     SINGLE,
     STYLE,
+    Style,
     attack_colours,
     canvas,
     fewest_gaps,
@@ -63,7 +64,7 @@ def figure(runs: Sequence[Run]) -> Figure:
     drawn = canvas(
         SINGLE if columns == 1 else DOUBLE, 1.0 + rows * (heading + (2.4 if columns == 1 else 5.6 / columns))
     )
-    body = drawn.subfigures()
+    body = drawn.subfigures(squeeze=False)[0, 0]
     panels = body.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes, run, title in zip(panels.flat, runs, titles, strict=False):
         draw_run(axes, run)
@@ -127,11 +128,11 @@ def draw_roc(axes: Axes, scores: Mapping[str, Any], member: Any) -> None:
     grid = np.geomspace(floor / 4, 1, POINTS)
     for attack, stored in scores.items():
         values, _ = check_scores(stored, member, of=f" of {attack}")
-        mean, *band = curve_over_targets(grid, values, member)
+        mean, low, high = curve_over_targets(grid, values, member)
         axes.plot(grid, mean, color=colours[attack], label=show(attack), zorder=3)
-        axes.fill_between(grid, *band, where=grid >= floor, color=colours[attack], alpha=0.2, linewidth=0)
+        axes.fill_between(grid, low, high, where=grid >= floor, color=colours[attack], alpha=0.2, linewidth=0)
     axes.plot(grid, tpr_by_chance(grid, outside), label="Chance", zorder=4, **CHANCE)
-    shade = {"facecolor": "none", "edgecolor": GREY, "hatch": "/////", "hatch_linewidth": 0.4, "linewidth": 0}
+    shade: Style = {"facecolor": "none", "edgecolor": GREY, "hatch": "/////", "hatch_linewidth": 0.4, "linewidth": 0}
     axes.axvspan(grid[0], floor, label="Not resolved: FPR below 1 / non-members", **shade)
     axes.set(xscale="log", yscale="log", xlim=(grid[0], 1), ylim=(grid[0], 1.05))
     plain_log(axes.xaxis, percent=True)

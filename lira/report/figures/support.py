@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lira.report.catalogue import Entry
-from lira.report.figures._style import BLACK, DOUBLE, canvas
+from lira.report.figures._style import BLACK, DOUBLE, Style, canvas
 from lira.report.labels import MEASURES, percent
 from lira.report.marks import not_resolved
 from lira.report.numbers import number
@@ -53,7 +53,7 @@ def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
     panels = drawn.subplots(2, 3, sharex=True, sharey=True)
     for row, (zero_fp, name) in zip(panels, ROWS.items(), strict=True):
         for axes, (measure, heading) in zip(row, MEASURES.items(), strict=True):
-            draw_map(axes, *(part[part["zero_fp"] == zero_fp] for part in (sets, null)), measure)
+            draw_map(axes, sets[sets["zero_fp"] == zero_fp], null[null["zero_fp"] == zero_fp], measure)
             axes.set_title(f"{heading}, {name}")
             axes.set(xlabel="Detections at least (tp ≥)" if not zero_fp else "", ylabel="")
         row[0].set_ylabel("Runs combined, k")
@@ -72,7 +72,7 @@ def draw_map(axes: Axes, sets: pd.DataFrame, null: pd.DataFrame, measure: str) -
     decimals = 0 if highest >= (100 if measure == "jaccard" else 10) else 1
     sns.heatmap(values, cmap="cividis", vmin=0, vmax=highest, cbar=False, ax=axes)
     for (row, column), value in np.ndenumerate(values):
-        style = {"ha": "center", "fontsize": 7, "color": "white" if value < LIGHT * highest else BLACK}
+        style: Style = {"ha": "center", "fontsize": 7, "color": "white" if value < LIGHT * highest else BLACK}
         chance = short(by_chance.iat[row, column], decimals)
         axes.text(column + 0.5, row + 0.47, short(value, decimals), va="bottom", **style)
         axes.text(column + 0.5, row + 0.53, chance, va="top", fontstyle="italic", **style)

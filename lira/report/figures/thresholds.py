@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lira.evaluation.robust import median_rmad
 from lira.report.catalogue import Entry
-from lira.report.figures._style import BLACK, DOUBLE, GREY, attack_colours, canvas
+from lira.report.figures._style import BLACK, DOUBLE, GREY, Style, attack_colours, canvas
 from lira.report.labels import percent, show
 from lira.report.marks import not_resolved
 from lira.report.runs import check_available, choose_fprs, in_order, run_labels, title_of
@@ -63,12 +63,12 @@ def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online"
 def draw_boxes(axes: Axes, boxes: list[np.ndarray], labels: list[str], colour: str) -> None:
     """Boxes with the median and rMAD of each above it."""
     palette = [colour if i < len(boxes) - 1 or len(boxes) == 1 else GREY for i in range(len(boxes))]
-    style = {"width": 0.55, "saturation": 1, "linecolor": BLACK, "linewidth": 0.7, "fliersize": 2}
+    style: Style = {"width": 0.55, "saturation": 1, "linecolor": BLACK, "linewidth": 0.7, "fliersize": 2}
     style |= {"boxprops": {"alpha": 0.6}, "medianprops": {"linewidth": 1.2}, "native_scale": True}
     sns.boxplot(boxes, palette=palette, ax=axes, **style)
     axes.set_xlim(-0.5, len(boxes) - 0.5)
     axes.set_xticks(range(len(boxes)), labels)
-    place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 7}
+    place: Style = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 7}
     for x, values in enumerate(boxes):
         median, spread = median_rmad(values)
         axes.text(x, 1.02, f"{median:.2f}\n{spread:.1f} %", **place)

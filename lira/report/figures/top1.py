@@ -51,12 +51,12 @@ def figure(comparison: Comparison, data: Path | None = None, gap: str = "median"
     axes = drawn.subplots()
     own, near = top["source"] == top["run"], top["position"] < comparison.pool * TOP / 100
     x = top["source"].map({source: place for place, source in enumerate(sources["source"])})
-    for label, style, part in (
-        ("in the run itself", {"color": VERMILION}, own),
-        (f"in another run, in its top {TOP:g} %", {"color": BLUE}, ~own & near),
-        (f"in another run, below its top {TOP:g} %", {"color": BLUE, "markerfacecolor": "none"}, ~own & ~near),
+    for label, colour, face, part in (
+        ("in the run itself", VERMILION, VERMILION, own),
+        (f"in another run, in its top {TOP:g} %", BLUE, BLUE, ~own & near),
+        (f"in another run, below its top {TOP:g} %", BLUE, "none", ~own & ~near),
     ):
-        axes.plot(x[part], top.loc[part, "vulnerability"], "o", label=label, **style)
+        axes.plot(x[part], top.loc[part, "vulnerability"], "o", label=label, color=colour, markerfacecolor=face)
     chance = mean_top(comparison.null_gaps(gap))
     axes.axhline(chance, label="top sample by chance, mean over runs", **CHANCE)
     labels = [f"seed {source.removeprefix('seed')}\n#{sample}" for source, sample in sources.itertuples(index=False)]

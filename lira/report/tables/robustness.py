@@ -1,6 +1,7 @@
 """What the means over targets can carry: interval, robust centres, the targets they rest on, and chance."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -83,13 +84,13 @@ def at_fpr(run: Run, fpr: float | None) -> pd.DataFrame:
     return found[found["fpr"].isna() | (found["fpr"] == choose_fpr(found["fpr"], fpr))]
 
 
-def show_mean(row) -> str:
+def show_mean(row: Any) -> str:
     """Mean ± standard deviation with its marks."""
     place = "at" if row.mode == "target" else "τ at"
     return marked(mean_std(row.mean, row.std, 3), row.resolution, row.influential, place)
 
 
-def moved(row) -> str:
+def moved(row: Any) -> str:
     """The target of the largest influence, and that influence."""
     if pd.isna(row.influence):
         return MISSING
