@@ -22,7 +22,7 @@ from lira.evaluation.detections import SUPPORTS, support_qualified
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, rows_at, write_csv
 from lira.storage.provenance import differences
-from lira.storage.run import Run, check_comparable
+from lira.storage.run import Run, check_comparable, check_same_pool
 
 MOST_DIFFERENT = 4
 
@@ -143,10 +143,7 @@ def measure_agreement(
     frames = []
     for fpr in dict.fromkeys(fprs):
         rows = [rows_at(table, fpr, Path(folder) / samples) for table, folder in zip(tables, folders, strict=True)]
-        if len({len(row) for row in rows}) > 1:
-            raise DataError(
-                f"the runs {', '.join(map(str, folders))} have pools of different sizes: compare runs of one pool"
-            )
+        check_same_pool(runs, [len(row) for row in rows])
         for support in SUPPORTS:
             for zero_fp in (True, False):
                 sets = np.stack([support_qualified(row, support, zero_fp=zero_fp) for row in rows])

@@ -30,7 +30,7 @@ from lira.core.validation import (
 from lira.evaluation.robust import regress
 from lira.storage.csv_files import COLUMNS, write_csv
 from lira.storage.provenance import differences
-from lira.storage.run import Run, check_comparable
+from lira.storage.run import Run, check_comparable, check_same_pool
 
 GAPS = ("mean", "median")
 TOP_PERCENTS = (0.1, 0.25, 0.5, 0.75, 1, 2, 2.24, 3, 4, 5, 10, 10.38, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -260,14 +260,13 @@ def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
     found = [Run(folder) for folder in reference]
     differences(found, compared=True)
     check_comparable(found)
-    runs = {gap: [] for gap in GAPS}
+    runs: dict[str, list[np.ndarray]] = {gap: [] for gap in GAPS}
     for run in found:
         with run.scores() as file:
             scores, member = file["online"][:], file["member"][:]
         for gap in GAPS:
             runs[gap].append(vulnerability(scores, member, gap))
-    if len({len(values) for values in runs[GAPS[0]]}) > 1:
-        raise DataError(f"the runs {', '.join(labels)} have pools of different sizes: compare runs of one pool")
+    check_same_pool(found, [len(values) for values in runs[GAPS[0]]])
     tables = [_tables(np.stack(values), labels) for values in runs.values()]
     for name in tables[0]:
         parts = [table[name].assign(gap=gap) for gap, table in zip(runs, tables, strict=True)]

@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from lira.core.errors import DataError
 from lira.core.validation import check_whole
 from lira.evaluation.bootstrap import clopper_pearson
 from lira.evaluation.calibration import positive_predictive_value
 from lira.evaluation.detections import highly_vulnerable
 from lira.storage.csv_files import COUNTS
-from lira.storage.run import Run
+from lira.storage.run import Run, check_same_pool
 
 
 def logits_of(run: Run, sample: int) -> tuple[Float[np.ndarray, " model"], Bool[np.ndarray, " model"]]:
@@ -38,8 +37,7 @@ def counts(runs: Sequence[Run], fpr: float) -> list[pd.DataFrame]:
         DataError: runs of different pools, whose samples cannot be compared.
     """
     found = [run.counts(fpr)[["sample", *COUNTS]] for run in runs]
-    if len({len(rows) for rows in found}) > 1:
-        raise DataError(f"{', '.join(str(run.folder) for run in runs)} have pools of different sizes")
+    check_same_pool(runs, [len(rows) for rows in found])
     return found
 
 

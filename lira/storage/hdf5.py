@@ -1,8 +1,8 @@
-"""The files of a study: HDF5 with a stated encoding, written whole or not at all.
+"""Writes and reads the HDF5 files of a study; each is written whole or not at all.
 
-Every chunk of an array carries a checksum, as does all else in an HDF5 file, so that a damaged one is found when it is
-read. It also carries ``encoding-type`` and ``encoding-version`` and, as attributes, where it came from (see
-:func:`provenance`). Arrays: M models, N samples, A views, C classes.
+Every chunk of an array has a checksum, and so has everything else in a file: damage is found when the file is read. The
+attributes ``encoding-type`` and ``encoding-version`` say what a file holds, others where it came from (see
+:func:`describe_environment`). Arrays: M models, N samples, A views, C classes.
 
 =========  =====================================================================================
 data       ``pool|test|public/{x, y, source}``; ``source`` holds the index in the original dataset
@@ -38,29 +38,29 @@ import numpy as np
 from lira.core.errors import StoreError
 
 ENCODING_VERSION = "1.1"
-FORMAT = "v110"  # the first in which HDF5 keeps checksums of all but the arrays by itself
+FORMAT = "v110"  # the first in which HDF5 itself keeps checksums of everything but the arrays
 LIBRARIES = ("torch", "numpy", "h5py")
 LEFT_SECONDS = 86_400
 """Age at which another node's unfinished file counts as left behind by a killed job."""
 
 JSON = ("recipe", "versions", "network", "split", "definition")
-"""Attributes that are objects."""
+"""Attributes that are stored as JSON text."""
 
 SEVERAL = ", "
-"""Between the versions, devices or revisions of a run whose models were made with several."""
+"""Separates the versions, devices or revisions of a run whose models were made with more than one."""
 
 UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-"""Utility of each model that every run has, if only as NaN."""
+"""Measures of each model's utility that every run has; they are NaN where they are unknown."""
 
 CHECKSUM = "attributes-sha256"
 PROMISED: dict[str, int] = {}
-"""Bytes of the arrays in each file that is being written: HDF5 takes their room when they are filled."""
+"""Bytes of the arrays in each file that is being written; HDF5 takes the disk space only when they are filled."""
 
 HDF5_SAYS = ("Can't ", "Unable to ", "Object visitation failed", "Unspecified error")
 
 
 def scratch(folder: Path) -> Path:
-    """``$TMPDIR`` where it is on another file system than the folder, as on a cluster's nodes; else the folder."""
+    """Returns ``$TMPDIR`` if it is on another file system than the folder, as on a cluster's nodes; else the folder."""
     given = os.environ.get("TMPDIR")
     if given and Path(given).is_dir() and Path(given).stat().st_dev != folder.stat().st_dev:
         return Path(given)
@@ -69,14 +69,15 @@ def scratch(folder: Path) -> Path:
 
 @contextmanager
 def atomic(path: Path | str, on_node: bool = False) -> Iterator[Path]:
-    """Yields a path to write to; what is there takes the name ``path`` when the block ends without an error.
+    """Yields a path to write to; the file gets the name ``path`` when the block ends without an error.
 
     Args:
-        path: File to appear; also over NFS it is whole or not there, since it gets its name in its own folder.
-        on_node: Write in :func:`scratch` and copy once, for formats that are not written from front to back.
+        path: The file to make. It is renamed within its own folder, so that it is whole or absent even over NFS.
+        on_node: Whether to write in :func:`scratch` and copy the finished file, for formats that are not written from
+            front to back.
 
     Raises:
-        StoreError: there is no room to write, or no permission.
+        StoreError: The disk is full, or the folder may not be written to.
     """
     path = Path(path)
     folder_of(path)
@@ -99,9 +100,9 @@ def atomic(path: Path | str, on_node: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def temporary(path: Path, folder: Path) -> Iterator[Path]:
-    """Yields a name in the folder, this job's own, for a file or a folder that is to become ``path`` or serves to.
+    """Yields a path in ``folder`` that no other job uses, for a file or folder needed while ``path`` is made.
 
-    It is removed when the block ends, and before that what killed jobs left under such names.
+    What killed jobs left at such paths is removed first, and this job's own path when the block ends.
     """
     for left in folder.glob(f".{glob.escape(path.name)}.*{path.suffix}"):
         if _is_left(left, left.name.removesuffix(path.suffix).removeprefix(f".{path.name}.")):
@@ -121,10 +122,10 @@ def _remove(path: Path) -> None:
 
 
 def folder_of(path: Path) -> Path:
-    """The folder of a file that is to be written, made if it is not there.
+    """Returns the folder of a file that is to be written, and makes it if it is missing.
 
     Raises:
-        StoreError: it cannot be made, or there is a folder in the file's place.
+        StoreError: The folder cannot be made, or ``path`` is itself a folder.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,12 +133,12 @@ def folder_of(path: Path) -> Path:
     except OSError as error:
         reason = f"{error.filename}: {error.strerror}"
     if reason:
-        raise StoreError(f"{path} cannot be written ({reason}): give the place of a file in a folder that can be made")
+        raise StoreError(f"{path} cannot be written ({reason}): name a file in a folder that exists or can be made")
     return path.parent
 
 
 def _is_left(path: Path, job: str) -> bool:
-    """Whether a killed job left it behind: on another node, where one cannot look, whether it is older than a day."""
+    """Tells whether a killed job left the file; from another node it counts as left once it is a day old."""
     node, _, process = job.rpartition("-")
     if node in ("", platform.node()):
         return not node or not _is_running(process)
@@ -157,7 +158,7 @@ def _is_running(process: str) -> bool:
 
 
 def _unwritable(error: BaseException, folder: Path) -> str:
-    """Why a file cannot be written, if that is what the error comes from; HDF5 says it in its text alone."""
+    """Returns why a file cannot be written, or "" if the error has another cause; HDF5 gives the code as text only."""
     stated = re.search(r"errno = (\d+)", str(error))
     code: int = getattr(error, "errno", None) or (int(stated[1]) if stated else 0)
     denied = code in (errno.EACCES, errno.EPERM) and str(folder) in str(error)
@@ -168,7 +169,7 @@ def _unwritable(error: BaseException, folder: Path) -> str:
 
 @contextmanager
 def create(path: Path | str, encoding: str, attributes: dict[str, Any]) -> Iterator[h5py.File]:
-    """Opens a new HDF5 file of the given encoding; it appears under ``path`` when the block ends without an error."""
+    """Opens a new HDF5 file of an encoding; it gets the name ``path`` when the block ends without an error."""
     options = {"libver": (FORMAT, FORMAT), "locking": False}  # parallel file systems refuse locks
     with atomic(path, on_node=True) as written, h5py.File(written, "w", **options) as file:
         PROMISED[file.filename] = 0
@@ -181,7 +182,7 @@ def create(path: Path | str, encoding: str, attributes: dict[str, Any]) -> Itera
             file.attrs[CHECKSUM] = _checksum(file.attrs)
             file.flush()
         except BaseException:
-            with open(os.devnull, "wb") as nowhere:  # where HDF5 cannot write, closing the file ends in a crash
+            with open(os.devnull, "wb") as nowhere:  # HDF5 crashes when it closes a file that it cannot write
                 os.dup2(nowhere.fileno(), file.id.get_vfd_handle())
             with suppress(OSError, RuntimeError):
                 file.close()
@@ -193,10 +194,10 @@ def create(path: Path | str, encoding: str, attributes: dict[str, Any]) -> Itera
 def dataset(
     group: h5py.Group, name: str, shape: Any = None, dtype: Any = None, *, data: Any = None, chunks: Any = True
 ) -> h5py.Dataset:
-    """A new dataset whose every chunk has a checksum; the arguments are those of ``create_dataset``.
+    """Makes a dataset with a checksum for each chunk; the arguments are those of ``create_dataset``.
 
     Raises:
-        OSError: the disk has no room for it. HDF5 would notice as well, and crash.
+        OSError: The disk has no room for it. HDF5 would crash when the data is written.
     """
     shape, dtype = (shape, np.dtype(dtype)) if data is None else (data.shape, data.dtype)
     file = Path(group.file.filename)
@@ -211,7 +212,7 @@ def read(path: Path | str, encoding: str) -> Iterator[h5py.File]:
     """Opens an HDF5 file for reading.
 
     Raises:
-        StoreError: the file is missing, not HDF5, of another encoding, or damaged where the block reads it.
+        StoreError: The file is missing, not HDF5, of another encoding, or damaged where the block reads it.
     """
     if not Path(path).is_file():
         raise StoreError(f"{path} does not exist: run the rule that makes it")
@@ -220,34 +221,34 @@ def read(path: Path | str, encoding: str) -> Iterator[h5py.File]:
         if found != (encoding, ENCODING_VERSION):
             raise StoreError(
                 f"{path} holds {found[0]} {found[1]}, expected {encoding} {ENCODING_VERSION}: give another file, or rm "
-                "it where it lies in another's place, and run the same command again"
+                "this one if it is in the wrong place, and run the same command again"
             )
         check_attributes(file)
         yield file
 
 
 def check_attributes(file: h5py.File) -> None:
-    """Compares a file's attributes with their checksum.
+    """Checks a file's attributes against their checksum.
 
     Raises:
-        OSError: they are not as they were written.
+        OSError: They are not what was written.
     """
     if file.attrs.get(CHECKSUM) != _checksum(file.attrs):
         raise OSError("Can't trust the attributes (wrong checksum)")
 
 
 def _checksum(attributes: Mapping[str, Any]) -> str:
-    """Of all attributes but itself: HDF5 keeps text where it has no checksum."""
+    """Returns the checksum of all other attributes; HDF5 itself has none for text."""
     values = {name: np.asarray(value).tolist() for name, value in attributes.items() if name != CHECKSUM}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager
 def sound(path: Path | str) -> Iterator[None]:
-    """What HDF5 says in the block about a damaged file becomes one sentence about ``path``.
+    """Turns HDF5's errors about a damaged file in the block into one sentence about ``path``.
 
     Raises:
-        StoreError: the file is damaged where the block reads it.
+        StoreError: The file is damaged where the block reads it.
     """
     try:
         yield
@@ -259,7 +260,7 @@ def sound(path: Path | str) -> Iterator[None]:
 
 
 def attributes(file: h5py.File) -> dict[str, Any]:
-    """Attributes of a file as plain values, JSON parsed: study, dataset, architecture, regime, seed, recipe, ..."""
+    """Returns a file's attributes (study, dataset, seed, recipe, ...) as plain values, with JSON text parsed."""
     plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in file.attrs.items()}
     return {key: json.loads(value) if key in JSON else value for key, value in plain.items()}
 
@@ -283,5 +284,5 @@ def _revision() -> str:
 
 
 def stored(value: Any) -> Any:
-    """A value as it is stored in an attribute."""
+    """Returns a value as an attribute stores it: lists and dicts as JSON text."""
     return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value

@@ -164,13 +164,26 @@ def check_comparable(runs: Sequence[Run]) -> None:
     """Checks that runs can be compared sample by sample.
 
     Raises:
-        DataError: one is given twice, or the labels of their pools differ where they are known.
+        DataError: A run is given twice, or two runs with labels have different ones.
     """
     folders = [run.folder.resolve() for run in runs]
     if repeated := next((folder for folder in folders if folders.count(folder) > 1), None):
         raise DataError(f"the run {repeated} is given more than once")
     stored = (run for run in runs if (run.folder / "shadows.h5").is_file())
-    labelled = [(run.folder, labels) for run in stored if (labels := run.labels) is not None]
-    for folder, labels in labelled[1:]:
-        if not np.array_equal(labels, labelled[0][1]):
-            raise DataError(f"{folder} and {labelled[0][0]} have different pools: compare runs of one pool")
+    labelled = [(run, labels) for run in stored if (labels := run.labels) is not None]
+    check_same_pool([run for run, _ in labelled], [labels for _, labels in labelled])
+
+
+def check_same_pool(runs: Sequence[Run], known: Sequence[int | Int[np.ndarray, " sample"]]) -> None:
+    """Checks that runs have the same pool, as far as is known of it.
+
+    Args:
+        runs: The runs.
+        known: Of each run, the number of its samples, or their labels.
+
+    Raises:
+        DataError: Two runs differ.
+    """
+    for run, own in zip(runs, known, strict=True):
+        if not np.array_equal(own, known[0]):
+            raise DataError(f"{run.folder} and {runs[0].folder} have different pools: compare runs of one pool")

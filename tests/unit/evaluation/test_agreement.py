@@ -167,5 +167,5 @@ def test_errors(tmp_path, change, error, message):
 def test_runs_of_different_pools(tmp_path):
     study = tmp_path / "results/test"
     runs = [run_folder(study, 0), run_folder(study, 1, samples=51)]
-    with pytest.raises(DataError, match="pools of different sizes"):
+    with pytest.raises(DataError, match="have different pools: compare runs of one pool"):
         measure_agreement(runs, [], [], [0.001], tmp_path / "agreement.csv")

@@ -174,7 +174,7 @@ def test_runs_of_different_pools(tmp_path):
         with hdf5.create(folder / "scores.h5", "scores", RUN | {"seed": seed}) as file:
             file["online"], file["member"] = scores, member
         folders.append(folder)
-    with pytest.raises(DataError, match="pools of different sizes"):
+    with pytest.raises(DataError, match="have different pools: compare runs of one pool"):
         measure_ranks(folders, tmp_path)
 
 
