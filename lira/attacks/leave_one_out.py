@@ -24,8 +24,8 @@ LARGEST = 1e100
 def usable(phi: Float[np.ndarray, "model sample view"]) -> Bool[np.ndarray, " model"]:
     """Marks the models whose scores are neither NaN nor infinite nor too large to square."""
     flat = phi.reshape(len(phi), -1)
-    largest, smallest = np.float64(flat.max(axis=1, initial=0)), np.float64(flat.min(axis=1, initial=0))
-    return (largest < LARGEST) & (smallest > -LARGEST)
+    largest, smallest = flat.max(axis=1, initial=0), flat.min(axis=1, initial=0)
+    return (largest.astype(np.float64) < LARGEST) & (smallest.astype(np.float64) > -LARGEST)
 
 
 def cut_sizes(held: Bool[np.ndarray, "model sample"]) -> Int[np.ndarray, " model"]:
@@ -71,7 +71,7 @@ def score_all(
         samples_views = member.shape[1] * phi.shape[2]
         for attack, name in {"online_fixed": "in", "offline_fixed": "out"}.items():
             if attack in scores:
-                moments = sum(parts[name] for _, parts in done)
+                moments = sum((parts[name] for _, parts in done), np.zeros((2, len(member))))
                 _scale(scores[attack], attack, _pooled_spread(moments, sides[name].cuts * samples_views))
     return clean
 
@@ -132,7 +132,9 @@ def _read(phi: Any, samples: slice, scratch: Scratch) -> Float[np.ndarray, "mode
     return block
 
 
-def _sum_sides(block: np.ndarray, sides: dict[str, _Side], scratch: Scratch):
+def _sum_sides(
+    block: np.ndarray, sides: dict[str, _Side], scratch: Scratch
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Returns the sums [2, model, sample] of :func:`surprise_without_each` and the pooled moments, by side."""
     sums = {name: scratch.array(f"sums {name}", (2, *block.shape[:2])) for name in sides}
     moments = {name: np.zeros((2, len(block))) for name in sides}
@@ -189,7 +191,9 @@ def _arrange(
     return arranged
 
 
-def _sum_window(x, window: _Window, origin: float, sums: np.ndarray, totals: np.ndarray, scratch: Scratch) -> None:
+def _sum_window(
+    x: np.ndarray, window: _Window, origin: float, sums: np.ndarray, totals: np.ndarray, scratch: Scratch
+) -> None:
     within = x[..., window.start : window.stop]
     if window.complete:
         beyond = slice(window.stop, None) if window.start == 0 else slice(0, window.start)

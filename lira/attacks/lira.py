@@ -126,16 +126,15 @@ def held_out(
     phi, member = _check_arguments(phi, member, attacks, definition, nonfinite)
     if nonfinite == "error":
         _check_usable(usable(phi))
-    targets = np.asarray(targets)
-    if targets.ndim != 1 or not np.isin(targets, np.arange(len(phi))).all():
-        raise DataError(f"targets are {targets.tolist()}: allowed are model indices from 0 to {len(phi) - 1}")
-    targets = targets.astype(np.int64)
-    shadows = np.setdiff1d(np.arange(len(phi)), targets)
-    x = phi[targets].astype(np.float64)
+    attacked = np.asarray(targets)
+    if attacked.ndim != 1 or not np.isin(attacked, np.arange(len(phi))).all():
+        raise DataError(f"targets are {attacked.tolist()}: allowed are model indices from 0 to {len(phi) - 1}")
+    attacked = attacked.astype(np.int64)
+    shadows = np.setdiff1d(np.arange(len(phi)), attacked)
+    x, sides = phi[attacked].astype(np.float64), _sides(member, attacks)
     with np.errstate(invalid="ignore", over="ignore"):
-        out = _fit(phi, ~member, shadows, definition, nonfinite, "OUT") if set(attacks) - {"global"} else None
-        held = _fit(phi, member, shadows, definition, nonfinite, "IN") if set(attacks) & set(NEEDS_IN) else None
-        return {attack: _score(attack, x, held, out, definition).mean(axis=2) for attack in attacks}
+        fits = {name: _fit(phi, side, shadows, definition, nonfinite, name) for name, side in sides.items()}
+        return {attack: _score(attack, x, fits, definition).mean(axis=2) for attack in attacks}
 
 
 def score_file(
@@ -205,7 +204,9 @@ def _leave_one_out(phi: Any, member: np.ndarray, scores: Mapping, definition: De
             scores[attack][:] = values
 
 
-def _each_held_out(phi: np.ndarray, member: np.ndarray, scores: Mapping, definition: Definition, nonfinite: Nonfinite):
+def _each_held_out(
+    phi: np.ndarray, member: np.ndarray, scores: Mapping, definition: Definition, nonfinite: Nonfinite
+) -> None:
     def attack(target: int) -> None:
         rows = held_out(phi, member, [target], list(scores), definition=definition, nonfinite=nonfinite)
         for name, row in rows.items():
@@ -217,13 +218,18 @@ def _each_held_out(phi: np.ndarray, member: np.ndarray, scores: Mapping, definit
 
 def _lacking(member: np.ndarray, attacks: Collection[str]) -> str:
     """Says which sample lacks scores under which target; returns an empty text if none does."""
-    for side, name, needed in ((member, "IN", set(NEEDS_IN)), (~member, "OUT", {*ATTACKS} - {"global"})):
-        cuts = cut_sizes(side) if needed & set(attacks) and side.size else np.ones(1)
-        if not cuts.all():
+    for name, side in _sides(member, attacks).items():
+        if side.size and not (cuts := cut_sizes(side)).all():
             target = int(cuts.argmin())
             sample = int((side.sum(axis=0) - side[target]).argmin())
             return _without_score(sample, name, f"when model {target} is the target")
     return ""
+
+
+def _sides(member: np.ndarray, attacks: Collection[str]) -> dict[str, Bool[np.ndarray, "model sample"]]:
+    """Returns which models hold each sample (IN) and which do not (OUT), as far as the attacks use them."""
+    held = {"IN": member} if set(attacks) & set(NEEDS_IN) else {}
+    return held | ({"OUT": ~member} if set(attacks) - {"global"} else {})
 
 
 def _without_score(sample: int, side: str, situation: str) -> str:
@@ -241,12 +247,14 @@ class _Fit(NamedTuple):
     pooled: float
 
 
-def _fit(phi, side, shadows, definition: Definition, nonfinite: Nonfinite, name: str) -> _Fit:
+def _fit(
+    phi: np.ndarray, side: np.ndarray, shadows: np.ndarray, definition: Definition, nonfinite: Nonfinite, name: str
+) -> _Fit:
     held = side[shadows]
     counts = held.sum(axis=0)
     if counts.size and counts.min() == 0:
         if nonfinite == "error":
-            raise DataError(_without_score(counts.argmin(), name, f"among the {len(shadows)} shadow models"))
+            raise DataError(_without_score(int(counts.argmin()), name, f"among the {len(shadows)} shadow models"))
         nothing = np.full(phi.shape[1:], np.nan)
         return _Fit(nothing, nothing, np.nan)
     if definition.cut:
@@ -265,14 +273,16 @@ def _fit(phi, side, shadows, definition: Definition, nonfinite: Nonfinite, name:
     return _Fit(centre, spread, np.sqrt(np.maximum(mean_square - mean**2, 0)))
 
 
-def _score(attack: str, x: np.ndarray, held: _Fit | None, out: _Fit | None, definition: Definition) -> np.ndarray:
-    if attack == "online":
-        return _log_density(x, held.centre, held.spread) - _log_density(x, out.centre, out.spread)
-    if attack == "online_fixed":
-        spread_out = held.pooled if definition.fixed_spread == "in" else out.pooled
-        return _log_density(x, held.centre, held.pooled) - _log_density(x, out.centre, spread_out)
+def _score(attack: str, x: np.ndarray, fits: Mapping[str, _Fit], definition: Definition) -> np.ndarray:
     if attack == "global":
         return x
+    out = fits["OUT"]
+    if attack in NEEDS_IN:
+        held = fits["IN"]
+        if attack == "online":
+            return _log_density(x, held.centre, held.spread) - _log_density(x, out.centre, out.spread)
+        spread_out = held.pooled if definition.fixed_spread == "in" else out.pooled
+        return _log_density(x, held.centre, held.pooled) - _log_density(x, out.centre, spread_out)
     spread = out.spread if attack == "offline" else out.pooled
     if definition.offline == "one-sided":
         return (x - out.centre) / (spread + SMALLEST_SPREAD)
@@ -285,7 +295,7 @@ def _log_density(x: np.ndarray, centre: np.ndarray, spread: np.ndarray | float) 
 
 
 def _check_arguments(
-    phi, member, attacks: Sequence[str], definition: Definition, nonfinite: Nonfinite
+    phi: ArrayLike, member: ArrayLike, attacks: Sequence[str], definition: Definition, nonfinite: Nonfinite
 ) -> tuple[np.ndarray, np.ndarray]:
     for attack in attacks:
         check_choice(attack, "attack", ATTACKS)

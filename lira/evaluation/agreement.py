@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from lira.config.catalogue import MOST_RUNS
 from lira.core.errors import DataError
-from lira.core.validation import ArrayLike, check_booleans, check_whole
+from lira.core.validation import ArrayLike, check_array, check_booleans, check_whole
 from lira.evaluation.detections import SUPPORTS, support_qualified
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, rows_at, write_csv
@@ -52,13 +52,13 @@ def set_agreement(sets: Annotated[ArrayLike, "run sample"], k: int) -> Agreement
     check_whole(k, "k", 1)
     sets = check_booleans(sets, "sets", "runs", "samples")
     table = overlaps(patterns_of(sets))
-    return _averages(table, np.arange(len(table.union)), [min(k, len(sets) + 1)]).at(0)
+    return _averages(table, np.arange(len(table.union)), np.array([min(k, len(sets) + 1)])).at(0)
 
 
 def jaccards(sets: Bool[np.ndarray, "run sample"]) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"]]:
     """Returns the numbers of runs to combine, from 2 to all, and for each the mean Jaccard in percent."""
     ks = np.arange(2, len(sets) + 1)
-    return ks, np.array([100 * set_agreement(sets, k).jaccard for k in ks])
+    return ks, np.array([100 * set_agreement(sets, k).jaccard for k in ks.tolist()])
 
 
 def scenarios(
@@ -82,14 +82,14 @@ def scenarios(
     Raises:
         DataError: sets of different pools, not a label for each variant, or as :func:`set_agreement`.
     """
-    reference, same = check_booleans(reference, "reference", "runs", "samples"), len(reference)
+    reference, variants = check_booleans(reference, "reference", "runs", "samples"), check_array(variants, "variants")
     if len(labels) != len(variants):
         raise DataError(f"{len(variants)} variants have {len(labels)} labels: each variant needs one")
     if len(variants):
         variants = check_booleans(variants, "variants", "runs", "samples")
         if variants.shape[1] != reference.shape[1]:
             raise DataError(f"reference {reference.shape} and variants {variants.shape} must be of the same samples")
-    sets = np.concatenate([reference, variants]) if len(variants) else reference
+    sets, same = np.concatenate([reference, variants]) if len(variants) else reference, len(reference)
     table = overlaps(patterns_of(sets))
     masks = np.arange(len(table.union))
     frames = []
@@ -152,12 +152,12 @@ def measure_agreement(
     write_csv(output, pd.concat(frames, ignore_index=True)[COLUMNS["agreement"]])
     if samples != "samples.csv":
         return
-    runs = {
+    compared = {
         "reference": _entries([Path(folder).name for folder in reference], reference, output),
         "variants": _entries(labels, variants, output),
     }
     with hdf5.atomic(output.with_name("runs.json")) as beside:
-        beside.write_text(json.dumps(runs, indent=1) + "\n")
+        beside.write_text(json.dumps(compared, indent=1) + "\n")
 
 
 class Overlaps(NamedTuple):
@@ -209,18 +209,19 @@ def overlaps(patterns: Int[np.ndarray, " choice"]) -> Overlaps:
     return Overlaps(flagged_by_all, patterns.sum() - flagged_within[::-1])
 
 
-def _averages(table: Overlaps, masks: np.ndarray, ks: Sequence[int]) -> _Averages:
+def _averages(table: Overlaps, masks: np.ndarray, ks: Int[np.ndarray, " k"]) -> _Averages:
     masks = masks[table.union[masks] > 0]
-    size = sum((masks >> run) & 1 for run in range(MOST_RUNS))
+    size = np.bitwise_count(masks)
     intersection, union = table.intersection[masks], table.union[masks]
-    bins = max(*ks, int(size.max(initial=0)), 0) + 1
+    bins = max(ks.max(initial=0), size.max(initial=0)) + 1
     subsets = np.bincount(size, minlength=bins)[ks]
     with np.errstate(invalid="ignore"):
-        means = [
+        means = (
             np.bincount(size, weights=values, minlength=bins)[ks] / subsets
             for values in (intersection / union, intersection, union)
-        ]
-    return _Averages(*means, subsets)
+        )
+        jaccard, intersection, union = means
+    return _Averages(jaccard, intersection, union, subsets)
 
 
 def _configurations(labels: Sequence[str]) -> Iterator[tuple[str, str, list[tuple[int, ...]]]]:

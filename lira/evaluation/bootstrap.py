@@ -7,7 +7,7 @@ anew in every draw, a target's own and those of its shadow models, which are sco
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, NamedTuple
 
@@ -210,7 +210,7 @@ def resample_auc(
     return inside + outside - auc[:, None]
 
 
-def _check_drawn(scores, member, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+def _check_drawn(scores: ArrayLike, member: ArrayLike, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
     scores, member = check_scores(scores, member)
     if len(draws.samples) != scores.shape[1]:
         raise DataError(f"draws are of {len(draws.samples)} samples, scores of {scores.shape[1]}")
@@ -218,7 +218,7 @@ def _check_drawn(scores, member, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
     return scores, member
 
 
-def _fill(rates: Rates, target: int, counts, totals) -> None:
+def _fill(rates: Rates, target: int, counts: Iterable[np.ndarray], totals: Iterable[np.ndarray]) -> None:
     with np.errstate(invalid="ignore", divide="ignore"):
         for values, count, total in zip(rates, counts, totals, strict=True):
             values[target] = count / total[target]

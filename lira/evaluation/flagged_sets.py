@@ -100,7 +100,9 @@ class FlaggedSets:
                 total += weight * np.nanmean(self.measured[:, :, rows], axis=2)
         return total
 
-    def _rows(self, k, different, among, without) -> Iterator[tuple[float, np.ndarray]]:
+    def _rows(
+        self, k: int, different: int, among: Sequence[int] | None, without: int | None
+    ) -> Iterator[tuple[float, np.ndarray]]:
         """Yields weight and choices for each number of variants in a choice."""
         allowed = np.ones(self.choices.size, dtype=bool)
         if among is not None:
@@ -128,9 +130,9 @@ class FlaggedSets:
         between_runs = bool(self.runs > 2 and not np.isnan(left_out).any())
         if between_runs:
             variance = variance + (self.runs - 1) / self.runs * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
-        return EstimatedAgreement(
-            *(Estimate(float(v), float(e)) for v, e in zip(value, np.sqrt(variance), strict=True)), between_runs
-        )
+        estimates = (Estimate(float(v), float(e)) for v, e in zip(value, np.sqrt(variance), strict=True))
+        jaccard, intersection, union = estimates
+        return EstimatedAgreement(jaccard, intersection, union, between_runs)
 
 
 def sets_of(comparison: Comparison, fpr: float, support: int = 1, variants: bool = True) -> FlaggedSets:

@@ -145,7 +145,7 @@ def top_agreement(rankings: Sequence[Ranking], percent: float) -> tuple[int, int
     common = times == len(rankings)
     chosen = np.flatnonzero(common)
     ranks = np.stack([ranking.ranks(count, common)[chosen] for ranking in rankings])
-    union = np.count_nonzero(times)
+    union = int(np.count_nonzero(times))
     return chosen.size, union, chosen.size / union, mean_correlation(ranks)
 
 
@@ -156,7 +156,8 @@ def mean_correlation(ranks: Float[np.ndarray, "run sample"]) -> float:
     """
     if min(ranks.shape) < 2:
         return math.nan
-    return float(np.mean([regress(a, b).correlation for a, b in combinations(ranks, 2)]))
+    pairs = combinations(ranks[:, np.newaxis], 2)
+    return float(np.mean([regress(a, b).correlation for a, b in pairs]))
 
 
 def displaced(ranked: Annotated[ArrayLike, "run sample"], percent: float) -> Bool[np.ndarray, "run sample"]:

@@ -73,23 +73,23 @@ def influence(values: Annotated[ArrayLike, "value"]) -> Influence:
 class Regression(NamedTuple):
     """Least-squares lines: Pearson's correlation, and the slope; NaN where the values of a line are constant."""
 
-    correlation: Float[np.ndarray, "*draw"] | np.floating
-    slope: Float[np.ndarray, "*draw"] | np.floating
+    correlation: Float[np.ndarray, " line"]
+    slope: Float[np.ndarray, " line"]
 
 
-def regress(x: Float[np.ndarray, "*draw value"], y: Float[np.ndarray, "*draw value"]) -> Regression:
+def regress(x: Float[np.ndarray, "line value"], y: Float[np.ndarray, "line value"]) -> Regression:
     """Fits a line to each row of y against the same row of x; of ranks, the correlation is Spearman's."""
-    x, y = x - x.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
-    products, squares = (x * y).sum(axis=-1), (x**2).sum(axis=-1)
+    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    products, squares = (x * y).sum(axis=1), (x**2).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return Regression(products / np.sqrt(squares * (y**2).sum(axis=-1)), products / squares)
+        return Regression(products / np.sqrt(squares * (y**2).sum(axis=1)), products / squares)
 
 
-def _defined(values) -> np.ndarray:
+def _defined(values: ArrayLike) -> np.ndarray:
     values = check_array(values, "values").astype(np.float64)
     return values[~np.isnan(values)]
 
 
-def _finite(values) -> np.ndarray:
+def _finite(values: ArrayLike) -> np.ndarray:
     values = check_array(values, "values").astype(np.float64)
     return values[np.isfinite(values)]

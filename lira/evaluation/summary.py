@@ -20,14 +20,14 @@ null                mean where membership is permuted per sample: what chance al
 ==================  ==================================================================================================
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from lira.core.errors import DataError, StoreError
 from lira.core.threads import cores
@@ -83,8 +83,8 @@ def summarise(
         values, _ = check_scores(stored, member, of=f" of {attack}")
         own = _rates_of(attack, metrics, len(member))
         shadow = own.loc[own["mode"] == "shadow", "fpr"].unique()
-        resampled = resample_rates(values, member, drawn, own["fpr"].unique(), shadow)
-        resampled = dict(zip(("target", "shadow"), resampled, strict=True))
+        at_target, at_shadow = resample_rates(values, member, drawn, own["fpr"].unique(), shadow)
+        resampled = {"target": at_target, "shadow": at_shadow}
         for (mode, fpr), rates in own.groupby(["mode", "fpr"], sort=False):
             negatives = (rates["fp"] + rates["tn"]).mean()
             quality = dict(zip(("expected_fp", "resolution"), resolution(fpr, negatives), strict=True))
@@ -201,8 +201,9 @@ def _over_targets(values: Float[np.ndarray, " target"]) -> dict:
 def _pooled(rates: pd.DataFrame, prior: float) -> dict:
     """PPV of all targets' counts together, and how far each target moves it."""
     counts = rates.drop_duplicates("target").sort_values("target")[["tp", "fn", "fp", "tn"]].to_numpy()
-    whole, without = (_pooled_ppv(part, prior) for part in (counts.sum(axis=0), counts.sum(axis=0) - counts))
-    row = {"mean": float(whole), "targets": len(counts), "undefined": 0}
+    together = counts.sum(axis=0, keepdims=True)
+    whole, without = _pooled_ppv(together, prior), _pooled_ppv(together - counts, prior)
+    row = {"mean": float(whole[0]), "targets": len(counts), "undefined": 0}
     shift = whole - without
     if not np.isnan(shift).all():
         largest = int(np.nanargmax(np.abs(shift)))
@@ -210,8 +211,8 @@ def _pooled(rates: pd.DataFrame, prior: float) -> dict:
     return row
 
 
-def _pooled_ppv(counts: np.ndarray, prior: float):
-    tp, fn, fp, tn = np.moveaxis(counts, -1, 0)
+def _pooled_ppv(counts: Int[np.ndarray, "target 4"], prior: float) -> Float[np.ndarray, " target"]:
+    tp, fn, fp, tn = counts.T
     with np.errstate(invalid="ignore", divide="ignore"):
         return positive_predictive_value(tp / (tp + fn), fp / (fp + tn), prior)
 
@@ -227,5 +228,5 @@ def _linear_ppv(rates: pd.DataFrame, resampled: Rates, prior: float) -> tuple[np
     return by_tpr * tpr + by_fpr * fpr, by_tpr * resampled.tpr + by_fpr * resampled.fpr
 
 
-def _names(flagged: Sequence[bool]) -> str:
+def _names(flagged: Bool[np.ndarray, " target"]) -> str:
     return " ".join(str(target) for target in np.flatnonzero(flagged))
