@@ -1,11 +1,11 @@
-"""The catalogue of tables and figures: what each shows, what it is drawn from, and where it stands in the report.
+"""The catalogue of tables and figures: what each one shows, which results it needs, and where the report has it.
 
-Each module of ``lira/report/tables`` and ``lira/report/figures`` says all about itself in its ``ENTRY``; the rules of
-the workflow and the pages of the report are made from these, so that a table or figure of one's own is one file. A
-module without an entry is made by hand alone (``lira tabulate``, ``lira plot``).
+Each module of ``lira/report/tables`` and ``lira/report/figures`` describes itself in its ``ENTRY``. The rules of the
+workflow and the pages of the report are made from these entries, so adding a table or figure takes one file. A module
+without an entry is in no study; ``lira tabulate`` or ``lira plot`` makes it.
 
-An entry is written in literals and read without running its module, because the libraries that draw take seconds to
-import and every start of Snakemake reads the whole catalogue.
+An entry is written in literals and read without running its module: the drawing libraries take seconds to import, and
+Snakemake reads the whole catalogue at every start.
 """
 
 import ast
@@ -19,52 +19,56 @@ from lira.core.errors import ConfigError
 from lira.core.validation import check_choice
 
 CATEGORIES = ("Verdict", "Study", "Utility", "Attacks", "Calibration", "Agreement", "Records", "Provenance")
-"""Parts of the report, in the paper's order."""
+"""Sections of the report, in its order."""
 
 Kind = Literal["tables", "figures"]
 FUNCTIONS: dict[Kind, str] = {"tables": "table", "figures": "figure"}
-"""The function that makes the table or figure, by the folder of its module."""
+"""Name of the function that makes the table or figure, by the folder of its module."""
 
 Source = Literal[
     "runs", "benchmarks", "seeds", "ablation", "transfer", "network", "comparison", "reference", "compared"
 ]
-"""What a table or figure is drawn from.
+"""The results that a table or figure is made from.
 
 ==========  ====================================================================================================
 runs        the first seed of every run
-benchmarks  the first seed of every run but those of the ablation alone
+benchmarks  the first seed of every run, without the runs that only the ablation has
 seeds       every seed of every run
-ablation    the first seed of the runs of the study's ``ablation``
-transfer    the first seed of the runs of the study's ``transfer``
-network     one is drawn per dataset and architecture: the first seed of its runs among the benchmarks
-comparison  one is drawn per comparison of runs: what was measured on them, ``agreement/<run>``
-reference   one is drawn per comparison: its reference run, every seed
-compared    one is drawn per comparison: its reference run, every seed, and its variants, the first
+ablation    the first seed of each run that the study file lists under ``ablation``
+transfer    the first seed of each run that the study file lists under ``transfer``
+network     one per dataset and architecture: the first seed of each of its benchmarks
+comparison  one per comparison of runs: its folder ``agreement/<run>``
+reference   one per comparison of runs: every seed of its reference run
+compared    one per comparison of runs: every seed of its reference run, and the first seed of each variant
 ==========  ====================================================================================================
 """
 
 Samples = Literal["", "pictures", "pictures alone", "any"]
-"""Samples that are drawn too: where they are pictures; where they are, and else nothing is drawn; whatever they are."""
+"""Whether samples of the dataset are drawn too.
+
+``pictures``: if they are images. ``pictures alone``: if they are images; without images the figure is not made at all.
+``any``: always, tabular samples as a grid of their features.
+"""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the workflow and the report know of a table or figure.
+    """What the workflow and the report must know of a table or figure.
 
     Attributes:
-        title: What it is called in the report and on its page.
-        category: Its part of the report, one of :data:`CATEGORIES`.
-        caption: What the report says beside it, in reStructuredText.
-        drawn_from: See :data:`Source`.
-        files: The files of each run, or of the comparison, that it reads, besides ``shadows.h5`` of all runs.
-        paper: Its number in the paper, as ``Table 7–10, 12``, if it has one.
-        at_fprs: Whether one is made at each of the study's FPRs.
-        reference_files: Of a comparison: files of its reference run that are read as well, every seed.
-        compared_files: Of a comparison: files of all its runs that are read as well.
+        title: Its title in the report and on its page.
+        category: Its section of the report, one of :data:`CATEGORIES`.
+        caption: The text beside it in the report, in reStructuredText.
+        drawn_from: The results that it is made from, see :data:`Source`.
+        files: Files that it reads of each run, or of the comparison. ``shadows.h5`` of every run is always read.
+        paper: Its number in the paper, if it has one, e.g. ``Table 7–10, 12``.
+        at_fprs: Whether one is made for each FPR of the study.
+        reference_files: Files that it also reads of every seed of a comparison's reference run.
+        compared_files: Files that it also reads of all runs of a comparison.
         samples: Whether it needs the prepared dataset, see :data:`Samples`.
         sample: Whether it shows the study's ``sample``.
-        reads_scores: Whether it reads the scores of many runs: then it is a job on a cluster instead of seconds where
-            Snakemake runs.
+        reads_scores: Whether it reads the scores of many runs, which takes so long that on a cluster it is a job of
+            its own.
         kind: The folder of its module; the catalogue adds it.
         name: The name of its module; the catalogue adds it.
     """
@@ -86,28 +90,28 @@ class Entry:
 
     @property
     def heading(self) -> str:
-        """The title after its number in the paper."""
+        """The title, after the number in the paper if there is one."""
         return f"{self.paper}: {self.title}" if self.paper else self.title
 
     @property
     def place(self) -> tuple[int, bool, str, int, str]:
-        """What entries are sorted by: category, then the paper's figures and tables by number, then the others."""
+        """Sort key: category, then the entries with a number in the paper by this number, then the others by title."""
         numbered = re.match(r"(\w+) (\d+)", self.paper)
         word, number = (numbered[1], int(numbered[2])) if numbered else ("", 0)
         return CATEGORIES.index(self.category), not numbered, word, number, self.title
 
 
 def list_modules(kind: Kind) -> list[str]:
-    """Names of the tables, or of the figures, there are."""
+    """Lists the names of all tables, or of all figures."""
     return sorted(path.stem for path in _folder(kind).glob("*.py") if not path.stem.startswith("_"))
 
 
 @cache
 def entries() -> tuple[Entry, ...]:
-    """All entries, as the report has them.
+    """Returns all entries, in the order of the report.
 
     Raises:
-        ConfigError: an entry that is not written in literals, or lacks something.
+        ConfigError: An entry is not written in literals, or lacks something.
     """
     found = [entry for kind in FUNCTIONS for name in list_modules(kind) if (entry := entry_of(kind, name))]
     return tuple(sorted(found, key=lambda entry: entry.place))
@@ -115,7 +119,7 @@ def entries() -> tuple[Entry, ...]:
 
 @cache
 def entry_of(kind: Kind, name: str) -> Entry | None:
-    """The entry of one table or figure, if its module has one.
+    """Returns the entry of one table or figure; ``None`` if its module has none.
 
     Raises:
         ConfigError: as :func:`entries`.

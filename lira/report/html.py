@@ -1,4 +1,4 @@
-"""A table as one HTML page that needs nothing beside it: columns sort by a click, the ``.csv`` is inside."""
+"""Shows a table as one self-contained HTML page: a click on a heading sorts by it, and the ``.csv`` is embedded."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ tbody tr:hover { background: #e2e8f0; }
 """
 
 LONG = 40
-"""Characters from which a cell is broken into lines."""
+"""A cell with more characters is broken into lines."""
 
 SCRIPT = """
 const body = document.querySelector("tbody");
@@ -55,17 +55,17 @@ document.querySelector("input").addEventListener("input", event => {
   for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
 });
 """
-"""The only script of the page: no other may run, whatever the cells hold."""
+"""The only script that the page may run, whatever its cells hold."""
 
 
 def html(table: Table, title: str, name: str, csv: bytes) -> str:
-    """The page.
+    """Returns the page.
 
     Args:
-        table: Its cells are escaped.
-        title: Heading.
-        name: Name that the ``.csv`` is saved under.
-        csv: The ``.csv``.
+        table: The table; its cells are escaped.
+        title: Heading of the page.
+        name: File name under which the browser saves the ``.csv``.
+        csv: Content of the ``.csv``.
     """
     hashed = b64encode(sha256(SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'"
@@ -91,7 +91,7 @@ def html(table: Table, title: str, name: str, csv: bytes) -> str:
 
 
 def _of_words(cells: Sequence[str]) -> bool:
-    """Whether a column is read as text: it has sentences, or no digit anywhere."""
+    """Returns whether a column is aligned as text: it has a long cell, or no digit at all."""
     filled = [cell for cell in cells if cell != MISSING]
     return any(len(cell) > LONG for cell in filled) or (bool(filled) and not any(map(str.isdigit, "".join(filled))))
 

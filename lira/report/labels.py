@@ -1,4 +1,4 @@
-"""How names of the study are shown to readers, in tables and in figures, and the order they come in."""
+"""How tables and figures show the names of a study, and in which order."""
 
 from collections.abc import Mapping
 
@@ -41,22 +41,22 @@ MEASURES = {"jaccard": "Jaccard (%)", "intersection": "Intersection (samples)", 
 
 
 def show(name: str) -> str:
-    """The reader's name of a dataset, architecture, regime or attack; underscores of an unknown one become spaces."""
+    """Returns how readers see a name; underscores become spaces in names that the suite does not know."""
     return ATTACKS.get(name) or REGIMES.get(name) or NAMES.get(name, name.replace("_", " "))
 
 
 def percent(fraction: float) -> str:
-    """A rate as the paper writes it: ``1e-05`` becomes ``0.001 %``."""
+    """Writes a fraction in percent, as the paper does: ``1e-05`` becomes ``0.001 %``."""
     return f"{round(100 * fraction, 10):.10f}".rstrip("0").rstrip(".") + " %"
 
 
 def augmentations(recipe: Mapping) -> str:
-    """A recipe's augmentations as the paper abbreviates them, e.g. ``CRP+FLP``; ``–`` if it does not say."""
+    """Abbreviates a recipe's augmentations as the paper does, e.g. ``CRP+FLP``; ``–`` if they are not known."""
     if recipe["augment"] is None:
         return "–"
     return "+".join(AUGMENTATIONS.get(name, name) for name in recipe["augment"]) or "none"
 
 
 def regime_order(regime: str) -> int:
-    """Position of a regime in tables and legends; regimes the paper does not name come last, in the study's order."""
+    """Returns the position of a regime in tables and legends; those that the paper does not name come last."""
     return list(REGIMES).index(regime) if regime in REGIMES else len(REGIMES)

@@ -1,6 +1,6 @@
-"""Numbers as readers see them."""
+"""Writes numbers as readers see them; an unknown number is ``–``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 
@@ -10,33 +10,44 @@ MISSING = "–"
 
 
 def number(value: float, decimals: int) -> str:
-    """A number with fixed decimals; ``–`` where there is none."""
+    """Writes a number with fixed decimals."""
     if pd.isna(value):
         return MISSING
     return "∞" if value == float("inf") else f"{value:.{decimals}f}"
 
 
 def mean_std(mean: float, std: float, decimals: int) -> str:
-    """Mean ± standard deviation; the mean alone where a single value leaves no deviation."""
+    """Writes mean ± standard deviation; only the mean of a single value, which has no deviation."""
     if pd.isna(mean) or pd.isna(std):
         return number(mean, decimals)
     return f"{mean:.{decimals}f} ± {std:.{decimals}f}"
 
 
+def numbers(values: Iterable[float], decimals: int) -> list[str]:
+    """Writes the cells of a column, see :func:`number`."""
+    return [number(value, decimals) for value in values]
+
+
+def means(data: pd.DataFrame, name: str, decimals: int) -> list[str]:
+    """Writes the cells of a column, from the columns ``<name>_mean`` and ``<name>_std``, see :func:`mean_std`."""
+    pairs = zip(data[f"{name}_mean"], data[f"{name}_std"], strict=True)
+    return [mean_std(mean, std, decimals) for mean, std in pairs]
+
+
 def significant(value: float) -> str:
-    """A number with four significant digits at most; ``–`` where there is none."""
+    """Writes a number with at most four significant digits; from 1000 on, without decimals."""
     if pd.isna(value):
         return MISSING
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def span(low: float, high: float, shown: Callable[[float], str] = significant) -> str:
-    """Both ends of an interval; ``–`` where it is not known."""
+    """Writes an interval by its ends."""
     return MISSING if pd.isna(low) else f"[{shown(low)}, {shown(high)}]"
 
 
 def setting(value: float | str | None) -> str:
-    """A setting of a recipe; ``–`` where it is not known."""
+    """Writes a setting of a recipe."""
     if pd.isna(value):
         return MISSING
     return f"{value:g}" if isinstance(value, float) else show(str(value))

@@ -1,4 +1,4 @@
-"""Draws figures and writes them."""
+"""Draws a figure and writes it."""
 
 import logging
 from collections.abc import Sequence
@@ -15,22 +15,22 @@ def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options
 
     Args:
         name: Module of :mod:`lira.report.figures`.
-        folders: Run folders, or agreement folders, as the figure takes.
-        output: Path of the ``.pdf``; the ``.png`` goes beside it.
-        options: What the figure's function declares; ``None`` means its default.
+        folders: Run folders, or the folder of one comparison, as the figure needs.
+        output: Path of the ``.pdf``; the ``.png`` is written beside it.
+        options: Arguments of the figure's function; ``None`` means the default.
 
     Returns:
-        The two files.
+        The paths of both files.
 
     Raises:
-        ConfigError: unknown figure or option, a missing one, or no folders.
-        StoreError: a result file is missing.
+        ConfigError: As :func:`lira.report.make.make`.
+        StoreError: A result file is missing.
     """
     from matplotlib import rc_context
 
     from lira.report.figures._style import DPI, STYLE
 
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table of every font
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it logs every table of every font
     with rc_context(STYLE):
         made, output = make("figures", name, folders, options), Path(output)
         folder_of(output)
@@ -41,12 +41,12 @@ def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options
         for suffix, metadata in carried.items():
             with atomic(output.with_suffix(suffix)) as beside:
                 made.savefig(beside, format=suffix[1:], dpi=DPI, metadata=metadata, bbox_inches=box)
-            made.set_layout_engine("none")  # what the first drawing arranged holds for the second
+            made.set_layout_engine("none")  # both files keep the layout of the first
     return [output.with_suffix(suffix) for suffix in carried]
 
 
 def _write_below(figure: Any, notes: Sequence[str]) -> str | None:
-    """Writes notes under a figure; returns what makes room for them, or nothing where there are none."""
+    """Writes notes under a figure; returns the bounding box that makes room for them, ``None`` without notes."""
     from textwrap import fill
 
     if not notes:

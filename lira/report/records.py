@@ -1,4 +1,4 @@
-"""How what is known of single records is shown, in the table and on the cards."""
+"""What the table of single records and their cards have in common."""
 
 from collections.abc import Sequence
 
@@ -10,24 +10,24 @@ from lira.report.runs import choose_fpr, run_labels
 from lira.storage.run import Run
 
 COUNT = 3
-"""Records where none is named."""
+"""Number of records to show if none is named."""
 
 
 def cards_of(runs: Sequence[Run], sample: int | None, fpr: float | None, count: int) -> pd.DataFrame:
-    """The numbers, as :func:`lira.evaluation.records.cards`, at the FPR asked for or the largest that all runs have."""
+    """Returns :func:`lira.evaluation.records.cards` at the given FPR, or else at the largest that all runs have."""
     return cards(runs, run_labels(runs), choose_fpr(fprs_of(runs), fpr), sample, count)
 
 
 def priors_of(rows: pd.DataFrame) -> list[float]:
-    """Priors of their PPVs."""
+    """Returns the priors that the rows have a PPV for."""
     return [float(name.removeprefix("ppv_")) for name in rows if name.startswith("ppv_")]
 
 
 def of_all(part: pd.Series, rest: pd.Series) -> list[str]:
-    """Counts as ``3 of 32``."""
+    """Writes counts as ``3 of 32``."""
     return [f"{some} of {some + others}" for some, others in zip(part, rest, strict=True)]
 
 
 def show_ppv(ppv: float, least: float) -> str:
-    """A PPV in percent with the least it can be; a dash where the record is never flagged."""
+    """Writes a PPV in percent with its lower bound; a dash if the record is never flagged."""
     return MISSING if pd.isna(ppv) else f"{number(100 * ppv, 0)} (≥ {number(100 * least, 1)})"

@@ -1,4 +1,4 @@
-"""Which results tables and figures show, in which order and under which names."""
+"""Chooses which results tables and figures show, in which order and under which names."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -7,7 +7,7 @@ import pandas as pd
 
 from lira.core.errors import ConfigError
 from lira.core.validation import check_choice
-from lira.report.labels import GAPS, percent, regime_order, show
+from lira.report.labels import percent, regime_order, show
 from lira.storage.comparison import Comparison
 from lira.storage.run import RUN_KEYS, Run
 
@@ -16,10 +16,10 @@ SERIES = ("dataset", "architecture", "regime")
 
 
 def in_order(runs: Sequence[AnyRun]) -> list[AnyRun]:
-    """The runs, by dataset and architecture in the order given, and in each by regime as the paper has them.
+    """Sorts runs by regime, as the paper does; datasets and architectures keep the order in which they are given.
 
     Raises:
-        StoreError: a folder holds no run.
+        StoreError: A folder holds no run.
     """
     order = {name: [run.key[name] for run in runs] for name in ("dataset", "architecture")}
 
@@ -30,7 +30,7 @@ def in_order(runs: Sequence[AnyRun]) -> list[AnyRun]:
 
 
 def run_labels(runs: Sequence[Run]) -> list[str]:
-    """The shortest names that tell the runs apart: the parts in which they differ."""
+    """Returns the shortest names that tell the runs apart: the parts in which they differ."""
     differing = [name for name in RUN_KEYS if len({run.key[name] for run in runs}) > 1] or ["regime"]
     return [
         " ".join(f"seed {run.key[name]}" if name == "seed" else show(run.key[name]) for name in differing)
@@ -39,12 +39,12 @@ def run_labels(runs: Sequence[Run]) -> list[str]:
 
 
 def title_of(of: Run | Comparison) -> str:
-    """Dataset, architecture and regime of a run, or of the runs that are compared."""
+    """Returns dataset, architecture and regime of a run, or of the reference runs of a comparison."""
     return " ".join(show(of.key[name]) for name in SERIES)
 
 
 def show_keys(data: pd.DataFrame) -> pd.DataFrame:
-    """Leading text columns that name each row's run; the seed only where a run has several."""
+    """Returns the first columns of a table, which name each row's run; the seed only if a run has several."""
     text = pd.DataFrame({name.capitalize(): data[name].map(show) for name in SERIES})
     if data.groupby(list(SERIES))["seed"].nunique().max() > 1:
         text["Seed"] = data["seed"].astype(str)
@@ -52,10 +52,10 @@ def show_keys(data: pd.DataFrame) -> pd.DataFrame:
 
 
 def choose_fpr(available: Sequence[float], fpr: float | None) -> float:
-    """The FPR asked for, or the largest there is.
+    """Returns the given FPR; the largest of the results if none is given.
 
     Raises:
-        ConfigError: the results do not have it.
+        ConfigError: The results do not have it.
     """
     rates = sorted({rate for rate in available if rate == rate})
     if fpr is None:
@@ -64,30 +64,20 @@ def choose_fpr(available: Sequence[float], fpr: float | None) -> float:
     return fpr
 
 
-def check_gap(gap: str) -> str:
-    """The gap, if there is one of that name.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    check_choice(gap, "gap", GAPS)
-    return gap
-
-
 def check_available(name: str, chosen: Any, available: Iterable) -> None:
-    """Checks that the results have what is asked for.
+    """Checks that the results have what was chosen.
 
     Raises:
-        ConfigError: they do not.
+        ConfigError: They do not.
     """
     check_choice(chosen, name, dict.fromkeys(value for value in available if value == value))
 
 
 def check_same_fprs(data: pd.DataFrame) -> pd.DataFrame:
-    """The rows of several runs, whose cells at one place stand at one FPR.
+    """Returns the rows of several runs, all of which were evaluated at the same FPRs.
 
     Raises:
-        ConfigError: the runs were evaluated at different FPRs.
+        ConfigError: They were evaluated at different FPRs.
     """
     by_run = data.groupby([name for name in RUN_KEYS if name in data], sort=False)["fpr"]
     grids = {tuple(sorted(rates.dropna().unique())) for _, rates in by_run}
@@ -98,10 +88,10 @@ def check_same_fprs(data: pd.DataFrame) -> pd.DataFrame:
 
 
 def shared_fpr(runs: Sequence[Run], fpr: float | None, attack: str) -> float:
-    """The FPR asked for, or the largest there is, of runs that all have it and the attack.
+    """Returns the given FPR, or the largest of the results, of runs that all have it and the attack.
 
     Raises:
-        ConfigError: one lacks them, or the runs were evaluated at different FPRs.
+        ConfigError: One lacks the FPR or the attack, or the runs have different largest FPRs.
     """
     for run in runs:
         check_available("attack", attack, run.summary["attack"])
@@ -110,10 +100,10 @@ def shared_fpr(runs: Sequence[Run], fpr: float | None, attack: str) -> float:
 
 
 def choose_fprs(available: Sequence[float], fpr: float | None) -> list[float]:
-    """The FPR asked for, or all there are."""
+    """Returns the given FPR; all of the results if none is given."""
     return sorted(set(available)) if fpr is None else [choose_fpr(available, fpr)]
 
 
 def at(fpr: float) -> str:
-    """How a column at this FPR is headed."""
+    """Writes the end of a column heading, e.g. ``at 0.1 % FPR``."""
     return f"at {percent(fpr)} FPR"

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Table:
-    """A table: its numbers, and the same as readers see them.
+    """A table: its numbers, and the text that readers see.
 
     Attributes:
-        data: The ``.csv``: full precision, mean and standard deviation in columns of their own, rates in percent.
-        text: The same as readers see it; all cells are text.
-        keys: Number of leading columns of ``text`` that name a row.
-        notes: What is said below the table.
+        data: The ``.csv``, with full precision; mean and standard deviation have columns of their own.
+        text: The table as readers see it; every cell is a string.
+        keys: Number of columns at the start of ``text`` that name a row.
+        notes: Lines below the table.
     """
 
     data: pd.DataFrame

@@ -1,4 +1,4 @@
-"""Makes tables and writes them: ``.csv`` holds the numbers in full, ``.md``, ``.tex`` and ``.html`` show them."""
+"""Makes a table and writes it: ``.csv`` has the full numbers, ``.md``, ``.tex`` and ``.html`` show them to readers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,14 +22,14 @@ def tabulate(
 
     Args:
         name: Module of :mod:`lira.report.tables`.
-        folders: Run folders, or agreement folders, as the table takes.
-        output: Path of the ``.csv``; the others go beside it.
-        notes: What to add below the table.
-        options: What the table's function declares; ``None`` means its default.
+        folders: Run folders, or the folder of one comparison, as the table needs.
+        output: Path of the ``.csv``; the others are written beside it.
+        notes: Lines to add below the table.
+        options: Arguments of the table's function; ``None`` means the default.
 
     Raises:
-        ConfigError: unknown table or option, a missing one, or no folders.
-        StoreError: a result file is missing.
+        ConfigError: As :func:`lira.report.make.make`.
+        StoreError: A result file is missing.
     """
     made, entry = make("tables", name, folders, options), entry_of("tables", name)
     made = replace(made, notes=[*made.notes, *notes])
@@ -44,12 +44,12 @@ def write_table(
     folders: Sequence[Path | str],
     options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes a table as ``.csv`` and, beside it, ``.tex``, ``.md`` and ``.html``, the page under the title.
+    """Writes a table as ``.csv`` and, beside it, as ``.tex``, ``.md`` and ``.html``; the title heads the ``.html``.
 
-    All but the ``.csv`` carry a record of what it was made from (see :mod:`lira.storage.provenance`).
+    All but the ``.csv`` carry a record of what the table was made from (see :mod:`lira.storage.provenance`).
 
     Raises:
-        StoreError: the folders hold runs that must not stand side by side.
+        StoreError: The folders hold runs that must not be shown together.
     """
     folder_of(output)
     runs = runs_of(folders)
@@ -66,7 +66,7 @@ def write_table(
 
 
 def preview(name: str, folders: Sequence[Path | str], **options: Any) -> str:
-    """A table as text for a terminal; arguments and errors as :func:`tabulate`."""
+    """Returns a table as Markdown, for a terminal; arguments and errors as for :func:`tabulate`."""
     made = make("tables", name, folders, options)
     made.notes = [*made.notes, *differences(runs_of(folders))]
     return markdown(made)

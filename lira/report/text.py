@@ -1,4 +1,4 @@
-"""Numbers and tables as text, for Markdown and for LaTeX."""
+"""Writes a table in Markdown and in LaTeX."""
 
 import re
 from textwrap import wrap
@@ -30,7 +30,7 @@ SYMBOLS = {
 }
 RUN_COLUMNS = ("Dataset", "Architecture", "Regime", "Seed")
 PAGE, HEADING = 54, 12
-"""Most lines of a part of a table, and characters from which a heading is broken, in LaTeX."""
+"""In LaTeX: the most lines of one part of a table, and the most characters of one line of a heading."""
 
 PREAMBLE = r"""% needs \usepackage{booktabs,siunitx}; graphicx fits it to the line
 \sisetup{separate-uncertainty=true}
@@ -40,18 +40,18 @@ NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: ± \d+(?:\.\d+
 
 
 def markdown(table: Table) -> str:
-    """The table for Markdown, its notes below."""
+    """Returns the table in Markdown, with its notes below."""
     align = ["left"] * table.keys + ["right"] * (len(table.text.columns) - table.keys)
     body = table.text.to_markdown(index=False, disable_numparse=True, colalign=align)
     return "\n\n".join([body, *table.notes]) + "\n"
 
 
 def latex(table: Table) -> str:
-    """The table for LaTeX, its notes below: one ``tabular`` or several, which need booktabs and siunitx.
+    """Returns the table in LaTeX, with its notes below: one ``tabular`` or several, which need booktabs and siunitx.
 
-    Where other columns name the rows of a run, the run has a line above them; else what the leading columns repeat
-    from the row above is left blank. A long table is divided, between runs if it has such lines, so that each part
-    fits a page. With graphicx loaded, what is wider than the line is scaled to it.
+    If a run has several rows, a line above them names the run. Cells of the first columns that repeat the row above are
+    left blank. A long table is split into parts that fit a page, between runs where it can be. If graphicx is loaded, a
+    part that is wider than the line is scaled to fit.
     """
     names = list(table.text.columns)
     run = [name for name in names[: table.keys] if name in RUN_COLUMNS]
@@ -98,13 +98,13 @@ def _lines(rows: pd.DataFrame, keys: int) -> list[str]:
 
 
 def _stacked(heading: str, side: str) -> str:
-    """A heading in lines of a few words each."""
+    """Breaks a heading into short lines."""
     lines = [to_tex(line) for line in wrap(heading, HEADING, break_long_words=False, break_on_hyphens=False)]
     return lines[0] if len(lines) < 2 else f"\\shortstack[{side}]{{" + r"\\".join(lines) + "}"
 
 
 def to_tex(text: str) -> str:
-    """Text for LaTeX: special characters escaped, numbers in siunitx's ``\\num``."""
+    """Returns text for LaTeX: special characters are escaped, numbers are put in siunitx's ``\\num``."""
     parts, end = [], 0
     for match in NUMBER.finditer(text):
         parts += [_escape(text[end : match.start()]), "\\num{" + match[0].replace("±", "\\pm") + "}"]

@@ -1,4 +1,4 @@
-"""Shows the verdict: published numbers against the study's own, counts of the verdicts, and the paper's claims."""
+"""Shows the verdict: published numbers beside the study's own, counts of verdicts, and the paper's claims."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from lira.report.table import Table
 
 
 def published_table(rows: pd.DataFrame, source: str) -> Table:
-    """Makes one table of published numbers against the study's own.
+    """Shows one table of published numbers beside the study's own.
 
     Args:
         rows: A row per number, from :func:`lira.paper.claims.compare_tables`.
@@ -34,11 +34,11 @@ def published_table(rows: pd.DataFrame, source: str) -> Table:
     text["Verdict"] = rows["verdict"].astype(str)
     text["Because"] = [" ; ".join(filter(None, pair)) for pair in zip(rows["reason"], rows["label"], strict=True)]
     notes = [f"{source}. All published numbers follow the protocol of the preprint."]
-    return Table(rows, text, keys, notes + ["The study has no counterpart of any of them."] * rows.empty)
+    return Table(rows, text, keys, notes + ["The study has a counterpart of none of them."] * rows.empty)
 
 
 def verdict_table(counts: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
-    """Shows how many published numbers have which verdict, a row per table of the paper.
+    """Counts the published numbers by verdict, in a row per table of the paper.
 
     Args:
         counts: ``table place compared`` and a column per verdict.
@@ -48,16 +48,16 @@ def verdict_table(counts: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
     text.insert(0, "Paper", counts["place"])
     text.insert(1, "Table", counts["table"].map(show))
     note = (
-        "Counted are the published numbers with a counterpart in this study. Agrees: the 90 % interval of our number "
-        "less the published one, with both standard errors, lies within the margin of the study file. Differs: it lies "
-        "outside. Cannot tell: neither, or the pool cannot resolve the FPR. Not comparable: another dataset, "
-        "architecture or number of shadow models."
+        "Only published numbers with a counterpart in this study are counted. Agrees: the 90 % interval of our number "
+        "less the published one, with the standard errors of both, lies within the margin of the study file. Differs: "
+        "it lies outside. Cannot tell: neither is the case, or the pool cannot resolve the FPR. Not comparable: "
+        "another dataset, architecture or number of shadow models."
     )
     return Table(counts, text, 2, [note, *notes])
 
 
 def claims_table(rows: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
-    """Shows the paper's claims as they were tested on this study's own results.
+    """Shows the paper's claims, tested on this study's own results.
 
     Args:
         rows: ``claim part verdict numbers ours low high``, a row per line.
@@ -67,10 +67,10 @@ def claims_table(rows: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
     text.insert(3, "Ours", [significant(value) for value in rows["ours"]])
     text.insert(4, "90 % interval", _intervals(rows, "low", "high"))
     note = (
-        "A direction holds if the 90 % interval lies on the claim's side, and does not hold if it lies on the other. A "
-        "size holds if our number agrees with the stated one within the margin of the study file, and does not hold if "
-        "it differs by more; the stated number has an error where the paper gives one. Numbers that are not comparable "
-        "with the paper's have no verdict on their size."
+        "A direction holds if the 90 % interval lies on the claim's side, and does not hold if it lies on the other "
+        "side. A size holds if our number agrees with the stated one within the margin of the study file, and does not "
+        "hold if it differs by more; the error of the stated number counts too where it is known. The size of a number "
+        "that is not comparable with the paper's has no verdict."
     )
     return Table(rows, text, 2, [note, *notes])
 

@@ -1,4 +1,4 @@
-"""The verdict's tables in the catalogue; one job writes them all."""
+"""The entries of the verdict's tables, which one job writes together."""
 
 from lira.report.catalogue import Entry
 
@@ -22,21 +22,21 @@ VERDICT = (
     _entry(
         "verdict",
         "Agreement with the paper, by table",
-        "Published numbers against this study's own: how many agree, differ, cannot be told apart, or are not "
-        "comparable, by table of the paper. The tables published-* have every number.",
+        "Published numbers against this study's own, by table of the paper: how many agree, how many differ, for how "
+        "many the study cannot tell, and how many are not comparable. The tables published-* have every number.",
     ),
     _entry(
         "claims",
         "Claims of the paper",
-        "Each claim of the paper, tested on this study's own results: its direction, and where the paper gives one its "
-        "size, with the numbers behind the verdict and 90 % intervals.",
+        "Each claim of the paper, tested on this study's own results: its direction and, if the paper gives one, its "
+        "size, with 90 % intervals and the numbers behind the verdict.",
     ),
     *(
         _entry(
             f"published-{name}",
             "Published against ours",
-            "The published numbers of one of the paper's tables or figures against this study's own: difference with "
-            "its 90 % interval, margin, verdict, and why it is no other.",
+            "The published numbers of one of the paper's tables or figures against this study's own: the difference "
+            "with its 90 % interval, the margin, the verdict, and the reason for it.",
             paper,
         )
         for name, paper in _PUBLISHED.items()

@@ -1,7 +1,7 @@
-"""The paper's figures, a module per figure: each has an ``ENTRY`` and a function ``figure``.
+"""Figures, one module each, with an ``ENTRY`` for the catalogue and a function ``figure``.
 
-Its first argument is ``runs`` or ``comparison``, the rest are options.
+Its first argument is ``runs`` or ``comparison``; the others are options.
 
-All share one style: column widths of a two-column paper, text of 7 pt and more, embedded TrueType fonts, and a
-colour-blind-safe palette (Okabe and Ito) in which an attack or a regime has the same colour everywhere.
+All figures share one style: widths of one or two columns of a two-column paper, text of at least 7 pt, embedded
+TrueType fonts, and the colour-blind-safe palette of Okabe and Ito, with one colour per attack or regime everywhere.
 """

@@ -1,4 +1,4 @@
-"""Pictures of pool samples."""
+"""Draws samples of the pool as pictures."""
 
 from collections.abc import Iterable
 from math import ceil, sqrt
@@ -21,11 +21,11 @@ class Pictures:
     Args:
         data: The file.
         runs: Runs whose pool it must hold.
-        tabular: Whether features may be shown as a grid, row by row.
+        tabular: Whether samples that are no images may be shown as a grid of their features.
 
     Raises:
-        ConfigError: its samples are no images, or another pool's than a run's.
-        StoreError: the file is missing.
+        ConfigError: Its samples are no images, or it holds another pool than a run.
+        StoreError: The file is missing.
     """
 
     def __init__(self, data: Path | str, runs: Iterable[Run] = (), tabular: bool = False):
@@ -40,7 +40,7 @@ class Pictures:
                 raise ConfigError(f"data: {data} holds another pool than that of {run.folder}")
 
     def draw(self, axes: Axes, sample: int, **where: Any) -> None:
-        """Draws one sample, dark on light if it is grey; ``where`` goes to ``imshow``."""
+        """Draws one sample; in a grey one, high values are dark. ``where`` goes to ``imshow``."""
         with hdf5.read(self.data, "data") as file:
             x = file["pool"]["x"][sample]
         if not self.images:
@@ -52,7 +52,7 @@ class Pictures:
 
 
 def in_square(features: Num[np.ndarray, " feature"]) -> Num[np.ndarray, "row column"]:
-    """Features row by row in a square, what is left over NaN."""
+    """Arranges features row by row in a square; NaN fills the rest."""
     side = ceil(sqrt(features.size))
     padded = np.full(side * side, np.nan)
     padded[: features.size] = features

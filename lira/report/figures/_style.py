@@ -1,4 +1,4 @@
-"""One style for all figures."""
+"""The style that all figures share."""
 
 from collections.abc import Sequence
 from textwrap import fill
@@ -22,16 +22,16 @@ ATTACKS = {"online": BLUE, "online_fixed": SKY, "offline": VERMILION, "offline_f
 REGIMES = {"baseline": VERMILION, "weak": ORANGE, "aof": BLUE, "tl": GREEN}
 MEMBERSHIP = {"IN": ORANGE, "OUT": BLUE}
 VARIANTS, MIXED = (VERMILION, ORANGE, GREEN, PURPLE, SKY, BLUE), ("#4d4d4d", GREY, "#b3b3b3")
-"""Colours of comparisons with one variant of a run, and with several."""
+"""Colours of scenarios with one variant among the runs, and with several."""
 
 CHANCE: Style = {"color": BLACK, "linestyle": ":", "linewidth": 0.9}
-"""How what chance alone gives is drawn, everywhere."""
+"""Style of every line that shows what chance alone gives."""
 
 LINE: Style = {"errorbar": None, "legend": False, "markeredgecolor": "auto", "markeredgewidth": 1}
-"""A line of seaborn as matplotlib's own: markers without white edges; the figure has the legend."""
+"""Makes a line of seaborn look like matplotlib's own: markers without white edges, and no legend of its own."""
 
 WIDE = 20
-"""Range of values from which an axis is logarithmic."""
+"""An axis whose values span more than this factor is logarithmic."""
 
 MARKERS = "osD^vPX<>*"
 
@@ -58,32 +58,32 @@ STYLE: dict[Any, Any] = {
 
 
 def canvas(width: float, height: float) -> Figure:
-    """An empty figure, in inches, that no global state knows of and that nothing draws before it is saved."""
+    """Returns an empty figure of this size in inches, unknown to pyplot."""
     return Figure(figsize=(width, height))
 
 
 def regime_colours(regimes: Sequence[str]) -> dict[str, str]:
-    """A colour per regime: the paper's own, the others take what is left."""
+    """Returns a colour per regime: fixed for those of the paper, the remaining colours for the others."""
     left = (PURPLE, SKY, BLACK, GREY)
     others = [regime for regime in dict.fromkeys(regimes) if regime not in REGIMES]
     return REGIMES | {regime: left[i % len(left)] for i, regime in enumerate(others)}
 
 
 def attack_colours(attacks: Sequence[str]) -> dict[str, str]:
-    """A colour per attack: the paper's own, the others take what is left."""
+    """Returns a colour per attack: fixed for those of the paper, the remaining colours for the others."""
     others = [attack for attack in attacks if attack not in ATTACKS]
     return ATTACKS | {attack: (GREEN, PURPLE, BLACK)[i % 3] for i, attack in enumerate(others)}
 
 
 def plain_log(axis: Axis, percent: bool = False, subs: Sequence[float] = (1,)) -> None:
-    """Plain numbers on a logarithmic axis, rates in percent; a narrow axis needs more ``subs`` than powers of ten."""
+    """Labels a logarithmic axis with plain numbers, at ``subs`` times powers of ten; with ``percent``, in percent."""
     axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value if percent else value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
 def spread_scale(axes: Axes, values: Sequence[float]) -> None:
-    """Leaves the y axis linear, or makes it logarithmic, symmetric where values change sign, if their range is wide."""
+    """Makes the y axis logarithmic if the values span a wide range; symmetrically so if they change sign."""
     low, high = min(values), max(values)
     if low > 0 and high / low > WIDE:
         axes.set_yscale("log")
@@ -94,18 +94,18 @@ def spread_scale(axes: Axes, values: Sequence[float]) -> None:
 
 
 def fewest_gaps(panels: int, *columns: int) -> int:
-    """Which number of columns leaves the fewest places empty; never more than there are panels."""
+    """Returns which of the numbers of columns leaves the fewest places empty; at most the number of panels."""
     return min(panels, min(columns, key=lambda across: -panels % across))
 
 
 def in_lines(name: str, width: int) -> str:
-    """A run's name in lines of at most so many characters, where words allow it; a seed keeps its number beside it."""
+    """Breaks a run's name into lines of at most ``width`` characters, between words but not inside ``seed 1``."""
     kept = name.replace("seed ", "seed\u00a0")
     return fill(kept, width, break_long_words=False, break_on_hyphens=False).replace("\u00a0", " ")
 
 
 def legend_below(figure: Figure, columns: int, **kwargs: Any) -> None:
-    """One legend for the whole figure, under its panels; every label once."""
+    """Draws one legend under all panels of a figure, with every label once."""
     panels = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in figure.get_axes()]
     once = {label: handle for panel in panels for handle, label in panel}
     figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=columns, **kwargs)

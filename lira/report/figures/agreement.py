@@ -1,4 +1,4 @@
-"""Figures 2 and 6: how many flagged samples k runs share, for identical runs and with variants among them."""
+"""Figures 2 and 6: how far the flagged samples of k runs agree, for identical runs and with variants among them."""
 
 from itertools import cycle
 
@@ -24,21 +24,21 @@ ENTRY = Entry(
     files=("agreement.csv", "null_agreement.csv"),
     reference_files=("metrics.csv",),
     caption=(
-        "Mean Jaccard, intersection and union of the sets of samples flagged at least once (tp ≥ 1) in each of k "
-        "runs, for identical runs and with variants among them. Dotted: the same runs with membership permuted, which "
-        "is what chance alone gives."
+        "Mean Jaccard, intersection and union of the sets of samples that each of k runs flags at least once (tp ≥ 1), "
+        "for identical runs and with variants among them. Dotted: what chance alone gives, from the same runs with "
+        "permuted membership."
     ),
 )
 
 
 def figure(comparison: Comparison, fpr: float | None = None, support: int = 1, zero_fp: bool = False) -> Figure:
-    """A row of panels per FPR: mean Jaccard, intersection and union of k runs, a line per scenario and one for chance.
+    """Draws a row of panels per FPR: mean Jaccard, intersection and union of k runs, with a line per scenario.
 
     Args:
         comparison: Identical runs and variants of them.
         fpr: Target FPR; all of the results if not given.
-        support: Least number of detections of a flagged sample.
-        zero_fp: Whether a flagged sample must have no false positive; the paper's curves do not ask for it.
+        support: Fewest detections of a flagged sample.
+        zero_fp: Whether a flagged sample must have no false positive; in the paper's curves it need not.
     """
     negatives = comparison.negatives
     tables = comparison.table("agreement.csv"), comparison.table("null_agreement.csv")
@@ -64,19 +64,19 @@ def figure(comparison: Comparison, fpr: float | None = None, support: int = 1, z
 
 
 def chosen(sets: pd.DataFrame, support: int, zero_fp: bool) -> pd.DataFrame:
-    """Rows of one kind of flagged set, Jaccard in percent."""
+    """Returns the rows of one kind of flagged set, Jaccard in percent."""
     return sets[(sets["support"] == support) & (sets["zero_fp"] == zero_fp)].assign(jaccard=100 * sets["jaccard"])
 
 
 def draw_chance(panels: np.ndarray, null: pd.DataFrame) -> None:
-    """The same runs with membership permuted, in the scenario that combines most of them."""
+    """Draws the agreement by chance, of the scenario that combines most runs."""
     widest = null[null["scenario"] == null.loc[null["k"].idxmax(), "scenario"]]
     for axes, measure in zip(panels, MEASURES, strict=True):
         sns.lineplot(widest, x="k", y=measure, label="chance (membership permuted)", ax=axes, **LINE, **CHANCE)
 
 
 def draw_scenarios(panels: np.ndarray, sets: pd.DataFrame) -> None:
-    """One line per scenario in each panel."""
+    """Draws a line per scenario in each panel."""
     variants, mixed = cycle(_style.VARIANTS), cycle(_style.MIXED)
     groups = sets.fillna({"variants": ""}).groupby(["scenario", "variants"], sort=False)
     for number, ((scenario, variant), group) in enumerate(groups):

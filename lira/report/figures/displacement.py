@@ -1,4 +1,4 @@
-"""Figure 5: samples that drop out of a run's top q %: how far below it are they?"""
+"""Figure 5: how far below a run's top q % the samples are that only another run has in its top."""
 
 import seaborn as sns
 from matplotlib import colormaps
@@ -19,8 +19,8 @@ ENTRY = Entry(
     files=("displacement.csv",),
     reference_files=("metrics.csv",),
     caption=(
-        "Of the samples in another run's top q % but not in this run's, the share within the top q + Δ here, mean "
-        "over runs. Dotted: random rankings."
+        "Of the samples in another run's top q % but not in this run's: the share that this run has in its top q + Δ, "
+        "mean over runs. Dotted: random rankings."
     ),
 )
 
@@ -28,7 +28,7 @@ QS = (0.1, 0.5, 1, 2.24, 5, 10.38, 20)
 
 
 def figure(comparison: Comparison) -> Figure:
-    """A panel per gap, a line per q: share within q + Δ, mean over runs; dotted: random rankings, a line per q too.
+    """Draws a panel per gap with two lines per q: the share within q + Δ, mean over runs, and that of random rankings.
 
     Args:
         comparison: Identical runs and variants of them.

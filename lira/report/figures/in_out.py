@@ -1,4 +1,4 @@
-"""Figure 8: one sample under models that hold it (IN) and models that do not (OUT), a column per run."""
+"""Figure 8: one sample under models trained with it (IN) and without it (OUT), a column per run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,11 +33,11 @@ ENTRY = Entry(
 )
 
 BINS, TITLE = 16, 14
-"""Bars of a histogram, and characters from which a run's name is broken."""
+"""Number of bars of a histogram, and most characters of a line of a run's name."""
 
 
 def figure(runs: Sequence[Run], sample: int = 21, data: Path | None = None) -> Figure:
-    """Histograms and rugs over models: φ averaged over views above, ``online`` scores below.
+    """Draws histograms and rugs over models: φ averaged over views above, ``online`` scores below.
 
     Args:
         runs: The runs, usually one per regime.
@@ -67,16 +67,16 @@ def figure(runs: Sequence[Run], sample: int = 21, data: Path | None = None) -> F
 
 
 def in_common(runs: Sequence[Run]) -> str:
-    """Dataset and architecture for the title, unless the runs differ in it and each panel says it."""
+    """Returns dataset and architecture for the title, without those in which the runs differ and which panels name."""
     shared = [name for name in ("dataset", "architecture") if len({run.key[name] for run in runs}) == 1]
     return " ".join(show(runs[0].key[name]) for name in shared) + ", " * bool(shared)
 
 
 def models_of(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Membership, φ averaged over views and ``online`` score of a sample under each model.
+    """Returns membership, φ averaged over views and ``online`` score of a sample under each model.
 
     Raises:
-        ConfigError: the pool has no such sample.
+        ConfigError: The pool has no such sample.
     """
     phi, member = logits_of(run, sample)
     with run.scores() as scores:
@@ -84,7 +84,7 @@ def models_of(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def draw_histogram(axes: Axes, values: np.ndarray, member: np.ndarray) -> None:
-    """Counts of IN and OUT models, and a tick per model below them."""
+    """Draws the histograms of IN and OUT models, with a tick per model below them."""
     edges = np.histogram_bin_edges(values, BINS)
     rug: Style = {"height": -0.055, "linewidth": 0.6, "clip_on": False, "expand_margins": False}
     for name, mask, below in (("IN", member, 0.02), ("OUT", ~member, 0.08)):

@@ -1,4 +1,4 @@
-"""Figure 7: does the loss ratio predict the attack? A point per run."""
+"""Figure 7: the TPR against the loss ratio, a point per run."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -24,21 +24,20 @@ ENTRY = Entry(
     drawn_from="runs",
     files=("summary.csv",),
     caption=(
-        "Loss ratio against online TPR, a point per run with the 95 % interval of its mean over targets, and the "
-        "least-squares line on the logarithm of the ratio. Dotted: the TPR where membership is permuted."
+        "TPR of the online attack against loss ratio: a point per run with the 95 % interval of its mean over targets, "
+        "and the least-squares line on the logarithm of the ratio. Dotted: the TPR where membership is permuted."
     ),
 )
 
 MOST_OTHERS = 4
-"""Regimes the paper does not name that get a colour of their own."""
+"""Most regimes unknown to the paper that each get a colour of their own."""
 
 
 def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online") -> Figure:
-    """Mean loss ratio (log) against mean TPR, with the least-squares line on log10, Pearson's r and Spearman's ρ.
+    """Draws mean TPR against mean loss ratio, with the least-squares line on log10, Pearson's r and Spearman's ρ.
 
-    Colour is the regime, the marker dataset and architecture. Bars are 95 % intervals of the mean TPR; the dotted line
-    is the TPR that chance alone gives, mean over runs. Runs whose losses are not
-    known are left out.
+    Colours tell regimes apart, markers datasets and architectures. Bars are 95 % intervals of the mean TPR; the dotted
+    line is the TPR by chance, mean over runs. Runs whose losses are not known are left out.
 
     Args:
         runs: The runs.
@@ -73,13 +72,13 @@ def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online"
 
 
 def group_regimes(regimes: pd.Series) -> pd.Series:
-    """The regimes, or ``other`` for those the paper does not name where there are too many to tell apart."""
+    """Returns the regimes; ``other`` for those unknown to the paper if they are too many to tell apart."""
     others = ~regimes.isin(REGIMES)
     return regimes.mask(others, "other") if regimes[others].nunique() > MOST_OTHERS else regimes
 
 
 def legend_handles(groups: list[str], colours: dict[str, str], markers: dict[str, str]) -> list[Line2D]:
-    """A legend of two columns: colours, and all else."""
+    """Returns the entries of a legend of two columns: the colours, then all else."""
     left = [Line2D([], [], marker="o", ls="", color=colours[group], label=show(group)) for group in groups]
     hollow: Style = {"ls": "", "color": BLACK, "markerfacecolor": "none"}
     right = [Line2D([], [], marker=marker, label=kind, **hollow) for kind, marker in markers.items()]
@@ -90,7 +89,7 @@ def legend_handles(groups: list[str], colours: dict[str, str], markers: dict[str
 
 
 def draw_line(axes: Axes, points: pd.DataFrame) -> str:
-    """Draws the line and says how good it is; with fewer than three runs there is none."""
+    """Draws the line and describes the fit; fewer than three runs have none."""
     found = fit(points["loss_ratio"].to_numpy(), points["tpr"].to_numpy())
     if found is None:
         return ""

@@ -1,4 +1,4 @@
-"""Two suspicions about the paper's means: do agreement and FPR′ rest on single runs, or on single targets?"""
+"""How much agreement and mean FPR′ depend on single runs and on single targets."""
 
 from collections.abc import Sequence
 
@@ -24,9 +24,9 @@ ENTRY = Entry(
     reference_files=("metrics.csv", "samples.csv", "scores.h5"),
     reads_scores=True,
     caption=(
-        "Do agreement and FPR′ rest on single runs or single targets? Left: agreement of identical runs with every "
-        "run left out in turn, and without outlying targets. Middle: samples that one run flags and no other does. "
-        "Right: mean FPR′ of each run; the line reaches down to the mean without the target that moves it most."
+        "Do agreement and mean FPR′ rest on single runs or on single targets? Left: agreement of identical runs, with "
+        "each run left out in turn, and without outlying targets. Middle: number of samples that only this run flags. "
+        "Right: mean FPR′ of each run; the line reaches to the mean without the target that raises it most."
     ),
 )
 
@@ -38,11 +38,11 @@ HIGHEST: Style = {"color": VERMILION, "marker": "^", "linestyle": "--", "label":
 
 
 def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
-    """A row of panels per FPR: agreement of identical runs, their one-off detections, their mean FPR′.
+    """Draws a row of panels per FPR: agreement of identical runs, samples that only one run flags, and mean FPR′.
 
     A target is outlying if it raises its run's mean FPR′ by more than the standard error of the mean without it. Each
-    panel has the result with all targets and without those. Agreement (Jaccard of the samples detected at least once)
-    also has every run left out in turn, in vermilion the one that lowers it most.
+    panel shows the result with all targets and without the outlying ones. The agreement (Jaccard of the samples
+    detected at least once) is also shown without each run in turn; vermilion is the run that lowers it most.
 
     Args:
         comparison: Identical runs and variants of them.
@@ -68,7 +68,7 @@ def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
 
 
 def draw_agreement(axes: Axes, whole: np.ndarray, cut: np.ndarray, labels: Sequence[str]) -> None:
-    """Jaccard against number of runs."""
+    """Draws the Jaccard against the number of runs."""
     left = [jaccards(np.delete(whole, run, axis=0)) for run in range(len(whole))] if len(whole) > 2 else []
     for ks, values in left:
         axes.plot(ks, values, **ONE_OUT)
@@ -85,7 +85,7 @@ def draw_agreement(axes: Axes, whole: np.ndarray, cut: np.ndarray, labels: Seque
 
 
 def draw_alone(axes: Axes, whole: np.ndarray, cut: np.ndarray, labels: Sequence[str]) -> None:
-    """Detections that no other run shares, by run."""
+    """Draws how many samples each run alone flags."""
     places = np.arange(len(labels))
     axes.plot(places, whole, linestyle="", **ALL)
     axes.plot(places, cut, linestyle="", **WITHOUT)
@@ -95,7 +95,7 @@ def draw_alone(axes: Axes, whole: np.ndarray, cut: np.ndarray, labels: Sequence[
 
 
 def draw_rates(axes: Axes, means: Sequence[MeanFpr], fpr: float, labels: Sequence[str]) -> None:
-    """Mean FPR′ by run, and how far the target that moves it most does so."""
+    """Draws the mean FPR′ of each run, with a line to the mean without the target that raises it most."""
     places = np.arange(len(labels))
     axes.plot(places, [mean.every for mean in means], linestyle="", **ALL)
     axes.plot(places, [mean.inlying for mean in means], linestyle="", **WITHOUT)
@@ -108,11 +108,11 @@ def draw_rates(axes: Axes, means: Sequence[MeanFpr], fpr: float, labels: Sequenc
 
 
 def from_zero(axes: Axes) -> None:
-    """Room above the highest value; the axis starts at 0."""
+    """Starts the y axis at 0 and leaves room above the highest value."""
     axes.set_ylim(0, 1.12 * axes.dataLim.y1 or None)
 
 
 def by_run(axes: Axes, labels: Sequence[str]) -> None:
-    """An axis with a place per run."""
+    """Gives each run a place on the x axis."""
     axes.set_xticks(np.arange(len(labels)), labels)
     axes.set_xlim(-0.5, len(labels) - 0.5)

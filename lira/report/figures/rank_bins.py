@@ -1,4 +1,4 @@
-"""Figures 13 and 14: how vulnerability falls with rank, a mark per run in each bin of rank percentiles."""
+"""Figures 13 and 14: vulnerability by rank, a mark per run in each bin of rank percentiles."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -18,8 +18,8 @@ ENTRY = Entry(
     files=("rank_bins.csv",),
     reference_files=("metrics.csv", "null_gaps.csv"),
     caption=(
-        "Vulnerability by rank: mean and range in each bin of rank percentiles, a mark per run; dotted, the mean "
-        "where membership is permuted."
+        "Vulnerability by rank: mean and range in each bin of rank percentiles, a mark per run. Dotted: the mean where "
+        "membership is permuted."
     ),
 )
 
@@ -28,11 +28,10 @@ MEAN, RANGE = "mean in a run", "smallest to largest"
 
 
 def figure(comparison: Comparison) -> Figure:
-    """A panel per gap: mean vulnerability in each bin with its range, the runs side by side in their order.
+    """Draws a panel per gap: mean and range of the vulnerability in each bin, with the runs side by side.
 
-    Dotted: the mean of each bin where membership is permuted, mean over runs.
-
-    The first bin of the results is called 1-2 % and starts at the first rank; here it is 0–2.
+    Dotted: the same mean where membership is permuted, mean over runs. The first bin starts at the first rank; the
+    results call it 1-2 % as published, the figure 0–2.
 
     Args:
         comparison: Identical runs and variants of them.

@@ -1,4 +1,4 @@
-"""Cards of single records: the record, φ under models that hold it and models that do not, and what a flag is worth."""
+"""Cards of single records: the record, φ under models trained with it and without it, and the PPV of a flag."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,12 +24,12 @@ ENTRY = Entry(
     files=("samples.csv", "metrics.csv"),
     samples="any",
     caption=(
-        "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the largest FPR, a line per run: φ of "
-        "every model that holds the record and of every other; how many of these flag it; and the PPV of its own "
-        "rates at each prior, with the least it can be at 95 % confidence. The records are picked as the most exposed "
-        "of the whole pool, and the bounds do not allow for that choice: each holds for a record named beforehand, "
-        "and for the most extreme of many with less than 95 % confidence. One run's PPV of 100 % rests on few models. "
-        "Any other record: ``lira record``."
+        "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the largest FPR, with a line per run: φ "
+        "of every model trained with the record and of every model trained without it, how many of each flag it, and "
+        "the PPV of its own rates at each prior with its lower bound at 95 % confidence. The records are picked as the "
+        "most exposed of the whole pool, and the bounds do not allow for that choice: each holds for a record named "
+        "beforehand; for the most extreme of many, the confidence is below 95 %. A PPV of 100 % in one run rests on "
+        "few models. ``lira record`` shows any other record."
     ),
 )
 
@@ -39,7 +39,7 @@ COLOURS = {
 }
 
 PAGE, LINE, HEAD = 9, 0.19, 0.75
-"""Heights of a page, of a run's line, and of what is above and below the lines, in inches."""
+"""Heights of a page, of a run's line, and of a card without its lines, in inches."""
 
 NARROW, WIDE = 40, 58
 """Widths of a column of counts and of one of PPVs, in points."""
@@ -52,14 +52,14 @@ def figure(
     fpr: float | None = None,
     count: int = COUNT,
 ) -> Figure:
-    """A card per record, a line per run: φ averaged over views, counts over targets, PPV and the least it can be.
+    """Draws a card per record with a line per run: φ averaged over views, counts over targets, PPV and lower bound.
 
     Args:
         runs: The runs of one pool.
         data: The dataset's file, to show the record.
         sample: Index in the pool; the most exposed records if not given.
         fpr: Target FPR; the largest of the results if not given.
-        count: Records to show where none is named, as far as they fit a page.
+        count: Number of records to show if none is named, as far as they fit a page.
     """
     runs = in_order(runs)
     height = HEAD + LINE * len(runs)
@@ -78,7 +78,7 @@ def figure(
 
 
 def draw_card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pictures | None) -> None:
-    """One record."""
+    """Draws the card of one record."""
     record, label = rows["record"].iloc[0], rows["class"].iloc[0]
     title = f"#{record}" + (f"\nclass {label:.0f}" if pd.notna(label) else "")
     if pictures is None:
@@ -99,7 +99,7 @@ def draw_card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures
 
 
 def draw_models(axes: Axes, runs: Sequence[Run], record: int, labels: list[str]) -> None:
-    """φ of each run's models: a tick per model, IN above OUT, and the medians."""
+    """Draws φ of each run's models: a tick per model, IN above OUT, and a bar at each median."""
     found = [pd.DataFrame({"phi": phi, "member": member}) for phi, member in (logits_of(run, record) for run in runs)]
     models = pd.concat(found, keys=range(len(runs)), names=["run"]).reset_index("run")
     models["member"] = models["member"].map(dict(zip((True, False), COLOURS, strict=True)))
@@ -116,7 +116,7 @@ def draw_models(axes: Axes, runs: Sequence[Run], record: int, labels: list[str])
 
 
 def write_columns(axes: Axes, columns: dict[str, list[str]]) -> None:
-    """Columns of text to the right of the lines."""
+    """Writes columns of text to the right of the lines."""
     right = 0
     for heading, cells in columns.items():
         width = WIDE if heading.startswith("PPV") else NARROW

@@ -1,4 +1,4 @@
-"""ROC of all attacks on logarithmic axes: mean over targets with a band, chance, and what the pool cannot resolve."""
+"""ROC of all attacks on logarithmic axes: mean over targets with a band, chance, and FPRs that are not resolved."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -38,17 +38,17 @@ ENTRY = Entry(
     reads_scores=True,
     caption=(
         "ROC of all attacks on logarithmic axes: mean and middle half of the targets. Hatched: FPRs below one false "
-        "positive, which the pool cannot resolve. Dotted: scores that say nothing."
+        "positive, which the pool cannot resolve. Dotted: chance, the curve of scores that say nothing."
     ),
 )
 
 POINTS = 400
 TITLES = 108
-"""Characters of the panels' titles that fit beside each other; of longer ones the dataset has a line of its own."""
+"""Characters of titles that fit side by side; in longer titles the dataset has a line of its own."""
 
 
 def figure(runs: Sequence[Run]) -> Figure:
-    """A panel per run: TPR against FPR, mean and middle half of the targets.
+    """Draws a panel per run: TPR against FPR, mean and middle half of the targets.
 
     Args:
         runs: The runs.
@@ -80,10 +80,10 @@ def figure(runs: Sequence[Run]) -> Figure:
 
 
 def draw_run(axes: Axes, run: Run) -> None:
-    """One run."""
+    """Draws the ROC of one run."""
     with run.scores() as file:
         names = [*(name for name in ATTACKS if name in file), *sorted(set(file) - {*ATTACKS, "member"})]
-        draw_roc(axes, {name: file[name] for name in names}, file["member"][:])  # which reads one attack at a time
+        draw_roc(axes, {name: file[name] for name in names}, file["member"][:])  # reads one attack at a time
 
 
 def plot_roc(
@@ -93,19 +93,19 @@ def plot_roc(
 ) -> Axes:
     """Draws the ROC of one attack or more in the style of the suite's figures, both axes logarithmic.
 
-    A line is the mean over targets and its band their middle half; the dotted line is what scores that say nothing
-    give. Below one false positive among a target's non-members, the hatched region, no FPR can be told from zero.
+    A line is the mean over targets, its band their middle half; the dotted line is the curve of scores that say
+    nothing. In the hatched region, below one false positive among a target's non-members, FPRs are not resolved.
 
     Args:
-        scores: scores of each attack, a row per target, as :func:`lira.leave_one_out` gives them.
+        scores: Scores of each attack, a row per target, as :func:`lira.leave_one_out` returns them.
         member: True where the sample trained the target.
-        axes: where to draw; the axes of a new figure of pyplot if not given.
+        axes: Where to draw; the axes of a new figure of pyplot if not given.
 
     Returns:
         The axes, whose ``figure`` can be saved.
 
     Raises:
-        DataError: no scores, shapes that do not match, NaN scores, or a target without members or non-members.
+        DataError: There are no scores, shapes do not match, a score is NaN, or a target lacks members or non-members.
     """
     from matplotlib import pyplot, rc_context
 
@@ -118,7 +118,7 @@ def plot_roc(
 
 
 def draw_roc(axes: Axes, scores: Mapping[str, Any], member: Any) -> None:
-    """The curves of :func:`plot_roc` with chance and what is not resolved; scores on disk are read one at a time."""
+    """Draws the curves of :func:`plot_roc` with chance and the hatched region; reads one attack's scores at a time."""
     member = check_scores_by_attack(scores, member)
     if not scores or not member.size:
         raise DataError(f"scores of {len(scores)} attacks and member {member.shape}: one or more of each are needed")

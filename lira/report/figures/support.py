@@ -1,4 +1,4 @@
-"""Figures 3, 9, 10 and 12: agreement of identical runs by number of runs and by least number of detections."""
+"""Figures 3, 9, 10 and 12: agreement of identical runs by number of runs and by fewest detections."""
 
 import numpy as np
 import pandas as pd
@@ -23,23 +23,24 @@ ENTRY = Entry(
     at_fprs=True,
     reference_files=("metrics.csv",),
     caption=(
-        "Agreement of identical runs by number of runs and least number of detections,: samples never flagged wrongly "
-        "above, all flagged samples below; a dash where no run flags a sample. In italics: the same runs with "
-        "membership permuted, which is what chance alone gives. Colours reach up to the highest value of each map."
+        "Agreement of identical runs by number of runs and by the fewest detections of a flagged sample: samples "
+        "without a false positive above, all flagged samples below. A dash: no run flags a sample. In italics: what "
+        "chance alone gives, from the same runs with permuted membership. The colours of each map end at its highest "
+        "value."
     ),
 )
 
 ROWS = {True: "fp = 0", False: "any fp"}
 LIGHT = 0.5
-"""From this share of the scale on the cells are light."""
+"""Cells above this share of the colour scale are light."""
 
 LONG = 10_000
 
 
 def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
-    """Heat maps of runs combined against support: samples with fp = 0 above, all flagged samples below.
+    """Draws heat maps of runs combined against support: samples with fp = 0 above, all flagged samples below.
 
-    Each cell has the runs' agreement and, below it in italics, that of the same runs with membership permuted.
+    Each cell has the runs' agreement and, below it in italics, the agreement by chance.
 
     Args:
         comparison: Identical runs and variants of them.
@@ -63,7 +64,7 @@ def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
 
 
 def draw_map(axes: Axes, sets: pd.DataFrame, null: pd.DataFrame, measure: str) -> None:
-    """One heat map, its colours up to its own highest value; a dash where no run flags any sample."""
+    """Draws one heat map, whose colours end at its highest value; a dash where no run flags any sample."""
     values, by_chance = (
         part.pivot(index="k", columns="support", values=measure) * (100 if measure == "jaccard" else 1)
         for part in (sets, null)
@@ -81,5 +82,5 @@ def draw_map(axes: Axes, sets: pd.DataFrame, null: pd.DataFrame, measure: str) -
 
 
 def short(value: float, decimals: int) -> str:
-    """A number that fits a cell: thousands where it is long."""
+    """Writes a number so that it fits a cell: a long one in thousands."""
     return f"{value / 1000:.0f}k" if value >= LONG else number(value, decimals)

@@ -1,4 +1,4 @@
-"""Figure 1: how the targets' own thresholds spread, in one run and over all runs."""
+"""Figure 1: how far the targets' own thresholds spread, in each run and over all runs."""
 
 from collections.abc import Sequence
 
@@ -22,17 +22,17 @@ ENTRY = Entry(
     drawn_from="reference",
     files=("metrics.csv",),
     caption=(
-        "The targets' own thresholds for the online attack, in each run and over all, with median and rMAD = 1.4826 · "
-        "MAD / median."
+        "The targets' own thresholds for the online attack, in each run and in all runs together, with median and "
+        "rMAD = 1.4826 · MAD / median."
     ),
 )
 
 SIDE_BY_SIDE = 5
-"""With fewer runs than this, the panels stand side by side."""
+"""From this number of runs on, the panels stand below each other."""
 
 
 def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online") -> Figure:
-    """A panel per FPR, a box per run and one for all, each with its median and rMAD.
+    """Draws a panel per FPR with a box per run and one for all runs, each with its median and rMAD.
 
     Args:
         runs: The runs.
@@ -61,7 +61,7 @@ def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online"
 
 
 def draw_boxes(axes: Axes, boxes: list[np.ndarray], labels: list[str], colour: str) -> None:
-    """Boxes with the median and rMAD of each above it."""
+    """Draws boxes, with the median and rMAD of each above it."""
     palette = [colour if i < len(boxes) - 1 or len(boxes) == 1 else GREY for i in range(len(boxes))]
     style: Style = {"width": 0.55, "saturation": 1, "linecolor": BLACK, "linewidth": 0.7, "fliersize": 2}
     style |= {"boxprops": {"alpha": 0.6}, "medianprops": {"linewidth": 1.2}, "native_scale": True}
@@ -76,5 +76,5 @@ def draw_boxes(axes: Axes, boxes: list[np.ndarray], labels: list[str], colour: s
 
 
 def finite(values: np.ndarray) -> np.ndarray:
-    """Thresholds of the targets that have one."""
+    """Returns the thresholds of the targets that have one."""
     return values[np.isfinite(values)]

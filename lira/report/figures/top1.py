@@ -4,12 +4,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from lira.core.validation import check_choice
 from lira.evaluation.ranks import mean_top
 from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import BLUE, CHANCE, DOUBLE, SINGLE, VERMILION, canvas, legend_below, spread_scale
 from lira.report.labels import GAPS
-from lira.report.runs import check_gap, title_of
+from lira.report.runs import title_of
 from lira.storage.comparison import Comparison
 
 ENTRY = Entry(
@@ -21,17 +22,17 @@ ENTRY = Entry(
     reference_files=("metrics.csv", "null_gaps.csv"),
     samples="pictures",
     caption=(
-        "Each run's most vulnerable sample, its vulnerability in all runs and its picture; dotted, the top sample of "
-        "a run with membership permuted."
+        "Each run's most vulnerable sample, its vulnerability in all runs, and its picture. Dotted: the vulnerability "
+        "of the top sample where membership is permuted."
     ),
 )
 
 TOP = 1.0
-"""Percent of the ranking that counts as its top."""
+"""Size of the top of a ranking, in percent of the samples."""
 
 
 def figure(comparison: Comparison, data: Path | None = None, gap: str = "median") -> Figure:
-    """A column per run: its top sample's vulnerability in all runs, filled where it is in that run's top 1 %.
+    """Draws a column per run: its top sample's vulnerability in all runs, filled if it is in that run's top 1 %.
 
     Dotted: the vulnerability of the top sample where membership is permuted, mean over runs.
 
@@ -41,10 +42,11 @@ def figure(comparison: Comparison, data: Path | None = None, gap: str = "median"
         gap: ``median`` or ``mean``.
 
     Raises:
-        ConfigError: an unknown gap.
+        ConfigError: The gap is unknown.
     """
+    check_choice(gap, "gap", GAPS)
     top = comparison.table("top1.csv")
-    top = top[top["gap"] == check_gap(gap)]
+    top = top[top["gap"] == gap]
     sources = top.drop_duplicates("source")[["source", "sample"]]
     width = min(DOUBLE, max(SINGLE, 0.75 * len(sources) + 0.6))
     drawn = canvas(width, 3.3)

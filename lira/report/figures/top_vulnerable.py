@@ -29,26 +29,26 @@ ENTRY = Entry(
     compared_files=("samples.csv",),
     samples="pictures alone",
     caption=(
-        "The most vulnerable samples of each run: true / false positives over the targets under each, framed if "
-        "several runs agree."
+        "The most vulnerable samples of each run, with true / false positives over the targets under each. A frame "
+        "marks a sample that several runs have among theirs."
     ),
 )
 
 MOST_COLUMNS = {True: 5, False: 4}
-"""Pictures beside each other in a run's grid, whether there are more than :data:`TALL` lines of runs or not."""
+"""Most pictures side by side in a run's grid, by whether there are more than :data:`TALL` lines of runs."""
 
 TALL = 3
-"""Lines of runs from which a page would be too short."""
+"""Most lines of runs that fit a page with four pictures side by side."""
 
 TITLE = 22
-"""Characters from which a run's name is broken."""
+"""Most characters of a line of a run's name."""
 
 SIDE, LINE = 0.9, 1.32
-"""Side of a picture and height of a line of pictures with their numbers, in widths of a place in the grid."""
+"""Side of a picture, and height of a line of pictures with their numbers, in widths of a place in the grid."""
 
 
 def figure(comparison: Comparison, data: Path, fpr: float | None = None, count: int = 20) -> Figure:
-    """A grid per run, reference and variants: the first ``count`` samples of its ranking, tp / fp under each.
+    """Draws a grid per run, reference and variants: the ``count`` first samples of its ranking, tp / fp under each.
 
     Args:
         comparison: Identical runs and variants of them.
@@ -57,7 +57,7 @@ def figure(comparison: Comparison, data: Path, fpr: float | None = None, count: 
         count: Samples per run; the paper shows 9, 16 and 20.
 
     Raises:
-        ConfigError: a count below one.
+        ConfigError: The count is below one.
     """
     check_whole(count, "count", 1)
     runs = comparison.runs
@@ -92,12 +92,12 @@ def figure(comparison: Comparison, data: Path, fpr: float | None = None, count: 
 
 
 def frame_colour(times: int, runs: int) -> str | None:
-    """Frame of a sample that is among the first of so many of the runs; none for one run's alone."""
+    """Returns the frame of a sample that is in the top of so many runs; ``None`` for a single run."""
     return None if times < 2 else BLUE if times == runs else ORANGE
 
 
 def draw_grid(axes: Axes, top: pd.DataFrame, pictures: Pictures, shared: Counter, runs: int, columns: int) -> None:
-    """One run's pictures, row by row."""
+    """Draws one run's pictures, row by row."""
     for place, sample in enumerate(top.itertuples()):
         row, column = divmod(place, columns)
         left, upper = column + (1 - SIDE) / 2, row * LINE

@@ -1,4 +1,4 @@
-"""The paper's tables, a module per table: each has an ``ENTRY`` and a function ``table``.
+"""Tables, one module each, with an ``ENTRY`` for the catalogue and a function ``table``.
 
-Its first argument is ``runs`` or ``comparison``, the rest are options.
+Its first argument is ``runs`` or ``comparison``; the others are options.
 """

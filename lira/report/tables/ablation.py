@@ -1,4 +1,4 @@
-"""Table 14: what augmentations, dropout and weight decay each do to losses, accuracy and the attack."""
+"""Table 14: how augmentations, dropout and weight decay change losses, accuracy and the attack's TPR."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from lira.evaluation.utility import utility_over_models
 from lira.report.catalogue import Entry
 from lira.report.labels import augmentations, show
 from lira.report.marks import notes, tpr_of
-from lira.report.numbers import number, setting
+from lira.report.numbers import numbers, setting
 from lira.report.runs import at, check_available, check_same_fprs, choose_fpr, show_keys
 from lira.report.table import Table
 from lira.storage.run import Run
@@ -20,12 +20,12 @@ ENTRY = Entry(
     paper="Table 14",
     drawn_from="ablation",
     files=("summary.csv",),
-    caption="What augmentations, dropout and weight decay do to losses, accuracy and the attack with fixed variance.",
+    caption="Losses, accuracy and TPR of the attack with fixed variance, by augmentations, dropout and weight decay.",
 )
 
 
 def table(runs: Sequence[Run], fpr: float | None = None, attack: str = "online_fixed") -> Table:
-    """A row per run, in the order given; TPR with each target's own threshold.
+    """Makes a row per run, in the given order; the TPR is at each target's own threshold.
 
     Args:
         runs: The runs.
@@ -46,14 +46,14 @@ def table(runs: Sequence[Run], fpr: float | None = None, attack: str = "online_f
         ("Loss ratio", "loss_ratio", 2),
         ("Test accuracy (%)", "test_accuracy", 2),
     ):
-        text[heading] = [number(value, decimals) for value in data[f"{name}_mean"]]
+        text[heading] = numbers(data[f"{name}_mean"], decimals)
     text[f"TPR (%) {at(data['fpr'].iloc[0])}"] = [tpr_of(run) for run in data.itertuples()]
     note = f"TPR: {show(attack)}, each target at its own threshold."
     return Table(data, text, keys, [note, *notes(data["resolution"], data["tpr_influential"])])
 
 
 def row(run: Run, fpr: float | None, attack: str) -> dict:
-    """Settings, utility and TPR of one run."""
+    """Returns settings, utility and TPR of one run."""
     rates, recipe = RatesOverTargets(run), run.recipe
     chosen = choose_fpr(rates.fprs, fpr)
     check_available("attack", attack, rates.attacks)

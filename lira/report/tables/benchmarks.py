@@ -1,4 +1,4 @@
-"""Table 1: the grid of the study, read from the recipe that each run was made with."""
+"""Table 1: which runs the study has, and the recipe of each."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ ENTRY = Entry(
     paper="Table 1",
     drawn_from="seeds",
     files=("shadows.h5",),
-    caption="The study's grid, read from the recipe each run was made with.",
+    caption="The runs of the study, with the recipe that each was made with.",
 )
 
 COLUMNS = {
@@ -38,7 +38,7 @@ COLUMNS = {
 
 
 def table(runs: Sequence[Run]) -> Table:
-    """A row per dataset, architecture and regime, with the seeds there are.
+    """Makes a row per dataset, architecture and regime, with its seeds.
 
     Args:
         runs: The runs.
@@ -59,7 +59,7 @@ def table(runs: Sequence[Run]) -> Table:
 
 
 def settings(run: Run) -> dict:
-    """Size of the pool and settings of a run."""
+    """Returns the size of the pool and the settings of a run."""
     recipe, labels = run.recipe, run.labels
     return run.key | {
         "pool": run.pool,

@@ -1,4 +1,4 @@
-"""Tables 7-10 and 12: what an attacker gets at target (optimistic) and at shadow (realistic) thresholds."""
+"""Tables 7-10 and 12: rates at the target's own (optimistic) and at its shadow models' (realistic) thresholds."""
 
 from collections.abc import Sequence
 
@@ -22,21 +22,21 @@ ENTRY = Entry(
     at_fprs=True,
     caption=(
         "TPR′, FPR′ and PPV at each prior, with the target's own threshold and with the median of its shadow models' "
-        "thresholds. ‡ names a target that carries the mean. The .csv has intervals, robust centres, the pooled PPV "
-        "and the null."
+        "thresholds. ‡ names a target on which the mean rests. The .csv also has intervals, medians and trimmed "
+        "means, the PPV of all targets' counts together, and the mean where membership is permuted."
     ),
 )
 
 POOLED = ("low", "high", "influence", "influence_target", "null")
-"""What is said of a PPV that is no mean over targets."""
+"""Statistics of the PPV of all targets' counts together, which is no mean over targets."""
 
 
 def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
-    """Mean ± standard deviation over targets of TPR′, FPR′ and PPV at each prior, in percent.
+    """Shows mean ± standard deviation over targets of TPR′, FPR′ and PPV at each prior, in percent.
 
-    The ``.csv`` also says what each mean can carry, see :mod:`lira.evaluation.summary`: one broken shadow model can
-    make a mean. Beside the mean of PPV over the targets where it is defined it has the PPV of all targets' counts
-    together.
+    One broken shadow model can change a mean, so the ``.csv`` also has the statistics of :mod:`lira.evaluation.summary`
+    that show whether one did. The PPV is a mean over the targets for which it is defined; the ``.csv`` also has the PPV
+    of all targets' counts together.
 
     Args:
         runs: The runs.
@@ -59,14 +59,14 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
 
 
 def columns(data: pd.DataFrame) -> list[tuple[str, str, int]]:
-    """Heading, name in ``data`` and decimals of each rate."""
+    """Returns heading, name in ``data`` and decimals of each rate."""
     priors = [name.removeprefix("ppv_").removesuffix("_mean") for name in data if name.endswith("pct_mean")]
     ppv = [(f"PPV at π = {prior.removesuffix('pct')} % (%)", f"ppv_{prior}", 2) for prior in priors]
     return [("TPR′ (%)", "tpr", 3), ("FPR′ (%)", "fpr", 3), *ppv]
 
 
 def outcomes(run: Run, fpr: float | None) -> list[dict]:
-    """A row per attack and kind of threshold."""
+    """Returns a row per attack and kind of threshold."""
     rates, rows = RatesOverTargets(run), []
     chosen = choose_fpr(rates.fprs, fpr)
     for attack, mode, rate, metric, _ in rates.rows:

@@ -1,4 +1,4 @@
-"""Tables 3-6: AUC and TPR at each FPR, with every target's own threshold, and the reduction against the baseline."""
+"""Tables 3-6: AUC and TPR at each FPR, at every target's own threshold, and the reduction from the baseline."""
 
 from collections.abc import Sequence
 
@@ -21,21 +21,19 @@ ENTRY = Entry(
     drawn_from="benchmarks",
     files=("summary.csv",),
     caption=(
-        "AUC and TPR at each FPR with every target's own threshold, mean ± standard deviation over targets in %, and "
-        "the factor by which a regime cuts the baseline's TPR. A cell marked *at 0 FP* stands where the pool cannot "
-        "resolve the FPR; ‡ names a target that carries the mean. The .csv has intervals, robust centres and the "
-        "null."
+        "AUC and TPR at each FPR, at every target's own threshold: mean ± standard deviation over targets in %, and "
+        "the factor by which a regime cuts the baseline's TPR. *at 0 FP* marks a TPR at zero false positives, because "
+        "the pool cannot resolve the FPR; ‡ names a target on which the mean rests. The .csv also has intervals, "
+        "medians and trimmed means, and the mean where membership is permuted."
     ),
 )
 
 
 def table(runs: Sequence[Run]) -> Table:
-    """Mean ± standard deviation over targets, in percent, per run and attack.
+    """Shows mean ± standard deviation over targets, in percent, per run and attack.
 
-    The reduction is the baseline's mean TPR over the run's. The baseline is that of the dataset with the same
-    architecture and seed where there is one, else the dataset's first.
-
-    The ``.csv`` also says what each mean can carry, see :mod:`lira.evaluation.summary`.
+    The reduction is the baseline's mean TPR divided by the run's, see :mod:`lira.evaluation.reductions`. The ``.csv``
+    also has the statistics of :mod:`lira.evaluation.summary` that show what each mean depends on.
 
     Args:
         runs: The runs.
@@ -48,7 +46,7 @@ def table(runs: Sequence[Run]) -> Table:
 
 
 def show_rates(data: pd.DataFrame) -> pd.DataFrame:
-    """A row per run and attack, two columns per FPR."""
+    """Returns the text: a row per run and attack, with two columns per FPR."""
     first = data[data["fpr"] == data["fpr"].max()].reset_index(drop=True)
     text = show_keys(first).assign(Attack=first["attack"].map(show))
     text["AUC (%)"] = [

@@ -1,4 +1,4 @@
-"""Provenance: how each run was made."""
+"""How each run was made."""
 
 import re
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ ENTRY = Entry(
     drawn_from="seeds",
     files=("shadows.h5",),
     caption=(
-        "How each run was made: models, protocol, recipe version, device, git revision and versions, and the "
-        "checksums of its data and of what its models say. Times of every job are in *Statistics*; ``lira "
-        "provenance`` prints all that is known of a file."
+        "How each run was made: number of models, protocol, recipe version, device, git revision, versions of "
+        "libraries, and checksums of its data and of its models' outputs. The times of all jobs are in *Statistics*; "
+        "``lira provenance`` prints all that is known about a file."
     ),
 )
 
@@ -28,11 +28,11 @@ STATED = {"protocol": "Protocol", "recipe_version": "Recipe version", "device": 
 CHECKSUMS = {"data_sha256": "Data", "sha256": "φ and membership"}
 LIBRARIES = ("python", "lira", "torch", "numpy", "h5py")
 DIGITS = 12
-"""Of a checksum or a revision that are shown."""
+"""Number of digits of a checksum or a revision that are shown."""
 
 
 def table(runs: Sequence[Run]) -> Table:
-    """A row per run.
+    """Makes a row per run.
 
     Args:
         runs: The runs.
@@ -46,21 +46,21 @@ def table(runs: Sequence[Run]) -> Table:
     for name, heading in headings.items():
         text[heading] = data[name].map(shown)
     note = (
-        f"Checksums are SHA-256 of the prepared data, and of φ and membership in shadows.h5; {DIGITS} digits of each "
-        "and of the revision are shown. lira provenance FILE prints all that is known of a file."
+        f"Checksums are SHA-256 of the prepared data, and of φ and membership in shadows.h5. The first {DIGITS} digits "
+        "of each and of the revision are shown; lira provenance FILE prints all that is known about a file."
     )
     return Table(data, text, keys, [note])
 
 
 def origin(run: Run) -> dict:
-    """How a run was made; ``None`` where its file does not say."""
+    """Returns how a run was made; ``None`` for what its file does not say."""
     said = run.attributes
     versions = {name: said.get("versions", {}).get(name) for name in LIBRARIES}
     return run.key | {"models": run.models} | {name: said.get(name) for name in (*STATED, *CHECKSUMS)} | versions
 
 
 def shown(value: str | float | None) -> str:
-    """A value as readers see it, checksums and revisions cut; ``–`` where it is not known."""
+    """Writes a value; checksums and revisions are cut, an unknown value is ``–``."""
     if pd.isna(value):
         return MISSING
     if isinstance(value, float):

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from lira.core.validation import check_choice
 from lira.evaluation.identical_runs import agreement_by_flag, agreement_by_rank
 from lira.report.catalogue import Entry
 from lira.report.labels import GAPS, percent
 from lira.report.marks import marked, notes
-from lira.report.numbers import mean_std, number
-from lira.report.runs import check_available, check_gap, title_of
+from lira.report.numbers import mean_std, means, numbers
+from lira.report.runs import check_available, title_of
 from lira.report.table import Table
 from lira.storage.comparison import Comparison
 
@@ -21,53 +22,54 @@ ENTRY = Entry(
     files=("agreement.csv", "null_agreement.csv", "topq.csv"),
     reference_files=("metrics.csv",),
     caption=(
-        "Agreement of runs on the top q % of the samples by median and by mean gap, beside the sets flagged at each "
-        "FPR, and what chance alone gives."
+        "How far runs agree on the top q % of the samples by median and by mean gap, and on the sets flagged at each "
+        "FPR, beside the agreement by chance."
     ),
 )
 
 
 def table(comparison: Comparison, gap: str | None = None, support: int = 1) -> Table:
-    """Agreement of pairs of runs (mean ± standard deviation over pairs) and of all runs at once.
+    """Shows how far pairs of runs agree (mean ± standard deviation over pairs), and all runs at once.
 
-    Rows: the top q % by median gap and by mean gap; then the sets flagged at each FPR in ``support`` targets or more,
-    with fp = 0 and with any fp, whose size is the mean over runs. Beside each Jaccard what chance alone gives: random
-    rankings in closed form, flagged sets of the same runs with their membership permuted.
+    The first rows are the top q % by median gap and by mean gap. The others are the sets flagged at each FPR in at
+    least ``support`` targets, with fp = 0 and with any fp; their size is the mean over runs. Beside each Jaccard is
+    that by chance: of random rankings in closed form, of flagged sets from the same runs with permuted membership.
 
     Args:
         comparison: Identical runs and variants of them.
         gap: ``median`` or ``mean``; both if not given.
-        support: Least number of detections of a flagged sample.
+        support: Fewest detections of a flagged sample.
 
     Raises:
-        ConfigError: an unknown gap, or a support that was not counted.
+        ConfigError: The gap is unknown, or nothing was counted for this support.
     """
-    gaps = [check_gap(gap)] if gap else list(GAPS)
+    gaps = [gap] if gap else list(GAPS)
+    for name in gaps:
+        check_choice(name, "gap", GAPS)
     data = pd.DataFrame(rows_of(comparison, gaps, support))
     text = data[["selection", "set"]].set_axis(["Selection", "Set"], axis=1)
     keys = len(text.columns)
-    text["Size"] = [number(size, 0) for size in data["size"]]
-    text["Size by chance"] = [number(size, 0) for size in data["size_null"]]
+    text["Size"] = numbers(data["size"], 0)
+    text["Size by chance"] = numbers(data["size_null"], 0)
     percents = 100 * data[["jaccard_mean", "jaccard_std"]]
     cells = [mean_std(mean, std, 1) for mean, std in percents.itertuples(index=False)]
     text["Jaccard (%)"] = [marked(cell, label) for cell, label in zip(cells, data["resolution"], strict=True)]
-    text["Jaccard by chance (%)"] = [number(100 * value, 1) for value in data["jaccard_null"]]
+    text["Jaccard by chance (%)"] = numbers(100 * data["jaccard_null"], 1)
     for name, heading, decimals in (("intersection", "∩", 1), ("union", "∪", 1), ("spearman", "ρ on ∩", 2)):
-        pairs = data[[f"{name}_mean", f"{name}_std"]].itertuples(index=False)
-        text[heading] = [mean_std(mean, std, decimals) for mean, std in pairs]
-    text["Jaccard, all runs (%)"] = [number(100 * value, 1) for value in data["all_jaccard"]]
-    text["by chance, all runs (%)"] = [number(100 * value, 1) for value in data["all_jaccard_null"]]
-    text["∩, all runs"] = [number(value, 0) for value in data["all_intersection"]]
+        text[heading] = means(data, name, decimals)
+    text["Jaccard, all runs (%)"] = numbers(100 * data["all_jaccard"], 1)
+    text["by chance, all runs (%)"] = numbers(100 * data["all_jaccard_null"], 1)
+    text["∩, all runs"] = numbers(data["all_intersection"], 0)
     runs = ", ".join(f"{value}" for value in data["runs"].unique())
-    note = f"Mean ± standard deviation over pairs of runs; all runs: {runs} at once. ρ: Spearman. "
-    note += (
-        "By chance: the Jaccard of random rankings; of flagged sets, that of the same runs with membership permuted."
+    note = (
+        f"Mean ± standard deviation over pairs of runs; all runs: {runs} at once. ρ: Spearman. By chance: the Jaccard "
+        "of random rankings; for flagged sets, that of the same runs with permuted membership."
     )
     return Table(data, text, keys, [note, *notes(data["resolution"])])
 
 
 def rows_of(comparison: Comparison, gaps: Sequence[str], support: int) -> Iterator[dict]:
-    """The numbers with what readers see of each row: runs, selection and set."""
+    """Yields the numbers of each row, with the names of its runs, selection and set."""
     title = title_of(comparison)
     for row in agreement_by_rank(comparison, gaps):
         yield {"reference": title, "selection": GAPS[row["gap"]], "set": f"top {row['q']:g} %"} | row

@@ -1,4 +1,4 @@
-"""What the means over targets can carry: interval, robust centres, the targets they rest on, and chance."""
+"""How far the means over targets can be trusted: interval, robust centres, influential targets, and chance."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,21 +9,21 @@ from lira.evaluation.rates import in_percent
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
 from lira.report.marks import marked, notes
-from lira.report.numbers import MISSING, mean_std, number, span
+from lira.report.numbers import MISSING, mean_std, numbers, span
 from lira.report.runs import check_available, check_same_fprs, choose_fpr, in_order, show_keys
 from lira.report.table import Table
 from lira.storage.run import RUN_KEYS, Run
 
 ENTRY = Entry(
-    title="What the means can carry",
+    title="How far the means can be trusted",
     category="Calibration",
     drawn_from="benchmarks",
     files=("summary.csv",),
     at_fprs=True,
     caption=(
-        "What the means over targets can carry, for the online attack: 95 % interval, median, trimmed mean, the "
-        "target that moves each most, and the mean where membership is permuted. ‡ names a target that moves the mean "
-        "by more than its standard error without it. The .csv has all attacks and priors."
+        "How far the means over targets can be trusted, for the online attack: 95 % interval, median, trimmed mean, "
+        "the target that moves each mean most, and the mean where membership is permuted. ‡ names a target that moves "
+        "the mean by more than the standard error of the mean of the others. The .csv has all attacks and priors."
     ),
 )
 
@@ -35,16 +35,16 @@ METRICS = {
     ("shadow", "ppv"): "PPV (%)",
     ("shadow", "ppv_pooled"): "PPV, pooled (%)",
 }
-"""What readers see of each run; the ``.csv`` has the rest."""
+"""The numbers of a run that readers see; the ``.csv`` has all."""
 
 
 def table(runs: Sequence[Run], fpr: float | None = None, attack: str = "online", prior: float | None = None) -> Table:
-    """The rows of each run's ``summary.csv`` at one FPR, in percent; readers see those of one attack and one prior.
+    """Shows each run's ``summary.csv`` at one FPR, in percent; readers see the rows of one attack and one prior.
 
     Args:
         runs: The runs.
         fpr: Target FPR; the largest of the results if not given.
-        attack: Attack that readers see; the ``.csv`` has all.
+        attack: Attack that readers see.
         prior: Prior of the PPV that readers see; the smallest of the results if not given.
     """
     data = check_same_fprs(pd.concat([at_fpr(run, fpr) for run in in_order(runs)], ignore_index=True))
@@ -57,41 +57,41 @@ def table(runs: Sequence[Run], fpr: float | None = None, attack: str = "online",
     keys = len(text.columns)
     text["Mean ± std"] = [show_mean(row) for row in shown.itertuples()]
     text["95 % interval"] = [span(row.low, row.high, "{:.3f}".format) for row in shown.itertuples()]
-    text["Median"] = [number(value, 3) for value in shown["median"]]
-    text["Trimmed mean"] = [number(value, 3) for value in shown["trimmed_mean"]]
+    text["Median"] = numbers(shown["median"], 3)
+    text["Trimmed mean"] = numbers(shown["trimmed_mean"], 3)
     text["Moved most by"] = [moved(row) for row in shown.itertuples()]
-    text["Undefined"] = [str(count) for count in shown["undefined"]]
-    text["Chance"] = [number(value, 3) for value in shown["null"]]
+    text["Undefined"] = shown["undefined"].astype(str)
+    text["Chance"] = numbers(shown["null"], 3)
     note = (
-        f"{show(attack)} at {percent(data['fpr'].min())} FPR; AUC and TPR with each target's own threshold, TPR′, FPR′ "
-        f"and PPV (at π = {percent(prior)}) with that of its shadow models; pooled: PPV of all targets' counts "
-        "together. Interval: bootstrap over targets and samples. Trimmed mean: without the lowest and the highest "
-        "10 % of the targets. Moved most by: target (index of the shadow model) and the mean less the mean of the "
-        "others. Undefined: targets without a value. Chance: the mean where membership is permuted."
+        f"{show(attack)} at {percent(data['fpr'].min())} FPR. AUC and TPR: at each target's own threshold. TPR′, FPR′ "
+        f"and PPV (at π = {percent(prior)}): at that of its shadow models. Pooled: PPV of all targets' counts. "
+        "Interval: bootstrap over targets and samples. Trimmed mean: without the lowest and the highest 10 % of the "
+        "targets. Moved most by: target (index of the shadow model) and the mean less the mean of the others. "
+        "Undefined: number of targets without a value. Chance: the mean where membership is permuted."
     )
     return Table(data, text, keys, [note, *notes(shown["resolution"], shown["influential"])])
 
 
 def seen(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The rows of a run that readers see, in their order, with the name they see in ``shown``."""
+    """Yields the rows of a run that readers see, in their order; the column ``shown`` has their names."""
     for (mode, metric), name in METRICS.items():
         yield rows[(rows["mode"] == mode) & (rows["metric"] == metric)].assign(shown=name)
 
 
 def at_fpr(run: Run, fpr: float | None) -> pd.DataFrame:
-    """A run's summary at one FPR, fractions in percent."""
+    """Returns a run's summary at one FPR, fractions in percent."""
     found = in_percent(run.summary)
     return found[found["fpr"].isna() | (found["fpr"] == choose_fpr(found["fpr"], fpr))]
 
 
 def show_mean(row: Any) -> str:
-    """Mean ± standard deviation with its marks."""
+    """Writes mean ± standard deviation, with its marks."""
     place = "at" if row.mode == "target" else "τ at"
     return marked(mean_std(row.mean, row.std, 3), row.resolution, row.influential, place)
 
 
 def moved(row: Any) -> str:
-    """The target of the largest influence, and that influence."""
+    """Writes the target of the largest influence, and that influence."""
     if pd.isna(row.influence):
         return MISSING
     return f"{row.influence_target:.0f} ({row.influence:+.3f})"

@@ -1,4 +1,4 @@
-"""Table 15: scratch against transfer: online TPR, loss ratio and accuracy by regime and architecture."""
+"""Table 15: training from scratch against transfer learning, by regime and architecture."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from lira.evaluation.rates import rates_at_own_thresholds
 from lira.evaluation.utility import utility_over_models
 from lira.report.catalogue import Entry
 from lira.report.marks import notes, tpr_of
-from lira.report.numbers import number, setting
+from lira.report.numbers import numbers, setting
 from lira.report.runs import at, check_available, check_same_fprs, in_order, show_keys
 from lira.report.table import Table
 from lira.storage.run import Run
@@ -27,7 +27,7 @@ ENTRY = Entry(
 
 
 def table(runs: Sequence[Run], attack: str = "online") -> Table:
-    """A row per run, TPR with each target's own threshold.
+    """Makes a row per run; the TPR is at each target's own threshold.
 
     Args:
         runs: The runs.
@@ -46,6 +46,6 @@ def table(runs: Sequence[Run], attack: str = "online") -> Table:
     keys = len(text.columns)
     for fpr in sorted(data["fpr"].unique()):
         text[f"TPR (%) {at(fpr)}"] = [tpr_of(row) for row in data[data["fpr"] == fpr].itertuples()]
-    text["Loss ratio"] = [number(value, 2) for value in once["loss_ratio_mean"]]
-    text["Test accuracy (%)"] = [number(value, 2) for value in once["test_accuracy_mean"]]
+    text["Loss ratio"] = numbers(once["loss_ratio_mean"], 2)
+    text["Test accuracy (%)"] = numbers(once["test_accuracy_mean"], 2)
     return Table(data, text, keys, [*notes(data["resolution"], data["tpr_influential"])])

@@ -1,4 +1,4 @@
-"""Table 2: losses, accuracies and loss ratio of each run's shadow models, on un-augmented data."""
+"""Table 2: losses, accuracies and loss ratio of each run's shadow models, without augmentation."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 from lira.evaluation.utility import utility_over_models
 from lira.report.catalogue import Entry
-from lira.report.numbers import mean_std
+from lira.report.numbers import means
 from lira.report.runs import in_order, show_keys
 from lira.report.table import Table
 from lira.storage.run import Run
@@ -18,7 +18,7 @@ ENTRY = Entry(
     drawn_from="benchmarks",
     files=("shadows.h5",),
     caption=(
-        "Losses, accuracies and loss ratio of each run's shadow models on un-augmented data, mean ± standard "
+        "Losses, accuracies and loss ratio of each run's shadow models on data without augmentation: mean ± standard "
         "deviation over models."
     ),
 )
@@ -33,7 +33,7 @@ COLUMNS = {
 
 
 def table(runs: Sequence[Run]) -> Table:
-    """Mean ± standard deviation over the models of each run; the loss ratio is test over train loss, per model.
+    """Shows mean ± standard deviation over the models of each run.
 
     Args:
         runs: The runs.
@@ -42,7 +42,6 @@ def table(runs: Sequence[Run]) -> Table:
     text = show_keys(data)
     keys = len(text.columns)
     for name, (heading, decimals) in COLUMNS.items():
-        pairs = zip(data[f"{name}_mean"], data[f"{name}_std"], strict=True)
-        text[heading] = [mean_std(mean, std, decimals) for mean, std in pairs]
-    note = "Losses are means over samples; the loss ratio is test loss / train loss of each model, then averaged."
+        text[heading] = means(data, name, decimals)
+    note = "Losses are means over samples; the loss ratio is the mean of each model's test loss / train loss."
     return Table(data, text, keys, [note])
