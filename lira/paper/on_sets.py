@@ -24,7 +24,7 @@ TIMES = 1.5
 
 def judge_agreement(sets: Sets, margins: Mapping[str, float]) -> Iterator[dict]:
     """Tests by how much identical runs agree, and whether three configurations hardly do."""
-    fpr, runs = sets.fprs[0], len(sets.reference)
+    fpr, runs = sets.first.fprs[0], len(sets.reference)
     flagged, place, most = sets.flagged(fpr), sets.describe(fpr), min(SEEDS, runs)
     claim = "Identical runs agree less the more are combined"  # true of any sets: only its size can be wrong
     for k, stated in STATED.items():
@@ -49,7 +49,7 @@ def _size(
     sets: Sets, of: Scenario, claim: str, part: str, ours: Estimate | None, stated: float, margins: Mapping, said: str
 ) -> dict:
     """Returns the line of a Jaccard; the published one gets its error from ours, as where the tables are compared."""
-    other = "" if sets.fprs[0] == FPR else f"{percent(sets.fprs[0])} FPR"
+    other = "" if sets.first.fprs[0] == FPR else f"{percent(sets.first.fprs[0])} FPR"
     if obstacles := ", ".join(filter(None, (sets.obstacles(), of.obstacles, other))):
         return claim_line(claim, part, UNKNOWN, ours, "jaccard", f"{said}; not comparable: {obstacles}", stated)
     error = as_published(ours.error, len(sets.reference)) if ours else 0.0
@@ -65,7 +65,12 @@ def _jaccard(flagged: FlaggedSets, k: int, different: int = 0) -> tuple[Estimate
 
 def judge_single_run(sets: Sets) -> dict:
     """Tests the suspicion that the one-off detections of one run make the agreement of all of them low."""
-    claim, part, fpr, runs = "A single run makes the agreement low", "direction", sets.fprs[0], len(sets.reference)
+    claim, part, fpr, runs = (
+        "A single run makes the agreement low",
+        "direction",
+        sets.first.fprs[0],
+        len(sets.reference),
+    )
     found = lowering_run(sets.flagged(fpr))
     if found is None:
         return untold_line(claim, part, f"{runs} runs are too few, or flag nothing")

@@ -12,8 +12,7 @@ from lira.evaluation.flagged_sets import MEASURES, SEEDS, sets_of
 from lira.paper.comparison import Number, compare_number
 from lira.paper.published import published
 from lira.paper.results import Benchmark
-from lira.report.labels import percent
-from lira.report.marks import not_resolved
+from lira.report.marks import fpr_of
 from lira.report.runs import title_of
 from lira.storage.comparison import Comparison
 from lira.storage.run import Run
@@ -42,12 +41,7 @@ class Sets(Comparison):
 
     def describe(self, fpr: float) -> str:
         """Names the runs and the FPR, and says if the pool does not resolve it."""
-        return f"{title_of(self)} at {percent(fpr)} FPR{not_resolved(fpr, self.negatives)}"
-
-    @property
-    def fprs(self) -> list[float]:
-        """Target FPRs of the runs, ascending."""
-        return self.first.fprs
+        return f"{title_of(self)} at {fpr_of(fpr, self.negatives)}"
 
 
 def _is_aof(run: Run) -> bool:
@@ -104,7 +98,7 @@ def _compare(
     if scenario.different and runs < SEEDS and not obstacles:
         return
     found = None
-    if not obstacles and FPR in sets.fprs:
+    if not obstacles and FPR in sets.first.fprs:
         flagged = sets.flagged(FPR, support, variants=scenario.different > 0)
         found = flagged.estimate(k, scenario.different, scenario.among)
     labels = f"{runs} runs (published {SEEDS})" if runs != SEEDS else "", scenario.label

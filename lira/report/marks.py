@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lira.evaluation.calibration import resolution
+from lira.report.labels import percent
 from lira.report.numbers import mean_std
 
 RESOLUTION = {"TPR at 0 FP": " {place} 0 FP", "few FP": "†"}
@@ -47,5 +48,10 @@ def notes(resolved: Iterable[str], influential: Iterable[str] = ()) -> list[str]
 
 
 def not_resolved(fpr: float, negatives: float) -> str:
-    """Returns what a figure's title adds to an FPR that so many non-members do not resolve; else nothing."""
+    """Returns a remark for a title if so many non-members do not resolve an FPR; else nothing."""
     return TITLES.get(resolution(fpr, negatives).label, "")
+
+
+def fpr_of(fpr: float, negatives: float) -> str:
+    """Writes an FPR for a title, with the remark of :func:`not_resolved`."""
+    return f"{percent(fpr)} FPR{not_resolved(fpr, negatives)}"

@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from lira.report.catalogue import Entry
 from lira.report.figures import _style
 from lira.report.figures._style import CHANCE, DOUBLE, LINE, MARKERS, Style, canvas, legend_below
-from lira.report.labels import MEASURES, percent, show
-from lira.report.marks import not_resolved
+from lira.report.labels import MEASURES, show
+from lira.report.marks import fpr_of
 from lira.report.runs import check_available, choose_fprs, title_of
 from lira.storage.comparison import Comparison
 
@@ -56,9 +56,7 @@ def figure(comparison: Comparison, fpr: float | None = None, support: int = 1, z
             axes.set_ylim(bottom=0)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         flagged = f"tp ≥ {support}" + (", fp = 0" if zero_fp else "")
-        row.suptitle(
-            f"{title_of(comparison)}, {flagged} at {percent(rate)} FPR{not_resolved(rate, negatives)}", fontsize=8
-        )
+        row.suptitle(f"{title_of(comparison)}, {flagged} at {fpr_of(rate, negatives)}", fontsize=8)
     legend_below(drawn, 3)
     return drawn
 

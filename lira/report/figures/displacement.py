@@ -28,11 +28,7 @@ QS = (0.1, 0.5, 1, 2.24, 5, 10.38, 20)
 
 
 def figure(comparison: Comparison) -> Figure:
-    """Draws a panel per gap with two lines per q: the share within q + Δ, mean over runs, and that of random rankings.
-
-    Args:
-        comparison: Identical runs and variants of them.
-    """
+    """Draws a panel per gap; per q, the share within q + Δ as mean over runs, and dotted that of random rankings."""
     shares = comparison.table("displacement.csv")
     shares = shares[shares["q"].isin(QS)].assign(share=100 * shares["fraction"])
     deltas = sorted(shares["delta"].unique())

@@ -11,8 +11,7 @@ from lira.evaluation.agreement import flagged_alone, jaccards
 from lira.evaluation.outliers import MeanFpr, detected_sets, mean_fpr, outlying_targets
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, BLUE, CHANCE, DOUBLE, GREY, VERMILION, Style, canvas, legend_below
-from lira.report.labels import percent
-from lira.report.marks import not_resolved
+from lira.report.marks import fpr_of
 from lira.report.runs import choose_fprs, title_of
 from lira.storage.comparison import Comparison
 
@@ -61,7 +60,7 @@ def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
         draw_alone(panels[1], flagged_alone(whole), flagged_alone(cut), labels)
         means = [mean_fpr(run, rate, left) for run, left in zip(runs, outlying, strict=True)]
         draw_rates(panels[2], means, rate, labels)
-        title = f"{title_of(comparison)} at {percent(rate)} FPR{not_resolved(rate, negatives)}"
+        title = f"{title_of(comparison)} at {fpr_of(rate, negatives)}"
         row.suptitle(f"{title}; outlying targets in {len(runs)} runs: {sum(map(len, outlying))}", fontsize=8)
     legend_below(drawn, 3)
     return drawn

@@ -32,9 +32,6 @@ def figure(comparison: Comparison) -> Figure:
 
     Dotted: the same mean where membership is permuted, mean over runs. The first bin starts at the first rank; the
     results call it 1-2 % as published, the figure 0–2.
-
-    Args:
-        comparison: Identical runs and variants of them.
     """
     table = comparison.table("rank_bins.csv")
     bins, runs = list(dict.fromkeys(table["bin"])), list(dict.fromkeys(table["run"]))

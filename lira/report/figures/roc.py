@@ -48,11 +48,7 @@ TITLES = 108
 
 
 def figure(runs: Sequence[Run]) -> Figure:
-    """Draws a panel per run: TPR against FPR, mean and middle half of the targets.
-
-    Args:
-        runs: The runs.
-    """
+    """Draws a panel per run: TPR against FPR, mean and middle half of the targets."""
     runs = in_order(runs)
     columns = fewest_gaps(len(runs), 3, 4)
     rows = ceil(len(runs) / columns)

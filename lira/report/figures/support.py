@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, DOUBLE, Style, canvas
-from lira.report.labels import MEASURES, percent
-from lira.report.marks import not_resolved
+from lira.report.labels import MEASURES
+from lira.report.marks import fpr_of
 from lira.report.numbers import number
 from lira.report.runs import choose_fpr, title_of
 from lira.storage.comparison import Comparison
@@ -58,7 +58,7 @@ def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
             axes.set_title(f"{heading}, {name}")
             axes.set(xlabel="Detections at least (tp ≥)" if not zero_fp else "", ylabel="")
         row[0].set_ylabel("Runs combined, k")
-    title = f"{title_of(comparison)}, {percent(rate)} FPR{not_resolved(rate, comparison.negatives)}"
+    title = f"{title_of(comparison)}, {fpr_of(rate, comparison.negatives)}"
     drawn.suptitle(f"{title}; in italics: chance (membership permuted)", fontsize=8)
     return drawn
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from lira.evaluation.robust import median_rmad
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, DOUBLE, GREY, Style, attack_colours, canvas
-from lira.report.labels import percent, show
-from lira.report.marks import not_resolved
+from lira.report.labels import show
+from lira.report.marks import fpr_of
 from lira.report.runs import check_available, choose_fprs, in_order, run_labels, title_of
 from lira.storage.run import Run
 
@@ -54,7 +54,7 @@ def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online"
             boxes, labels = [*boxes, np.concatenate(boxes)], [*labels, "all runs"]
         draw_boxes(axes, boxes, labels, attack_colours([attack])[attack])
         axes.set_ylabel(f"Threshold τ, {show(attack)}")
-        axes.set_title(f"τ at {percent(rate)} FPR{not_resolved(rate, runs[0].negatives)}", pad=24)
+        axes.set_title(f"τ at {fpr_of(rate, runs[0].negatives)}", pad=24)
     if len({title_of(run) for run in runs}) == 1:
         drawn.suptitle(title_of(runs[0]), fontsize=8)
     return drawn

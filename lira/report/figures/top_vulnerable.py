@@ -13,8 +13,8 @@ from lira.core.validation import check_whole
 from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import BLUE, DOUBLE, ORANGE, canvas, fewest_gaps, in_lines
-from lira.report.labels import percent, show
-from lira.report.marks import not_resolved
+from lira.report.labels import show
+from lira.report.marks import fpr_of
 from lira.report.runs import choose_fpr, run_labels
 from lira.storage.comparison import Comparison
 
@@ -80,9 +80,8 @@ def figure(comparison: Comparison, data: Path, fpr: float | None = None, count: 
         axes.set_title(label)
     for axes in panels.flat[len(runs) :]:
         axes.remove()
-    unresolved = not_resolved(rate, comparison.negatives)
-    dataset = show(runs[0].key["dataset"])
-    drawn.suptitle(f"{dataset}, most vulnerable samples at {percent(rate)} FPR{unresolved}; tp / fp", fontsize=8)
+    title = f"{show(runs[0].key['dataset'])}, most vulnerable samples at {fpr_of(rate, comparison.negatives)}; tp / fp"
+    drawn.suptitle(title, fontsize=8)
     colours = {frame_colour(times, len(runs)) for times in shared.values()}
     frames = {BLUE: f"in the top {count} of all {len(runs)} runs", ORANGE: f"in the top {count} of several runs"}
     handles = [Patch(fill=False, edgecolor=c, label=label) for c, label in frames.items() if c in colours]

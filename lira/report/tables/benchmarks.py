@@ -38,11 +38,7 @@ COLUMNS = {
 
 
 def table(runs: Sequence[Run]) -> Table:
-    """Makes a row per dataset, architecture and regime, with its seeds.
-
-    Args:
-        runs: The runs.
-    """
+    """Makes a row per dataset, architecture and regime, with its seeds."""
     rows = pd.DataFrame([settings(run) for run in in_order(runs)])
     data = rows.groupby([*SERIES, *COLUMNS], sort=False, dropna=False)["seed"].agg(
         lambda seeds: " ".join(map(str, seeds))

@@ -34,9 +34,6 @@ def table(runs: Sequence[Run]) -> Table:
 
     The reduction is the baseline's mean TPR divided by the run's, see :mod:`lira.evaluation.reductions`. The ``.csv``
     also has the statistics of :mod:`lira.evaluation.summary` that show what each mean depends on.
-
-    Args:
-        runs: The runs.
     """
     data = check_same_fprs(pd.DataFrame([row for run in in_order(runs) for row in rates_at_own_thresholds(run)]))
     data["reduction"] = [found.ratio if found else float("nan") for found in find_reductions(data)]

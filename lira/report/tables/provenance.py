@@ -32,11 +32,7 @@ DIGITS = 12
 
 
 def table(runs: Sequence[Run]) -> Table:
-    """Makes a row per run.
-
-    Args:
-        runs: The runs.
-    """
+    """Makes a row per run."""
     data = pd.DataFrame([origin(run) for run in in_order(runs)])
     text = pd.DataFrame({name.capitalize(): data[name].map(show) for name in SERIES})
     text["Seed"] = data["seed"].astype(str)

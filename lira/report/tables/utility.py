@@ -33,11 +33,7 @@ COLUMNS = {
 
 
 def table(runs: Sequence[Run]) -> Table:
-    """Shows mean ± standard deviation over the models of each run.
-
-    Args:
-        runs: The runs.
-    """
+    """Shows mean ± standard deviation over the models of each run."""
     data = pd.DataFrame([run.key | utility_over_models(run) for run in in_order(runs)])
     text = show_keys(data)
     keys = len(text.columns)
