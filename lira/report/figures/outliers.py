@@ -88,9 +88,8 @@ def draw_alone(axes: Axes, whole: np.ndarray, cut: np.ndarray, labels: Sequence[
     places = np.arange(len(labels))
     axes.plot(places, whole, linestyle="", **ALL)
     axes.plot(places, cut, linestyle="", **WITHOUT)
-    axes.set(xlabel="Run (seed)", ylabel="Flagged by this run alone")
+    axes.set_ylabel("Flagged by this run alone")
     by_run(axes, labels)
-    from_zero(axes)
 
 
 def draw_rates(axes: Axes, means: Sequence[MeanFpr], fpr: float, labels: Sequence[str]) -> None:
@@ -101,9 +100,8 @@ def draw_rates(axes: Axes, means: Sequence[MeanFpr], fpr: float, labels: Sequenc
     ends = [mean.without_one for mean in means], [mean.every for mean in means]
     axes.vlines(places, *ends, color=BLACK, linewidth=0.8, label="to the mean without the target that moves it most")
     axes.axhline(100 * fpr, **CHANCE | {"label": "target FPR"})
-    axes.set(xlabel="Run (seed)", ylabel="Mean FPR′ (%), online")
+    axes.set_ylabel("Mean FPR′ (%), online")
     by_run(axes, labels)
-    from_zero(axes)
 
 
 def from_zero(axes: Axes) -> None:
@@ -114,4 +112,5 @@ def from_zero(axes: Axes) -> None:
 def by_run(axes: Axes, labels: Sequence[str]) -> None:
     """Gives each run a place on the x axis."""
     axes.set_xticks(np.arange(len(labels)), labels)
-    axes.set_xlim(-0.5, len(labels) - 0.5)
+    axes.set(xlabel="Run (seed)", xlim=(-0.5, len(labels) - 0.5))
+    from_zero(axes)

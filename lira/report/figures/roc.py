@@ -12,20 +12,8 @@ from lira.core.errors import DataError
 from lira.core.validation import ArrayLike, check_scores, check_scores_by_attack
 from lira.evaluation.roc import curve_over_targets, tpr_by_chance
 from lira.report.catalogue import Entry
-from lira.report.figures._style import (
-    ATTACKS,
-    CHANCE,
-    DOUBLE,
-    GREY,
-    SINGLE,
-    STYLE,
-    Style,
-    attack_colours,
-    canvas,
-    fewest_gaps,
-    legend_below,
-    plain_log,
-)
+from lira.report.figures import _style
+from lira.report.figures._style import DOUBLE, SINGLE, attack_colours, canvas, fewest_gaps, legend_below
 from lira.report.labels import show
 from lira.report.runs import SERIES, in_order
 from lira.storage.run import Run
@@ -78,7 +66,8 @@ def figure(runs: Sequence[Run]) -> Figure:
 def draw_run(axes: Axes, run: Run) -> None:
     """Draws the ROC of one run."""
     with run.scores() as file:
-        names = [*(name for name in ATTACKS if name in file), *sorted(set(file) - {*ATTACKS, "member"})]
+        known = _style.ATTACKS
+        names = [*(name for name in known if name in file), *sorted(set(file) - {*known, "member"})]
         draw_roc(axes, {name: file[name] for name in names}, file["member"][:])  # reads one attack at a time
 
 
@@ -105,7 +94,7 @@ def plot_roc(
     """
     from matplotlib import pyplot, rc_context
 
-    with rc_context(STYLE):
+    with rc_context(_style.STYLE):
         axes = axes or pyplot.figure(figsize=(SINGLE, 1.3 * SINGLE)).subplots()
         draw_roc(axes, scores, member)
         axes.set(xlabel="FPR (%)", ylabel="TPR (%)")
@@ -127,9 +116,10 @@ def draw_roc(axes: Axes, scores: Mapping[str, Any], member: Any) -> None:
         mean, low, high = curve_over_targets(grid, values, member)
         axes.plot(grid, mean, color=colours[attack], label=show(attack), zorder=3)
         axes.fill_between(grid, low, high, where=grid >= floor, color=colours[attack], alpha=0.2, linewidth=0)
-    axes.plot(grid, tpr_by_chance(grid, outside), label="Chance", zorder=4, **CHANCE)
-    shade: Style = {"facecolor": "none", "edgecolor": GREY, "hatch": "/////", "hatch_linewidth": 0.4, "linewidth": 0}
+    axes.plot(grid, tpr_by_chance(grid, outside), label="Chance", zorder=4, **_style.CHANCE)
+    shade: _style.Style = {"facecolor": "none", "edgecolor": _style.GREY, "linewidth": 0}
+    shade |= {"hatch": "/////", "hatch_linewidth": 0.4}
     axes.axvspan(grid[0], floor, label="Not resolved: FPR below 1 / non-members", **shade)
     axes.set(xscale="log", yscale="log", xlim=(grid[0], 1), ylim=(grid[0], 1.05))
-    plain_log(axes.xaxis, percent=True)
-    plain_log(axes.yaxis, percent=True)
+    _style.plain_log(axes.xaxis, percent=True)
+    _style.plain_log(axes.yaxis, percent=True)
