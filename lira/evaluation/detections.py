@@ -1,4 +1,4 @@
-"""How often each sample is detected over the targets of a run, and which are vulnerable (paper, Figures 3 and 4)."""
+"""Counts how often each sample is detected over a run's targets, and finds vulnerable ones (paper, Figures 3 and 4)."""
 
 from typing import Annotated
 
@@ -19,21 +19,21 @@ def count_detections(
     *,
     nonfinite: Nonfinite = "error",
 ) -> pd.DataFrame:
-    """Counts, per sample, how the targets' verdicts at their thresholds agree with membership.
+    """Counts, per sample, the targets on which the attack is right and wrong about its membership.
 
     Args:
-        scores: one attack's scores, a row per target.
+        scores: One attack's scores, a row per target.
         member: True where the sample trained the target.
-        thresholds: one per target; a target whose threshold is not finite flags nothing.
+        thresholds: One per target: samples that reach it are flagged as members. If it is not finite, none is.
         nonfinite: ``"error"``, or ``"official"`` to count NaN scores as not flagged.
 
     Returns:
-        ``sample tp fp tn fn rank`` in sample order. ``rank`` is the position, from 0, when sorted by fp ascending and
-        tp descending, ties in sample order.
+        ``sample tp fp tn fn rank`` in sample order. ``rank`` is the position, from 0, when samples are sorted by fp
+        ascending, then tp descending, then sample.
 
     Raises:
-        DataError: shapes that do not match, NaN scores, or other values than numbers.
-        ConfigError: an unknown ``nonfinite``.
+        DataError: The shapes do not match, or a score is NaN or not a number.
+        ConfigError: ``nonfinite`` is unknown.
     """
     check_choice(nonfinite, "nonfinite", NONFINITE)
     scores, member = check_scores(scores, member)
@@ -51,20 +51,20 @@ def count_detections(
 
 
 def highly_vulnerable(detections: pd.DataFrame) -> Bool[np.ndarray, " sample"]:
-    """Samples detected at least once and never flagged wrongly: fp = 0 and tp >= 1."""
+    """Marks the samples that are detected at least once and never flagged wrongly: fp = 0 and tp >= 1."""
     return support_qualified(detections, 1)
 
 
 def support_qualified(detections: pd.DataFrame, support: int, *, zero_fp: bool = True) -> Bool[np.ndarray, " sample"]:
-    """Samples detected in at least ``support`` targets, by default among those never flagged wrongly.
+    """Marks the samples that are detected on at least ``support`` targets.
 
     Args:
-        detections: from :func:`count_detections`.
-        support: smallest number of true positives (the paper recommends 2 to 5).
-        zero_fp: ask for fp = 0 too.
+        detections: From :func:`count_detections`.
+        support: Smallest number of true positives (the paper recommends 2 to 5).
+        zero_fp: Mark only samples that are never flagged wrongly (fp = 0).
 
     Raises:
-        ConfigError: a support that is no count.
+        ConfigError: The support is not a whole number of at least 0.
     """
     check_whole(support, "support", 0)
     detected = detections["tp"].to_numpy() >= support

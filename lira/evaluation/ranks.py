@@ -1,7 +1,7 @@
-"""How stable the ranking of samples by vulnerability is over runs (paper, Tables 11 and 13, Figure 5).
+"""Measures how stable the ranking of samples by vulnerability is over runs (paper, Tables 11 and 13, Figure 5).
 
-The vulnerability of a sample is the mean (or median) of its leave-one-out attack scores over the targets that hold it,
-minus the same over those that do not. Samples are ranked by it, descending, ties in sample order.
+The vulnerability of a sample is its mean (or median) leave-one-out score over the targets that hold it, minus that over
+the targets that do not. The most vulnerable sample ranks first; samples of equal vulnerability keep their order.
 """
 
 import math
@@ -45,22 +45,22 @@ def vulnerability(
     *,
     nonfinite: Nonfinite = "error",
 ) -> Float[np.ndarray, " sample"]:
-    """Gap between a sample's scores over targets that hold it and over those that do not.
+    """Returns the gap between a sample's scores over the targets that hold it and over those that do not.
 
     Args:
-        scores: one attack's leave-one-out scores, a row per target.
+        scores: One attack's leave-one-out scores, a row per target.
         member: True where the sample trained the target.
         gap: ``"mean"``, ``"median"``, or ``"all"`` for the average of the two.
-        nonfinite: ``"error"``; or ``"official"`` to skip NaN scores (except for ``"all"``, where they spread) and to
-            give NaN where a sample has no score on one side.
+        nonfinite: ``"error"``; or ``"official"`` to skip NaN scores, and to return NaN where a sample has no score on
+            one side. ``"all"`` is then NaN for every sample with a NaN score.
 
     Returns:
         One value per sample, in units of the score.
 
     Raises:
-        ConfigError: an unknown gap or ``nonfinite``.
-        DataError: shapes that do not match, NaN scores, other values than numbers, or a sample held by all targets or
-            by none.
+        ConfigError: The gap or ``nonfinite`` is unknown.
+        DataError: The shapes do not match, a score is NaN or not a number, or a sample is held by all targets or by
+            none.
     """
     check_choice(gap, "gap", (*GAPS, "all"))
     check_choice(nonfinite, "nonfinite", NONFINITE)
@@ -77,32 +77,36 @@ def vulnerability(
 
 
 def order(values: Annotated[ArrayLike, "sample"]) -> Int[np.ndarray, " sample"]:
-    """Samples from the most to the least vulnerable, ties in sample order, NaN last."""
+    """Returns the samples from the most to the least vulnerable; equal ones keep their order, NaN comes last."""
     return np.argsort(-check_array(values, "values", "samples").astype(np.float64), kind="stable")
 
 
 class Ranking(NamedTuple):
-    """Samples in order, and along it the number of the group of equal values that each belongs to."""
+    """The samples from the most to the least vulnerable; those of equal value share the number of their group."""
 
     order: Int[np.ndarray, " sample"]
     group: Int[np.ndarray, " sample"]
 
     @classmethod
     def of(cls, values: Annotated[ArrayLike, "sample"]) -> "Ranking":
-        """The ranking of samples by their values."""
+        """Ranks the samples by their values."""
         values = check_array(values, "values", "samples")
         ranked = order(values)
         return cls(ranked, np.cumsum(np.diff(values[ranked], prepend=values[ranked[:1]]) != 0))
 
     @property
     def positions(self) -> Int[np.ndarray, " sample"]:
-        """Position of each sample, from 0."""
+        """The position of each sample, from 0."""
         position = np.empty_like(self.order)
         position[self.order] = np.arange(self.order.size)
         return position
 
     def ranks(self, count: int, common: Bool[np.ndarray, " sample"]) -> Float[np.ndarray, " sample"]:
-        """Ranks by sample among the ``common`` of the first ``count``, ties sharing their mean; undefined elsewhere."""
+        """Ranks the ``common`` samples among the first ``count``; equal values share their mean rank.
+
+        Returns:
+            A rank per sample, undefined for all other samples.
+        """
         kept = common[self.order[:count]]
         group = self.group[:count][kept]
         starts = np.flatnonzero(np.diff(group, prepend=-1))
@@ -113,13 +117,13 @@ class Ranking(NamedTuple):
 
 
 def top_count(samples: int, percent: float, *, exact: bool = False) -> int:
-    """Size of the top ``percent`` %: max(1, ceil(N q / 100)).
+    """Returns how many samples make the top q = ``percent`` %: max(1, ceil(N q / 100)).
 
-    The published code rounds q / 100 first, which can push the ceiling up by one (7 % of 50,000 are 3,501), and so do
-    we unless ``exact``.
+    Like the published code, it rounds q / 100 first unless ``exact``, which can raise the result by one: 7 % of 50,000
+    are 3,501.
 
     Raises:
-        ConfigError: no samples, or a percentage that is not from 0 to 100.
+        ConfigError: There are no samples, or the percentage is not from 0 to 100.
     """
     check_whole(samples, "samples", 1)
     check_number(percent, "percent", "a share of samples", 0, 100)
@@ -128,14 +132,18 @@ def top_count(samples: int, percent: float, *, exact: bool = False) -> int:
 
 
 def top_agreement(rankings: Sequence[Ranking], percent: float) -> tuple[int, int, float, float]:
-    """Intersection, union and Jaccard of some runs' top samples, and their mean Spearman on the intersection.
+    """Compares the top samples of several runs.
 
     Args:
-        rankings: one of each run.
-        percent: share of samples that make the top, in percent.
+        rankings: The ranking of each run.
+        percent: Share of samples that make the top, in percent.
+
+    Returns:
+        Intersection and union (samples), Jaccard (fraction), and Spearman's correlation on the intersection, its mean
+        over pairs of runs.
 
     Raises:
-        ConfigError: as :func:`top_count`.
+        ConfigError: As :func:`top_count`.
     """
     samples = rankings[0].order.size
     count = top_count(samples, percent)
@@ -150,9 +158,9 @@ def top_agreement(rankings: Sequence[Ranking], percent: float) -> tuple[int, int
 
 
 def mean_correlation(ranks: Float[np.ndarray, "run sample"]) -> float:
-    """Mean over pairs of rows of ranks of their correlation, which is Spearman's.
+    """Returns the mean over pairs of runs of Spearman's correlation, from the ranks of samples in each.
 
-    NaN below two rows or two samples, or for a constant row.
+    It is NaN for fewer than two runs or two samples, or if all ranks of a run are equal.
     """
     if min(ranks.shape) < 2:
         return math.nan
@@ -161,7 +169,12 @@ def mean_correlation(ranks: Float[np.ndarray, "run sample"]) -> float:
 
 
 def displaced(ranked: Annotated[ArrayLike, "run sample"], percent: float) -> Bool[np.ndarray, "run sample"]:
-    """Samples in another run's top ``percent`` % but not in this run's, from the positions of each run."""
+    """Marks, for each run, the samples that are in another run's top ``percent`` % but not in its own.
+
+    Args:
+        ranked: The position of each sample in each run.
+        percent: Share of samples that make the top, in percent.
+    """
     ranked = check_array(ranked, "ranked", "runs", "samples")
     top = ranked < top_count(ranked.shape[1], percent)
     return top.any(axis=0) & ~top
@@ -170,15 +183,15 @@ def displaced(ranked: Annotated[ArrayLike, "run sample"], percent: float) -> Boo
 def displacement(
     ranked: Annotated[ArrayLike, "run sample"], percent: float, deltas: Sequence[float] = DELTAS
 ) -> Float[np.ndarray, "run delta"]:
-    """Of the samples displaced from a run's top, the share that misses it by at most delta.
+    """Returns which share of the :func:`displaced` samples misses a run's top by at most each delta.
 
     Args:
-        ranked: positions of each run.
+        ranked: The position of each sample in each run.
         percent: q, the share of samples that make the top, in percent.
-        deltas: percentage points beyond q.
+        deltas: Percentage points beyond q.
 
     Returns:
-        Share whose 100 * position / N is at most q + delta; NaN where no sample is displaced.
+        The share whose 100 * position / N is at most q + delta; NaN where no sample is displaced.
     """
     ranked = check_array(ranked, "ranked", "runs", "samples")
     moved = displaced(ranked, percent)
@@ -188,12 +201,17 @@ def displacement(
 
 
 def top_by_chance(samples: int, size: int, runs: int = 2) -> tuple[float, float, float]:
-    """Expected intersection and union of ``runs`` independent random tops of ``size`` samples, and their quotient.
+    """Returns the expected intersection and union of independent random tops, and intersection / union.
 
-    The quotient of two tops is q / (2 - q) for a share q = size / samples.
+    For two runs the latter is q / (2 - q), where q = size / samples.
+
+    Args:
+        samples: Number of samples N.
+        size: Number of samples in each top.
+        runs: Number of tops.
 
     Raises:
-        ConfigError: no samples, a size that is not from 1 to these, or no runs.
+        ConfigError: There are no samples or no runs, or the size is not from 1 to the number of samples.
     """
     check_whole(samples, "samples", 1)
     check_whole(size, "size", 1, samples)
@@ -206,9 +224,9 @@ def top_by_chance(samples: int, size: int, runs: int = 2) -> tuple[float, float,
 def displacement_by_chance(
     samples: int, percent: float, deltas: Sequence[float] = DELTAS
 ) -> Float[np.ndarray, " delta"]:
-    """What :func:`displacement` expects of independent random rankings: a position anywhere below the top.
+    """Returns what :func:`displacement` is on average for independent random rankings.
 
-    NaN where the top is the whole.
+    A displaced sample is then equally likely at any position below the top. NaN if all samples are in the top.
     """
     below = 100 * np.arange(top_count(samples, percent), samples) / samples
     near = below[None] <= (percent + np.asarray(deltas))[:, None]
@@ -217,13 +235,14 @@ def displacement_by_chance(
 
 
 def rank_bins(values: Annotated[ArrayLike, "sample"], edges: Sequence[float] = BIN_EDGES) -> pd.DataFrame:
-    """Count, min, max and mean of vulnerability per bin of rank percentiles.
+    """Summarises the vulnerability of the samples in each bin of ranks.
 
-    A bin ``lo-hi%`` takes ranks floor(N lo / 100) to ceil(N hi / 100), but the first bin starts at rank 0 even though
-    the published edges start at 1 %; edges from 0 give that percent a bin of its own.
+    The bin ``lo-hi%`` holds the positions from floor(N lo / 100) up to, not including, ceil(N hi / 100). The first bin
+    starts at position 0 whatever its edge: the published edges start at 1 %. With edges from 0, that percent is a bin
+    of its own.
 
     Returns:
-        ``bin count min max mean``, from the most vulnerable bin on.
+        ``bin count min max mean``, a row per bin, the most vulnerable first.
     """
     values = check_array(values, "values", "samples")
     ranked = values[order(values)]
@@ -250,12 +269,12 @@ def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
     """Writes the rank tables of runs that differ by seed only, from the ``online`` scores in their ``scores.h5``.
 
     Args:
-        reference: run folders.
-        output: folder for ``spearman.csv topq.csv topq_all.csv displacement.csv rank_bins.csv top1.csv``.
+        reference: Folders of the runs.
+        output: Folder for ``spearman.csv topq.csv topq_all.csv displacement.csv rank_bins.csv top1.csv``.
 
     Raises:
-        StoreError: a run has no ``scores.h5``, or they are of different protocols.
-        DataError: runs of different pools.
+        StoreError: A run has no ``scores.h5``, or the runs are of different protocols.
+        DataError: The runs have different pools.
     """
     labels = [Path(folder).name for folder in reference]
     found = [Run(folder) for folder in reference]
@@ -334,7 +353,7 @@ def _top1_table(values: np.ndarray, ranked: np.ndarray, labels: list[str]) -> pd
 def _check_both_sides(member: np.ndarray) -> None:
     if (lone := member.all(axis=0) | ~member.any(axis=0)).any():
         held = "all targets" if member[0, lone.argmax()] else "no target"
-        raise DataError(f"sample {lone.argmax()} is a member of {held}: it has no gap, so leave it out")
+        raise DataError(f"sample {lone.argmax()} is a member of {held}, so it has no vulnerability: leave it out")
 
 
 def _centres(scores: np.ndarray, kept: np.ndarray, gap: str) -> np.ndarray:

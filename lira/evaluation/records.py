@@ -1,8 +1,9 @@
-"""One record: φ under models that hold it and models that do not, how often it is flagged, and what a flag is worth.
+"""Describes single records: their φ with and without membership, how often they are flagged, what a flag means.
 
-The counts are those of ``samples.csv``: ``online`` at shadow thresholds, over the targets of a run. A run has few
-targets, so a PPV comes with the least it can be: the PPV of a true positive rate as low and a false positive rate as
-high as the counts allow, each at 97.5 % by Clopper and Pearson, so that both hold with 95 % confidence at least.
+The counts come from ``samples.csv``: the attack ``online`` at shadow thresholds, over the targets of a run. A run has
+few targets, so each PPV comes with a lower bound: the PPV at the lowest true positive rate and the highest false
+positive rate that the counts allow. Each of these limits holds with 97.5 % confidence (Clopper and Pearson), and both
+together with at least 95 %.
 """
 
 from collections.abc import Sequence
@@ -20,10 +21,10 @@ from lira.storage.run import Run, check_same_pool
 
 
 def logits_of(run: Run, sample: int) -> tuple[Float[np.ndarray, " model"], Bool[np.ndarray, " model"]]:
-    """φ of a record under each model, averaged over views, and whether the model holds it.
+    """Returns φ of a record under each model, averaged over views, and whether the model holds the record.
 
     Raises:
-        ConfigError: the pool has no such record.
+        ConfigError: The pool has no such record.
     """
     check_whole(sample, "sample", 0, run.pool - 1)
     with run.shadows() as file:
@@ -31,10 +32,10 @@ def logits_of(run: Run, sample: int) -> tuple[Float[np.ndarray, " model"], Bool[
 
 
 def counts(runs: Sequence[Run], fpr: float) -> list[pd.DataFrame]:
-    """``sample tp fp tn fn`` of each run at one FPR, in sample order.
+    """Returns ``sample tp fp tn fn`` of each run at one FPR, in sample order.
 
     Raises:
-        DataError: runs of different pools, whose samples cannot be compared.
+        DataError: The runs have different pools, so that their samples cannot be compared.
     """
     found = [run.counts(fpr)[["sample", *COUNTS]] for run in runs]
     check_same_pool(runs, [len(rows) for rows in found])
@@ -42,16 +43,16 @@ def counts(runs: Sequence[Run], fpr: float) -> list[pd.DataFrame]:
 
 
 def fprs_of(runs: Sequence[Run]) -> list[float]:
-    """FPRs that all runs were calibrated at."""
+    """Returns the FPRs that all runs were calibrated at."""
     return sorted(set.intersection(*(set(run.fprs) for run in runs)))
 
 
 def most_exposed(found: Sequence[pd.DataFrame], count: int) -> list[int]:
-    """Records that most runs find highly vulnerable (fp = 0, tp ≥ 1), then those detected most often in all.
+    """Returns the records that most runs find highly vulnerable (fp = 0, tp ≥ 1); of equals, the most often detected.
 
     Args:
-        found: from :func:`counts`.
-        count: records to name.
+        found: From :func:`counts`.
+        count: Number of records to return.
     """
     runs = np.sum([highly_vulnerable(rows) for rows in found], axis=0)
     detected = np.sum([rows["tp"] for rows in found], axis=0)
@@ -59,14 +60,15 @@ def most_exposed(found: Sequence[pd.DataFrame], count: int) -> list[int]:
 
 
 def worth(rows: pd.DataFrame, priors: Sequence[float]) -> pd.DataFrame:
-    """What a flag of one record says: PPV at each prior, and the least it can be.
+    """Returns what it means that a record is flagged: the PPV at each prior, and its lower bound.
 
     Args:
-        rows: columns ``tp fp tn fn``, counts over targets.
-        priors: of membership.
+        rows: Columns ``tp fp tn fn``, counts over targets.
+        priors: Priors of membership.
 
     Returns:
-        ``tp fp tn fn`` and, as fractions, ``ppv_<prior>`` and ``least_<prior>``; NaN where the record is never flagged.
+        ``tp fp tn fn`` and, as fractions, ``ppv_<prior>`` and its lower bound ``least_<prior>``; NaN if the record is
+        never flagged.
     """
     tp, fp, tn, fn = (rows[name].to_numpy(dtype=float) for name in COUNTS)
     never = tp + fp == 0
@@ -79,21 +81,22 @@ def worth(rows: pd.DataFrame, priors: Sequence[float]) -> pd.DataFrame:
 
 
 def cards(runs: Sequence[Run], names: Sequence[str], fpr: float, sample: int | None, count: int) -> pd.DataFrame:
-    """What is known of records in several runs of one pool: a row per record and run, in the order of both.
+    """Returns what several runs of one pool say of records, a row per record and run.
 
     Args:
         runs: The runs.
-        names: What their rows call them.
+        names: Name of each run, for the column ``run``.
         fpr: Target FPR.
-        sample: Index of the record in the pool; ``None`` for the most exposed ones.
-        count: Records where none is named.
+        sample: Index of one record in the pool; ``None`` for the most exposed records.
+        count: Number of records if ``sample`` is ``None``.
 
     Returns:
-        The run, ``record class run fpr``, mean and standard deviation of φ over models that hold the record
-        (``phi_in_*``) and over the others (``phi_out_*``), and the columns of :func:`worth`.
+        ``dataset architecture regime seed record class run fpr``; mean and standard deviation of φ over the models that
+        hold the record (``phi_in_*``) and over the others (``phi_out_*``); and the columns of :func:`worth`.
 
     Raises:
-        ConfigError: the pool has no such record.
+        ConfigError: The pool has no such record.
+        DataError: The runs have different pools.
     """
     found, priors, rows = counts(runs, fpr), runs[0].priors, []
     for record in most_exposed(found, count) if sample is None else [sample]:

@@ -1,7 +1,7 @@
-"""Summaries of numbers over targets that one broken target cannot carry alone.
+"""Summarises numbers over targets so that a single broken target does not go unnoticed.
 
-A mean over shadow models may rest on a single one (a diverged training suffices), so beside it stand the median, the
-trimmed mean, and how far each target moves it.
+One target, such as a model whose training diverged, can change a mean over all of them. The median and the trimmed mean
+resist that, and the influence says how far each target moves the mean.
 """
 
 import math
@@ -17,9 +17,10 @@ TRIMMED = 0.1
 
 
 def median_rmad(values: Annotated[ArrayLike, "value"]) -> tuple[float, float]:
-    """Median of the finite values, and 1.4826·MAD relative to it in % (paper, figure 1).
+    """Returns the median of the finite values, and rMAD = 1.4826·MAD / median in % (paper, Figure 1).
 
-    The second number is NaN for a median of 0 and negative for a negative median, as published.
+    MAD is the median distance from the median. rMAD is NaN for a median of 0 and, as published, negative for a negative
+    one.
     """
     kept = _finite(values)
     if not kept.size:
@@ -30,24 +31,24 @@ def median_rmad(values: Annotated[ArrayLike, "value"]) -> tuple[float, float]:
 
 
 def trimmed_mean(values: Annotated[ArrayLike, "value"]) -> float:
-    """Mean without the lowest and the highest tenth of the values that are not NaN (rounded down)."""
+    """Returns the mean without the lowest and the highest tenth (rounded down) of the values that are not NaN."""
     kept = np.sort(_defined(values))
     cut = int(TRIMMED * kept.size)
     return float(kept[cut : kept.size - cut].mean()) if kept.size else math.nan
 
 
 def moments(values: pd.Series, name: str) -> dict[str, float]:
-    """Mean, standard deviation (ddof 1) and median as columns of a table; undefined values are left out."""
+    """Returns mean, standard deviation (ddof 1) and median as columns of a table; NaN values are left out."""
     return {f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1), f"{name}_median": values.median()}
 
 
 class Influence(NamedTuple):
-    """What leaving out each value does to the mean.
+    """How far each value moves the mean.
 
     Attributes:
-        shift: mean less the mean of the others; NaN for a value that is NaN or has no other.
-        flagged: whether the shift exceeds the standard error of the mean of the others. With the value itself in the
-            error no value could ever exceed it.
+        shift: The mean minus the mean of the other values; NaN for a value that is NaN or the only one.
+        flagged: Whether the shift exceeds the standard error of the mean of the other values. (No value could exceed an
+            error that it is itself part of.)
     """
 
     shift: Float[np.ndarray, " value"]
@@ -55,7 +56,7 @@ class Influence(NamedTuple):
 
 
 def influence(values: Annotated[ArrayLike, "value"]) -> Influence:
-    """Leave-one-out influence of each value on the mean of those that are not NaN."""
+    """Returns how far each value moves the mean of those that are not NaN, by leaving it out."""
     values = check_array(values, "values", "targets").astype(np.float64)
     shift, flagged = np.full(values.size, np.nan), np.zeros(values.size, dtype=bool)
     defined = np.flatnonzero(~np.isnan(values))
@@ -71,14 +72,14 @@ def influence(values: Annotated[ArrayLike, "value"]) -> Influence:
 
 
 class Regression(NamedTuple):
-    """Least-squares lines: Pearson's correlation, and the slope; NaN where the values of a line are constant."""
+    """Pearson's correlation and slope of least-squares lines: NaN if x is constant, the correlation also if y is."""
 
     correlation: Float[np.ndarray, " line"]
     slope: Float[np.ndarray, " line"]
 
 
 def regress(x: Float[np.ndarray, "line value"], y: Float[np.ndarray, "line value"]) -> Regression:
-    """Fits a line to each row of y against the same row of x; of ranks, the correlation is Spearman's."""
+    """Fits a line to each row of y against the same row of x; the correlation of ranks is Spearman's."""
     x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
     products, squares = (x * y).sum(axis=1), (x**2).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):

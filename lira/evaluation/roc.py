@@ -1,10 +1,10 @@
-"""ROC of one target: operating points, AUC and balanced accuracy (paper, Tables 3–6).
+"""Computes points of one target's ROC, its AUC and its balanced accuracy (paper, Tables 3–6).
 
-A sample is flagged when its score reaches the threshold. Infinite scores are ordered like the largest finite numbers,
-so the threshold ``inf`` always means that no threshold meets the FPR and nothing is flagged.
+A sample is flagged if its score reaches the threshold. An infinite score counts as the largest finite number of that
+sign, so the threshold ``inf`` always means that no threshold meets the FPR, and nothing is flagged.
 
-``nonfinite="official"`` follows the published code instead: non-finite scores are dropped before the ROC, and a target
-without members or without non-members is put at chance.
+With ``nonfinite="official"``, as in the published code, non-finite scores are dropped first, and a target that has no
+members or no non-members gets the values of a random guess.
 """
 
 from dataclasses import dataclass
@@ -50,20 +50,20 @@ def threshold_at_fpr(
     *,
     nonfinite: Nonfinite = "error",
 ) -> OperatingPoint:
-    """The last point of the ROC whose false positive rate is at most ``fpr`` (equality counts).
+    """Returns the last point of the ROC whose false positive rate is at most ``fpr``.
 
     Args:
-        scores: one score per sample, higher is more likely a member.
+        scores: One score per sample, higher for a likelier member.
         member: True for the target's members.
-        fpr: largest allowed false positive rate, as a fraction.
+        fpr: Largest allowed false positive rate, as a fraction.
         nonfinite: ``"error"`` or ``"official"``, see the module.
 
     Returns:
-        Threshold, achieved FPR and TPR; the threshold is ``inf`` where nothing can be flagged.
+        Threshold, achieved FPR and TPR; the threshold is ``inf`` if nothing can be flagged.
 
     Raises:
-        DataError: NaN scores, other values than numbers, or no members or no non-members.
-        ConfigError: an FPR that is not a fraction, or an unknown ``nonfinite``.
+        DataError: A score is NaN or not a number, or there are no members or no non-members.
+        ConfigError: The FPR is not a fraction, or ``nonfinite`` is unknown.
     """
     ordered = Ordered.of(scores, member, nonfinite=nonfinite)
     if ordered.one_class:
@@ -76,19 +76,24 @@ def threshold_at_fpr(
 def summarise_roc(
     scores: Annotated[ArrayLike, "sample"], member: Annotated[ArrayLike, "sample"], *, nonfinite: Nonfinite = "error"
 ) -> RocSummary:
-    """AUC (ties count one half) and max over the ROC of 1 - (FPR + FNR) / 2.
+    """Returns the AUC (ties count one half) and the largest 1 - (FPR + FNR) / 2 on the ROC.
 
-    Args and errors as for :func:`threshold_at_fpr`.
+    Arguments and errors are those of :func:`threshold_at_fpr`.
     """
     ordered = Ordered.of(scores, member, nonfinite=nonfinite)
     return RocSummary(0.5, 0.5) if ordered.one_class else RocSummary(ordered.auc, ordered.balanced_accuracy)
 
 
 def tpr_by_chance(grid: Float[np.ndarray, " fpr"], outside: float) -> Float[np.ndarray, " fpr"]:
-    """Expected TPR at each target's own threshold if the scores say nothing: (k + 1) / (n + 1) with k of n flagged.
+    """Returns the expected TPR at a target's own threshold if scores say nothing of membership: (k + 1) / (n + 1).
 
-    A member is as likely in any of the n + 1 gaps between the non-members' scores, and k + 1 of them reach above the
-    first that may not be flagged. So it lies above the diagonal, most where the FPR allows no false positive.
+    Here n is the number of non-members and k that of allowed false positives. A member's score is equally likely in any
+    of the n + 1 gaps between the non-members' scores, and k + 1 gaps lie above the highest non-member that may not be
+    flagged. So the curve lies above the diagonal, most where the FPR allows no false positive.
+
+    Args:
+        grid: Allowed false positive rates.
+        outside: Number of non-members n, which may be a mean over targets.
     """
     return (np.floor(grid * outside * (1 + 1e-12)) + 1).clip(max=outside + 1) / (outside + 1)
 
@@ -96,7 +101,7 @@ def tpr_by_chance(grid: Float[np.ndarray, " fpr"], outside: float) -> Float[np.n
 def tpr_at(
     grid: Float[np.ndarray, " fpr"], scores: Float[np.ndarray, " sample"], member: Bool[np.ndarray, " sample"]
 ) -> Float[np.ndarray, " fpr"]:
-    """TPR of one target at the last point of its ROC whose FPR does not exceed each of the grid's."""
+    """Returns the TPR of one target at the last point of its ROC whose FPR is at most each of the grid's."""
     ordered = Ordered.of(scores, member)
     allowed = np.floor(grid * ordered.outside.size * (1 + 1e-12)).astype(int)
     first_forbidden = np.append(ordered.outside[::-1], -np.inf)[allowed]
@@ -124,10 +129,10 @@ def curve_over_targets(
 def flagged(
     scores: Annotated[ArrayLike, "model sample"], thresholds: Annotated[ArrayLike, "model"]
 ) -> Bool[np.ndarray, "model sample"]:
-    """Samples whose score reaches their target's threshold; none where that is infinite, nor where the score is NaN.
+    """Marks the samples whose score reaches their target's threshold; none if that is infinite, nor NaN scores.
 
     Raises:
-        DataError: shapes that do not match, or other values than numbers.
+        DataError: The shapes do not match, or a value is not a number.
     """
     scores, thresholds = check_array(scores, "scores"), check_array(thresholds, "thresholds")
     if scores.ndim != 2 or thresholds.shape != scores.shape[:1]:
@@ -151,7 +156,7 @@ class Ordered:
         nonfinite: Nonfinite = "error",
         name: str = "the target",
     ) -> "Ordered":
-        """Checks and sorts the scores of one target, which errors call ``name``."""
+        """Checks and sorts the scores of one target; error messages call it ``name``."""
         check_choice(nonfinite, "nonfinite", NONFINITE)
         scores, member = check_scores(scores, member, "samples", of=f" of {name}")
         scores = scores.astype(np.float64, copy=False)
@@ -170,11 +175,11 @@ class Ordered:
 
     @property
     def one_class(self) -> bool:
-        """Whether there are no members or no non-members."""
+        """Tells whether there are no members or no non-members."""
         return not (self.inside.size and self.outside.size)
 
     def threshold(self, fpr: float) -> float:
-        """The lowest score that flags at most the share ``fpr`` of the non-members; inf if there is none."""
+        """Returns the lowest score that flags at most the share ``fpr`` of the non-members; inf if there is none."""
         check_fraction(fpr, "fpr", "a false positive rate")
         allowed = np.searchsorted(np.arange(1, self.outside.size + 1) / self.outside.size, fpr, side="right")
         if allowed == self.outside.size:
@@ -184,7 +189,7 @@ class Ordered:
         return float(min((side[0] for side in above if side.size), default=np.inf))
 
     def detections(self, threshold):
-        """True and false positives at one threshold or an array of them."""
+        """Counts true and false positives at one threshold or at each of an array."""
         flagged = [side.size - np.searchsorted(side, threshold, side="left") for side in (self.inside, self.outside)]
         return flagged[0], flagged[1]
 
@@ -194,14 +199,14 @@ class Ordered:
 
     @property
     def auc(self) -> float:
-        """Probability that a member scores above a non-member, ties counting one half."""
+        """The probability that a member scores above a non-member; ties count one half."""
         ties = np.searchsorted(self.outside, self.inside, side="right") - self._outside_below
         wins = 2 * int(self._outside_below.sum()) + int(ties.sum())
         return wins / (2 * self.inside.size * self.outside.size)
 
     @property
     def balanced_accuracy(self) -> float:
-        """Largest 1 - (FPR + FNR) / 2 over the ROC; its best point is a member's score or the start."""
+        """The largest 1 - (FPR + FNR) / 2 on the ROC; it is reached at a member's score or where nothing is flagged."""
         false_negative = np.searchsorted(self.inside, self.inside, side="left") / self.inside.size
         false_positive = 1 - self._outside_below / self.outside.size
         return float(max(0.5, 1 - (false_positive + false_negative).min() / 2))

@@ -1,22 +1,22 @@
-"""What a run's numbers over targets can carry: ``summary.csv``, a row per attack, mode, FPR, prior and quantity.
+"""Summarises a run's rates over its targets: ``summary.csv``, a row per attack, mode, FPR, prior and metric.
 
 ==================  ==================================================================================================
 attack, mode, fpr   as in ``metrics.csv``; fpr is empty for ``auc`` and ``balanced_accuracy``
 prior               for ``ppv`` and ``ppv_pooled``, else empty
-metric              ``tpr``, ``fpr_achieved``, ``ppv`` (mean over the targets where it is defined), ``ppv_pooled`` (PPV
-                    of the rates of all targets together), ``auc``, ``balanced_accuracy``
+metric              ``tpr``, ``fpr_achieved``, ``ppv`` (mean over the targets that have one), ``ppv_pooled`` (the PPV
+                    from the counts of all targets together), ``auc``, ``balanced_accuracy``
 mean, std           over targets, ddof 1; fractions
 median              over targets
 trimmed_mean        over targets, without the lowest and the highest 10 %
 low, high           95 % bootstrap interval of the mean, over targets and samples; empty for ``balanced_accuracy``
 standard_error      of the mean, over targets and samples; empty where the interval is
-targets, undefined  targets with a value, and without one
-influence           largest change of the mean by one target: mean less the mean of the others
+targets, undefined  number of targets with a value, and without one
+influence           the mean minus the mean of the other targets, of the target that moves it furthest
 influence_target    that target
-influential         all targets that move the mean by more than its standard error without them, separated by spaces
-expected_fp         false positives that the FPR allows among a target's non-members
-resolution          ``TPR at 0 FP`` below 1 of them, ``few FP`` below 5, else empty
-null                mean where membership is permuted per sample: what chance alone gives
+influential         targets that move the mean by more than the standard error of the others' mean, separated by spaces
+expected_fp         number of false positives that the FPR allows among a target's non-members
+resolution          ``TPR at 0 FP`` where that is below 1, ``few FP`` where it is below 5, else empty
+null                the mean with each sample's membership permuted over models: what chance alone gives
 ==================  ==================================================================================================
 """
 
@@ -59,22 +59,22 @@ def summarise(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Summaries over targets of the rates in ``metrics``.
+    """Summarises the rates in ``metrics`` over targets.
 
     Args:
-        scores: scores of each attack in ``metrics``, a row per target.
+        scores: The scores of each attack in ``metrics``, a row per target.
         member: True where the sample trained the target.
-        metrics: from :func:`lira.evaluation.calibration.calibrate`.
-        draws: of the bootstrap.
-        seed: of the bootstrap.
+        metrics: From :func:`lira.evaluation.calibration.calibrate`.
+        draws: Number of bootstrap draws.
+        seed: Seed of the bootstrap.
 
     Returns:
         The columns of ``summary.csv``, see the module; ``null`` is NaN.
 
     Raises:
-        DataError: as :func:`~lira.evaluation.calibration.calibrate`, or metrics of other attacks or targets than
-            the scores.
-        ConfigError: draws or a seed that are no counts.
+        DataError: As :func:`~lira.evaluation.calibration.calibrate`; or the attacks or targets of the metrics are not
+            those of the scores.
+        ConfigError: ``draws`` or ``seed`` is not a whole number of at least 0.
     """
     member = check_scores_by_attack(scores, member)
     drawn = Draws.of(member.shape[1], len(member), draws, seed)
@@ -112,21 +112,21 @@ def summarise_file(
     """Writes ``summary.csv`` of a run.
 
     Args:
-        scores: file of encoding ``scores``.
-        metrics: the run's ``metrics.csv``.
-        output: ``summary.csv``.
-        controls: the run's ``controls.csv``, for the column ``null``, which is NaN without.
-        draws: of the bootstrap.
+        scores: File of encoding ``scores``.
+        metrics: The run's ``metrics.csv``.
+        output: The ``summary.csv`` to write.
+        controls: The run's ``controls.csv``, for the column ``null``; without it the column is NaN.
+        draws: Number of bootstrap draws.
 
     Raises:
-        StoreError: a file is missing, damaged, of another kind or of another run.
+        StoreError: A file is missing, damaged, of another kind or of another run.
     """
     with hdf5.read(scores, "scores") as file:
         run = {key: file.attrs[key] for key in RUN_KEYS}
         rates = read_csv(metrics, "metrics", run)
         member = file["member"][:]
         if foreign := sorted({*rates["attack"]} - {*file}):
-            raise StoreError(f"{metrics} has rates of {foreign[0]}, {scores} no such scores: give those of one run")
+            raise StoreError(f"{metrics} has rates of {foreign[0]}, but {scores} has none: give files of one run")
         values = {attack: file[attack] for attack in rates["attack"].unique()}  # read one at a time
         frame = summarise(values, member, rates, draws=draws)
     if controls is not None:
@@ -136,7 +136,7 @@ def summarise_file(
 
 
 def null_means(controls: pd.DataFrame) -> pd.DataFrame:
-    """Means over targets of the rates in ``controls.csv``, for the rows of ``summary.csv``: its keys, and ``null``."""
+    """Returns the mean over targets of each rate in ``controls.csv``: the keys of ``summary.csv`` and ``null``."""
     rows = []
     for (attack, mode, fpr), rates in controls.groupby(["attack", "mode", "fpr"], sort=False):
         for metric, prior, values, _ in _metrics(rates):
@@ -148,13 +148,13 @@ def null_means(controls: pd.DataFrame) -> pd.DataFrame:
 
 def _rates_of(attack: str, metrics: pd.DataFrame, targets: int) -> pd.DataFrame:
     if lacking := [name for name in RATES if name not in metrics]:
-        raise DataError(f"metrics have no column {lacking[0]!r}: they are what calibrate returns")
+        raise DataError(f"metrics have no column {lacking[0]!r}: give what calibrate returns")
     rates = metrics[metrics["attack"] == attack]
     if rates.empty:
-        raise DataError(f"metrics have no rows of {attack}, of which there are scores")
+        raise DataError(f"metrics have no rows of {attack}, but there are scores of it: calibrate it too")
     for (mode, fpr), found in rates.groupby(["mode", "fpr"])["target"]:
         if set(found) != set(range(targets)):
-            raise DataError(f"metrics of {attack}, {mode}, FPR {fpr} are not of the {targets} targets of the scores")
+            raise DataError(f"metrics of {attack}, {mode}, FPR {fpr} are not of the {targets} targets that have scores")
     return rates
 
 
@@ -172,7 +172,7 @@ def _rate_rows(rates: pd.DataFrame, resampled: Rates, drawn: Draws) -> Iterator[
 
 
 def _metrics(rates: pd.DataFrame) -> Iterator[tuple]:
-    """Name, prior, values over targets, and the function of TPR and FPR that gives them."""
+    """Yields name, prior, values over targets, and the function of TPR and FPR that computes them."""
     once = rates.drop_duplicates("target").sort_values("target")
     yield "tpr", np.nan, once["tpr"].to_numpy(), lambda tpr, fpr: tpr
     yield "fpr_achieved", np.nan, once["fpr_achieved"].to_numpy(), lambda tpr, fpr: fpr
@@ -199,7 +199,7 @@ def _over_targets(values: Float[np.ndarray, " target"]) -> dict:
 
 
 def _pooled(rates: pd.DataFrame, prior: float) -> dict:
-    """PPV of all targets' counts together, and how far each target moves it."""
+    """Returns the PPV from the counts of all targets together, and the target that moves it furthest."""
     counts = rates.drop_duplicates("target").sort_values("target")[["tp", "fn", "fp", "tn"]].to_numpy()
     together = counts.sum(axis=0, keepdims=True)
     whole, without = _pooled_ppv(together, prior), _pooled_ppv(together - counts, prior)
@@ -218,7 +218,7 @@ def _pooled_ppv(counts: Int[np.ndarray, "target 4"], prior: float) -> Float[np.n
 
 
 def _linear_ppv(rates: pd.DataFrame, resampled: Rates, prior: float) -> tuple[np.ndarray, np.ndarray]:
-    """The targets' rates as they move the pooled PPV to first order: as counted, and in each draw."""
+    """Returns how each target's rates move the pooled PPV, to first order: as counted, and in each draw."""
     once = rates.drop_duplicates("target").sort_values("target")
     tpr, fpr = once["tpr"].to_numpy(), once["fpr_achieved"].to_numpy()
     hits, alarms = prior * tpr.mean(), (1 - prior) * fpr.mean()
