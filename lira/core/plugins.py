@@ -1,30 +1,50 @@
-"""Loads the user's own functions, which a study file names as ``package.module:function``."""
+"""Loads the user's own functions, which a study file names as ``package.module:function``, and says what code they are.
 
+The code of a function is what :func:`code_digest` sees: the module that holds it and all that this module imports.
+"""
+
+import ast
+import re
 import sys
-from collections.abc import Callable
-from functools import wraps
+import sysconfig
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, wraps
+from hashlib import sha256
 from importlib import import_module
-from typing import Any
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import Distribution, distributions, requires
+from itertools import accumulate, chain
+from pathlib import Path
+from typing import Any, cast
 
 from lira.core.errors import ConfigError, LiraError
 
+SUITE, DISTRIBUTION = "lira", "lira-mia"
+INSTALLED = {"site-packages", "dist-packages"}
+PYTHONS = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 
-def load_function(name: str) -> Callable:
+
+def load_function(name: str, digest: str | None = None) -> Callable:
     """Imports a function ``package.module:function`` from the environment or the working directory.
 
+    Args:
+        name: The function.
+        digest: The code that it must be, from :func:`code_digest`; any if not given.
+
     Raises:
-        ConfigError: The module cannot be imported or has no such function. The returned function raises it if a call
-            fails.
+        ConfigError: The module cannot be imported, has no such function, or is of other code. The returned function
+            raises it if a call fails.
     """
+    if digest is not None:
+        check_code({name: digest})
     module, function = name.split(":")
     if "" not in sys.path:
         sys.path.append("")
     try:
         found = getattr(import_module(module), function, None)
     except Exception as error:  # the module may do anything
-        raise ConfigError(
-            f"{name} cannot be imported from the working directory or the environment: {_said(error)}"
-        ) from error
+        raise _not_imported(name, error) from error
     if not callable(found):
         raise ConfigError(f"{name}: module {module} has no function {function}")
 
@@ -38,6 +58,159 @@ def load_function(name: str) -> Callable:
             raise ConfigError(f"{name} failed: {_said(error)}") from error
 
     return call
+
+
+def check_code(digests: Mapping[str, str]) -> None:
+    """Checks that functions are still the code that a job was planned with; no code runs.
+
+    Args:
+        digests: What :func:`code_digest` gave for each function.
+
+    Raises:
+        ConfigError: The code is another, or cannot be read.
+    """
+    for name, digest in digests.items():
+        code = _Code(name)
+        if code.digest() != digest:
+            raise ConfigError(
+                f"{name}: {code.file} (or a module that it imports) has changed since this job was planned: run the "
+                "same command again, with the same packages that jobs have"
+            )
+
+
+def code_digest(name: str) -> str:
+    """Returns the SHA-256 of the code of a function ``package.module:function``, in hexadecimal; no code runs.
+
+    It covers the bytes of the function's module and of every module that this one imports, wherever it does so, except
+    installed ones: of these it covers the name and version of the distribution. The suite, the libraries that it
+    requires and Python's own do not count. Nor does where the files lie and when they were written.
+
+    Raises:
+        ConfigError: The module is not found, or a file cannot be read.
+    """
+    return _Code(name).digest()
+
+
+class _Code:
+    """Files and distributions that the code of a function consists of, found without running any of it."""
+
+    def __init__(self, name: str):
+        self.module = name.split(":")[0]
+        self._lines: dict[str, str] = {}  # by module: checksum and file, or the distribution
+        self._folders: dict[str, Sequence[str] | None] = {}  # by module: where submodules lie; None: they do not count
+        self._waiting: list[str] = []
+        try:
+            if not self._add(self.module):
+                raise ModuleNotFoundError(f"No module named {self.module!r}")
+            while self._waiting:
+                self._add(self._waiting.pop())
+        except (OSError, ModuleNotFoundError) as error:
+            raise _not_imported(name, error) from error
+
+    @property
+    def file(self) -> str:
+        """The file of the function's module, relative to where it was searched."""
+        return self._lines.get(self.module, self.module).split("  ")[-1]
+
+    def digest(self) -> str:
+        return sha256("\n".join(sorted({*self._lines.values()})).encode()).hexdigest()
+
+    def _add(self, module: str) -> bool:
+        """Adds a module and the packages around it, which are imported with it; returns whether all are there."""
+        folders: Sequence[str] | None = None
+        for name in accumulate(module.split("."), "{}.{}".format):
+            if name not in self._folders:
+                spec = _find(name, folders)
+                if spec is None:
+                    return False
+                self._folders[name] = self._look(name, spec)
+            folders = self._folders[name]
+            if folders is None:
+                break
+        return True
+
+    def _look(self, name: str, spec: ModuleSpec) -> Sequence[str] | None:
+        """Adds one module, and what it imports to those that wait; returns the folders of its submodules."""
+        if name == SUITE or _is_pythons(spec):
+            return None
+        folders, place, loader = spec.submodule_search_locations, spec.origin, cast(Any, spec.loader)
+        if not spec.has_location or place is None:  # a folder without __init__.py
+            return list(folders or [])
+        package = name.rpartition(".")[0] if folders is None else name
+        file = "/".join([*filter(None, package.split(".")), Path(place).name])
+        if INSTALLED & {*Path(place).parts} and (known := _distribution(file, place.removesuffix(file))):
+            if _plain(known.name) not in _required():
+                self._lines[name] = f"{_plain(known.name)}=={known.version}"
+            return None
+        content = loader.get_data(place)
+        self._lines[name] = f"{sha256(content).hexdigest()}  {file}"
+        self._waiting += _imports(content, package, folders is not None)
+        return list(folders or [])
+
+
+def _find(name: str, folders: Sequence[str] | None) -> ModuleSpec | None:
+    """Finds a module as ``import`` does in :func:`load_function`: a submodule in its package's folders."""
+    if folders is not None:
+        return PathFinder.find_spec(name.rpartition(".")[2], folders)
+    searched = sys.path if "" in sys.path else [*sys.path, ""]
+    found = (finder.find_spec(name, searched if finder is PathFinder else None) for finder in sys.meta_path)
+    return next(filter(None, found), None)
+
+
+def _is_pythons(spec: ModuleSpec) -> bool:
+    place = str(spec.origin)
+    return place in ("built-in", "frozen") or (place.startswith(PYTHONS) and not INSTALLED & {*Path(place).parts})
+
+
+def _distribution(file: str, root: str) -> Distribution | None:
+    """Finds the installed distribution that a module's file belongs to; likely ones are looked at first."""
+    top = re.split(r"[/.]", file)[0]
+    likely = (distributions(name=name, path=[root]) for name in (top, *_required()))
+    every = chain(*likely, distributions(path=[root]))
+    return next((one for one in every if _holds(one, file, top)), None)
+
+
+def _holds(distribution: Distribution, file: str, top: str) -> bool:
+    files = distribution.read_text("RECORD")
+    if files is None:  # as system packages have it
+        return top in (distribution.read_text("top_level.txt") or distribution.name).split()
+    return f"\n{file}," in f"\n{files}"
+
+
+@cache
+def _required() -> set[str]:
+    """Returns the distributions that the suite requires, with or without extras."""
+    return {_plain(re.split(r"[^\w.-]", line)[0]) for line in requires(DISTRIBUTION) or []}
+
+
+def _plain(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def _imports(content: bytes, package: str, is_package: bool) -> Iterator[str]:
+    """Yields all that a module may import, of the names that its text has; some are no modules."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            nodes = list(ast.walk(ast.parse(content)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # Python cannot import it either
+        return
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".") if package and node.level else []
+            if node.level > len(above):
+                continue
+            base = ".".join([*above[: len(above) + 1 - node.level], *filter(None, [node.module])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif is_package and isinstance(node, ast.Assign) and "__all__" in map(ast.unparse, node.targets):
+            named = (one.value for one in ast.walk(node.value) if isinstance(one, ast.Constant))
+            yield from (f"{package}.{one!s}" for one in named)  # what `from package import *` imports
+
+
+def _not_imported(name: str, error: Exception) -> ConfigError:
+    return ConfigError(f"{name} cannot be imported from the working directory or the environment: {_said(error)}")
 
 
 def _said(error: Exception) -> str:
