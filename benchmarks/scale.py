@@ -235,8 +235,9 @@ class Bytes:
 
 def written(study, cluster: Cluster) -> Bytes:
     """Bytes on the shared file system, from the sizes of the arrays and the networks' parameters."""
-    from lira.cost import costs, seconds_per_model, size_of
+    from lira.cost import costs, seconds_per_model
     from lira.shadows.models import build
+    from lira.work import size_of
 
     rows, checkpoints = costs(study, Path("nowhere")), 0.0
     for key in study.runs:

@@ -273,10 +273,10 @@ def cost(
     results: Annotated[Path, typer.Option(help="Folder of all studies' results.")] = Path("results"),
 ) -> None:
     """Print what a study still costs: models, jobs, hours and disk, per run and in total."""
-    from lira import config, cost
+    from lira import config, cost, work
 
     checked = config.load_study(study)
-    cost.check_sizes(checked)
+    work.check_sizes(checked)
     typer.echo(cost.describe_costs(checked, cost.costs(checked, results / checked.study)))
 
 

@@ -19,8 +19,8 @@ from pydantic import BaseModel
 
 from lira.config import RAW, StudySettings, load_study, read_yaml
 from lira.core.errors import StoreError
-from lira.cost import check_sizes, shards
 from lira.report.labels import REGIMES
+from lira.work import check_sizes, shards
 
 Files = Callable[[Any], list[str]]
 """Files that a job depends on, from its wildcards."""

@@ -12,7 +12,7 @@ from outcomes import campaign, outcome
 
 from lira.config import StudySettings, load_study, read_yaml
 from lira.core.errors import LiraError
-from lira.cost import shards
+from lira.work import shards
 
 MANY = pytest.mark.parametrize("examples", [60, pytest.param(1000, marks=pytest.mark.campaign)])
 WRONG = [None, True, "", "x", " ", "; rm -rf x", "../x", "-x", -1, 0, 0.5, 10**12, math.nan, math.inf, [], [[]], {}]

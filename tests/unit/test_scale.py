@@ -72,7 +72,7 @@ def test_the_papers_study_leaves_as_many_files_as_is_documented_and_fewer_than_1
 
 def test_the_papers_jobs_are_its_shards_its_attacks_and_little_else(request, paper):
     from lira.config import load_study
-    from lira.cost import shards as planned_shards
+    from lira.work import shards as planned_shards
 
     study = load_study(request.config.rootpath / "studies" / "paper.yaml")
     jobs = scale.submissions(paper, study, *scale.profile())
