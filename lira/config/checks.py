@@ -10,7 +10,7 @@ from lira.config.messages import check_section
 from lira.config.sections import Dataset, Recipe, RunSettings
 from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
-from lira.core.validation import check_choice, check_distinct, check_new
+from lira.core.validation import check_blocks, check_choice, check_distinct, check_new
 
 TAKEN = ("online", "online_fixed", "offline", "offline_fixed", "global", "oracle", "coin", "member")  # in scores.h5
 
@@ -42,9 +42,14 @@ def check_study(study: StudySettings) -> None:
 
 def _check_membership(study: StudySettings) -> None:
     """Checks that without any one model, every sample still has models trained with it and without it."""
+    if all(run.scores for run in study.runs.values()):
+        return
     models, fraction = study.shadow_models, study.member_fraction
     holding = int(fraction * models)
-    if min(holding, models - holding) < 2 and not all(run.scores for run in study.runs.values()):
+    if study.membership_draws == "nested":
+        members, block = check_blocks(models, fraction)
+        holding = models // block * members
+    if min(holding, models - holding) < 2:
         raise ConfigError(
             f"shadow_models: {models} with member_fraction: {fraction:g} has {holding} models with each sample and "
             f"{models - holding} without: allowed are 2 or more of each, as each model is left out once"

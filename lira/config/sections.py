@@ -48,7 +48,7 @@ Count = Annotated[int, Field(ge=0, le=MOST)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 ShadowModels = Annotated[int, Field(ge=2, le=100_000)]
 Protocol = Literal["artifact", "preprint"]
-MembershipDraws = Literal["default_rng", "legacy"]
+MembershipDraws = Literal["default_rng", "legacy", "nested"]
 
 
 class Settings(BaseModel):

@@ -6,6 +6,7 @@ Checking an array takes one pass over it at most, and copies it only if it canno
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -24,6 +25,7 @@ Nonfinite = Literal["error", "official"]
 
 NONFINITE = get_args(Nonfinite)
 LONGEST = 200  # characters of a value that a message quotes
+LARGEST_BLOCK = 20  # shadow models; with that many, all shares in steps of 5 % have blocks
 
 
 def check_array(values: Any, name: str, *axes: str) -> np.ndarray:
@@ -130,6 +132,26 @@ def check_fractions(values: Iterable[float], name: str, what: str) -> None:
     for value in listed:
         check_fraction(value, name, what)
     check_distinct(listed.tolist(), f"{name}s")
+
+
+def check_blocks(models: int, fraction: float) -> tuple[int, int]:
+    """Returns p and q of nested draws, in which each sample is a member of p of every q shadow models.
+
+    Raises:
+        ConfigError: The fraction of members is no p/q with a small q, or the models are not whole blocks of q.
+    """
+    share = Fraction(float(fraction)).limit_denominator(LARGEST_BLOCK)
+    if not math.isclose(share, fraction, rel_tol=1e-9):
+        raise ConfigError(
+            f"member_fraction is {quoted(fraction)}: allowed with nested draws are p/q with q up to {LARGEST_BLOCK}, "
+            "such as 0.5, 0.25 or 0.3, as each sample is a member of p models in every block of q"
+        )
+    if models % share.denominator:
+        raise ConfigError(
+            f"shadow_models is {models}: allowed with nested draws are multiples of {share.denominator}, as each "
+            f"sample is a member of {share.numerator} models in every block of {share.denominator}"
+        )
+    return share.numerator, share.denominator
 
 
 def quoted(value: Any) -> str:

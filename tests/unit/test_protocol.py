@@ -137,7 +137,7 @@ def test_studies_of_the_paper(request):
         assert len(study.transfer) == 4
 
 
-@pytest.mark.parametrize("draws", ["default_rng", "legacy"])
+@pytest.mark.parametrize("draws", ["default_rng", "legacy", "nested"])
 def test_membership_draws(shard, draws):
     member = shard("fcn", membership_draws=draws)["member"]
     np.testing.assert_array_equal(member, balanced_membership(197, 4, 0.5, 3, generator=draws))

@@ -1,6 +1,7 @@
 """The study file: what is wrong in it is said in one line that names key, value and what is allowed."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -52,6 +53,7 @@ def test_minimal_study_resolves():
         (["shadow_models"], 3, ["shadow_models: 3", "member_fraction: 0.5", "1 models with", "2 without", "2 or more"]),
         (["member_fraction"], 0.05, ["member_fraction: 0.05", "shadow_models: 4", "0 models with", "2 or more"]),
         (["member_fraction"], 0.8, ["member_fraction: 0.8", "3 models with", "1 without", "2 or more"]),
+        (["membership_draws"], "nest", ["membership_draws", "'default_rng', 'legacy' or 'nested'", "'nest'"]),
         (["shadw_models"], 4, ["shadw_models", "unknown key", "shadow_models"]),
         (["shard_size"], 0, ["shard_size", "0", "greater than or equal to 1"]),
         (["regimes", "aof"], {"epochs": 10**400}, ["regimes.aof.epochs", "less than or equal to 1000000000"]),
@@ -105,8 +107,46 @@ def test_the_smallest_studies_that_pass_can_be_attacked(models, fraction):
         leave_one_out(phi[:3], balanced_membership(20, 3, 0.5, 0))
 
 
-def test_imported_scores_bring_their_own_membership():
-    load_study({"study": "mine", "shadow_models": 2, "runs": {"a/b/c": {"scores": "x.npz"}}})
+@pytest.mark.parametrize(("models", "fraction"), [(4, 0.5), (64, 0.5), (9, 1 / 3), (40, 0.15), (20, 0.9)])
+def test_nested_studies_that_pass_have_a_membership(models, fraction):
+    study = load_study(MINIMAL | {"shadow_models": models, "member_fraction": fraction, "membership_draws": "nested"})
+    settings = study.training_settings("digits/net/baseline")
+    member = balanced_membership(20, models, fraction, 0, generator=settings.membership_draws)
+    assert set(member.sum(axis=0)) == {round(models * fraction)}
+
+
+@pytest.mark.parametrize(
+    ("models", "fraction", "said"),
+    [
+        (5, 0.5, "shadow_models is 5: allowed with nested draws are multiples of 2, as each sample is a member of 1 "),
+        (
+            256,
+            0.3,
+            "shadow_models is 256: allowed with nested draws are multiples of 10, as each sample is a member of 3",
+        ),
+        (100, 0.37, "member_fraction is 0.37: allowed with nested draws are p/q with q up to 20, such as 0.5, 0.25"),
+        (
+            2,
+            0.5,
+            "shadow_models: 2 with member_fraction: 0.5 has 1 models with each sample and 1 without: allowed are 2",
+        ),
+        (
+            20,
+            0.95,
+            "shadow_models: 20 with member_fraction: 0.95 has 19 models with each sample and 1 without: allowed",
+        ),
+    ],
+)
+def test_nested_studies_that_cannot_be(models, fraction, said):
+    with pytest.raises(ConfigError, match=f"^{re.escape(said)}"):
+        load_study(MINIMAL | {"shadow_models": models, "member_fraction": fraction, "membership_draws": "nested"})
+
+
+@pytest.mark.parametrize("draws", ["default_rng", "nested"])
+def test_imported_scores_bring_their_own_membership(draws):
+    settings = {"study": "mine", "shadow_models": 3, "membership_draws": draws}
+    load_study(settings | {"shadow_models": 2, "runs": {"a/b/c": {"scores": "x.npz"}}})
+    load_study(settings | {"runs": {"a/b/c": {"scores": "x.npz"}}})
 
 
 def test_a_comparison_of_too_many_runs_is_refused():
