@@ -2,28 +2,32 @@
 
 import json
 import logging
-import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from lira.core import preemption
 from lira.core.errors import ConfigError, LiraError
+from lira.core.plugins import check_code
+
+if TYPE_CHECKING:
+    from lira.config import AttacksSpec, RatesSpec, RunSpec
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Settings = Annotated[str, typer.Option(help="Settings as JSON, as the study file resolves them.")]
-Run = Annotated[str, typer.Option(help="Study, dataset, architecture, regime and seed as JSON.")]
+Spec = Annotated[Path, typer.Argument(help="What is asked, as a rule of the study writes it down.")]
+SpecOption = Annotated[Path, typer.Option("--spec", help="What is asked, as a rule of the study writes it down.")]
+Rates = Annotated[Path, typer.Option(help="FPRs and priors, as a rule of the study writes them down.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the run.")]
+Pretrained = Annotated[Path | None, typer.Option(help="Model to fine-tune.")]
 Output = Annotated[Path, typer.Option(help="File to write.")]
 Data = Annotated[Path, typer.Option(help="Prepared dataset.")]
-Offline = Annotated[Literal["two-sided", "one-sided"], typer.Option(help="Which distances from OUT count, offline.")]
-Attack = Annotated[list[str] | None, typer.Option(help="Own attack, NAME=package.module:function; may be repeated.")]
 Scores = Annotated[Path, typer.Argument(help="scores.h5 of a run.")]
 Counts = Annotated[Path, typer.Option(help="Counts per sample to write.")]
 Fprs = Annotated[list[float], typer.Option(help="Target false positive rate; may be repeated.")]
-Priors = Annotated[list[float], typer.Option(help="Membership prior; may be repeated.")]
 Notes = Annotated[list[str] | None, typer.Option(help="Text to add below the table; may be repeated.")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")]
 JobsPerGpu = Annotated[int, typer.Option(min=1, help="Training jobs that may share one GPU.")]
@@ -43,74 +47,69 @@ def download_data(settings: Settings, output: Output) -> None:
 
 
 @app.command()
-def prepare_data(
-    settings: Settings,
-    output: Output,
-    size: Annotated[int | None, typer.Option(min=1, help="Height and width to resize images to.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the split, where the settings say run.")] = 0,
-) -> None:
+def prepare_data(spec: Spec, output: Output) -> None:
     """Load a dataset, split it and write it as one file."""
     from lira import config, datasets
 
-    datasets.prepare_data(config.parse_section("datasets", config.Dataset, settings), size, seed, output)
+    asked = config.check_section("spec", config.DataSpec, _read(spec))
+    check_code(asked.code)
+    datasets.prepare_data(asked.settings, asked.size, asked.seed, output)
 
 
 @app.command()
 def pretrain_model(
-    settings: Settings, data: Data, output: Output, device: Device = "cpu", jobs_per_gpu: JobsPerGpu = 1
+    spec: Spec, data: Data, output: Output, device: Device = "cpu", jobs_per_gpu: JobsPerGpu = 1
 ) -> None:
     """Train the model from which fine-tuning starts."""
     from lira import config
     from lira.shadows import jobs
 
-    parsed = config.parse_section("settings", config.PretrainingSettings, settings)
-    jobs.pretrain_model(parsed, data, output, device, jobs_per_gpu)
+    settings = config.check_section("spec", config.PretrainingSettings, _read(spec))
+    jobs.pretrain_model(settings, data, output, device, jobs_per_gpu)
 
 
 @app.command()
 def train_shadows(
-    settings: Settings,
-    run: Run,
+    spec: Spec,
+    seed: Seed,
     data: Data,
     first: Annotated[int, typer.Option(help="First model, a multiple of the cohort.")],
     last: Annotated[int, typer.Option(help="Last model: of its cohort or of the run.")],
-    output: Output,
-    pretrained: Annotated[Path | None, typer.Option(help="Model to fine-tune.")] = None,
+    output: Annotated[Path, typer.Option(help="Receipt to write: where the models lie.")],
+    pretrained: Pretrained = None,
     device: Device = "cpu",
     jobs_per_gpu: JobsPerGpu = 1,
 ) -> None:
-    """Train and query a shard of shadow models; continue where an interrupted job stopped."""
-    from lira import config
+    """Train and query shadow models, except finished ones; continue where an interrupted job stopped."""
     from lira.shadows import jobs
 
-    parsed = config.parse_section("settings", config.TrainingSettings, settings)
-    of = config.parse_section("run", config.RunDescription, run)
-    jobs.train_shadows(parsed, of, data, first, last, output, pretrained, device, jobs_per_gpu)
+    asked = _run_spec(spec)
+    jobs.train_shadows(asked.trained, asked.run(seed), data, first, last, output, pretrained, device, jobs_per_gpu)
 
 
 @app.command()
 def gather_shadows(
-    shards: Annotated[list[Path], typer.Argument(help="All shards of a run.")],
-    settings: Settings,
-    run: Run,
+    receipts: Annotated[list[Path], typer.Argument(help="Receipts of all training jobs of a run.")],
+    spec: SpecOption,
+    seed: Seed,
     data: Data,
     output: Output,
+    pretrained: Pretrained = None,
 ) -> None:
-    """Gather the shards of a run into one file."""
-    from lira import config
+    """Gather the shadow models of a run into one file."""
     from lira.shadows import gather
 
-    _check_outputs([output], [*shards, data])
-    parsed = config.parse_section("settings", config.TrainingSettings, settings)
-    gather.gather_shadows(parsed, config.parse_section("run", config.RunDescription, run), shards, data, output)
+    _check_outputs([output], [*receipts, data])
+    asked = _run_spec(spec)
+    gather.gather_shadows(asked.trained, asked.run(seed), receipts, data, output, pretrained)
 
 
 @app.command()
 def import_scores(
     scores: Annotated[Path, typer.Argument(help=".npz or HDF5 file, or folder with a folder per model.")],
-    run: Run,
+    spec: SpecOption,
+    seed: Seed,
     output: Output,
-    recipe: Annotated[str, typer.Option(help="What is known of the training, as JSON.")] = "{}",
     data: Annotated[Path | None, typer.Option(help="Prepared dataset, for the labels.")] = None,
 ) -> None:
     """Import scores that were made elsewhere as the shadow models of a run."""
@@ -118,29 +117,26 @@ def import_scores(
     from lira.shadows import imported
 
     _check_outputs([output], [scores, data])
-    known = config.parse_section("recipe", config.ImportedRecipe, recipe)
-    imported.import_scores(scores, config.parse_section("run", config.RunDescription, run), known, data, output)
+    asked = _run_spec(spec)
+    imported.import_scores(scores, asked.run(seed), asked.imported or config.ImportedRecipe(), data, output)
 
 
 @app.command()
 def score_attacks(
-    shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")],
-    output: Output,
-    offline: Offline = "two-sided",
-    attack: Attack = None,
+    shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")], spec: SpecOption, output: Output
 ) -> None:
     """Score every sample with all attacks; each model is the target once."""
     from lira.attacks.lira import Definition, score_file
 
     _check_outputs([output], [shadows])
-    score_file(shadows, output, definition=Definition(offline=offline), own=_named(attack))
+    asked = _attacks_spec(spec)
+    score_file(shadows, output, definition=Definition(offline=asked.offline), own=asked.own)
 
 
 @app.command()
 def calibrate_thresholds(
     scores: Scores,
-    fpr: Fprs,
-    prior: Priors,
+    rates: Rates,
     metrics: Annotated[Path, typer.Option(help="Rates per target to write.")],
     samples: Counts,
 ) -> None:
@@ -148,27 +144,27 @@ def calibrate_thresholds(
     from lira.evaluation import calibration
 
     _check_outputs([metrics, samples], [scores])
-    calibration.calibrate_file(scores, fpr, prior, metrics, samples)
+    asked = _rates_spec(rates)
+    calibration.calibrate_file(scores, asked.fprs, asked.priors, metrics, samples)
 
 
 @app.command()
 def run_controls(
     shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")],
-    fpr: Fprs,
-    prior: Priors,
+    spec: SpecOption,
+    rates: Rates,
     controls: Annotated[Path, typer.Option(help="Rates per target to write.")],
     samples: Counts,
     gaps: Annotated[Path, typer.Option(help="Vulnerability per sample to write.")],
-    offline: Offline = "two-sided",
-    attack: Attack = None,
 ) -> None:
     """Attack and calibrate with permuted membership, to measure what chance alone gives."""
     from lira.attacks.lira import Definition
     from lira.evaluation.controls import control_file
 
     _check_outputs([controls, samples, gaps], [shadows])
-    chosen = Definition(offline=offline)
-    control_file(shadows, fpr, prior, controls, samples, gaps, definition=chosen, own=_named(attack))
+    asked, at = _attacks_spec(spec), _rates_spec(rates)
+    chosen = Definition(offline=asked.offline)
+    control_file(shadows, at.fprs, at.priors, controls, samples, gaps, definition=chosen, own=asked.own)
 
 
 @app.command()
@@ -329,19 +325,30 @@ def defaults() -> None:
     typer.echo("\n".join(commented_defaults()))
 
 
-def _named(attacks: list[str] | None) -> dict[str, str]:
-    from lira.config.catalogue import FORM, FUNCTION, NAME
-    from lira.config.checks import TAKEN
-    from lira.core.validation import check_new, quoted
+def _read(spec: Path) -> dict[str, Any]:
+    from lira.storage.identity import read_spec
 
-    named: dict[str, str] = {}
-    for text in attacks or []:
-        name, _, function = text.partition("=")
-        if not re.fullmatch(NAME, name) or not re.fullmatch(FUNCTION, function):
-            raise ConfigError(f"attack is {quoted(text)}: allowed is the form NAME={FORM}")
-        check_new(name, "attack", (*TAKEN, *named))
-        named[name] = function
-    return named
+    return read_spec(spec)
+
+
+def _run_spec(spec: Path) -> "RunSpec":
+    from lira import config
+
+    return config.check_section("spec", config.RunSpec, _read(spec))
+
+
+def _attacks_spec(spec: Path) -> "AttacksSpec":
+    from lira import config
+
+    asked = config.check_section("spec", config.AttacksSpec, _read(spec))
+    check_code(asked.code)
+    return asked
+
+
+def _rates_spec(spec: Path) -> "RatesSpec":
+    from lira import config
+
+    return config.check_section("rates", config.RatesSpec, _read(spec))
 
 
 def _check_outputs(outputs: list[Path], inputs: list[Path | None]) -> None:

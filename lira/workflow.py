@@ -7,6 +7,7 @@ wildcards are any object with the attributes ``dataset architecture regime seed 
 comparisons of these lie in a folder of their own, and lack what is not finished.
 """
 
+import glob
 import json
 import os
 import re
@@ -18,8 +19,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from lira.config import RAW, StudySettings, load_study, read_yaml
+from lira.config.catalogue import FUNCTION
 from lira.core.errors import StoreError
+from lira.core.plugins import code_digest
 from lira.report.labels import REGIMES
+from lira.storage.hdf5 import atomic
+from lira.storage.identity import SPEC, digest_of, read_spec
 from lira.work import check_sizes, shards
 
 Files = Callable[[Any], list[str]]
@@ -102,7 +107,7 @@ class Plan:
     def is_trained(self, key: str, seed: int) -> bool:
         """Whether a run's shadow models are there, gathered or in all their shards."""
         folder = Path(self.results, "runs", key, f"seed{seed}")
-        made = [folder / "shards" / f"{a}-{b}.h5" for a, b in shards(self.study, key)]
+        made = [folder / "shards" / f"{a}-{b}.json" for a, b in shards(self.study, key)]
         gathered = (folder / "shadows.h5").is_file()
         return key in self.imported or gathered or all(file.is_file() for file in made)
 
@@ -133,8 +138,6 @@ class Plan:
     def write_manifest(self) -> None:
         """Writes which runs are finished, if that was asked, so that jobs on other nodes need not look."""
         if self.asked_what_is_finished and not self.told:
-            from lira.storage.hdf5 import atomic
-
             with atomic(self.manifest) as beside:
                 beside.write_text(json.dumps(sorted(self.finished)) + "\n", encoding="utf-8")
 
@@ -202,11 +205,11 @@ class Plan:
         """The run's preparation of its dataset as an option."""
         return option("data", self.data_file(wildcards))
 
-    def shard_files(self, wildcards: Any) -> list[str]:
-        """All shards of a run."""
+    def receipts(self, wildcards: Any) -> list[str]:
+        """Receipts of all training jobs of a run."""
         key = run_key(wildcards)
         folder = f"{self.results}/runs/{key}/seed{wildcards.seed}/shards"
-        return [f"{folder}/{a}-{b}.h5" for a, b in shards(self.study, key)]
+        return [f"{folder}/{a}-{b}.json" for a, b in shards(self.study, key)]
 
     def scores_source(self, wildcards: Any) -> str:
         """Returns the file that scores are imported from."""
@@ -216,30 +219,106 @@ class Plan:
         """Source and path of a dataset, as JSON."""
         return as_json(self.study.datasets[wildcards.dataset], {"source", "path"})
 
-    def dataset_settings(self, wildcards: Any) -> str:
-        """All settings of a dataset, as JSON."""
-        return as_json(self.study.dataset_of(wildcards.dataset))
+    # ---- What is asked of a step ------------------------------------------------------------------------------------
 
-    def view_options(self, wildcards: Any) -> list[str]:
-        """Size and split of a preparation, as options."""
-        size, seed = self.study.views()[wildcards.dataset, wildcards.view]
-        return [*option("size", [size] if size else []), *option("seed", [seed])]
+    def spec(self, place: str) -> str:
+        """Returns the spec of a place under ``specs/``: a file named after its content, so that a change is missed."""
+        return f"{self.results}/specs/{place}.{digest_of(self.asked(place))}.json"
 
-    def training_settings(self, wildcards: Any) -> str:
-        """All that a run's shadow models depend on besides data, seed and index, as JSON."""
-        return as_json(self.study.training_settings(run_key(wildcards)))
+    def asked(self, place: str) -> dict[str, Any]:
+        """Returns the content of the spec of a place: settings without defaults, and digests of the user's code."""
+        kind, _, of = place.partition("/")
+        return getattr(self, f"_asked_of_{kind}")(of)
 
-    def pretraining_settings(self, wildcards: Any) -> str:
-        """All that a pretrained model depends on besides the data, as JSON."""
-        return as_json(self.study.pretraining_settings(wildcards.architecture))
+    def _asked_of_data(self, of: str) -> dict[str, Any]:
+        dataset, view = next(found for found in self.study.views() if "-".join(found) == of)
+        settings, (size, seed) = self.study.dataset_of(dataset), self.study.views()[dataset, view]
+        code = self._code([settings.source])
+        return {"settings": settings.model_dump(exclude_defaults=True), "size": size, "seed": seed, "code": code}
 
-    def imported_recipe(self, wildcards: Any) -> str:
-        """Returns the recipe that the study states for imported scores, as JSON."""
-        return as_json(self.study.imported_recipe(run_key(wildcards)))
+    def _asked_of_pretrained(self, of: str) -> dict[str, Any]:
+        architecture = of.split("/")[1]
+        code = self._code([self.study.architectures[architecture].family])
+        return self.study.pretraining_settings(architecture, code).model_dump(exclude_defaults=True)
 
-    def run_description(self, wildcards: Any) -> str:
-        """Returns the description of a job's run, as JSON."""
-        return as_json(self.study.describe_run(run_key(wildcards), int(wildcards.seed)))
+    def _asked_of_runs(self, of: str) -> dict[str, Any]:
+        architecture = self.study.architectures.get(of.split("/")[1])
+        code = self._code([architecture.family] if architecture else [])
+        return self.study.run_spec(of, code).model_dump(exclude_defaults=True)
+
+    def _asked_of_attacks(self, _: str) -> dict[str, Any]:
+        own = self.study.attacks
+        return {"offline": self.study.protocol_value("offline"), "own": own, "code": self._code(own.values())}
+
+    def _asked_of_rates(self, _: str) -> dict[str, Any]:
+        return {"fprs": self.study.fprs, "priors": self.study.priors}
+
+    @staticmethod
+    def _code(functions: Iterable[str]) -> dict[str, str]:
+        return {name: code_digest(name) for name in functions if re.fullmatch(FUNCTION, name)}
+
+    def data_spec(self, wildcards: Any) -> str:
+        """The spec of a preparation."""
+        return self.spec(f"data/{wildcards.dataset}-{wildcards.view}")
+
+    def pretrained_spec(self, wildcards: Any) -> str:
+        """The spec of a model that is fine-tuned."""
+        return self.spec(f"pretrained/{wildcards.dataset}/{wildcards.architecture}")
+
+    def run_spec(self, wildcards: Any) -> str:
+        """The spec of a run."""
+        return self.spec(f"runs/{run_key(wildcards)}")
+
+    def attacks_spec(self, _: Any) -> str:
+        """The spec of the attacks."""
+        return self.spec("attacks")
+
+    def rates_spec(self, _: Any) -> str:
+        """The spec of the calibration."""
+        return self.spec("rates")
+
+    @property
+    def _places(self) -> list[str]:
+        """Places of all specs of the study."""
+        study = self.study
+        starts = [key.split("/")[:2] for key in study.runs if study.recipe_of(key).start == "public"]
+        places = [f"data/{'-'.join(view)}" for view in study.views()]
+        places += dict.fromkeys(f"pretrained/{'/'.join(start)}" for start in starts)
+        return [*places, *(f"runs/{key}" for key in study.runs), "attacks", "rates"]
+
+    def write_specs(self) -> list[str]:
+        """Writes the specs that are not there, and returns a line for each that is another than its files are made for.
+
+        A spec that is written is newer than what depends on it, so that Snakemake makes this anew, whatever else it
+        looks at or has forgotten. The older spec stays until a run starts: after a dry run, the study may change back.
+        """
+        lines = []
+        for place in self._places:
+            wanted = Path(self.spec(place))
+            older = [
+                spec
+                for spec in _others(wanted)
+                if not wanted.is_file() or spec.stat().st_mtime < wanted.stat().st_mtime
+            ]
+            if not wanted.is_file() or older:
+                with atomic(wanted) as beside:
+                    beside.write_text(json.dumps(self.asked(place), sort_keys=True) + "\n", encoding="utf-8")
+            if older:
+                said = ", ".join(self._differences(min(older, key=os.path.getmtime), place))
+                lines.append(f"{place.replace('/', ' ', 1)}: {said}; what depends on it is made anew")
+        return lines
+
+    def _differences(self, older: Path, place: str) -> list[str]:
+        try:
+            return differences(read_spec(older), self.asked(place))
+        except StoreError as error:
+            return [str(error)]
+
+    def drop_older_specs(self) -> None:
+        """Removes specs that files are no longer made for, as a run starts that makes them anew."""
+        for place in self._places:
+            for spec in _others(Path(self.spec(place))):
+                spec.unlink()
 
     @property
     def attack_options(self) -> list[str]:
@@ -292,6 +371,27 @@ class Plan:
 def run_key(wildcards: Any) -> str:
     """``dataset/architecture/regime`` of a job."""
     return f"{wildcards.dataset}/{wildcards.architecture}/{wildcards.regime}"
+
+
+def _others(spec: Path) -> list[Path]:
+    """Specs of the same place, with other content."""
+    place = named[1] if (named := SPEC.fullmatch(spec.name)) else ""
+    found = (path for path in spec.parent.glob(f"{glob.escape(place)}.*.json") if path != spec)
+    return [path for path in found if (named := SPEC.fullmatch(path.name)) and named[1] == place]
+
+
+def differences(old: Any, new: Any, name: str = "") -> list[str]:
+    """Returns what differs between two specs, as ``recipe.epochs was 4, is 9``."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted({*old, *new})
+        return [line for key in keys for line in differences(old.get(key), new.get(key), f"{name}.{key}".strip("."))]
+    if ".code." in f".{name}":
+        return [f"the code of {name.split('code.')[1]} has changed"] if old != new else []
+    return [f"{name} was {_shown(old)}, is {_shown(new)}"] if old != new else []
+
+
+def _shown(value: Any) -> str:
+    return "the default" if value is None else json.dumps(value)
 
 
 def as_json(settings: BaseModel, only: set[str] | None = None) -> str:

@@ -3,7 +3,8 @@
 
 rule score_attacks:
     input:
-        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
+        shadows="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
+        spec=plan.attacks_spec,
     output:
         "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/scores.h5",
     log:
@@ -16,10 +17,7 @@ rule score_attacks:
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
-    params:
-        offline=OFFLINE,
-        attacks=plan.attack_options,
     message:
         "Attacking {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira score-attacks {input:q} --offline {params.offline:q} {params.attacks:q} --output {output:q} > {log:q} 2>&1"
+        "lira score-attacks {input.shadows:q} --spec {input.spec:q} --output {output:q} > {log:q} 2>&1"

@@ -3,7 +3,8 @@
 
 rule calibrate_thresholds:
     input:
-        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/scores.h5",
+        scores="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/scores.h5",
+        rates=plan.rates_spec,
     output:
         metrics="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/metrics.csv",
         samples="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/samples.csv",
@@ -17,18 +18,18 @@ rule calibrate_thresholds:
     resources:
         mem_mb=growing(4000),
         runtime=growing(30),
-    params:
-        rates=RATES,
     message:
         "Calibrating {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira calibrate-thresholds {input:q} {params.rates:q}"
+        "lira calibrate-thresholds {input.scores:q} --rates {input.rates:q}"
         " --metrics {output.metrics:q} --samples {output.samples:q} > {log:q} 2>&1"
 
 
 rule run_controls:
     input:
-        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
+        shadows="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
+        spec=plan.attacks_spec,
+        rates=plan.rates_spec,
     output:
         controls="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/controls.csv",
         samples="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/null_samples.csv",
@@ -43,14 +44,10 @@ rule run_controls:
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
-    params:
-        rates=RATES,
-        offline=OFFLINE,
-        attacks=plan.attack_options,
     message:
         "Running the controls of {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira run-controls {input:q} {params.rates:q} --offline {params.offline:q} {params.attacks:q}"
+        "lira run-controls {input.shadows:q} --spec {input.spec:q} --rates {input.rates:q}"
         " --controls {output.controls:q} --samples {output.samples:q} --gaps {output.gaps:q} > {log:q} 2>&1"
 
 

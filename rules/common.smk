@@ -1,6 +1,7 @@
 """Binds the rules to the study: what they need to know of it, they ask lira.workflow and lira.pages."""
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from lira.core.errors import LiraError
 from lira.pages import COMMANDS, Pages, category, rule_name
@@ -11,6 +12,9 @@ from lira.workflow import SO_FAR, option, read_plan
 try:
     plan = read_plan(workflow.overwrite_configfiles, config, told=workflow.remote_exec)
     pages = Pages(plan)
+    if workflow.is_main_process:
+        for line in plan.write_specs():
+            logger.info(line)
     config |= {"description": pages.description(), "captions": pages.captions}
 except LiraError as error:
     raise WorkflowError(str(error)) from None
@@ -18,8 +22,6 @@ except LiraError as error:
 study = plan.study
 GPUS = 1 if study.device == "cuda" else 0
 DEVICE = ["--device", study.device, "--jobs-per-gpu", str(study.jobs_per_gpu)]
-RATES = [*option("fpr", study.fprs), *option("prior", study.priors)]
-OFFLINE = study.protocol_value("offline")
 
 
 def growing(amount):

@@ -28,7 +28,8 @@ rule download_data:
 
 rule prepare_data:
     input:
-        plan.raw_files,
+        spec=plan.data_spec,
+        raw=plan.raw_files,
     output:
         "<results>/data/{dataset}-{view}.h5",
     log:
@@ -41,10 +42,7 @@ rule prepare_data:
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
-    params:
-        settings=plan.dataset_settings,
-        view=plan.view_options,
     message:
         "Preparing {wildcards.dataset}"
     shell:
-        "lira prepare-data --settings {params.settings:q} {params.view:q} --output {output:q} > {log:q} 2>&1"
+        "lira prepare-data {input.spec:q} --output {output:q} > {log:q} 2>&1"

@@ -3,6 +3,7 @@
 
 rule pretrain_model:
     input:
+        spec=plan.pretrained_spec,
         data=plan.public_file,
     output:
         "<results>/pretrained/{dataset}/{architecture}.pt",
@@ -17,21 +18,19 @@ rule pretrain_model:
         mem_mb=training_memory,
         runtime=growing(120),
         gpu=GPUS,
-    params:
-        settings=plan.pretraining_settings,
-        device=DEVICE,
     message:
         "Pretraining {wildcards.architecture} on the public part of {wildcards.dataset}"
     shell:  # exec: a shell that is told to stop dies at once, and the job could end before lira has stored its work
-        "exec lira pretrain-model --settings {params.settings:q} --data {input.data:q} {params.device:q} --output {output:q} > {log:q} 2>&1"
+        "exec lira pretrain-model {input.spec:q} --data {input.data:q} {DEVICE:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule train_shadows:
     input:
+        spec=plan.run_spec,
         data=plan.data_file,
         pretrained=plan.pretrained_file,
-    output:
-        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shards/{first}-{last}.h5",
+    output:  # the models lie beside it: Snakemake deletes a job's outputs before the job, and these are GPU-weeks
+        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shards/{first}-{last}.json",
     log:
         "<logs>/train_shadows/{dataset}/{architecture}/{regime}/seed{seed}/{first}-{last}.log",
     benchmark:
@@ -44,22 +43,21 @@ rule train_shadows:
         runtime=growing(240),
         gpu=GPUS,
     params:
-        settings=plan.training_settings,
-        run=plan.run_description,
-        device=DEVICE,
         pretrained=plan.pretrained_option,
     message:
         "Training {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, "
         "seed {wildcards.seed}: models {wildcards.first} to {wildcards.last}"
     shell:
-        "exec lira train-shadows --settings {params.settings:q} --run {params.run:q} --data {input.data:q} {params.pretrained:q} {params.device:q}"
+        "exec lira train-shadows {input.spec:q} --seed {wildcards.seed:q} --data {input.data:q} {params.pretrained:q} {DEVICE:q}"
         " --first {wildcards.first:q} --last {wildcards.last:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule gather_shadows:
     input:
-        shards=plan.shard_files,
+        receipts=plan.receipts,
+        spec=plan.run_spec,
         data=plan.data_file,
+        pretrained=plan.pretrained_file,
     output:
         "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
     log:
@@ -75,18 +73,18 @@ rule gather_shadows:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        settings=plan.training_settings,
-        run=plan.run_description,
+        pretrained=plan.pretrained_option,
     message:
         "Gathering {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira gather-shadows {input.shards:q} --settings {params.settings:q} --run {params.run:q} --data {input.data:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        "lira gather-shadows {input.receipts:q} --spec {input.spec:q} --seed {wildcards.seed:q} --data {input.data:q}"
+        " {params.pretrained:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule import_scores:
     input:
         scores=plan.scores_source,
+        spec=plan.run_spec,
         data=plan.data_file,
     output:
         "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
@@ -103,11 +101,9 @@ rule import_scores:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        run=plan.run_description,
-        recipe=plan.imported_recipe,
         data=plan.data_option,
     message:
         "Importing {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira import-scores {input.scores:q} --run {params.run:q} --recipe {params.recipe:q} {params.data:q}"
+        "lira import-scores {input.scores:q} --spec {input.spec:q} --seed {wildcards.seed:q} {params.data:q}"
         " --output {output:q} > {log:q} 2>&1"

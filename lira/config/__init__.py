@@ -9,12 +9,16 @@ from lira.config.messages import check_section, parse_section
 from lira.config.reading import commented_defaults, load_study, read_yaml, schema
 from lira.config.sections import (
     Architecture,
+    AttacksSpec,
     Dataset,
+    DataSpec,
     ImportedRecipe,
     Margins,
     PretrainingSettings,
+    RatesSpec,
     Recipe,
     RunDescription,
+    RunSpec,
     TrainingSettings,
 )
 from lira.config.study import StudySettings

@@ -271,11 +271,15 @@ class RunDescription(Settings):
 
 
 class PretrainingSettings(Settings):
-    """Everything on which a pretrained model depends besides the data."""
+    """Everything on which a pretrained model depends besides the data.
+
+    ``code`` has the digest of each of the user's functions that it names.
+    """
 
     recipe_version: int
     architecture: Architecture
     recipe: Recipe
+    code: dict[str, str] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -302,8 +306,59 @@ class TrainingSettings(PretrainingSettings):
     def attributes(self, run: RunDescription) -> dict[str, Any]:
         """Returns the attributes of files with a run's models: all on which these depend, except the data."""
         made = self.model_dump()
-        names = ("recipe", "recipe_version", "shadow_models", "member_fraction", "membership_draws")
+        names = ("recipe", "recipe_version", "code", "shadow_models", "member_fraction", "membership_draws")
         return run.attributes() | {"network": made["architecture"]} | {name: made[name] for name in names}
+
+
+class DataSpec(Settings):
+    """What is asked of a prepared dataset."""
+
+    settings: Dataset
+    size: Positive | None
+    seed: Seed
+    code: dict[str, str] = {}
+
+
+class AttacksSpec(Settings):
+    """What is asked of the attacks: whether offline ones have two sides, and the user's own by name."""
+
+    offline: Literal["two-sided", "one-sided"]
+    own: dict[str, str] = {}
+    code: dict[str, str] = {}
+
+
+class RatesSpec(Settings):
+    """What is asked of the calibration."""
+
+    fprs: list[Fraction]
+    priors: list[Fraction]
+
+
+class RunSpec(Settings):
+    """What is asked of a run, of every seed: how its shadow models are trained, or what is known of imported ones."""
+
+    study: Name
+    protocol: Protocol
+    dataset: Name
+    architecture: Name
+    regime: Name
+    training: TrainingSettings | None = None
+    imported: ImportedRecipe | None = None
+
+    def run(self, seed: int) -> RunDescription:
+        """Returns the description of the run with one of its seeds."""
+        return RunDescription(**self.model_dump(exclude={"training", "imported"}), seed=seed)
+
+    @property
+    def trained(self) -> TrainingSettings:
+        """Settings of the training.
+
+        Raises:
+            ConfigError: The run's scores are imported.
+        """
+        if self.training is None:
+            raise ConfigError(f"{self.dataset}/{self.architecture}/{self.regime}: its scores are imported, not trained")
+        return self.training
 
 
 Margin = Annotated[float, Field(gt=0)]

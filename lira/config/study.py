@@ -1,5 +1,6 @@
 """The settings of a study, and what follows from them: each run's recipe and data, and the inputs of each job."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -21,6 +22,7 @@ from lira.config.sections import (
     Recipe,
     RunDescription,
     RunSettings,
+    RunSpec,
     Seed,
     Settings,
     ShadowModels,
@@ -142,16 +144,34 @@ class StudySettings(Settings):
 
     def describe_run(self, key: str, seed: int) -> RunDescription:
         """Returns the description of one run and seed, which goes into its files."""
-        dataset, architecture, regime = key.split("/")
-        run = {"dataset": dataset, "architecture": architecture, "regime": regime, "seed": seed}
-        return RunDescription(study=self.study, protocol=self.protocol, **run)
+        return self.run_spec(key).run(seed)
 
-    def training_settings(self, key: str) -> TrainingSettings:
+    def run_spec(self, key: str, code: Mapping[str, str] | None = None) -> RunSpec:
+        """Returns what is asked of a run, whose name, settings and code all its files follow from.
+
+        Args:
+            key: ``dataset/architecture/regime``.
+            code: Digest of each of the user's functions that it needs.
+        """
+        dataset, architecture, regime = key.split("/")
+        imported = self.runs[key].scores is not None
+        return RunSpec(
+            study=self.study,
+            protocol=self.protocol,
+            dataset=dataset,
+            architecture=architecture,
+            regime=regime,
+            training=None if imported else self.training_settings(key, code or {}),
+            imported=self.imported_recipe(key) if imported else None,
+        )
+
+    def training_settings(self, key: str, code: Mapping[str, str] | None = None) -> TrainingSettings:
         """Returns everything on which a run's shadow models depend besides data, seed and model index."""
         return TrainingSettings(
             recipe_version=RECIPE_VERSION,
             architecture=self.architectures[key.split("/")[1]],
             recipe=self.recipe_of(key),
+            code=dict(code or {}),
             shadow_models=self.shadow_models,
             member_fraction=self.member_fraction,
             membership_draws=self.protocol_value("membership_draws"),
@@ -159,7 +179,9 @@ class StudySettings(Settings):
             store_weights=self.store_weights,
         )
 
-    def pretraining_settings(self, architecture: str) -> PretrainingSettings:
+    def pretraining_settings(self, architecture: str, code: Mapping[str, str] | None = None) -> PretrainingSettings:
         """Returns everything on which a pretrained model depends besides the data."""
         network, recipe = self.architectures[architecture], self.pretraining_recipe()
-        return PretrainingSettings(recipe_version=RECIPE_VERSION, architecture=network, recipe=recipe)
+        return PretrainingSettings(
+            recipe_version=RECIPE_VERSION, architecture=network, recipe=recipe, code=dict(code or {})
+        )

@@ -1,9 +1,6 @@
 """Training jobs: one trains a shard of shadow models, the other the model from which fine-tuning starts."""
 
-import hashlib
-import json
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +15,7 @@ from torch import nn
 from lira.config import Architecture, PretrainingSettings, RunDescription, TrainingSettings
 from lira.core import preemption
 from lira.core.errors import ConfigError, StoreError
+from lira.core.plugins import check_code
 from lira.datasets import Part, read_part
 from lira.shadows.logits import scaled_logit
 from lira.shadows.membership import balanced_membership
@@ -30,6 +28,15 @@ from lira.shadows.training.optimizers import Tensors
 from lira.shadows.training.precision import autocast
 from lira.shadows.training.progress import Checkpoint, load_whole
 from lira.storage import hdf5
+from lira.storage.identity import digest_of, file_digest, models_identity
+from lira.storage.models import (
+    Models,
+    finished_models,
+    joined_attributes,
+    missing_models,
+    models_file,
+    write_receipt,
+)
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +53,11 @@ def train_shadows(
     jobs_per_gpu: int = 1,
     checkpoint_seconds: float = Checkpoint.seconds,
 ) -> None:
-    """Trains and queries shadow models ``first`` to ``last`` of a run and writes them as one shard.
+    """Trains and queries those of the shadow models ``first`` to ``last`` of a run that are not finished yet.
 
-    Finished cohorts are stored beside the output until the shard is complete. The unfinished cohort is stored every
-    five minutes, and when the job is told to stop. A restarted job continues from there and gives the same models, bit
-    for bit.
+    Finished models lie beside the output, cohort by cohort until the job ends (:mod:`lira.storage.models`). The
+    unfinished cohort is stored every five minutes, and when the job is told to stop. A restarted job continues from
+    there and gives the same models, bit for bit. Finished models are taken over, whichever job trained them.
 
     Args:
         settings: From :meth:`lira.config.StudySettings.training_settings`.
@@ -58,7 +65,7 @@ def train_shadows(
         data: Prepared dataset.
         first: First model, the first of a cohort.
         last: Last model, the last of a cohort or of the run.
-        output: Shard to write.
+        output: Receipt to write: the files that hold the models.
         pretrained: Model that a recipe with ``start: public`` fine-tunes.
         device: ``cpu`` or ``cuda``.
         jobs_per_gpu: Number of training jobs that may share one GPU.
@@ -69,20 +76,17 @@ def train_shadows(
         Preempted: The job was told to stop; its progress is stored.
     """
     _check_shard(settings, first, last, pretrained)
-    cohort, parts = settings.recipe.cohort, output.with_name(f"{output.name}.parts")
-    cohorts = [range(start, min(start + cohort, last + 1)) for start in range(first, last + 1, cohort)]
-    hdf5.folder_of(output)
+    check_code(settings.code)
+    folder, identity = hdf5.folder_of(output), models_identity(settings, run.seed, data, pretrained)
+    job = _Job(settings, run, data, pretrained, folder, identity)
     output.unlink(missing_ok=True)
-    try:
+    missing = missing_models(first, last, job.finished())
+    log.info("models %d-%d: %d to train, the others are finished", first, last, len(missing))
+    if missing:
         with lease(device, jobs_per_gpu) as leased:
-            job = _Job(settings, run, data, pretrained, leased)
-            _train_missing(job, cohorts, parts, checkpoint_seconds)
-        _write_shard(job, cohorts, parts, output)
-    except (StoreError, FileNotFoundError):  # another job has finished the shard and removed the parts
-        if not output.exists():
-            raise
-        log.info("another job, left over from an earlier Snakemake, has written the same shard meanwhile")
-    shutil.rmtree(parts, ignore_errors=True)
+            _train_missing(replace(job, device=leased), missing, last, checkpoint_seconds)
+    _merge(job, first, last)
+    write_receipt(output, first, last, identity, job.finished())
 
 
 def _check_shard(settings: TrainingSettings, first: int, last: int, pretrained: Path | None) -> None:
@@ -98,41 +102,65 @@ def _check_shard(settings: TrainingSettings, first: int, last: int, pretrained: 
 
 @dataclass(frozen=True)
 class _Job:
-    """Everything that all cohorts of a shard depend on, and the device that trains them."""
+    """Everything that a run's models depend on, where they lie, and the device that trains them."""
 
     settings: TrainingSettings
     run: RunDescription
     data: Path
     pretrained: Path | None
-    device: str
+    folder: Path
+    identity: str
+    device: str = "cpu"
+
+    def finished(self) -> list[Models]:
+        """Finds the finished models that have all that the study keeps of them."""
+        kept = {"logits": self.settings.store_logits, "weights": self.settings.store_weights}
+        return finished_models(self.folder, self.identity, [name for name, wanted in kept.items() if wanted])
+
+    def attributes(self) -> dict[str, Any]:
+        """Returns what every file of the run's models says."""
+        with hdf5.read(self.data, "data") as file:
+            made_from = {"data_sha256": file.attrs["sha256"]}
+        made_from |= {"pretrained_sha256": file_digest(self.pretrained)} if self.pretrained else {}
+        return self.settings.attributes(self.run) | made_from | {"identity": self.identity}
 
 
-def _train_missing(job: _Job, cohorts: Sequence[range], parts: Path, checkpoint_seconds: float) -> None:
-    """Trains and queries the cohorts that are not finished yet."""
-    loaded = None
-    for rows in cohorts:
-        part = parts / f"{rows[0]}.h5"
-        fingerprint = _fingerprint(job.settings, job.run.attributes(), job.data, job.pretrained, rows, job.device)
-        if _finished(part, fingerprint):
-            log.info("models %d-%d: already trained", rows[0], rows[-1])
-            continue
-        checkpoint = Checkpoint(part.with_suffix(".pt"), fingerprint, checkpoint_seconds)
-        with preemption.deferred(), memory_advice(len(rows), name_of(job.device)):
+def _train_missing(job: _Job, missing: Sequence[int], last: int, checkpoint_seconds: float) -> None:
+    """Trains and queries the cohorts in which models are missing."""
+    cohort, loaded = job.settings.recipe.cohort, None
+    for first in dict.fromkeys(model - model % cohort for model in missing):
+        models = models_file(job.folder, first, min(first + cohort - 1, last), job.identity)
+        fingerprint = digest_of([job.identity, models[:2], torch.__version__, name_of(job.device)])
+        checkpoint = Checkpoint(models.path.with_suffix(".pt"), fingerprint, checkpoint_seconds)
+        with preemption.deferred(), memory_advice(models.number, name_of(job.device)):
             loaded = loaded or _Loaded.of(job)
-            _train_and_query(job, loaded, list(rows), part, checkpoint)
+            _train_and_query(job, loaded, models, checkpoint)
         checkpoint.path.unlink(missing_ok=True)
 
 
-def _write_shard(job: _Job, cohorts: Sequence[range], parts: Path, output: Path) -> None:
-    first, last = cohorts[0][0], cohorts[-1][-1]
-    with hdf5.read(job.data, "data") as file:
-        made_from = {"data_sha256": file.attrs["sha256"]}
-    made_from |= {"pretrained_sha256": _checksum(job.pretrained)} if job.pretrained else {}
-    made = job.settings.attributes(job.run) | made_from | hdf5.describe_environment(name_of(job.device))
-    with hdf5.create(output, "shard", made | {"first": first, "last": last}) as file:
-        for rows in cohorts:
-            with hdf5.read(parts / f"{rows[0]}.h5", "cohort") as trained:
-                _append(trained, file, rows[0] - first, last - first + 1)
+def _merge(job: _Job, first: int, last: int) -> None:
+    """Joins a job's cohorts in one file, as a file system may not bear a file for every model.
+
+    Another job, left over from an earlier Snakemake, may do the same at the same time.
+    """
+    try:
+        inside = [models for models in job.finished() if first <= models.first and models.last <= last]
+        cohorts = [models for models in inside if models.number <= job.settings.recipe.cohort]
+        if len(inside) < 2 or not cohorts or missing_models(first, last, inside):
+            return
+        whole = models_file(job.folder, first, last, job.identity)
+        said = job.attributes() | joined_attributes(inside) | {"first": first, "last": last}
+        with hdf5.create(whole.path, "shard", said) as file:
+            for models in inside:
+                with hdf5.read(models.path, "shard") as part:
+                    _append(part, file, models.first - first, whole.number)
+    except (StoreError, FileNotFoundError):
+        if missing_models(first, last, job.finished()):
+            raise
+        log.info("another job, left over from an earlier Snakemake, has joined the same models meanwhile")
+        return
+    for models in inside:
+        models.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -159,8 +187,8 @@ def _read_normalised(job: _Job, name: str) -> Part:
     return normalised(read_part(job.data, name), job.settings.architecture, job.settings.recipe.start)
 
 
-def _train_and_query(job: _Job, loaded: _Loaded, models: list[int], output: Path, checkpoint: Checkpoint) -> None:
-    recipe, part = job.settings.recipe, loaded.part
+def _train_and_query(job: _Job, loaded: _Loaded, place: Models, checkpoint: Checkpoint) -> None:
+    recipe, part, models = job.settings.recipe, loaded.part, list(range(place.first, place.last + 1))
     network = _build(job.settings, part, len(models))
     trained = _train(job, loaded, network, models, checkpoint)
     for attempt in range(1, recipe.retries + 1):
@@ -173,7 +201,8 @@ def _train_and_query(job: _Job, loaded: _Loaded, models: list[int], output: Path
         kept = replace(checkpoint, path=path, fingerprint=fingerprint)
         fresh = _build(job.settings, part, len(again))
         trained.put(failed, _train(job, loaded, fresh, again, kept, attempt))
-    with hdf5.create(output, "cohort", {"fingerprint": checkpoint.fingerprint}) as file:
+    said = {"first": place.first, "last": place.last} | hdf5.describe_environment(name_of(job.device))
+    with hdf5.create(place.path, "shard", job.attributes() | said) as file:
         hdf5.dataset(file, "member", data=loaded.membership[models])
         for name, value in trained.values.items():
             hdf5.dataset(file, name, data=value)
@@ -184,6 +213,7 @@ def _train_and_query(job: _Job, loaded: _Loaded, models: list[int], output: Path
         queried = query(network, trained.best, loaded.pool, recipe, Streams(job.run.seed, models, job.device, QUERY))
         shape, classes = (len(models), len(loaded.pool), recipe.query_views), part.classes
         _write_query(file, queried, shape, recipe.batch_size, part.y, classes if job.settings.store_logits else None)
+        file.attrs["seconds"] = checkpoint.seconds_spent()
     utility = {name: trained.values[f"utility/{name}"] for name in hdf5.UTILITY}
     means = utility["test_accuracy"].mean(), (utility["test_loss"] / utility["train_loss"]).mean()
     log.info("models %d-%d: test accuracy %.4f, loss ratio %.3g (means)", models[0], models[-1], *means)
@@ -295,6 +325,7 @@ def pretrain_model(
         device: ``cpu`` or ``cuda``.
         jobs_per_gpu: Number of training jobs that may share one GPU.
     """
+    check_code(settings.code)
     with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)):
         part = read_part(data, "public")
         network = _build(settings, part, models=1)
@@ -302,7 +333,7 @@ def pretrain_model(
         initial = _initial(network, [generator(0, 0, INITIAL)], None, leased)
         network.to(leased)
         everything = np.ones((1, len(public)), bool)
-        fingerprint = _fingerprint(settings, {}, data, None, range(1), leased)
+        fingerprint = digest_of([models_identity(settings, 0, data), torch.__version__, name_of(leased)])
         checkpoint = Checkpoint(output.with_name(f"{output.name}.part"), fingerprint)
         with preemption.deferred():
             progress = train_cohort(
@@ -331,28 +362,3 @@ def _initial(network: nn.Module, generators: list[torch.Generator], pretrained: 
             raise StoreError(f"{pretrained} is of another network than this run's: delete it and run snakemake again")
         return {name: value.expand(len(generators), *value.shape).to(device) for name, value in weights.items()}
     return {name: value.to(device) for name, value in initialise(network, generators).items()}
-
-
-def _finished(part: Path, fingerprint: str) -> bool:
-    if not part.is_file():
-        return False
-    try:
-        with hdf5.read(part, "cohort") as file:
-            return file.attrs["fingerprint"] == fingerprint
-    except StoreError:
-        return False
-
-
-def _checksum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _fingerprint(
-    settings: PretrainingSettings, run: dict[str, Any], data: Path, pretrained: Path | None, rows: range, device: str
-) -> str:
-    """Returns a digest of all that a cohort's models depend on; stored work with another digest is not used."""
-    with hdf5.read(data, "data") as file:
-        checksum = file.attrs["sha256"], file.attrs["split"]
-    start = _checksum(pretrained) if pretrained else None
-    content = [settings.model_dump(), run, checksum, start, rows.start, rows.stop, torch.__version__, name_of(device)]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

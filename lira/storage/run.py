@@ -1,5 +1,6 @@
 """The results of one run: its HDF5 files and its CSV files, and what is read from them."""
 
+import glob
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
@@ -11,9 +12,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
+from lira.config import Architecture, Recipe, RunSpec, TrainingSettings, check_section
 from lira.core.errors import DataError, StoreError
 from lira.storage import hdf5
 from lira.storage.csv_files import read_csv, rows_at
+from lira.storage.identity import SPEC, read_spec
 
 RUN_KEYS = ("dataset", "architecture", "regime", "seed")
 IDENTITY = ("study", "protocol", *RUN_KEYS, "recipe_version", "sha256")
@@ -50,7 +53,20 @@ class Run:
         own = [dataset, architecture, regime, seed]
         if runs == "runs" and own != [*map(str, (found[name] for name in RUN_KEYS[:3])), f"seed{found['seed']}"]:
             self._refuse(kind, "/".join(str(found[name]) for name in RUN_KEYS))
+        self._check_asked(self.folder / f"{kind}.h5", found)
         return found
+
+    def _check_asked(self, path: Path, found: dict[str, Any]) -> None:
+        """Compares a file with what its study asks of the run now, where the study has written that down."""
+        study = self.folder.absolute().parents[4:5]
+        place = f"specs/runs/{found['dataset']}/{found['architecture']}/{glob.escape(found['regime'])}.*.json"
+        specs = [spec for folder in study for spec in folder.glob(place) if SPEC.fullmatch(spec.name)]
+        for spec in specs[:1]:
+            training = check_section(str(spec), RunSpec, read_spec(spec)).training
+            if training is not None and (other := _differences(training, found)):
+                raise StoreError(
+                    f"{path} is of another {' and '.join(other)} than {spec} asks for: run snakemake to make it anew"
+                )
 
     def _refuse(self, kind: str, found: str) -> NoReturn:
         path = self.folder / f"{kind}.h5"
@@ -158,6 +174,15 @@ class Run:
     def priors(self) -> list[float]:
         """Priors of membership of the calibration, ascending."""
         return sorted(self._metrics["prior"].unique())
+
+
+def _differences(asked: TrainingSettings, found: dict[str, Any]) -> list[str]:
+    """Names what differs between the settings of a training and the attributes of its results, defaults filled in."""
+    made = {"recipe": Recipe(**found["recipe"]), "architecture": Architecture(**found["network"])}
+    made |= {"code": found.get("code", {})}
+    names = ("recipe_version", "shadow_models", "member_fraction", "membership_draws")
+    made |= {name: found[name] for name in names}
+    return [name for name, value in made.items() if getattr(asked, name) != value]
 
 
 def check_comparable(runs: Sequence[Run]) -> None:

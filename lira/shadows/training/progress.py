@@ -1,6 +1,7 @@
 """The state of a cohort's training, and checkpoints from which it continues bit for bit."""
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,11 +82,20 @@ class Progress:
 
 @dataclass
 class Checkpoint:
-    """Where and how often a cohort's progress is stored; ``fingerprint`` identifies the training."""
+    """Where and how often a cohort's progress is stored; ``fingerprint`` identifies the training.
+
+    ``before`` is the time that earlier attempts took, as far as they stored it; ``started`` is when this one began.
+    """
 
     path: Path
     fingerprint: str
     seconds: float = 300.0
+    before: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    def seconds_spent(self) -> float:
+        """Returns the time that this attempt and those before it took."""
+        return self.before + time.monotonic() - self.started
 
     def save(self, progress: Progress, streams: Streams) -> None:
         """Stores everything that a resumed run needs to continue bit for bit."""
@@ -93,6 +103,7 @@ class Checkpoint:
         arrays = {"best_accuracy": progress.best_accuracy, "best_epoch": progress.best_epoch, "step": state.step}
         content = {
             "fingerprint": self.fingerprint,
+            "seconds": self.seconds_spent(),
             "epoch": progress.epoch,
             "alive": progress.alive,
             "current": vars(progress.current) if progress.current else None,
@@ -108,6 +119,7 @@ class Checkpoint:
         content = _read(self.path)
         if content is None or content["fingerprint"] != self.fingerprint:
             return None
+        self.before = content["seconds"]
         streams.restore(content["streams"])
         groups = ({name: tensor.to(device) for name, tensor in group.items()} for group in content["tensors"])
         parameters, buffers, optimizer, best = groups

@@ -1,0 +1,122 @@
+"""Finished shadow models: files ``<first>-<last>.<identity>.h5``, which every job that needs these models takes over.
+
+Snakemake does not know these files, as it deletes a job's outputs before the job runs. The output of a training job is
+its receipt, a JSON file that says in which files its models lie.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lira.core.errors import StoreError
+from lira.storage import hdf5
+
+NAME = re.compile(r"(\d+)-(\d+)\.([0-9a-f]+)\.h5")
+JOINED = ("device", "revision")
+"""Attributes in which the models of a run may differ; all values are recorded."""
+
+
+class Models(NamedTuple):
+    """A file with finished shadow models ``first`` to ``last``."""
+
+    first: int
+    last: int
+    path: Path
+
+    @property
+    def number(self) -> int:
+        """Number of models."""
+        return self.last - self.first + 1
+
+
+def models_file(folder: Path, first: int, last: int, identity: str) -> Models:
+    """Returns where finished shadow models lie, or are to lie."""
+    return Models(first, last, folder / f"{first}-{last}.{identity}.h5")
+
+
+def finished_models(folder: Path, identity: str, needed: Collection[str] = ()) -> list[Models]:
+    """Returns the files of a folder with finished shadow models of an identity, by their first model.
+
+    Files that are being written have other names. A file whose models are all in a larger one does not count, nor one
+    that is damaged.
+
+    Args:
+        folder: Folder of a run's models.
+        identity: As :func:`lira.storage.identity.models_identity`.
+        needed: Groups and arrays that the files must have, such as ``logits``.
+    """
+    found: list[Models] = []
+    named = (NAME.fullmatch(path.name) for path in folder.glob(f"*.{identity}.h5"))
+    every = [Models(int(name[1]), int(name[2]), folder / name[0]) for name in named if name]
+    for models in sorted(every, key=lambda one: (one.first, -one.last)):
+        if not (found and models.last <= found[-1].last) and _has(models.path, needed):
+            found.append(models)
+    return found
+
+
+def _has(path: Path, needed: Collection[str]) -> bool:
+    with suppress(StoreError), hdf5.read(path, "shard") as file:
+        return all(name in file for name in needed)
+    return False
+
+
+def missing_models(first: int, last: int, finished: Iterable[Models]) -> list[int]:
+    """Returns the models ``first`` to ``last`` that are in none of the files."""
+    there = {model for models in finished for model in range(models.first, models.last + 1)}
+    return [model for model in range(first, last + 1) if model not in there]
+
+
+def write_receipt(output: Path, first: int, last: int, identity: str, finished: Sequence[Models]) -> None:
+    """Writes in which files the models ``first`` to ``last`` lie."""
+    files = [models for models in finished if models.first <= last and models.last >= first]
+    content = {"identity": identity, "files": [models.path.name for models in files]}
+    with hdf5.atomic(output) as beside:
+        beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def read_receipts(receipts: Iterable[Path], identity: str) -> list[Models]:
+    """Reads in which files the models of training jobs lie, by their first model, each file once.
+
+    Raises:
+        StoreError: A receipt is missing, damaged, or of other models than those of the identity.
+    """
+    files: dict[Path, Models] = {}
+    for receipt in receipts:
+        remedy = f"rm {receipt}, and run the same command again"
+        if not receipt.is_file():
+            raise StoreError(f"{receipt} does not exist: run the rule that makes it")
+        try:
+            content = json.loads(receipt.read_text(encoding="utf-8"))
+            named = [NAME.fullmatch(name) for name in content["files"]]
+            found = content["identity"]
+            if not all(named):
+                raise ValueError("it names other files")
+        except (ValueError, LookupError, TypeError) as error:
+            raise StoreError(f"{receipt} is damaged ({error}): {remedy}") from error
+        if found != identity:
+            raise StoreError(f"{receipt} is of other models than this run's, of another recipe, code or data: {remedy}")
+        for name in filter(None, named):
+            path = receipt.parent / name[0]
+            files[path] = Models(int(name[1]), int(name[2]), path)
+    return sorted(files.values())
+
+
+def joined_attributes(finished: Sequence[Models]) -> dict[str, Any]:
+    """Returns what the files say of their making: device, revision and versions with all their values, and seconds."""
+    found = []
+    for models in finished:
+        with hdf5.read(models.path, "shard") as file:
+            found.append(hdf5.attributes(file))
+    carried: dict[str, Any] = {name: _joined([one[name] for one in found]) for name in JOINED}
+    names = dict.fromkeys(name for one in found for name in one["versions"])
+    carried["versions"] = {name: _joined([one["versions"].get(name) for one in found]) for name in names}
+    carried["seconds"] = sum(one.get("seconds", 0.0) for one in found)
+    return carried | {name: found[0][name] for name in ("pretrained_sha256",) if name in found[0]}
+
+
+def _joined(values: Sequence[str | None]) -> str:
+    parts = {part for value in values for part in str(value).split(hdf5.SEVERAL)}
+    return hdf5.SEVERAL.join(sorted(parts))

@@ -1,0 +1,242 @@
+"""What must be made anew when something changes, and what must not: the real pipeline, files compared bit for bit."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import yaml
+from array_files import read_arrays
+
+WARDS = """import numpy as np
+from scaling import SCALE
+
+def load():
+    rng = np.random.default_rng(0)
+    y = np.arange(260) % 4
+    return {"x": SCALE * rng.normal(size=(260, 12)) + y[:, None], "y": y}
+"""
+NARROW = """from torch import nn
+
+def build(shape, classes, dropout):
+    return nn.Sequential(nn.Linear(shape[0], 16), nn.ReLU(), nn.Linear(16, classes))
+"""
+ATTACK = """def scores(phi, member):
+    return phi.mean(axis=2)
+"""
+STUDY = {
+    "study": "own",
+    "shadow_models": 4,
+    "shard_size": 2,
+    "seeds": [0],
+    "fprs": [0.1],
+    "attacks": {"mine": "attack:scores"},
+    "datasets": {"wards": {"source": "wards:load", "kind": "tabular", "test": 60}},
+    "architectures": {"narrow": {"family": "narrow:build"}, "fcn": {"family": "fcn", "hidden": [8]}},
+    "regimes": {"r": {"epochs": 2, "batch_size": 16}},
+    "runs": {"wards/narrow/r": {}, "wards/fcn/r": {}},
+}
+OWN, FCN = (f"results/own/runs/wards/{name}/r/seed0" for name in ("narrow", "fcn"))
+
+
+class Project:
+    """A user's folder: a study and the modules that it names."""
+
+    def __init__(self, root, folder):
+        self.root, self.folder = root, folder
+
+    def write(self, name, text):
+        (self.folder / name).write_text(text)
+
+    def study(self, **changes):
+        self.write("study.yaml", yaml.safe_dump(STUDY | changes))
+
+    def snakemake(self, *arguments):
+        place = ["--snakefile", self.root / "Snakefile", "--directory", self.folder, "--configfile", "study.yaml"]
+        words = ["snakemake", *arguments, "--cores", "2", *place]
+        done = subprocess.run(list(map(str, words)), cwd=self.folder, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def make(self, *arguments):
+        code, said = self.snakemake(f"{OWN}/metrics.csv", f"{FCN}/metrics.csv", *arguments)
+        assert code == 0, said
+        return said
+
+    def planned(self, *arguments):
+        """Rules and how many jobs of each a run would start, and all that is said."""
+        said = self.make("-n", *arguments)
+        lines = [line.split() for line in said.partition("Job stats:")[2].splitlines()]
+        return {line[0]: int(line[1]) for line in lines if len(line) == 2 and line[1].isdigit()}, said
+
+    def files(self, run):
+        return {name: read_arrays(self.folder / run / name) for name in ("shadows.h5", "scores.h5")}
+
+    def trained(self):
+        """Number of models trained, by the logs of the last jobs."""
+        logs = (self.folder / "results/own/logs/train_shadows").rglob("*.log")
+        return sum(int(log.read_text().split(" to train")[0].split()[-1]) for log in logs)
+
+
+def same(one, two):
+    return all(np.array_equal(one[file][name], two[file][name]) for file in one for name in one[file])
+
+
+@pytest.fixture(scope="module")
+def made(request, tmp_path_factory):
+    project = Project(request.config.rootpath, tmp_path_factory.mktemp("own"))
+    for name, text in {
+        "wards.py": WARDS,
+        "narrow.py": NARROW,
+        "attack.py": ATTACK,
+        "scaling.py": "SCALE = 1\n",
+    }.items():
+        project.write(name, text)
+    project.study()
+    project.make()
+    assert project.trained() == 8
+    return project
+
+
+@pytest.fixture
+def project(made, tmp_path):
+    shutil.copytree(made.folder, tmp_path / "copy", symlinks=True)
+    return Project(made.root, tmp_path / "copy")
+
+
+TRIGGERS = [(), ("--rerun-triggers", "mtime")]
+
+
+@pytest.mark.parametrize("triggers", TRIGGERS, ids=["default", "mtime"])
+def test_an_edited_network_retrains_its_runs_alone(project, triggers):
+    before = project.files(FCN)
+    project.write("narrow.py", NARROW.replace("16", "32"))
+    planned, said = project.planned(*triggers)
+    assert planned["train_shadows"] == 2 and planned["gather_shadows"] == 1 and "prepare_data" not in planned
+    assert "the code of narrow:build has changed" in said
+    project.make(*triggers)
+    assert same(before, project.files(FCN))
+    project.write("narrow.py", NARROW)
+    project.make(*triggers)
+    assert project.planned(*triggers)[0] == {}
+
+
+@pytest.mark.parametrize("file", ["wards.py", "scaling.py"])
+def test_an_edited_dataset_or_what_it_imports_makes_all_anew(project, file):
+    before = project.files(FCN)
+    text = {"wards.py": WARDS.replace("default_rng(0)", "default_rng(7)"), "scaling.py": "SCALE = 2\n"}[file]
+    project.write(file, text)
+    planned, said = project.planned()
+    assert planned["prepare_data"] == 1 and planned["train_shadows"] == 4
+    assert "the code of wards:load has changed" in said
+    project.make()
+    assert not np.array_equal(before["shadows.h5"]["phi"], project.files(FCN)["shadows.h5"]["phi"])
+
+
+def test_an_edit_of_a_dataset_that_changes_no_sample_trains_nothing(project):
+    before = project.files(OWN), project.files(FCN)
+    project.write("wards.py", WARDS + "# the same\n")
+    project.make()
+    assert project.trained() == 0
+    assert same(before[0], project.files(OWN)) and same(before[1], project.files(FCN))
+
+
+def test_an_edited_attack_scores_anew_and_trains_nothing(project):
+    project.write("attack.py", ATTACK.replace("phi.mean", "-phi.mean"))
+    planned, said = project.planned()
+    assert planned["score_attacks"] == 2 and "train_shadows" not in planned
+    assert "the code of attack:scores has changed" in said
+    before = project.files(OWN)["scores.h5"]
+    project.make()
+    after = project.files(OWN)["scores.h5"]
+    np.testing.assert_array_equal(after["mine"], -before["mine"])
+    np.testing.assert_array_equal(after["online"], before["online"])
+
+
+def test_results_copied_without_metadata_are_made_anew_when_the_recipe_changes(project):
+    shutil.rmtree(project.folder / ".snakemake")
+    assert project.planned()[0] == {}
+    project.study(regimes={"r": {"epochs": 3, "batch_size": 16}})
+    planned, said = project.planned()
+    assert planned["train_shadows"] == 4
+    assert "training.recipe.epochs was 2, is 3" in said
+
+
+def test_a_recipe_that_is_taken_back_is_seen_too(project):
+    before = project.files(OWN)
+    project.study(regimes={"r": {"epochs": 3, "batch_size": 16}})
+    project.make("--rerun-triggers", "mtime")
+    project.study()
+    project.make("--rerun-triggers", "mtime")
+    assert project.trained() == 0  # the models of the first recipe are still there
+    assert same(before, project.files(OWN))
+
+
+@pytest.mark.parametrize(
+    "change", [{"shard_size": 4}, {"shard_size": 1}, {"jobs_per_gpu": 2}], ids=lambda change: str(*change.items())
+)
+def test_what_only_schedules_trains_nothing(project, change):
+    before = project.files(OWN)
+    project.study(**change)
+    project.make()
+    assert project.trained() in (0, 8) and same(before, project.files(OWN))
+    if "shard_size" in change:
+        logs = list((project.folder / "results/own/logs/train_shadows/wards/narrow/r/seed0").glob("*.log"))
+        size = change["shard_size"]
+        new = [log for log in logs if log.stem in {f"{a}-{a + size - 1}" for a in range(0, 4, size)}]
+        assert len(new) == 4 // size and all(" 0 to train" in log.read_text() for log in new)
+
+
+def test_a_forced_job_takes_finished_models_over(project):
+    before = project.files(OWN)
+    project.make("--forcerun", "train_shadows")
+    assert project.trained() == 0
+    assert same(before, project.files(OWN))
+    for file in (project.folder / OWN / "shards").glob("*.h5"):
+        file.unlink()
+    project.make("--forcerun", "train_shadows")
+    assert project.trained() == 4
+    assert same(before, project.files(OWN))
+
+
+def test_a_shard_is_of_one_network(project):
+    """A job that is planned with one network and starts with another refuses."""
+    spec = next((project.folder / "results/own/specs/runs/wards/narrow").glob("*.json"))
+    project.write("narrow.py", NARROW.replace("ReLU", "Tanh"))
+    data = next((project.folder / "results/own/data").glob("*.h5"))
+    words = [
+        "lira",
+        "train-shadows",
+        spec,
+        "--seed=0",
+        "--data",
+        data,
+        "--first=0",
+        "--last=1",
+        "--output=again/0-1.json",
+    ]
+    done = subprocess.run(list(map(str, words)), cwd=project.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "has changed since this job was planned" in done.stderr
+    assert not (project.folder / "again").exists()
+
+
+def test_results_of_another_recipe_are_refused_by_what_reads_them(project):
+    spec = next((project.folder / "results/own/specs/runs/wards/fcn").glob("*.json"))
+    planned = project.folder / "results/own/runs/wards/fcn/r/seed0/shadows.h5"
+    project.study(regimes={"r": {"epochs": 3, "batch_size": 16}})
+    code, said = project.snakemake(next(line.split()[-1] for line in [str(spec)]), "-n")
+    project.snakemake("results/own/runs/wards/fcn/r/seed0/shards/0-1.json")
+    later = time.time() + 100
+    for file in planned.parent.glob("*.*"):
+        os.utime(file, (later, later))
+    done = subprocess.run(
+        ["lira", "tabulate", "utility", str(planned), "--output", "t.csv"],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and "is of another recipe than" in done.stderr
+    assert json.loads(next(spec.parent.glob("*.json")).read_text())["training"]["recipe"]["epochs"] == 3
