@@ -58,7 +58,7 @@ include: "rules/report.smk"
 
 onstart:
     plan.write_manifest()
-    plan.drop_older_specs()
+    plan.specs.drop_older()
 
 
 onsuccess:

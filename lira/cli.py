@@ -374,7 +374,7 @@ def main() -> None:
     A :class:`~lira.core.errors.LiraError` ends it with one line instead of a traceback. SIGTERM ends it with the exit
     code :data:`lira.core.preemption.AGAIN` and a line that says how to continue.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
     try:
         with preemption.listening():
             app()

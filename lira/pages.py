@@ -72,7 +72,7 @@ class Pages:
     # ---- What a job is given ----------------------------------------------------------------------------------------
 
     def inputs(self, entry: Entry) -> dict[str, Any]:
-        """Inputs of the job: ``shown``, which its command names; ``besides``, which it reads too; ``samples``."""
+        """Inputs of the job: ``shown``, which its command names; ``besides``, which it reads too; ``samples``; spec."""
         first, *others = entry.files
         shown = self._source(entry, first)
         compared = entry.drawn_from in OF_COMPARISONS
@@ -82,8 +82,10 @@ class Pages:
         besides += [self.plan.compared_files(name) for name in entry.compared_files]
         if entry.drawn_from == "comparison":
             besides.append(self._source(entry, "runs.json"))
-        samples = {"samples": self.samples(entry)} if entry.samples else {}
-        return {"shown": shown, "besides": joined(besides), **samples}
+        found = {"shown": shown, "besides": joined(besides)}
+        found |= {"samples": self.samples(entry)} if entry.samples else {}
+        place = f"{{w.scope}}paper/{entry.kind}/{self.pattern(entry).replace('{', '{w.')}"
+        return found | {"spec": self.plan.listing(place, **found, options=self.options(entry))}
 
     def _source(self, entry: Entry, name: str) -> Files:
         """One of the files that an entry is drawn from."""
@@ -142,11 +144,12 @@ class Pages:
         """Inputs of the job that judges: ``runs``, ``agreement``, which its command names, and ``besides``."""
         of_runs = [self._source(VERDICT[0], name) for name in (*VERDICT[0].files, "shadows.h5")]
         of_compared = [self._of_every_comparison(name) for name in ("samples.csv", "metrics.csv", "shadows.h5")]
-        return {
+        found = {
             "runs": of_runs[0],
             "agreement": self._of_comparisons("agreement.csv"),
             "besides": joined([of_runs[1], self._of_comparisons("runs.json"), *of_compared]),
         }
+        return found | {"spec": self.plan.listing("{w.scope}paper/verdict", **found, options=self.judged_options)}
 
     def judged_options(self, wildcards: Any) -> list[str]:
         """Options of the job that judges: margins, comparisons, what is not finished."""

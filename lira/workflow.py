@@ -7,7 +7,6 @@ wildcards are any object with the attributes ``dataset architecture regime seed 
 comparisons of these lie in a folder of their own, and lack what is not finished.
 """
 
-import glob
 import json
 import os
 import re
@@ -23,8 +22,9 @@ from lira.config.catalogue import FUNCTION
 from lira.core.errors import StoreError
 from lira.core.plugins import code_digest
 from lira.report.labels import REGIMES
+from lira.shadows.imported import score_files
+from lira.specs import Specs
 from lira.storage.hdf5 import atomic
-from lira.storage.identity import SPEC, digest_of, read_spec
 from lira.work import check_sizes, shards
 
 Files = Callable[[Any], list[str]]
@@ -33,15 +33,25 @@ Files = Callable[[Any], list[str]]
 SO_FAR = "so_far/"
 DEFAULT = "workflow_config.yaml"
 
+MORE_MODELS = "training.shadow_models was"
+ALL_ANEW = (
+    "All shadow models are to be trained anew: the members of each depend on shadow_models. With membership_draws: "
+    "nested, from the start, those that are there would stay."
+)
 
-def read_plan(files: Sequence[Path | str], settings: dict[str, Any], *, told: bool = False) -> "Plan":
+
+def read_plan(
+    files: Sequence[Path | str], settings: dict[str, Any], *, told: bool = False, writes: bool = False
+) -> "Plan":
     """Reads the plan of a study.
 
     Args:
         files: The study files named on the command line; none for the default study. They are read again to refuse
             keys that are given twice, of which Snakemake takes the last.
         settings: What Snakemake read from them and from its command line.
-        told: Whether to read from the manifest which runs are finished, as on a cluster's node, instead of looking.
+        told: Whether to read which runs are finished, and what is asked of them, as it was written when a job was
+            planned, as on a cluster's node, instead of looking.
+        writes: Whether to write what is asked, as one does who plans jobs.
 
     Raises:
         ConfigError: the study has a wrong setting; the message is one line.
@@ -50,7 +60,7 @@ def read_plan(files: Sequence[Path | str], settings: dict[str, Any], *, told: bo
         read_yaml(file)
     study = load_study(settings)
     check_sizes(study)
-    return Plan(study, [os.path.relpath(file) for file in files], told=told)
+    return Plan(study, [os.path.relpath(file) for file in files], told=told, writes=writes)
 
 
 class Plan:
@@ -60,11 +70,13 @@ class Plan:
         study: The study.
         files: Its files, as they are named in commands that are advised; none for the default study.
         told: As for :func:`read_plan`.
+        writes: As for :func:`read_plan`.
     """
 
-    def __init__(self, study: StudySettings, files: Sequence[str] = (), *, told: bool = False):
+    def __init__(self, study: StudySettings, files: Sequence[str] = (), *, told: bool = False, writes: bool = False):
         self.study, self.files, self.told = study, files, told
         self.results = f"results/{study.study}"
+        self.specs = Specs(f"{self.results}/specs", writes=writes, told=told)
         self.imported = [key for key, run in study.runs.items() if run.scores]
         compared = {*study.agreement, *study.transfer}.union(*study.agreement.values())
         self.benchmarks = [
@@ -212,8 +224,12 @@ class Plan:
         return [f"{folder}/{a}-{b}.json" for a, b in shards(self.study, key)]
 
     def scores_source(self, wildcards: Any) -> str:
-        """Returns the file that scores are imported from."""
+        """Returns the file or folder that scores are imported from."""
         return str(self.study.runs[run_key(wildcards)].scores).replace("{seed}", wildcards.seed)
+
+    def scores_files(self, wildcards: Any) -> list[str]:
+        """Returns the files that are read of :meth:`scores_source`."""
+        return [str(file) for file in score_files(Path(self.scores_source(wildcards)))]
 
     def raw_settings(self, wildcards: Any) -> str:
         """Source and path of a dataset, as JSON."""
@@ -223,7 +239,7 @@ class Plan:
 
     def spec(self, place: str) -> str:
         """Returns the spec of a place under ``specs/``: a file named after its content, so that a change is missed."""
-        return f"{self.results}/specs/{place}.{digest_of(self.asked(place))}.json"
+        return self.specs.file(place, lambda: self.asked(place))
 
     def asked(self, place: str) -> dict[str, Any]:
         """Returns the content of the spec of a place: settings without defaults, and digests of the user's code."""
@@ -286,44 +302,23 @@ class Plan:
         places += dict.fromkeys(f"pretrained/{'/'.join(start)}" for start in starts)
         return [*places, *(f"runs/{key}" for key in study.runs), "attacks", "rates"]
 
-    def write_specs(self) -> list[str]:
-        """Writes the specs that are not there, and returns a line for each that is another than its files are made for.
-
-        A spec that is written is newer than what depends on it, so that Snakemake makes this anew, whatever else it
-        looks at or has forgotten. The older spec stays until a run starts: after a dry run, the study may change back.
-        """
-        lines = []
+    def ask(self) -> list[str]:
+        """Asks for the specs of data, models and attacks; returns a line for each change since files were made."""
         for place in self._places:
-            wanted = Path(self.spec(place))
-            older = [
-                spec
-                for spec in _others(wanted)
-                if not wanted.is_file() or spec.stat().st_mtime < wanted.stat().st_mtime
-            ]
-            if not wanted.is_file() or older:
-                with atomic(wanted) as beside:
-                    beside.write_text(json.dumps(self.asked(place), sort_keys=True) + "\n", encoding="utf-8")
-            if older:
-                said = ", ".join(self._differences(min(older, key=os.path.getmtime), place))
-                lines.append(f"{place.replace('/', ' ', 1)}: {said}; what depends on it is made anew")
-        return lines
+            self.spec(place)
+        changes = self.specs.changes
+        if self.study.protocol_value("membership_draws") != "nested" and any(MORE_MODELS in line for line in changes):
+            changes.insert(0, ALL_ANEW)
+        return changes
 
-    def _differences(self, older: Path, place: str) -> list[str]:
-        try:
-            return differences(read_spec(older), self.asked(place))
-        except StoreError as error:
-            return [str(error)]
+    def listing(self, place: str, **parts: Files) -> Files:
+        """Returns the spec of a job's lists of files and options, which can change while no file becomes newer."""
 
-    def drop_older_specs(self) -> None:
-        """Removes specs that files are no longer made for, as a run starts that makes them anew."""
-        for place in self._places:
-            for spec in _others(Path(self.spec(place))):
-                spec.unlink()
+        def file(wildcards: Any) -> list[str]:
+            named = place.format(w=wildcards)
+            return [self.specs.file(named, lambda: {name: list(part(wildcards)) for name, part in parts.items()})]
 
-    @property
-    def attack_options(self) -> list[str]:
-        """Attacks that are not the suite's own, as options of the steps that score."""
-        return option("attack", [f"{name}={at}" for name, at in self.study.attacks.items()])
+        return file
 
     # ---- Comparisons of runs ----------------------------------------------------------------------------------------
 
@@ -367,31 +362,22 @@ class Plan:
             ),
         ]
 
+    @property
+    def compared_spec(self) -> Files:
+        """Which runs a comparison is of, with their names."""
+        parts = {"reference": self.reference_files("samples.csv"), "variants": self.variant_options("samples.csv")}
+        return self.listing("{w.scope}agreement/{w.dataset}/{w.architecture}/{w.regime}", **parts)
+
+    @property
+    def ranked_spec(self) -> Files:
+        """Which runs are ranked."""
+        scores = self.reference_files("scores.h5")
+        return self.listing("{w.scope}ranks/{w.dataset}/{w.architecture}/{w.regime}", reference=scores)
+
 
 def run_key(wildcards: Any) -> str:
     """``dataset/architecture/regime`` of a job."""
     return f"{wildcards.dataset}/{wildcards.architecture}/{wildcards.regime}"
-
-
-def _others(spec: Path) -> list[Path]:
-    """Specs of the same place, with other content."""
-    place = named[1] if (named := SPEC.fullmatch(spec.name)) else ""
-    found = (path for path in spec.parent.glob(f"{glob.escape(place)}.*.json") if path != spec)
-    return [path for path in found if (named := SPEC.fullmatch(path.name)) and named[1] == place]
-
-
-def differences(old: Any, new: Any, name: str = "") -> list[str]:
-    """Returns what differs between two specs, as ``recipe.epochs was 4, is 9``."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = sorted({*old, *new})
-        return [line for key in keys for line in differences(old.get(key), new.get(key), f"{name}.{key}".strip("."))]
-    if ".code." in f".{name}":
-        return [f"the code of {name.split('code.')[1]} has changed"] if old != new else []
-    return [f"{name} was {_shown(old)}, is {_shown(new)}"] if old != new else []
-
-
-def _shown(value: Any) -> str:
-    return "the default" if value is None else json.dumps(value)
 
 
 def as_json(settings: BaseModel, only: set[str] | None = None) -> str:

@@ -6,6 +6,7 @@ rule measure_agreement:
         reference=plan.reference_files("samples.csv"),
         variants=plan.variant_files("samples.csv"),
         shadows=plan.compared_files("shadows.h5"),
+        spec=plan.compared_spec,
     output:
         agreement="<results>/{scope}agreement/{dataset}/{architecture}/{regime}/agreement.csv",
         runs="<results>/{scope}agreement/{dataset}/{architecture}/{regime}/runs.json",
@@ -34,6 +35,7 @@ use rule measure_agreement as measure_null_agreement with:
         reference=plan.reference_files("null_samples.csv"),
         variants=plan.variant_files("null_samples.csv"),
         shadows=plan.compared_files("shadows.h5"),
+        spec=plan.compared_spec,
     output:
         agreement="<results>/{scope}agreement/{dataset}/{architecture}/{regime}/null_agreement.csv",
     log:
@@ -49,7 +51,8 @@ use rule measure_agreement as measure_null_agreement with:
 
 rule measure_ranks:
     input:
-        plan.reference_files("scores.h5"),
+        scores=plan.reference_files("scores.h5"),
+        spec=plan.ranked_spec,
     output:
         multiext(
             "<results>/{scope}agreement/{dataset}/{architecture}/{regime}/",
@@ -75,4 +78,4 @@ rule measure_ranks:
     message:
         "Comparing how the runs of {wildcards.dataset} {wildcards.architecture} {wildcards.regime} rank the samples"
     shell:
-        "lira measure-ranks {input:q} --output {params.folder:q} > {log:q} 2>&1"
+        "lira measure-ranks {input.scores:q} --output {params.folder:q} > {log:q} 2>&1"

@@ -10,11 +10,15 @@ from lira.report.catalogue import entries
 from lira.workflow import SO_FAR, option, read_plan
 
 try:
-    plan = read_plan(workflow.overwrite_configfiles, config, told=workflow.remote_exec)
+    plan = read_plan(
+        workflow.overwrite_configfiles,
+        config,
+        told=workflow.remote_exec,
+        writes=workflow.is_main_process,
+    )
     pages = Pages(plan)
-    if workflow.is_main_process:
-        for line in plan.write_specs():
-            logger.info(line)
+    for line in plan.ask():
+        logger.info(line)
     config |= {"description": pages.description(), "captions": pages.captions}
 except LiraError as error:
     raise WorkflowError(str(error)) from None
@@ -22,6 +26,11 @@ except LiraError as error:
 study = plan.study
 GPUS = 1 if study.device == "cuda" else 0
 DEVICE = ["--device", study.device, "--jobs-per-gpu", str(study.jobs_per_gpu)]
+# Snakemake deletes a job's log before the job: of a job that goes on, the text is kept beside what it makes.
+KEPT_LOG = (
+    "touch {params.kept:q}.log && (ln -f {params.kept:q}.log {log:q}"
+    " || echo {params.kept:q}.log > {log:q}) && "
+)
 
 
 def growing(amount):

@@ -9,8 +9,6 @@ rule pretrain_model:
         "<results>/pretrained/{dataset}/{architecture}.pt",
     log:
         "<logs>/pretrain_model/{dataset}/{architecture}.log",
-    benchmark:
-        "<benchmarks>/pretrain_model/{dataset}/{architecture}.tsv"
     conda:
         "../envs/gpu.yaml"
     threads: 1
@@ -18,10 +16,13 @@ rule pretrain_model:
         mem_mb=training_memory,
         runtime=growing(120),
         gpu=GPUS,
+    params:
+        kept=subpath(output[0], strip_suffix=".pt"),
     message:
         "Pretraining {wildcards.architecture} on the public part of {wildcards.dataset}"
     shell:  # exec: a shell that is told to stop dies at once, and the job could end before lira has stored its work
-        "exec lira pretrain-model {input.spec:q} --data {input.data:q} {DEVICE:q} --output {output:q} > {log:q} 2>&1"
+        KEPT_LOG
+        + "exec lira pretrain-model {input.spec:q} --data {input.data:q} {DEVICE:q} --output {output:q} >> {params.kept:q}.log 2>&1"
 
 
 rule train_shadows:
@@ -33,8 +34,6 @@ rule train_shadows:
         "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shards/{first}-{last}.json",
     log:
         "<logs>/train_shadows/{dataset}/{architecture}/{regime}/seed{seed}/{first}-{last}.log",
-    benchmark:
-        "<benchmarks>/train_shadows/{dataset}/{architecture}/{regime}/seed{seed}/{first}-{last}.tsv"
     conda:
         "../envs/gpu.yaml"
     threads: 1
@@ -43,13 +42,15 @@ rule train_shadows:
         runtime=growing(240),
         gpu=GPUS,
     params:
+        kept=subpath(output[0], strip_suffix=".json"),
         pretrained=plan.pretrained_option,
     message:
         "Training {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, "
         "seed {wildcards.seed}: models {wildcards.first} to {wildcards.last}"
     shell:
-        "exec lira train-shadows {input.spec:q} --seed {wildcards.seed:q} --data {input.data:q} {params.pretrained:q} {DEVICE:q}"
-        " --first {wildcards.first:q} --last {wildcards.last:q} --output {output:q} > {log:q} 2>&1"
+        KEPT_LOG
+        + "exec lira train-shadows {input.spec:q} --seed {wildcards.seed:q} --data {input.data:q} {params.pretrained:q} {DEVICE:q}"
+        " --first {wildcards.first:q} --last {wildcards.last:q} --output {output:q} >> {params.kept:q}.log 2>&1"
 
 
 rule gather_shadows:
@@ -83,7 +84,7 @@ rule gather_shadows:
 
 rule import_scores:
     input:
-        scores=plan.scores_source,
+        scores=plan.scores_files,
         spec=plan.run_spec,
         data=plan.data_file,
     output:
@@ -101,9 +102,10 @@ rule import_scores:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
+        scores=plan.scores_source,
         data=plan.data_option,
     message:
         "Importing {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira import-scores {input.scores:q} --spec {input.spec:q} --seed {wildcards.seed:q} {params.data:q}"
+        "lira import-scores {params.scores:q} --spec {input.spec:q} --seed {wildcards.seed:q} {params.data:q}"
         " --output {output:q} > {log:q} 2>&1"

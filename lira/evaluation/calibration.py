@@ -192,7 +192,7 @@ def calibrate_file(
         DataError: as :func:`calibrate`.
     """
     with hdf5.read(scores, "scores") as file:
-        run = {key: file.attrs[key] for key in RUN_KEYS}
+        run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
         member = file["member"][:]
         values = {attack: file[attack] for attack in sorted(file, key=_place) if attack != "member"}
         if "online" not in values:
@@ -204,11 +204,11 @@ def calibrate_file(
         except DataError as error:
             raise DataError(f"{scores}: {error}") from error
         online = values["online"][:]
-    write_csv(metrics, with_run(with_resolution(with_intervals(rates)), run))
+    write_csv(metrics, with_run(with_resolution(with_intervals(rates)), run), source)
     counts = [
         count_detections(online, member, _thresholds(rates, "online", "shadow", fpr)).assign(fpr=fpr) for fpr in fprs
     ]
-    write_csv(samples, with_run(pd.concat(counts)[COLUMNS["samples"]], run))
+    write_csv(samples, with_run(pd.concat(counts)[COLUMNS["samples"]], run), source)
 
 
 def with_intervals(rates: pd.DataFrame) -> pd.DataFrame:

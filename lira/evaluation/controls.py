@@ -77,7 +77,7 @@ def control_file(
         folder.mkdir(exist_ok=True)
         scores = folder / "scores.h5"
         with hdf5.read(shadows, "shadows") as file:
-            run = {key: file.attrs[key] for key in RUN_KEYS}
+            run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
             stream = [0, crc32("/".join(map(str, run.values())).encode())]
             member = permuted_membership(file["member"][:], stream)
         score_file(shadows, scores, definition=definition, member=member, own=own)
@@ -86,4 +86,4 @@ def control_file(
             online = file["online"][:]
         calibrate_file(scores, fprs, priors, controls, samples)
     found = {gap: vulnerability(online, member, gap, nonfinite="official") for gap in GAPS}
-    write_csv(gaps, with_run(pd.DataFrame({"sample": np.arange(member.shape[1])} | found), run))
+    write_csv(gaps, with_run(pd.DataFrame({"sample": np.arange(member.shape[1])} | found), run), source)

@@ -122,17 +122,17 @@ def summarise_file(
         StoreError: A file is missing, damaged, of another kind or of another run.
     """
     with hdf5.read(scores, "scores") as file:
-        run = {key: file.attrs[key] for key in RUN_KEYS}
-        rates = read_csv(metrics, "metrics", run)
+        run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
+        rates = read_csv(metrics, "metrics", run, source)
         member = file["member"][:]
         if foreign := sorted({*rates["attack"]} - {*file}):
             raise StoreError(f"{metrics} has rates of {foreign[0]}, but {scores} has none: give files of one run")
         values = {attack: file[attack] for attack in rates["attack"].unique()}  # read one at a time
         frame = summarise(values, member, rates, draws=draws)
     if controls is not None:
-        null = null_means(read_csv(controls, "controls", run))
+        null = null_means(read_csv(controls, "controls", run, source))
         frame = frame.drop(columns="null").merge(null, on=KEYS, how="left")
-    write_csv(output, with_run(frame, run))
+    write_csv(output, with_run(frame, run), source)
 
 
 def null_means(controls: pd.DataFrame) -> pd.DataFrame:

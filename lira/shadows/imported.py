@@ -28,8 +28,20 @@ from lira.shadows.logits import scaled_logit
 from lira.storage import hdf5
 
 MODEL = re.compile(r"(?:model_(\d+)|experiment-(\d+)_(\d+))")
+KEPT, LABELS = ("keep_indices.npy", "keep.npy"), ("labels.npy", "y_train.npy")  # beside the models; the first is read
 BLOCK_BYTES = 32 << 20
 SHOWN = 10  # models that a message lists
+
+
+def score_files(path: Path) -> list[Path]:
+    """Returns the files that an import reads: of a folder those of its models, or itself if it has none."""
+    if not path.is_dir():
+        return [path]
+    models = sorted(model for model in path.iterdir() if model.is_dir() and MODEL.fullmatch(model.name))
+    arrays = [_arrays(model, "scores") or _arrays(model, "logits") for model in models]
+    kept, labels = _first(path, *KEPT), _first(path, *LABELS)
+    others = [kept] if kept else [file for model in models if (file := model / "keep.npy").is_file()]
+    return [*(files[-1] for files in arrays if files), *others, *([labels] if labels else [])] or [path]
 
 
 @dataclass(frozen=True)
@@ -212,7 +224,7 @@ def _read_folder(folder: Path) -> Given:
     if not found:
         raise DataError(f"{folder} has no folders model_<k> or experiment-<k>_<M>")
     stated = next((int(models) for _, models in found.values() if models), None)
-    kept = next((folder / name for name in ("keep_indices.npy", "keep.npy") if (folder / name).is_file()), None)
+    kept = _first(folder, *KEPT)
     member = _membership(_array(kept), str(kept)) if kept else None
     expected = stated or (len(member) if member is not None else max(found) + 1)
     present = sum(model < expected for model in found)
@@ -229,15 +241,22 @@ def _read_folder(folder: Path) -> Given:
         member = _membership_of_each([path / "keep.npy" for path in paths])
     if len(member) != expected:
         raise DataError(f"{kept} is of {len(member)} models, there are {expected}")
-    labels = next((folder / name for name in ("labels.npy", "y_train.npy") if (folder / name).is_file()), None)
+    labels = _first(folder, *LABELS)
     models = [_array(file) for file in files]
     return Given(kind, models, member, None if labels is None else _array(labels), [str(file) for file in files])
 
 
+def _first(folder: Path, *names: str) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _arrays(model: Path, name: str) -> list[Path]:
+    return sorted((model / name).glob("*.npy"))
+
+
 def _values(model: Path, name: str) -> Path:
     """Returns a model's array; of several, which are of successive epochs, the last by name."""
-    files = sorted((model / name).glob("*.npy"))
-    if not files:
+    if not (files := _arrays(model, name)):
         raise DataError(f"{model} has neither scores/*.npy nor logits/*.npy")
     return files[-1]
 

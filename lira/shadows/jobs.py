@@ -1,6 +1,7 @@
 """Training jobs: one trains a shard of shadow models, the other the model from which fine-tuning starts."""
 
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from lira.shadows.training.cohort import Samples, evaluate, train_cohort
 from lira.shadows.training.device import lease, memory_advice, name_of
 from lira.shadows.training.optimizers import Tensors
 from lira.shadows.training.precision import autocast
-from lira.shadows.training.progress import Checkpoint, load_whole
+from lira.shadows.training.progress import Checkpoint, load_whole, read_whole
 from lira.storage import hdf5
 from lira.storage.identity import digest_of, file_digest, models_identity
 from lira.storage.models import (
@@ -321,24 +322,33 @@ def pretrain_model(
     Args:
         settings: From :meth:`lira.config.StudySettings.pretraining_settings`.
         data: Prepared dataset with a public part.
-        output: State file to write.
+        output: State file to write. Beside it the model lies under its identity, from where it is taken over.
         device: ``cpu`` or ``cuda``.
         jobs_per_gpu: Number of training jobs that may share one GPU.
     """
     check_code(settings.code)
-    with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)):
-        part = read_part(data, "public")
-        network = _build(settings, part, models=1)
-        public = Samples(part, leased)
-        initial = _initial(network, [generator(0, 0, INITIAL)], None, leased)
-        network.to(leased)
-        everything = np.ones((1, len(public)), bool)
-        fingerprint = digest_of([models_identity(settings, 0, data), torch.__version__, name_of(leased)])
-        checkpoint = Checkpoint(output.with_name(f"{output.name}.part"), fingerprint)
-        with preemption.deferred():
-            progress = train_cohort(
-                network, initial, settings.recipe, public, public, everything, Streams(0, [0], leased), checkpoint
-            )
+    identity = models_identity(settings, 0, data)
+    finished = output.with_name(f"{output.stem}.{identity}.pt")
+    if read_whole(finished) is None:
+        with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)):
+            _pretrain(settings, data, finished, identity, leased)
+    with hdf5.atomic(output) as beside:
+        shutil.copyfile(finished, beside)
+
+
+def _pretrain(settings: PretrainingSettings, data: Path, output: Path, identity: str, device: str) -> None:
+    part = read_part(data, "public")
+    network = _build(settings, part, models=1)
+    public = Samples(part, device)
+    initial = _initial(network, [generator(0, 0, INITIAL)], None, device)
+    network.to(device)
+    everything = np.ones((1, len(public)), bool)
+    fingerprint = digest_of([identity, torch.__version__, name_of(device)])
+    checkpoint = Checkpoint(output.with_name(f"{output.name}.part"), fingerprint)
+    with preemption.deferred():
+        progress = train_cohort(
+            network, initial, settings.recipe, public, public, everything, Streams(0, [0], device), checkpoint
+        )
     with hdf5.atomic(output) as beside, beside.open("wb") as file:
         torch.save({name: value[0].cpu() for name, value in progress.best.items()}, file)
     checkpoint.path.unlink()

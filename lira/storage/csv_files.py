@@ -1,7 +1,8 @@
 """The CSV files of a study: a row per target, sample or choice of runs, floats exactly as computed.
 
 :data:`COLUMNS` has the columns of each. Those of a run have its dataset, architecture, regime and seed before them.
-Beside each file lies its checksum, ``<name>.csv.sha256``, as ``sha256sum -c`` reads it.
+Beside each file lies its checksum, ``<name>.csv.sha256``, as ``sha256sum -c`` reads it. For a table of a run, a comment
+there says the checksum of the φ and membership that it follows from.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import pandas as pd
 from lira.core.errors import StoreError
 from lira.storage import hdf5
 
+SOURCE = "# made from "
 COUNTS = ["tp", "fp", "tn", "fn"]
 RATES = ["attack", "mode", "fpr", "prior", "target", "threshold", *COUNTS, "tpr", "fpr_achieved", "ppv", "auc"]
 OVERLAP = ["intersection", "union", "jaccard", "spearman"]
@@ -46,13 +48,20 @@ def with_run(frame: pd.DataFrame, run: Mapping[str, Any]) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(run, index=frame.index), frame], axis=1)
 
 
-def write_csv(path: Path | str, frame: pd.DataFrame) -> None:
-    """Writes a DataFrame, whole or not at all, and its checksum; floats in shortest round-trip form, NaN as empty."""
+def write_csv(path: Path | str, frame: pd.DataFrame, source: str | None = None) -> None:
+    """Writes a DataFrame, whole or not at all, and its checksum; floats in shortest round-trip form, NaN as empty.
+
+    Args:
+        path: the file.
+        frame: its rows.
+        source: checksum of the φ and membership that they follow from, the attribute ``sha256`` of a run's files.
+    """
     content, checksum = frame.to_csv(index=False).encode(), _checksum_of(path)
+    said = f"{SOURCE}{source}\n" if source else ""
     with hdf5.atomic(path) as beside:
         beside.write_bytes(content)
         with hdf5.atomic(checksum) as line:
-            line.write_text(f"{sha256(content).hexdigest()}  {Path(path).name}\n")
+            line.write_text(f"{sha256(content).hexdigest()}  {Path(path).name}\n{said}")
 
 
 def _checksum_of(path: Path | str) -> Path:
@@ -60,7 +69,11 @@ def _checksum_of(path: Path | str) -> Path:
 
 
 def read_csv(
-    path: Path | str, kind: str | None = None, run: Mapping[str, Any] | None = None, **options: Any
+    path: Path | str,
+    kind: str | None = None,
+    run: Mapping[str, Any] | None = None,
+    source: str | None = None,
+    **options: Any,
 ) -> pd.DataFrame:
     """Reads a DataFrame from a CSV file, floats exactly as written.
 
@@ -68,10 +81,11 @@ def read_csv(
         path: the file.
         kind: which of :data:`COLUMNS` it must have.
         run: dataset, architecture, regime and seed of the run that the file must be of.
+        source: checksum of the φ and membership that the file must follow from, if it says one.
         options: go to pandas.
 
     Raises:
-        StoreError: the file is missing, damaged or changed, of another kind or of another run.
+        StoreError: the file is missing, damaged or changed, of another kind, of another run or of other scores.
     """
     if not Path(path).is_file():
         raise StoreError(f"{path} does not exist: run the rule that makes it")
@@ -80,8 +94,9 @@ def read_csv(
         content = Path(path).read_bytes()
         if not content.endswith(b"\n"):
             raise ValueError("its last line is cut")
-        if (known := _checksum_of(path)).is_file() and known.read_text().split()[:1] != [sha256(content).hexdigest()]:
-            raise ValueError(f"its checksum is not that of {known.name}")
+        checksum, made_from = _read_checksum(_checksum_of(path))
+        if checksum not in (None, sha256(content).hexdigest()):
+            raise ValueError(f"its checksum is not that of {_checksum_of(path).name}")
         frame = pd.read_csv(BytesIO(content), **options)
         first = pd.read_csv(BytesIO(content), nrows=1, dtype=str, keep_default_na=False)
     except ValueError as error:  # of pandas' parser too
@@ -93,7 +108,18 @@ def read_csv(
         if found != [{name: str(value) for name, value in run.items()}]:
             said = "/".join(map(str, found[0].values())) if found else "nothing"
             raise StoreError(f"{path} is of {said}, not of {'/'.join(map(str, run.values()))}: {remedy}")
+    if source and made_from and source != made_from:
+        raise StoreError(f"{path} was made from other φ or membership than its run now has: {remedy}")
     return frame
+
+
+def _read_checksum(path: Path) -> tuple[str | None, str | None]:
+    """Returns the checksum of a CSV file, and that of its source, as far as they are known."""
+    if not path.is_file():
+        return None, None
+    lines = path.read_text(encoding="utf-8").splitlines()
+    source = next((line.removeprefix(SOURCE) for line in lines if line.startswith(SOURCE)), None)
+    return next(iter("".join(lines[:1]).split()), ""), source
 
 
 def rows_at(samples: pd.DataFrame, fpr: float, path: Path) -> pd.DataFrame:

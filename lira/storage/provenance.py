@@ -18,7 +18,6 @@ import glob
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,8 @@ import h5py
 from lira.core.errors import StoreError
 from lira.storage import hdf5
 from lira.storage.comparison import Comparison
-from lira.storage.csv_files import COLUMNS, read_csv
+from lira.storage.csv_files import COLUMNS
+from lira.storage.identity import file_digest
 from lira.storage.run import Run
 
 MUST_AGREE = ("recipe_version", "protocol")
@@ -111,10 +111,10 @@ def trace(path: Path, results: Path = Path("results")) -> dict[str, Any]:
         raise StoreError(f"{path} does not exist")
     found = _carried(path) or _beside(path)
     if found is None:
-        size, checksum = path.stat().st_size, _checksum(path)
+        size, checksum = path.stat().st_size, file_digest(path)
         named = sorted(results.rglob(f"*{glob.escape(path.suffix)}"))
         alike = (other for other in named if other.is_file() and other.stat().st_size == size)
-        twin = next((other for other in alike if _checksum(other) == checksum), None)
+        twin = next((other for other in alike if file_digest(other) == checksum), None)
         found = (_carried(twin) or _beside(twin)) if twin else None
     if found is None:
         raise StoreError(f"{path} does not say where it comes from, and no file of {results} is the same")
@@ -163,19 +163,14 @@ def _beside(path: Path) -> dict[str, Any] | None:
     text = path.with_suffix(".md")
     if path.suffix != ".csv":
         return None
-    if text.is_file() and (found := _carried(text)) and found.get("csv") == _checksum(path):
+    if text.is_file() and (found := _carried(text)) and found.get("csv") == file_digest(path):
         return found
     stored = (path.parent / "shadows.h5").is_file() or Comparison(path.parent).is_stored
     if stored and path.stem in COLUMNS:
-        read_csv(path, path.stem, Run(path.parent).key if (path.parent / "shadows.h5").is_file() else None)
+        Run(path.parent).table(path.name)
         found = make_record(path.name, {}, runs_of([path.parent]))
         return {name: found[name] for name in ("made", "shared", "runs")}
     return None
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
 
 
 def _file(run: Run) -> str:

@@ -134,7 +134,8 @@ class Run:
         Raises:
             StoreError: as :func:`read_csv`.
         """
-        return read_csv(self.folder / name, Path(name).stem, self.key if self.is_stored else None, **options)
+        key, source = (self.key, self.attributes.get("sha256")) if self.is_stored else (None, None)
+        return read_csv(self.folder / name, Path(name).stem, key, source, **options)
 
     @cached_property
     def summary(self) -> pd.DataFrame:

@@ -116,7 +116,7 @@ class Checkpoint:
 
     def load(self, streams: Streams, device: str) -> Progress | None:
         """Loads what :meth:`save` stored; returns None without an undamaged checkpoint of the same training."""
-        content = _read(self.path)
+        content = read_whole(self.path)
         if content is None or content["fingerprint"] != self.fingerprint:
             return None
         self.before = content["seconds"]
@@ -147,8 +147,8 @@ def load_whole(path: Path) -> Any:
     return torch.load(path, weights_only=True, map_location="cpu")
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """Returns the stored state; None if there is none or it is damaged."""
+def read_whole(path: Path) -> dict[str, Any] | None:
+    """Returns a stored state; None if there is none or it is damaged."""
     if not path.is_file():
         return None
     try:

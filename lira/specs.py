@@ -1,0 +1,99 @@
+"""What a study asks of each step, in small files: an input of the step's rule, named after its content.
+
+Another setting, or an edit of the user's code, is another content and so another file, newer than what was made before.
+Snakemake then makes anew what depends on it, whatever else it looks at or has forgotten.
+"""
+
+import glob
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lira.core.errors import StoreError
+from lira.storage.hdf5 import atomic
+from lira.storage.identity import SPEC, digest_of, read_spec
+
+
+class Specs:
+    """The specs of a study, ``<place>.<digest>.json``, one for each place.
+
+    Args:
+        folder: ``results/<study>/specs``.
+        writes: Whether specs are written when they are asked for, and not only named.
+        told: Whether to take those that were written when a job was planned, as on a cluster's node.
+
+    Attributes:
+        changes: A line for each spec that is another than files were made for.
+        fresh: Specs that are newer than what depends on them, or would be if they were written.
+    """
+
+    def __init__(self, folder: Path | str, *, writes: bool = False, told: bool = False):
+        self.folder, self.writes, self.told = Path(folder), writes, told
+        self.changes: list[str] = []
+        self.fresh: set[Path] = set()
+        self._files: dict[str, Path] = {}
+
+    def file(self, place: str, asked: Callable[[], dict[str, Any]]) -> str:
+        """Returns the spec of a place, as it was when it was first asked for.
+
+        Args:
+            place: Path below the folder, without digest and suffix.
+            asked: Returns the content.
+        """
+        if place not in self._files:
+            there = sorted(self._all(place), key=os.path.getmtime) if self.told else []
+            self._files[place] = there[-1] if there else self._ask(place, asked())
+        return str(self._files[place])
+
+    def _ask(self, place: str, content: dict[str, Any]) -> Path:
+        """Returns a spec, which is fresh if it is not there or not the oldest of its place.
+
+        Those that are newer are of studies that were only looked at: a run drops all others of its places.
+        """
+        path = self.folder / f"{place}.{digest_of(content)}.json"
+        older = [other for other in self._all(place) if other != path]
+        if path.is_file():
+            older = [other for other in older if other.stat().st_mtime < path.stat().st_mtime]
+        if older or not path.is_file():
+            self.fresh.add(path)
+            if self.writes:
+                with atomic(path) as beside:
+                    beside.write_text(json.dumps(content, sort_keys=True) + "\n", encoding="utf-8")
+        if older:
+            said = ", ".join(_differences_from(min(older, key=os.path.getmtime), content))
+            self.changes.append(f"{place.replace('/', ' ', 1)}: {said}; what depends on it is made anew")
+        return path
+
+    def _all(self, place: str) -> list[Path]:
+        named = ((path, SPEC.fullmatch(path.name)) for path in self.folder.glob(f"{glob.escape(place)}.*.json"))
+        return [path for path, match in named if match and match[1] == Path(place).name]
+
+    def drop_older(self) -> None:
+        """Removes all other specs of the places that were asked for, as a run starts that makes everything anew."""
+        for place, path in self._files.items():
+            for other in self._all(place):
+                if other != path:
+                    other.unlink(missing_ok=True)
+
+
+def _differences_from(older: Path, content: dict[str, Any]) -> list[str]:
+    try:
+        return differences(read_spec(older), content)
+    except StoreError as error:
+        return [str(error)]
+
+
+def differences(old: Any, new: Any, name: str = "") -> list[str]:
+    """Returns what differs between two specs, as ``recipe.epochs was 4, is 9``."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted({*old, *new})
+        return [line for key in keys for line in differences(old.get(key), new.get(key), f"{name}.{key}".strip("."))]
+    if ".code." in f".{name}":
+        return [f"the code of {name.split('code.')[1]} has changed"] if old != new else []
+    return [f"{name} was {_shown(old)}, is {_shown(new)}"] if old != new else []
+
+
+def _shown(value: Any) -> str:
+    return "the default" if value is None else json.dumps(value)
