@@ -7,17 +7,36 @@ import sys
 import pytest
 
 from lira.config import load_study
+from lira.storage.identity import digest_of
 
-ATTACK = ["score-attacks", "shadows.h5", "--output", "scores.h5", "--attack"]
-CALIBRATE = ["calibrate-thresholds", "s.h5", "--fpr=0.1", "--prior=0.5"]
-KEY = "digits/fcn/aof"
-STUDY = {"study": "s", "shadow_models": 64, "runs": {KEY: {"cohort": 3}}, "datasets": {"digits": {"test": 500}}}
-STUDY |= {"architectures": {"fcn": {"family": "fcn", "flatten": True}}, "regimes": {"aof": {}}}
-SETTINGS = load_study(STUDY).training_settings(KEY).model_dump()
-RUN = json.dumps({"study": "s", "dataset": "digits", "architecture": "fcn", "regime": "aof", "seed": 0})
-SHADOWS = ["train-shadows", "--settings", json.dumps(SETTINGS), "--run", RUN, "--data=d.h5", "--output=s.h5"]
-OF_A_WORD = ["train-shadows", "--settings", json.dumps(SETTINGS | {"shadow_models": "two"}), *SHADOWS[3:]]
+STUDY = {"study": "s", "shadow_models": 64, "runs": {"digits/fcn/aof": {"cohort": 3}}}
+STUDY |= {"datasets": {"digits": {"test": 500}}, "architectures": {"fcn": {"family": "fcn", "flatten": True}}}
+RUN = load_study(STUDY | {"regimes": {"aof": {}}}).run_spec("digits/fcn/aof").model_dump()
+RATES = {"fprs": [0.1], "priors": [0.5]}
+OWN = {"offline": "two-sided", "own": {}, "code": {}}
+DATA = {"settings": {}, "size": None, "seed": 0}
 HUGE = dict.fromkeys(("samples", "features", "classes"), 10**9)
+
+
+@pytest.fixture
+def written(tmp_path_factory):
+    """Writes specs that stand among words."""
+    folder = tmp_path_factory.mktemp("specs")
+
+    def write(words):
+        for word in words:
+            if isinstance(word, dict):
+                file = folder / f"asked.{digest_of(word)}.json"
+                file.write_text(json.dumps(word))
+                yield str(file)
+            else:
+                yield word
+
+    return lambda words: list(write(words))
+
+
+def shadows(first, last, asked=RUN):
+    return ["train-shadows", asked, "--seed=0", "--data=d.h5", "--output=s.json", f"--first={first}", f"--last={last}"]
 
 
 def lira(*arguments):
@@ -54,56 +73,61 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["score-attacks", "missing.h5", "--output", "scores.h5"], "missing.h5 does not exist"),
+        (["score-attacks", "missing.h5", "--spec", OWN, "--output", "scores.h5"], "missing.h5 does not exist"),
         (
             ["summarise-rates", "scores.h5", "--metrics", "metrics.csv", "--output", "summary.csv"],
             "scores.h5 does not exist",
         ),
         (
-            ["prepare-data", "--settings", "{", "--output", "data.h5"],
+            ["download-data", "--settings", "{", "--output", "data.json"],
             "datasets is '{': allowed is a JSON object (Exp",
         ),
         (
-            ["prepare-data", "--settings", "[]", "--output", "data.h5"],
+            ["download-data", "--settings", "[]", "--output", "data.json"],
             "datasets is []: input should be a valid dict",
         ),
+        (shadows(0, 1, {"study": "s"}), "spec.protocol is missing"),
+        (["prepare-data", "none.json", "--output", "data.h5"], "none.json does not exist: run the rule that makes it"),
         (
-            [
-                *("train-shadows", "--settings", "{}", "--run", "{}", "--data", "d.h5"),
-                "--first=0",
-                "--last=1",
-                "--output=s.h5",
-            ],
-            "settings.recipe_version is missing",
-        ),
-        (
-            ["prepare-data", "--settings", '{"test": 5000}', "--output", "data.h5"],
+            ["prepare-data", DATA | {"settings": {"test": 5000}}, "--output", "data.h5"],
             "test: cannot set aside 5000 of 1797",
         ),
         (
-            ["prepare-data", "--settings", '{"tset": 5}', "--output", "data.h5"],
-            "datasets.tset is an unknown key",
+            ["prepare-data", DATA | {"settings": {"tset": 5}}, "--output", "data.h5"],
+            "spec.settings.tset is an unknown key",
         ),
         (
             ["download-data", "--settings", '{"source": "purchase100"}', "--output", "r.json"],
             "features_labels.npy",
         ),
         (
-            ["prepare-data", "--settings", json.dumps({"source": "synthetic"} | HUGE), "--output", "d.h5"],
+            ["prepare-data", DATA | {"settings": {"source": "synthetic"} | HUGE}, "--output", "d.h5"],
             "out of memory",
         ),
-        (["import-scores", "none.npz", "--run", RUN, "--output", "s.h5"], "none.npz does not exist: an .npz or HDF5"),
-        ([*SHADOWS, "--first=5", "--last=2"], "first 5 to last 2: the models of this run are 0 to 63, in order"),
-        ([*SHADOWS, "--first=70", "--last=71"], "first 70 to last 71: the models of this run are 0 to 63"),
-        ([*SHADOWS, "--first=60", "--last=64"], "first 60 to last 64: the models of this run are 0 to 63"),
-        ([*SHADOWS, "--first=-1", "--last=2"], "first -1 to last 2: the models of this run are 0 to 63"),
-        ([*SHADOWS, "--first=2", "--last=5"], "first 2 to last 5: a shard has whole cohorts, which are of 3 models"),
-        ([*SHADOWS, "--first=3", "--last=6"], "first 3 to last 6: a shard has whole cohorts, which are of 3 models"),
-        ([*SHADOWS, "--first=60", "--last=63"], "d.h5 does not exist: run the rule that makes it"),
-        ([*OF_A_WORD, "--first=0", "--last=2"], "settings.shadow_models is 'two': input should be"),
-        (["import-scores", "none.npz", "--run", "{}", "--output", "s.h5"], "run.study is missing"),
-        (["score-attacks", "a.h5", "--output", "./a.h5"], "output: a.h5 is read, or another output already"),
-        ([*CALIBRATE, "--metrics=m.csv", "--samples=./m.csv"], "output: m.csv is read, or another output already"),
+        (
+            ["import-scores", "none.npz", "--spec", RUN, "--seed=0", "--output", "s.h5"],
+            "none.npz does not exist: an .npz or HDF5",
+        ),
+        (shadows(5, 2), "first 5 to last 2: the models of this run are 0 to 63, in order"),
+        (shadows(70, 71), "first 70 to last 71: the models of this run are 0 to 63"),
+        (shadows(60, 64), "first 60 to last 64: the models of this run are 0 to 63"),
+        (shadows(-1, 2), "first -1 to last 2: the models of this run are 0 to 63"),
+        (shadows(2, 5), "first 2 to last 5: a shard has whole cohorts, which are of 3 models"),
+        (shadows(3, 6), "first 3 to last 6: a shard has whole cohorts, which are of 3 models"),
+        (shadows(60, 63), "d.h5 does not exist: run the rule that makes it"),
+        (
+            shadows(0, 2, RUN | {"training": RUN["training"] | {"shadow_models": "two"}}),
+            "spec.training.shadow_models is 'two': input should be",
+        ),
+        (shadows(0, 2, RUN | {"training": None}), "digits/fcn/aof: its scores are imported, not trained"),
+        (
+            ["score-attacks", "a.h5", "--spec=s", "--output", "./a.h5"],
+            "output: a.h5 is read, or another output already",
+        ),
+        (
+            ["calibrate-thresholds", "s.h5", "--rates=r", "--metrics=m.csv", "--samples=./m.csv"],
+            "output: m.csv is read, or another output already",
+        ),
         (
             ["measure-agreement", "samples.csv", "0/null_samples.csv", "--fpr=0.1", "--output=a.csv"],
             "samples: files of one name are compared, given are null_samples.csv, samples.csv",
@@ -114,20 +138,19 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
         ),
         (["judge-study", "x.csv", "--margins", "[" * 100_000, "--output", "o"], "margins is '[[[["),
         (["judge-study", "x.csv", "--margins", '{"auc": -3}', "--output", "o"], "margins.auc is -3: input should be"),
-        ([*ATTACK, "bar"], "attack is 'bar': allowed is the form NAME=package.module:function"),
-        ([*ATTACK, "foo=bar"], "attack is 'foo=bar': allowed is the form NAME=package.module:function"),
-        ([*ATTACK, "=os:getcwd"], "attack is '=os:getcwd': allowed is the form"),
-        ([*ATTACK, "online=os:getcwd"], "attack is 'online': allowed is a name other than 'online', 'online_fixed'"),
-        ([*ATTACK, "a=os:x", "--attack=a=os:y"], "attack is 'a': allowed is a name other than 'online'"),
+        (
+            ["calibrate-thresholds", "s.h5", "--rates", RATES | {"fprs": [2]}, "--metrics=m.csv", "--samples=s.csv"],
+            "rates.fprs.0 is 2: input should be less than 1",
+        ),
         (
             ["tabulate", "nothing", "runs/metrics.csv", "--output", "t.csv"],
             "table is 'nothing': allowed are 'ablation', 'benchmarks'",
         ),
     ],
 )
-def test_a_mistake_ends_in_one_line_and_leaves_no_file(tmp_path, monkeypatch, arguments, said):
+def test_a_mistake_ends_in_one_line_and_leaves_no_file(tmp_path, monkeypatch, written, arguments, said):
     monkeypatch.chdir(tmp_path)
-    done = lira(*arguments)
+    done = lira(*written(arguments))
     assert done.returncode == 1
     assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
     assert said in done.stderr
@@ -135,14 +158,28 @@ def test_a_mistake_ends_in_one_line_and_leaves_no_file(tmp_path, monkeypatch, ar
 
 
 def test_a_device_that_is_none_is_wrong_usage():
-    done = lira("pretrain-model", "--settings={}", "--data=d.h5", "--output=p.pt", "--device=tpu")
+    done = lira("pretrain-model", "s.json", "--data=d.h5", "--output=p.pt", "--device=tpu")
     assert done.returncode == 2 and all(name in done.stderr for name in ("--device", "tpu", "cpu", "cuda"))
 
 
-@pytest.mark.parametrize(
-    "option", ["--size=-1", "--size=0", "--seed=-1", "--seed=4294967296"], ids=lambda option: option.strip("-")
-)
+@pytest.mark.parametrize("option", ["--seed=-1", "--seed=4294967296"], ids=lambda option: option.strip("-"))
 def test_numbers_out_of_range_are_wrong_usage(tmp_path, option):
-    done = lira("prepare-data", "--settings={}", f"--output={tmp_path / 'data.h5'}", option)
+    done = lira(
+        "train-shadows", "s.json", f"--output={tmp_path / '0-1.json'}", "--data=d.h5", "--first=0", "--last=1", option
+    )
     assert done.returncode == 2 and "Invalid value for" in done.stderr and option[2:6] in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("field", "value"), [("size", -1), ("size", 0), ("seed", -1), ("seed", 2**32)])
+def test_a_spec_with_a_number_out_of_range_is_refused(tmp_path, written, field, value):
+    done = lira(*written(["prepare-data", DATA | {field: value}, f"--output={tmp_path / 'data.h5'}"]))
+    assert done.returncode == 1 and f"spec.{field} is {value}: input should be" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_spec_that_was_changed_by_hand_is_refused(tmp_path):
+    spec = tmp_path / f"rates.{digest_of(RATES)}.json"
+    spec.write_text(json.dumps(RATES | {"fprs": [0.2]}))
+    done = lira("calibrate-thresholds", "s.h5", f"--rates={spec}", "--metrics=m.csv", "--samples=s.csv")
+    assert done.returncode == 1 and f"{spec} is damaged or was changed by hand: rm {spec}" in done.stderr

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 import pytest
 
 STAGES = ("core", "config", "storage", "datasets", "shadows", "attacks", "evaluation", "report", "paper")
-ENTRANCES = ("work", "cost", "workflow", "pages", "cli")
+ENTRANCES = ("work", "specs", "workflow", "pages", "cost", "cli")
 ORDER = (*STAGES, *ENTRANCES)
 MODULE, FUNCTION, RULES, ENTRANCE_MODULES = 400, 60, 800, 8
 

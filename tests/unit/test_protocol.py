@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from array_files import read_arrays
+from receipts import models_of, read_models
 
 from lira.config import Dataset, RunDescription, load_study
 from lira.datasets import prepare_data
@@ -45,9 +45,9 @@ def shard(data, tmp_path_factory):
         settings = load_study(STUDY | study | {"runs": runs}).training_settings(key)
         name = str(sorted((architecture, str(settings))))
         if name not in made:
-            output, last = tmp_path_factory.mktemp("shard") / "first.h5", max(2, settings.recipe.cohort) - 1
+            output, last = tmp_path_factory.mktemp("shard") / "first.json", max(2, settings.recipe.cohort) - 1
             train_shadows(settings, RunDescription(**RUN, architecture=architecture), data, 0, last, output)
-            made[name] = read_arrays(output)
+            made[name] = read_models(output)
         return made[name]
 
     return train
@@ -185,8 +185,8 @@ def test_nothing_but_the_nonmembers_is_needed_to_test_on(data, tmp_path):
     settings = load_study(STUDY | {"protocol": "preprint"}).training_settings("digits/fcn/aof")
     whole = tmp_path / "whole.h5"
     prepare_data(Dataset(source="digits", pool="train", public=1600), None, 0, whole)
-    train_shadows(settings, RunDescription(**RUN, architecture="fcn"), whole, 0, 3, tmp_path / "0-3.h5")
-    with hdf5.read(tmp_path / "0-3.h5", "shard") as file:
+    train_shadows(settings, RunDescription(**RUN, architecture="fcn"), whole, 0, 3, tmp_path / "0-3.json")
+    with hdf5.read(*models_of(tmp_path / "0-3.json"), "shard") as file:
         assert file.attrs["membership_draws"] == "legacy"
         assert np.isfinite(file["phi"][:]).all() and np.isfinite(file["utility/test_loss"][:]).all()
 
@@ -212,7 +212,7 @@ def test_shadow_models_start_from_published_weights_with_their_normalisation(dat
     real = jobs.train_cohort
     monkeypatch.setattr(jobs, "train_cohort", watched)
     settings = study.training_settings("digits/net/aof")
-    train_shadows(settings, RunDescription(**RUN, architecture="net"), data, 0, 1, tmp_path / "0-1.h5")
+    train_shadows(settings, RunDescription(**RUN, architecture="net"), data, 0, 1, tmp_path / "0-1.json")
     assert len(seen) == 2
     for initial, mean, std in seen:
         assert torch.equal(initial["module.conv_head.weight"][0], state["conv_head.weight"])

@@ -9,6 +9,7 @@ import pytest
 
 from lira.config import load_study, read_yaml
 from lira.core.errors import ConfigError, StoreError
+from lira.storage.identity import read_spec
 from lira.workflow import SO_FAR, Plan, any_of, option, read_plan
 
 BASELINE = {"dataset": "digits", "architecture": "fcn", "regime": "baseline", "seed": "1", "scope": ""}
@@ -35,7 +36,7 @@ def plan(smoke, tmp_path, monkeypatch):
 
 def finish(plan, *runs, name="shadows.h5"):
     for run in runs:
-        for file in [name] if name == "shadows.h5" else ["shards/0-3.h5", "shards/4-7.h5"]:
+        for file in [name] if name == "shadows.h5" else ["shards/0-3.json", "shards/4-7.json"]:
             path = plan_path(plan, run, file)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
@@ -52,19 +53,28 @@ def test_the_files_of_a_job(plan):
     assert plan.pretrained_file(job()) == [] and plan.pretrained_option(job()) == []
     assert plan.pretrained_option(job(regime="tl")) == ["--pretrained", "results/smoke/pretrained/digits/fcn.pt"]
     assert plan.data_option(job()) == ["--data", data]
-    assert plan.shard_files(job()) == runs("fcn/baseline/seed1/shards/0-3.h5", "fcn/baseline/seed1/shards/4-7.h5")
+    assert plan.receipts(job()) == runs("fcn/baseline/seed1/shards/0-3.json", "fcn/baseline/seed1/shards/4-7.json")
+
+
+def test_what_is_asked_of_a_job_is_in_its_spec(plan):
     (view,) = {view for _, view in plan.study.views()}
-    assert plan.view_options(job(view=view)) == ["--seed", "0"]
+    plan = Plan(plan.study, writes=True)
 
+    def asked(file):
+        return read_spec(Path(file))
 
-def test_the_settings_of_a_job_are_json(plan):
-    training = json.loads(plan.training_settings(job()))
+    training = asked(plan.run_spec(job()))["training"]
     assert training["recipe"]["epochs"] == 4 and training["shadow_models"] == 8
-    assert json.loads(plan.pretraining_settings(job()))["recipe"]["batch_size"] == 64
-    assert json.loads(plan.dataset_settings(job()))["test"] == 100
+    assert "query_views" not in training["recipe"]  # a default, which the recipe version guards
+    assert asked(plan.pretrained_spec(job(regime="tl")))["recipe"]["batch_size"] == 64
+    data = asked(plan.data_spec(job(view=view)))
+    assert data["settings"]["test"] == 100 and data["seed"] == 0
     assert json.loads(plan.raw_settings(job())) == {"source": "digits", "path": None}
-    run = {"dataset": "digits", "architecture": "fcn", "regime": "baseline", "seed": 1}
-    assert json.loads(plan.run_description(job())) == {"study": "smoke", "protocol": "artifact", **run}
+    assert plan.run_spec(job()) == plan.run_spec(job(seed="0"))
+    assert {name: asked(plan.run_spec(job()))[name] for name in ("dataset", "architecture", "regime")} == {
+        name: BASELINE[name] for name in ("dataset", "architecture", "regime")
+    }
+    assert asked(plan.rates_spec(job()))["fprs"] == plan.study.fprs
 
 
 def test_a_comparison_has_every_seed_of_its_reference_and_the_first_of_its_variants(plan):
@@ -90,7 +100,7 @@ def test_only_finished_runs_are_in_what_is_shown_so_far(plan):
     finish(plan, "digits/fcn/baseline/seed0")
     finish(plan, "digits/resnet/aof/seed0", name="shards")
     plan_path(plan, "digits/fcn/baseline/seed1", "shards").mkdir(parents=True)
-    plan_path(plan, "digits/fcn/baseline/seed1", "shards/0-3.h5").touch()
+    plan_path(plan, "digits/fcn/baseline/seed1", "shards/0-3.json").touch()
     assert plan.finished == {("digits/fcn/baseline", 0), ("digits/resnet/aof", 0)}
     every = plan.files_of("x", plan.study.runs, every_seed=True, scope=SO_FAR)
     assert every == runs("fcn/baseline/seed0/x", "resnet/aof/seed0/x")
@@ -140,5 +150,6 @@ def test_imported_runs_count_as_trained_and_need_no_data(tmp_path, monkeypatch):
     own = job(dataset="a", architecture="b", regime="c", seed="2")
     assert plan.finished == {("a/b/c", 1), ("a/b/c", 2)}
     assert plan.data_file(own) == [] and plan.scores_source(own) == "x2.npz"
-    assert json.loads(plan.imported_recipe(own))["epochs"] is None
+    assert plan.asked("runs/a/b/c")["imported"]["epochs"] is None and "training" not in plan.asked("runs/a/b/c")
+    assert plan.scores_files(own) == ["x2.npz"]
     assert re.match(plan.runs_are(imported=True), "a/b/c/seed2")

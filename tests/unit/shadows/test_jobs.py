@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from array_files import read_arrays
+from receipts import read_models
 from small_networks import FCN
 
 from lira.config import (
@@ -45,7 +45,7 @@ def start(tmp_path_factory):
 
 
 def train(folder, output, pretrained, **changes):
-    train_shadows(settings(**changes), RUN, folder / "data.h5", 0, 0, output / "0-0.h5", pretrained)
+    train_shadows(settings(**changes), RUN, folder / "data.h5", 0, 0, output / "0-0.json", pretrained)
 
 
 def test_a_flipped_bit_is_found_before_it_is_trained_from(start, tmp_path):
@@ -55,7 +55,7 @@ def test_a_flipped_bit_is_found_before_it_is_trained_from(start, tmp_path):
     (tmp_path / "start.pt").write_bytes(content)
     with pytest.raises(StoreError, match=r"start.pt is damaged \(checksum of .*\): delete it and run snakemake again"):
         train(start, tmp_path, tmp_path / "start.pt")
-    assert not (tmp_path / "0-0.h5").exists()
+    assert not (tmp_path / "0-0.json").exists()
     train(start, tmp_path, start / "start.pt")
 
 
@@ -110,11 +110,11 @@ def shard_of_digits(folder, models=2, **changes):
     """The arrays of a shard of tiny networks; ``changes`` are the recipe's."""
     data = folder / "digits.h5"
     prepare_data(Dataset(test=100, public=1497, pool="train"), None, 0, data)
-    output = folder / "shard.h5"
+    output = folder / f"{changes.get('retries', 0)}" / "shard.json"
     recipe = Recipe(epochs=3, batch_size=16, schedule="constant", cohort=models, **changes)
     made = settings(architecture=FCN, recipe=recipe, shadow_models=models)
     train_shadows(made, RUN, data, 0, models - 1, output)
-    return read_arrays(output)
+    return read_models(output)
 
 
 def test_diverged_training_is_recorded_with_the_model(tmp_path, caplog):

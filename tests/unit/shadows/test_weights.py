@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from array_files import read_arrays
+from receipts import models_of
 
 from lira.config import Architecture, Dataset, load_study
 from lira.core import preemption
@@ -49,12 +50,12 @@ def study(architecture="fcn", **settings):
 def train(data, output, architecture="fcn", **settings):
     made, key = study(architecture, **settings), f"digits/{architecture}/r"
     train_shadows(made.training_settings(key), made.describe_run(key, 0), data, 0, 3, output)
-    return output
+    return models_of(output)[0]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_model_that_is_loaded_back_gives_its_stored_logits(data, tmp_path, architecture):
-    shard = train(data, tmp_path / "shard.h5", architecture, store_weights=True)
+    shard = train(data, tmp_path / "shard" / "0-3.json", architecture, store_weights=True)
     pool, stored = read_part(data, "pool"), read_arrays(shard)
     for model in range(4):
         with torch.no_grad():
@@ -67,16 +68,16 @@ def test_a_model_that_is_loaded_back_gives_its_stored_logits(data, tmp_path, arc
 
 def test_a_resumed_shard_holds_the_weights_of_every_model(data, tmp_path, monkeypatch):
     def stop():
-        if (tmp_path / "cut.h5.parts" / "0.h5").exists():
+        if list((tmp_path / "cut").glob("0-1.*.h5")):
             raise preemption.Preempted
 
-    whole = read_arrays(train(data, tmp_path / "whole.h5", store_weights=True))
+    whole = read_arrays(train(data, tmp_path / "whole" / "0-3.json", store_weights=True))
     with monkeypatch.context() as patched:
         patched.setattr(preemption, "may_stop", stop)
         with pytest.raises(preemption.Preempted):
-            train(data, tmp_path / "cut.h5", store_weights=True)
-    assert [file.name for file in (tmp_path / "cut.h5.parts").glob("[0-9]*.h5")] == ["0.h5"]
-    resumed = read_arrays(train(data, tmp_path / "cut.h5", store_weights=True))
+            train(data, tmp_path / "cut" / "0-3.json", store_weights=True)
+    assert [file.name.split(".")[0] for file in (tmp_path / "cut").glob("*.h5")] == ["0-1"]
+    resumed = read_arrays(train(data, tmp_path / "cut" / "0-3.json", store_weights=True))
     assert resumed.keys() == whole.keys()
     for name, values in whole.items():
         np.testing.assert_array_equal(resumed[name], values)
@@ -84,8 +85,8 @@ def test_a_resumed_shard_holds_the_weights_of_every_model(data, tmp_path, monkey
 
 def test_nothing_else_depends_on_whether_weights_are_kept(data, tmp_path):
     kept, left = (
-        read_arrays(train(data, tmp_path / "a.h5", store_weights=True)),
-        read_arrays(train(data, tmp_path / "b.h5")),
+        read_arrays(train(data, tmp_path / "a" / "0-3.json", store_weights=True)),
+        read_arrays(train(data, tmp_path / "b" / "0-3.json")),
     )
     assert {name for name in kept if name not in left} == {
         f"weights/{layer}.{name}" for layer in ("hidden.0", "classifier") for name in ("weight", "bias")
@@ -95,7 +96,7 @@ def test_nothing_else_depends_on_whether_weights_are_kept(data, tmp_path):
 
 
 def test_what_cannot_be_loaded_is_said(data, tmp_path):
-    shard = train(data, tmp_path / "shard.h5")
+    shard = train(data, tmp_path / "shard" / "0-3.json")
     other = tmp_path / "other.h5"
     prepare_data(Dataset(test=110, public=1487, pool="train"), None, 0, other)
     for model, given, said in (

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from receipts import receipt_for
 from synthetic_study import run_folder
 
 from lira.config import RECIPE_VERSION, Architecture, Recipe, RunDescription, TrainingSettings
@@ -21,6 +22,8 @@ from lira.report.tabulate import tabulate
 from lira.shadows.gather import gather_shadows
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, write_csv
+from lira.storage.identity import models_identity
+from lira.storage.models import models_file
 from lira.storage.provenance import as_text, differences, make_record, runs_of, trace
 from lira.storage.run import RUN_KEYS, Run
 
@@ -245,29 +248,31 @@ SETTINGS = TrainingSettings(
 RUN = RunDescription(seed=0, **{name: MADE[name] for name in MADE if name in RunDescription.model_fields})
 
 
-def shard(path, first, **changes):
+def shard(folder, first, value=None, **changes):
+    """The receipt of a job of one model."""
+    models = models_file(folder, first, first, models_identity(SETTINGS, 0, folder.parent / "data.h5"))
     attributes = SETTINGS.attributes(RUN) | {"data_sha256": "x", "first": first, "last": first}
-    attributes |= {"device": "cpu", "revision": "r1", "versions": {"torch": "2.6", "lira": "1"}}
-    with hdf5.create(path, "shard", attributes | changes) as file:
-        file["phi"], file["member"] = np.full((1, 3, 1), changes.get("value", first), "f4"), np.ones((1, 3), bool)
-        file["utility/train_loss"] = [0.0]
-    return path
+    attributes |= {"device": "cpu", "revision": "r1", "versions": {"torch": "2.6", "lira": "1"}, "seconds": 1.5}
+    attributes |= {"identity": models_identity(SETTINGS, 0, folder.parent / "data.h5")}
+    with hdf5.create(models.path, "shard", attributes | changes) as file:
+        file["phi"] = np.full((1, 3, 1), first if value is None else value, "f4")
+        file["member"], file["utility/train_loss"] = np.ones((1, 3), bool), [0.0]
+    return receipt_for(models)
 
 
 def test_shards_of_several_machines_are_all_named(tmp_path):
-    with hdf5.create(tmp_path / "data.h5", "data", {"sha256": "x"}) as file:
+    attributes = {"sha256": "x", "scale": 1.0, "classes": 2, "mean": [0.0], "std": [1.0]}
+    with hdf5.create(tmp_path / "data.h5", "data", attributes) as file:
         file["pool/y"] = [0, 1, 0]
 
     def gathered(place, *shards):
         gather_shadows(SETTINGS, RUN, list(shards), tmp_path / "data.h5", tmp_path / place / "shadows.h5")
         return Run(tmp_path / place).attributes
 
-    first = shard(tmp_path / "0.h5", 0)
-    second = shard(tmp_path / "1.h5", 1, device="H100", revision="r2", versions={"torch": "2.7", "lira": "1"})
+    first = shard(tmp_path / "0", 0)
+    second = shard(tmp_path / "1", 1, device="H100", revision="r2", versions={"torch": "2.7", "lira": "1"})
     found = gathered("several", first, second)
     assert found["device"] == "H100, cpu" and found["versions"] == {"torch": "2.6, 2.7", "lira": "1"}
-    assert found["revision"] == "r1, r2" and found["protocol"] == "artifact"
-    alike, other = shard(tmp_path / "a.h5", 1), shard(tmp_path / "o.h5", 1, value=7)
+    assert found["revision"] == "r1, r2" and found["protocol"] == "artifact" and found["seconds"] == 3
+    alike, other = shard(tmp_path / "a", 1), shard(tmp_path / "o", 1, value=7)
     assert gathered("alike", first, alike)["sha256"] == found["sha256"] != gathered("other", first, other)["sha256"]
-    with pytest.raises(StoreError, match=r"p.h5 has another pretrained model than .*0.h5: rm"):
-        gathered("pretrained", first, shard(tmp_path / "p.h5", 1, pretrained_sha256="y"))
