@@ -1,7 +1,7 @@
 """Gathers the shards of a run into one file whose blocks of samples span every model."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -45,16 +45,16 @@ def gather_shadows(
     with hdf5.read(data, "data") as file:
         labels, checksum = file["pool/y"][:], file.attrs["sha256"]
     expected = settings.attributes(run) | {"data_sha256": checksum, "identity": identity}
-    with hdf5.read(files[0].path, "shard") as file:
-        samples, views = len(labels), file["phi"].shape[2]
-        utility = list(file["utility"])
-    for first, last, path in files:
-        with hdf5.read(path, "shard") as file:
-            shape = (last - first + 1, samples, views)
+    samples, views = len(labels), settings.recipe.query_views
+    utility: list[str] = []
+    for (first, last, path), receipt in files.items():
+        with hdf5.read(path, "shard", receipt) as file:
+            shape, remedy = (last - first + 1, samples, views), f"rm {path} {receipt}, and run the same command again"
+            utility = utility or list(file["utility"])
             if file.attrs["identity"] != identity:
-                raise StoreError(f"{path} holds other models than its name says: rm {path}, and run again")
+                raise StoreError(f"{path} holds other models than its name says: {remedy}")
             if file["phi"].shape != shape or file["member"].shape != shape[:2] or list(file["utility"]) != utility:
-                raise StoreError(f"{path} has other arrays than this run: rm {path}, and run the same command again")
+                raise StoreError(f"{path} has other arrays than this run: {remedy}")
     block = max(1, min(samples, BLOCK_BYTES // (models * views * 4)))
     with hdf5.create(output, "shadows", expected | joined_attributes(files)) as file:
         phi = hdf5.dataset(file, "phi", (models, samples, views), np.float32, chunks=(models, block, views))
@@ -65,16 +65,22 @@ def gather_shadows(
         file.attrs["sha256"] = _copy(files, phi, member, file["utility"], block)
 
 
-def _copy(files: Sequence[Models], phi: h5py.Dataset, member: h5py.Dataset, utility: h5py.Group, block: int) -> str:
+def _copy(
+    files: Mapping[Models, Path], phi: h5py.Dataset, member: h5py.Dataset, utility: h5py.Group, block: int
+) -> str:
     """Copies the arrays of the shards; returns the checksum of φ and membership, in this order."""
     checksum = hashlib.sha256()
     with ExitStack() as stack:
         opened = [
-            (path, slice(first, min(last + 1, len(phi))), stack.enter_context(h5py.File(path, "r", locking=False)))
-            for first, last, path in files
+            (
+                one,
+                slice(one.first, min(one.last + 1, len(phi))),
+                stack.enter_context(h5py.File(one.path, locking=False)),
+            )
+            for one in files
         ]
-        for path, rows, shard in opened:
-            with hdf5.sound(path):
+        for one, rows, shard in opened:
+            with hdf5.sound(one.path, files[one]):
                 wanted = slice(rows.stop - rows.start)
                 member[rows] = shard["member"][wanted]
                 for name, values in utility.items():
@@ -83,8 +89,8 @@ def _copy(files: Sequence[Models], phi: h5py.Dataset, member: h5py.Dataset, util
         for start in range(0, samples, block):
             columns = slice(start, min(start + block, samples))
             buffer = np.empty((models, columns.stop - start, views), np.float32)
-            for path, rows, shard in opened:
-                with hdf5.sound(path):
+            for one, rows, shard in opened:
+                with hdf5.sound(one.path, files[one]):
                     shard["phi"].read_direct(buffer, np.s_[: rows.stop - rows.start, columns], rows)
             phi[:, columns] = buffer
             checksum.update(buffer.data)

@@ -208,15 +208,21 @@ def dataset(
 
 
 @contextmanager
-def read(path: Path | str, encoding: str) -> Iterator[h5py.File]:
+def read(path: Path | str, encoding: str, receipt: Path | None = None) -> Iterator[h5py.File]:
     """Opens an HDF5 file for reading.
+
+    Args:
+        path: The file.
+        encoding: What it must hold.
+        receipt: What says that the file is there, and must go with it to have it made again.
 
     Raises:
         StoreError: The file is missing, not HDF5, of another encoding, or damaged where the block reads it.
     """
     if not Path(path).is_file():
-        raise StoreError(f"{path} does not exist: run the rule that makes it")
-    with sound(path), h5py.File(path, "r", locking=False) as file:
+        remedy = f"rm {receipt}, and run the same command again" if receipt else "run the rule that makes it"
+        raise StoreError(f"{path} does not exist: {remedy}")
+    with sound(path, receipt), h5py.File(path, "r", locking=False) as file:
         found = (file.attrs.get("encoding-type"), file.attrs.get("encoding-version"))
         if found != (encoding, ENCODING_VERSION):
             raise StoreError(
@@ -244,8 +250,8 @@ def _checksum(attributes: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def sound(path: Path | str) -> Iterator[None]:
-    """Turns HDF5's errors about a damaged file in the block into one sentence about ``path``.
+def sound(path: Path | str, receipt: Path | None = None) -> Iterator[None]:
+    """Turns HDF5's errors about a damaged file in the block into one sentence about ``path``; as for :func:`read`.
 
     Raises:
         StoreError: The file is damaged where the block reads it.
@@ -256,7 +262,8 @@ def sound(path: Path | str) -> Iterator[None]:
         said = " ".join(str(error.args[-1] if error.args else error).split())
         if getattr(error, "errno", None) is not None or not said.startswith(HDF5_SAYS):
             raise
-        raise StoreError(f"{path} is damaged ({said}): rm {path}, and run the same command again") from error
+        remedy = f"rm {path}{f' {receipt}' if receipt else ''}, and run the same command again"
+        raise StoreError(f"{path} is damaged ({said}): {remedy}") from error
 
 
 def attributes(file: h5py.File) -> dict[str, Any]:

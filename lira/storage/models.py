@@ -77,13 +77,13 @@ def write_receipt(output: Path, first: int, last: int, identity: str, finished: 
         beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def read_receipts(receipts: Iterable[Path], identity: str) -> list[Models]:
-    """Reads in which files the models of training jobs lie, by their first model, each file once.
+def read_receipts(receipts: Iterable[Path], identity: str) -> dict[Models, Path]:
+    """Reads in which files the models of training jobs lie; returns the files by their first model, each with a receipt.
 
     Raises:
         StoreError: A receipt is missing, damaged, or of other models than those of the identity.
     """
-    files: dict[Path, Models] = {}
+    files: dict[Models, Path] = {}
     for receipt in receipts:
         remedy = f"rm {receipt}, and run the same command again"
         if not receipt.is_file():
@@ -99,12 +99,11 @@ def read_receipts(receipts: Iterable[Path], identity: str) -> list[Models]:
         if found != identity:
             raise StoreError(f"{receipt} is of other models than this run's, of another recipe, code or data: {remedy}")
         for name in filter(None, named):
-            path = receipt.parent / name[0]
-            files[path] = Models(int(name[1]), int(name[2]), path)
-    return sorted(files.values())
+            files[Models(int(name[1]), int(name[2]), receipt.parent / name[0])] = receipt
+    return dict(sorted(files.items()))
 
 
-def joined_attributes(finished: Sequence[Models]) -> dict[str, Any]:
+def joined_attributes(finished: Iterable[Models]) -> dict[str, Any]:
     """Returns what the files say of their making: device, revision and versions with all their values, and seconds."""
     found = []
     for models in finished:

@@ -15,12 +15,12 @@ from lira.storage.identity import models_identity
 from lira.storage.models import models_file
 from lira.storage.run import Run
 
-M, N, A = 6, 50, 3
+M, N, A = 6, 50, 2
 PHI = np.random.default_rng(0).normal(size=(M, N, A)).astype(np.float32)
 MEMBER = np.random.default_rng(1).random((M, N)) < 0.5
 RUN = RunDescription(study="s", dataset="d", architecture="a", regime="r", seed=0)
 SETTINGS = TrainingSettings(
-    recipe=Recipe(epochs=3),
+    recipe=Recipe(epochs=3, query_views=A),
     recipe_version=RECIPE_VERSION,
     architecture=Architecture(family="fcn"),
     shadow_models=M,
@@ -68,8 +68,8 @@ def test_shards_of_any_size_in_any_order_give_the_same(tmp_path, ranges, monkeyp
         np.testing.assert_array_equal(file["member"][:], MEMBER)
         np.testing.assert_array_equal(file["utility/train_loss"][:], np.arange(M))
         np.testing.assert_array_equal(file["labels"][:], np.arange(N))
-        assert file["phi"].chunks == (M, 6, A)
-    assert Run(tmp_path).recipe == Recipe(epochs=3).model_dump()
+        assert file["phi"].chunks == (M, 10, A)
+    assert Run(tmp_path).recipe == SETTINGS.recipe.model_dump()
     assert Run(tmp_path).key == {"dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
 
 
@@ -158,7 +158,8 @@ def test_a_damaged_shard_is_named_and_nothing_written(tmp_path, damage):
     (whole,), (damaged,) = map(models_of, receipts)
     damaged.write_bytes(damage(damaged.read_bytes()))
     with pytest.raises(
-        StoreError, match=f"{re.escape(str(damaged))} is damaged .*: rm {re.escape(str(damaged))}, and run"
+        StoreError,
+        match=f"{re.escape(str(damaged))} is damaged .*: rm {re.escape(f'{damaged} {receipts[1]}')}, and run",
     ):
         gather(tmp_path, receipts)
     assert {path.name for path in tmp_path.iterdir()} == {

@@ -237,7 +237,7 @@ def test_no_value_ends_the_comment(tmp_path):
 
 SETTINGS = TrainingSettings(
     architecture=Architecture(family="fcn"),
-    recipe=Recipe(),
+    recipe=Recipe(query_views=1),
     recipe_version=RECIPE_VERSION,
     shadow_models=2,
     member_fraction=0.5,
