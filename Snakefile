@@ -58,7 +58,7 @@ include: "rules/report.smk"
 
 onstart:
     plan.write_manifest()
-    plan.specs.drop_older()
+    plan.specs.accept()
 
 
 onsuccess:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from lira.core import preemption
+from lira.core.attempts import attempt
 from lira.core.errors import ConfigError, LiraError
 from lira.core.plugins import check_code
 
 if TYPE_CHECKING:
-    from lira.config import AttacksSpec, RatesSpec, RunSpec
+    from lira.config.messages import Section
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -30,6 +31,8 @@ Counts = Annotated[Path, typer.Option(help="Counts per sample to write.")]
 Fprs = Annotated[list[float], typer.Option(help="Target false positive rate; may be repeated.")]
 Notes = Annotated[list[str] | None, typer.Option(help="Text to add below the table; may be repeated.")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")]
+Log = Annotated[Path | None, typer.Option(help="Log to go on with, which is kept beside the output.")]
+Runtime = Annotated[Path | None, typer.Option(help="Table to write: seconds of all attempts, peak memory.")]
 JobsPerGpu = Annotated[int, typer.Option(min=1, help="Training jobs that may share one GPU.")]
 
 
@@ -51,21 +54,29 @@ def prepare_data(spec: Spec, output: Output) -> None:
     """Load a dataset, split it and write it as one file."""
     from lira import config, datasets
 
-    asked = config.check_section("spec", config.DataSpec, _read(spec))
+    asked = _asked(config.DataSpec, spec)
     check_code(asked.code)
     datasets.prepare_data(asked.settings, asked.size, asked.seed, output)
 
 
 @app.command()
 def pretrain_model(
-    spec: Spec, data: Data, output: Output, device: Device = "cpu", jobs_per_gpu: JobsPerGpu = 1
+    spec: Spec,
+    data: Data,
+    output: Output,
+    device: Device = "cpu",
+    jobs_per_gpu: JobsPerGpu = 1,
+    log: Log = None,
+    runtime: Runtime = None,
 ) -> None:
     """Train the model from which fine-tuning starts."""
     from lira import config
-    from lira.shadows import jobs
 
-    settings = config.check_section("spec", config.PretrainingSettings, _read(spec))
-    jobs.pretrain_model(settings, data, output, device, jobs_per_gpu)
+    with attempt(output, log, runtime) as took:
+        from lira.shadows import jobs
+
+        settings = _asked(config.PretrainingSettings, spec)
+        took(jobs.pretrain_model(settings, data, output, device, jobs_per_gpu))
 
 
 @app.command()
@@ -79,12 +90,17 @@ def train_shadows(
     pretrained: Pretrained = None,
     device: Device = "cpu",
     jobs_per_gpu: JobsPerGpu = 1,
+    log: Log = None,
+    runtime: Runtime = None,
 ) -> None:
     """Train and query shadow models, except finished ones; continue where an interrupted job stopped."""
-    from lira.shadows import jobs
+    with attempt(output, log, runtime) as took:
+        from lira import config
+        from lira.shadows import jobs
 
-    asked = _run_spec(spec)
-    jobs.train_shadows(asked.trained, asked.run(seed), data, first, last, output, pretrained, device, jobs_per_gpu)
+        asked = _asked(config.RunSpec, spec)
+        of_run = asked.trained, asked.run(seed)
+        took(jobs.train_shadows(*of_run, data, first, last, output, pretrained, device, jobs_per_gpu))
 
 
 @app.command()
@@ -97,10 +113,11 @@ def gather_shadows(
     pretrained: Pretrained = None,
 ) -> None:
     """Gather the shadow models of a run into one file."""
+    from lira import config
     from lira.shadows import gather
 
     _check_outputs([output], [*receipts, data])
-    asked = _run_spec(spec)
+    asked = _asked(config.RunSpec, spec)
     gather.gather_shadows(asked.trained, asked.run(seed), receipts, data, output, pretrained)
 
 
@@ -117,7 +134,7 @@ def import_scores(
     from lira.shadows import imported
 
     _check_outputs([output], [scores, data])
-    asked = _run_spec(spec)
+    asked = _asked(config.RunSpec, spec)
     imported.import_scores(scores, asked.run(seed), asked.imported or config.ImportedRecipe(), data, output)
 
 
@@ -126,10 +143,12 @@ def score_attacks(
     shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")], spec: SpecOption, output: Output
 ) -> None:
     """Score every sample with all attacks; each model is the target once."""
+    from lira import config
     from lira.attacks.lira import Definition, score_file
 
     _check_outputs([output], [shadows])
-    asked = _attacks_spec(spec)
+    asked = _asked(config.AttacksSpec, spec)
+    check_code(asked.code)
     score_file(shadows, output, definition=Definition(offline=asked.offline), own=asked.own)
 
 
@@ -141,10 +160,11 @@ def calibrate_thresholds(
     samples: Counts,
 ) -> None:
     """Choose thresholds and measure the rates they give."""
+    from lira import config
     from lira.evaluation import calibration
 
     _check_outputs([metrics, samples], [scores])
-    asked = _rates_spec(rates)
+    asked = _asked(config.RatesSpec, rates)
     calibration.calibrate_file(scores, asked.fprs, asked.priors, metrics, samples)
 
 
@@ -158,11 +178,13 @@ def run_controls(
     gaps: Annotated[Path, typer.Option(help="Vulnerability per sample to write.")],
 ) -> None:
     """Attack and calibrate with permuted membership, to measure what chance alone gives."""
+    from lira import config
     from lira.attacks.lira import Definition
     from lira.evaluation.controls import control_file
 
     _check_outputs([controls, samples, gaps], [shadows])
-    asked, at = _attacks_spec(spec), _rates_spec(rates)
+    asked, at = _asked(config.AttacksSpec, spec), _asked(config.RatesSpec, rates)
+    check_code(asked.code)
     chosen = Definition(offline=asked.offline)
     control_file(shadows, at.fprs, at.priors, controls, samples, gaps, definition=chosen, own=asked.own)
 
@@ -325,30 +347,11 @@ def defaults() -> None:
     typer.echo("\n".join(commented_defaults()))
 
 
-def _read(spec: Path) -> dict[str, Any]:
+def _asked(model: "type[Section]", spec: Path) -> "Section":
+    from lira.config import check_section
     from lira.storage.identity import read_spec
 
-    return read_spec(spec)
-
-
-def _run_spec(spec: Path) -> "RunSpec":
-    from lira import config
-
-    return config.check_section("spec", config.RunSpec, _read(spec))
-
-
-def _attacks_spec(spec: Path) -> "AttacksSpec":
-    from lira import config
-
-    asked = config.check_section("spec", config.AttacksSpec, _read(spec))
-    check_code(asked.code)
-    return asked
-
-
-def _rates_spec(spec: Path) -> "RatesSpec":
-    from lira import config
-
-    return config.check_section("rates", config.RatesSpec, _read(spec))
+    return check_section("spec", model, read_spec(spec))
 
 
 def _check_outputs(outputs: list[Path], inputs: list[Path | None]) -> None:

@@ -4,14 +4,20 @@ Another setting, or an edit of the user's code, is another content and so anothe
 Snakemake then makes anew what depends on it, whatever else it looks at or has forgotten.
 """
 
+import atexit
 import glob
 import json
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lira.config import StudySettings
+from lira.config.catalogue import FUNCTION
 from lira.core.errors import StoreError
+from lira.core.plugins import code_digest
 from lira.storage.hdf5 import atomic
 from lira.storage.identity import SPEC, digest_of, read_spec
 
@@ -31,9 +37,12 @@ class Specs:
 
     def __init__(self, folder: Path | str, *, writes: bool = False, told: bool = False):
         self.folder, self.writes, self.told = Path(folder), writes, told
+        self._root = Path.cwd()
         self.changes: list[str] = []
         self.fresh: set[Path] = set()
         self._files: dict[str, Path] = {}
+        if writes:
+            atexit.register(self._withdraw)
 
     def file(self, place: str, asked: Callable[[], dict[str, Any]]) -> str:
         """Returns the spec of a place, as it was when it was first asked for.
@@ -70,12 +79,21 @@ class Specs:
         named = ((path, SPEC.fullmatch(path.name)) for path in self.folder.glob(f"{glob.escape(place)}.*.json"))
         return [path for path, match in named if match and match[1] == Path(place).name]
 
-    def drop_older(self) -> None:
+    def accept(self) -> None:
         """Removes all other specs of the places that were asked for, as a run starts that makes everything anew."""
+        self.fresh.clear()
         for place, path in self._files.items():
             for other in self._all(place):
                 if other != path:
                     other.unlink(missing_ok=True)
+
+    def _withdraw(self) -> None:
+        """Removes what was written, where no run has started: a study was only looked at."""
+        for path in self.fresh:
+            (self._root / path).unlink(missing_ok=True)
+            with suppress(OSError):  # a folder with something in it
+                for folder in path.parents[:-1]:
+                    (self._root / folder).rmdir()
 
 
 def _differences_from(older: Path, content: dict[str, Any]) -> list[str]:
@@ -97,3 +115,49 @@ def differences(old: Any, new: Any, name: str = "") -> list[str]:
 
 def _shown(value: Any) -> str:
     return "the default" if value is None else json.dumps(value)
+
+
+def asked(study: StudySettings, place: str) -> dict[str, Any]:
+    """Returns what a study asks for at a place: settings without defaults, and digests of the user's code.
+
+    Args:
+        study: The study.
+        place: ``data/<dataset>-<view>``, ``pretrained/<dataset>/<architecture>``, ``runs/<run>``, ``attacks`` or
+            ``rates``.
+    """
+    kind, _, of = place.partition("/")
+    return ASKED[kind](study, of)
+
+
+def _of_data(study: StudySettings, of: str) -> dict[str, Any]:
+    dataset, view = next(found for found in study.views() if "-".join(found) == of)
+    settings, (size, seed) = study.dataset_of(dataset), study.views()[dataset, view]
+    code = _code([settings.source])
+    return {"settings": settings.model_dump(exclude_defaults=True), "size": size, "seed": seed, "code": code}
+
+
+def _of_pretrained(study: StudySettings, of: str) -> dict[str, Any]:
+    architecture = of.split("/")[1]
+    code = _code([study.architectures[architecture].family])
+    return study.pretraining_settings(architecture, code).model_dump(exclude_defaults=True)
+
+
+def _of_run(study: StudySettings, of: str) -> dict[str, Any]:
+    architecture = study.architectures.get(of.split("/")[1])
+    code = _code([architecture.family] if architecture else [])
+    return study.run_spec(of, code).model_dump(exclude_defaults=True)
+
+
+def _of_attacks(study: StudySettings, _: str) -> dict[str, Any]:
+    return {"offline": study.protocol_value("offline"), "own": study.attacks, "code": _code(study.attacks.values())}
+
+
+def _of_rates(study: StudySettings, _: str) -> dict[str, Any]:
+    return {"fprs": study.fprs, "priors": study.priors}
+
+
+ASKED = {"data": _of_data, "pretrained": _of_pretrained, "runs": _of_run, "attacks": _of_attacks, "rates": _of_rates}
+
+
+def _code(functions: Iterable[str]) -> dict[str, str]:
+    return {name: code_digest(name) for name in functions if re.fullmatch(FUNCTION, name)}

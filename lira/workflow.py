@@ -18,12 +18,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from lira.config import RAW, StudySettings, load_study, read_yaml
-from lira.config.catalogue import FUNCTION
 from lira.core.errors import StoreError
-from lira.core.plugins import code_digest
 from lira.report.labels import REGIMES
 from lira.shadows.imported import score_files
-from lira.specs import Specs
+from lira.specs import Specs, asked
 from lira.storage.hdf5 import atomic
 from lira.work import check_sizes, shards
 
@@ -117,11 +115,11 @@ class Plan:
     # ---- Runs and what is finished ----------------------------------------------------------------------------------
 
     def is_trained(self, key: str, seed: int) -> bool:
-        """Whether a run's shadow models are there, gathered or in all their shards."""
+        """Whether a run's shadow models are there as they are asked for, gathered or in all their shards."""
         folder = Path(self.results, "runs", key, f"seed{seed}")
         made = [folder / "shards" / f"{a}-{b}.json" for a, b in shards(self.study, key)]
-        gathered = (folder / "shadows.h5").is_file()
-        return key in self.imported or gathered or all(file.is_file() for file in made)
+        ahead = [*map(Path, [self.spec(f"runs/{key}"), *self._specs_of_data(key, seed), *self.data_of(key, seed)])]
+        return key in self.imported or is_newer([folder / "shadows.h5"], ahead) or is_newer(made, ahead)
 
     @cached_property
     def finished(self) -> set[tuple[str, int]]:
@@ -195,6 +193,12 @@ class Plan:
         known = dataset in self.study.datasets
         return [f"{self.results}/data/{dataset}-{self.study.view_of(key, seed)}.h5"] if known else []
 
+    def _specs_of_data(self, key: str, seed: int) -> list[str]:
+        dataset, architecture, _ = key.split("/")
+        prepared = [self.spec(f"data/{dataset}-{self.study.view_of(key, seed)}")] if self.data_of(key, seed) else []
+        start = self.study.recipe_of(key).start == "public"
+        return [*prepared, *([self.spec(f"pretrained/{dataset}/{architecture}")] if start else [])]
+
     def data_file(self, wildcards: Any) -> list[str]:
         """Returns :meth:`data_of` the run of a job."""
         return self.data_of(run_key(wildcards), int(wildcards.seed))
@@ -239,39 +243,7 @@ class Plan:
 
     def spec(self, place: str) -> str:
         """Returns the spec of a place under ``specs/``: a file named after its content, so that a change is missed."""
-        return self.specs.file(place, lambda: self.asked(place))
-
-    def asked(self, place: str) -> dict[str, Any]:
-        """Returns the content of the spec of a place: settings without defaults, and digests of the user's code."""
-        kind, _, of = place.partition("/")
-        return getattr(self, f"_asked_of_{kind}")(of)
-
-    def _asked_of_data(self, of: str) -> dict[str, Any]:
-        dataset, view = next(found for found in self.study.views() if "-".join(found) == of)
-        settings, (size, seed) = self.study.dataset_of(dataset), self.study.views()[dataset, view]
-        code = self._code([settings.source])
-        return {"settings": settings.model_dump(exclude_defaults=True), "size": size, "seed": seed, "code": code}
-
-    def _asked_of_pretrained(self, of: str) -> dict[str, Any]:
-        architecture = of.split("/")[1]
-        code = self._code([self.study.architectures[architecture].family])
-        return self.study.pretraining_settings(architecture, code).model_dump(exclude_defaults=True)
-
-    def _asked_of_runs(self, of: str) -> dict[str, Any]:
-        architecture = self.study.architectures.get(of.split("/")[1])
-        code = self._code([architecture.family] if architecture else [])
-        return self.study.run_spec(of, code).model_dump(exclude_defaults=True)
-
-    def _asked_of_attacks(self, _: str) -> dict[str, Any]:
-        own = self.study.attacks
-        return {"offline": self.study.protocol_value("offline"), "own": own, "code": self._code(own.values())}
-
-    def _asked_of_rates(self, _: str) -> dict[str, Any]:
-        return {"fprs": self.study.fprs, "priors": self.study.priors}
-
-    @staticmethod
-    def _code(functions: Iterable[str]) -> dict[str, str]:
-        return {name: code_digest(name) for name in functions if re.fullmatch(FUNCTION, name)}
+        return self.specs.file(place, lambda: asked(self.study, place))
 
     def data_spec(self, wildcards: Any) -> str:
         """The spec of a preparation."""
@@ -378,6 +350,13 @@ class Plan:
 def run_key(wildcards: Any) -> str:
     """``dataset/architecture/regime`` of a job."""
     return f"{wildcards.dataset}/{wildcards.architecture}/{wildcards.regime}"
+
+
+def is_newer(files: Iterable[Path], ahead: Iterable[Path]) -> bool:
+    """Whether all files are there, and none is older than one of those that it follows from."""
+    times = [[file.stat().st_mtime if file.is_file() else None for file in each] for each in (files, ahead)]
+    made, before = ([time for time in each if time is not None] for each in times)
+    return len(made) == len(times[0]) and len(before) == len(times[1]) and min(made) >= max(before, default=0.0)
 
 
 def as_json(settings: BaseModel, only: set[str] | None = None) -> str:

@@ -25,13 +25,8 @@ except LiraError as error:
 
 study = plan.study
 GPUS = 1 if study.device == "cuda" else 0
-DEVICE = ["--device", study.device, "--jobs-per-gpu", str(study.jobs_per_gpu)]
-# Snakemake deletes a job's log before the job: of a job that goes on, the text is kept beside what it makes.
-KEPT_LOG = (
-    "touch {params.kept:q}.log && (ln -f {params.kept:q}.log {log:q}"
-    " || echo {params.kept:q}.log > {log:q}) && "
-)
-
+# Resources, not parameters: what only schedules is no reason to run a job again.
+DEVICE = dict(device=study.device, jobs_per_gpu=study.jobs_per_gpu)
 
 def growing(amount):
     """Memory or time that grows with every attempt of a job."""

@@ -9,6 +9,7 @@ rule pretrain_model:
         "<results>/pretrained/{dataset}/{architecture}.pt",
     log:
         "<logs>/pretrain_model/{dataset}/{architecture}.log",
+        runtime="<benchmarks>/pretrain_model/{dataset}/{architecture}.tsv",
     conda:
         "../envs/gpu.yaml"
     threads: 1
@@ -16,13 +17,13 @@ rule pretrain_model:
         mem_mb=training_memory,
         runtime=growing(120),
         gpu=GPUS,
-    params:
-        kept=subpath(output[0], strip_suffix=".pt"),
+        **DEVICE,
     message:
         "Pretraining {wildcards.architecture} on the public part of {wildcards.dataset}"
     shell:  # exec: a shell that is told to stop dies at once, and the job could end before lira has stored its work
-        KEPT_LOG
-        + "exec lira pretrain-model {input.spec:q} --data {input.data:q} {DEVICE:q} --output {output:q} >> {params.kept:q}.log 2>&1"
+        "exec lira pretrain-model {input.spec:q} --data {input.data:q} --output {output:q}"
+        " --device {resources.device:q} --jobs-per-gpu {resources.jobs_per_gpu:q}"
+        " --log {log[0]:q} --runtime {log.runtime:q} > {log[0]:q} 2>&1"
 
 
 rule train_shadows:
@@ -34,6 +35,7 @@ rule train_shadows:
         "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shards/{first}-{last}.json",
     log:
         "<logs>/train_shadows/{dataset}/{architecture}/{regime}/seed{seed}/{first}-{last}.log",
+        runtime="<benchmarks>/train_shadows/{dataset}/{architecture}/{regime}/seed{seed}/{first}-{last}.tsv",
     conda:
         "../envs/gpu.yaml"
     threads: 1
@@ -41,16 +43,17 @@ rule train_shadows:
         mem_mb=training_memory,
         runtime=growing(240),
         gpu=GPUS,
+        **DEVICE,
     params:
-        kept=subpath(output[0], strip_suffix=".json"),
         pretrained=plan.pretrained_option,
     message:
         "Training {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, "
         "seed {wildcards.seed}: models {wildcards.first} to {wildcards.last}"
     shell:
-        KEPT_LOG
-        + "exec lira train-shadows {input.spec:q} --seed {wildcards.seed:q} --data {input.data:q} {params.pretrained:q} {DEVICE:q}"
-        " --first {wildcards.first:q} --last {wildcards.last:q} --output {output:q} >> {params.kept:q}.log 2>&1"
+        "exec lira train-shadows {input.spec:q} --seed {wildcards.seed:q} --data {input.data:q} {params.pretrained:q}"
+        " --first {wildcards.first:q} --last {wildcards.last:q} --output {output:q}"
+        " --device {resources.device:q} --jobs-per-gpu {resources.jobs_per_gpu:q}"
+        " --log {log[0]:q} --runtime {log.runtime:q} > {log[0]:q} 2>&1"
 
 
 rule gather_shadows:

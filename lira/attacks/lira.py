@@ -27,7 +27,7 @@ from jaxtyping import Bool, Float
 from lira.attacks.leave_one_out import SAMPLES_PER_TASK, cut_sizes, score_all, usable
 from lira.attacks.order_statistics import SMALLEST_SPREAD
 from lira.core.errors import ConfigError, DataError
-from lira.core.plugins import load_function
+from lira.core.plugins import code_digest, load_function
 from lira.core.threads import cores
 from lira.core.validation import (
     NONFINITE,
@@ -40,6 +40,7 @@ from lira.core.validation import (
     quoted,
 )
 from lira.storage import hdf5
+from lira.storage.run import read_asked
 
 ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
 NEEDS_IN = ("online", "online_fixed")
@@ -160,7 +161,7 @@ def score_file(
         DataError: As :func:`leave_one_out`; or an attack in ``own`` returns another shape, or NaN.
         ConfigError: An attack in ``own`` cannot be imported.
     """
-    with hdf5.read(shadows, "shadows") as source:
+    with read_asked(shadows, "shadows") as source:
         member = source["member"][:] if member is None else member
         if source["phi"].ndim != 3 or source["phi"].shape[:2] != member.shape or member.dtype != bool:
             raise DataError(
@@ -168,7 +169,8 @@ def score_file(
                 f"{member.dtype}, [models, samples] of truth values"
             )
         attributes = {key: value for key, value in source.attrs.items() if not key.startswith("encoding-")}
-        with hdf5.create(output, "scores", attributes | {"definition": asdict(definition)}) as file:
+        codes = {name: code_digest(function) for name, function in (own or {}).items()}
+        with hdf5.create(output, "scores", attributes | {"definition": asdict(definition), "own": codes}) as file:
             hdf5.dataset(file, "member", data=member)
             chunks = (len(member), min(SAMPLES_PER_TASK, member.shape[1])) if member.size else True  # one per task
             scores = {name: hdf5.dataset(file, name, member.shape, np.float64, chunks=chunks) for name in ATTACKS}

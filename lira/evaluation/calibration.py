@@ -30,9 +30,8 @@ from lira.core.validation import (
 from lira.evaluation.bootstrap import clopper_pearson, medians_of_others
 from lira.evaluation.detections import count_detections
 from lira.evaluation.roc import Ordered, flagged
-from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, RATES, with_run, write_csv
-from lira.storage.run import RUN_KEYS
+from lira.storage.run import RUN_KEYS, read_asked
 
 FEW_FALSE_POSITIVES = 5
 
@@ -191,7 +190,7 @@ def calibrate_file(
         StoreError: ``scores`` is missing, damaged, of another kind, or without the online attack.
         DataError: as :func:`calibrate`.
     """
-    with hdf5.read(scores, "scores") as file:
+    with read_asked(scores, "scores") as file:
         run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
         member = file["member"][:]
         values = {attack: file[attack] for attack in sorted(file, key=_place) if attack != "member"}

@@ -20,7 +20,7 @@ from lira.evaluation.calibration import calibrate_file
 from lira.evaluation.ranks import GAPS, vulnerability
 from lira.storage import hdf5
 from lira.storage.csv_files import with_run, write_csv
-from lira.storage.run import RUN_KEYS
+from lira.storage.run import RUN_KEYS, read_asked
 
 
 def oracle(member: Annotated[ArrayLike, "model sample"]) -> Float[np.ndarray, "model sample"]:
@@ -76,7 +76,7 @@ def control_file(
     with hdf5.temporary(Path(controls).with_suffix(".h5"), place) as folder:
         folder.mkdir(exist_ok=True)
         scores = folder / "scores.h5"
-        with hdf5.read(shadows, "shadows") as file:
+        with read_asked(shadows, "shadows") as file:
             run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
             stream = [0, crc32("/".join(map(str, run.values())).encode())]
             member = permuted_membership(file["member"][:], stream)

@@ -44,9 +44,8 @@ from lira.evaluation.bootstrap import (
 from lira.evaluation.calibration import positive_predictive_value, resolution
 from lira.evaluation.robust import influence, trimmed_mean
 from lira.evaluation.roc import summarise_roc
-from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, RATES, read_csv, with_run, write_csv
-from lira.storage.run import RUN_KEYS
+from lira.storage.run import RUN_KEYS, read_asked
 
 KEYS = ["attack", "mode", "fpr", "prior", "metric"]
 
@@ -121,7 +120,7 @@ def summarise_file(
     Raises:
         StoreError: A file is missing, damaged, of another kind or of another run.
     """
-    with hdf5.read(scores, "scores") as file:
+    with read_asked(scores, "scores") as file:
         run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
         rates = read_csv(metrics, "metrics", run, source)
         member = file["member"][:]

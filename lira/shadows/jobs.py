@@ -36,6 +36,7 @@ from lira.storage.models import (
     joined_attributes,
     missing_models,
     models_file,
+    seconds_of,
     write_receipt,
 )
 
@@ -53,7 +54,7 @@ def train_shadows(
     device: str = "cpu",
     jobs_per_gpu: int = 1,
     checkpoint_seconds: float = Checkpoint.seconds,
-) -> None:
+) -> float:
     """Trains and queries those of the shadow models ``first`` to ``last`` of a run that are not finished yet.
 
     Finished models lie beside the output, cohort by cohort until the job ends (:mod:`lira.storage.models`). The
@@ -72,6 +73,9 @@ def train_shadows(
         jobs_per_gpu: Number of training jobs that may share one GPU.
         checkpoint_seconds: Time between two checkpoints of a cohort, each up to 0.4 GB for a large network.
 
+    Returns:
+        Seconds that the models took, in all attempts as far as they stored their work.
+
     Raises:
         ConfigError: The models are not whole cohorts, or the recipe and ``pretrained`` do not fit.
         Preempted: The job was told to stop; its progress is stored.
@@ -88,6 +92,7 @@ def train_shadows(
             _train_missing(replace(job, device=leased), missing, last, checkpoint_seconds)
     _merge(job, first, last)
     write_receipt(output, first, last, identity, job.finished())
+    return seconds_of(first, last, job.finished())
 
 
 def _check_shard(settings: TrainingSettings, first: int, last: int, pretrained: Path | None) -> None:
@@ -151,6 +156,7 @@ def _merge(job: _Job, first: int, last: int) -> None:
             return
         whole = models_file(job.folder, first, last, job.identity)
         said = job.attributes() | joined_attributes(inside) | {"first": first, "last": last}
+        said |= {"seconds": seconds_of(first, last, inside)}
         with hdf5.create(whole.path, "shard", said) as file:
             for models in inside:
                 with hdf5.read(models.path, "shard") as part:
@@ -314,7 +320,7 @@ def _append(cohort: h5py.File, shard: h5py.File, row: int, models_in_shard: int)
 
 def pretrain_model(
     settings: PretrainingSettings, data: Path, output: Path, device: str = "cpu", jobs_per_gpu: int = 1
-) -> None:
+) -> float:
     """Trains the model from which fine-tuning starts, on the dataset's public part.
 
     The public part also chooses the best epoch, so that the model depends on neither pool nor test set.
@@ -325,18 +331,23 @@ def pretrain_model(
         output: State file to write. Beside it the model lies under its identity, from where it is taken over.
         device: ``cpu`` or ``cuda``.
         jobs_per_gpu: Number of training jobs that may share one GPU.
+
+    Returns:
+        Seconds of training, in all attempts as far as they stored their work; 0 for a model that is taken over.
     """
     check_code(settings.code)
+    seconds = 0.0
     identity = models_identity(settings, 0, data)
     finished = output.with_name(f"{output.stem}.{identity}.pt")
     if read_whole(finished) is None:
         with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)):
-            _pretrain(settings, data, finished, identity, leased)
+            seconds = _pretrain(settings, data, finished, identity, leased)
     with hdf5.atomic(output) as beside:
         shutil.copyfile(finished, beside)
+    return seconds
 
 
-def _pretrain(settings: PretrainingSettings, data: Path, output: Path, identity: str, device: str) -> None:
+def _pretrain(settings: PretrainingSettings, data: Path, output: Path, identity: str, device: str) -> float:
     part = read_part(data, "public")
     network = _build(settings, part, models=1)
     public = Samples(part, device)
@@ -352,6 +363,7 @@ def _pretrain(settings: PretrainingSettings, data: Path, output: Path, identity:
     with hdf5.atomic(output) as beside, beside.open("wb") as file:
         torch.save({name: value[0].cpu() for name, value in progress.best.items()}, file)
     checkpoint.path.unlink()
+    return checkpoint.seconds_spent()
 
 
 def _build(settings: PretrainingSettings, part: Part, models: int) -> nn.Module:

@@ -78,7 +78,7 @@ def write_receipt(output: Path, first: int, last: int, identity: str, finished: 
 
 
 def read_receipts(receipts: Iterable[Path], identity: str) -> dict[Models, Path]:
-    """Reads in which files the models of training jobs lie; returns the files by their first model, each with a receipt.
+    """Reads in which files the models of training jobs lie: by first model, each with a receipt that names it.
 
     Raises:
         StoreError: A receipt is missing, damaged, or of other models than those of the identity.
@@ -103,8 +103,18 @@ def read_receipts(receipts: Iterable[Path], identity: str) -> dict[Models, Path]
     return dict(sorted(files.items()))
 
 
+def seconds_of(first: int, last: int, finished: Iterable[Models]) -> float:
+    """Returns how long the models ``first`` to ``last`` took; of a larger file, their share."""
+    total = 0.0
+    for models in finished:
+        with hdf5.read(models.path, "shard") as file:
+            share = min(last, models.last) - max(first, models.first) + 1
+            total += max(0, share) / models.number * file.attrs.get("seconds", 0.0)
+    return total
+
+
 def joined_attributes(finished: Iterable[Models]) -> dict[str, Any]:
-    """Returns what the files say of their making: device, revision and versions with all their values, and seconds."""
+    """Returns what the files say of their making: device, revision and versions, with all their values."""
     found = []
     for models in finished:
         with hdf5.read(models.path, "shard") as file:
@@ -112,7 +122,6 @@ def joined_attributes(finished: Iterable[Models]) -> dict[str, Any]:
     carried: dict[str, Any] = {name: _joined([one[name] for one in found]) for name in JOINED}
     names = dict.fromkeys(name for one in found for name in one["versions"])
     carried["versions"] = {name: _joined([one["versions"].get(name) for one in found]) for name in names}
-    carried["seconds"] = sum(one.get("seconds", 0.0) for one in found)
     return carried | {name: found[0][name] for name in ("pretrained_sha256",) if name in found[0]}
 
 

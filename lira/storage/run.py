@@ -1,7 +1,8 @@
 """The results of one run: its HDF5 files and its CSV files, and what is read from them."""
 
 import glob
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from lira.config import Architecture, Recipe, RunSpec, TrainingSettings, check_section
+from lira.config import Architecture, AttacksSpec, Recipe, RunSpec, TrainingSettings, check_section
 from lira.core.errors import DataError, StoreError
 from lira.storage import hdf5
 from lira.storage.csv_files import read_csv, rows_at
@@ -53,20 +54,8 @@ class Run:
         own = [dataset, architecture, regime, seed]
         if runs == "runs" and own != [*map(str, (found[name] for name in RUN_KEYS[:3])), f"seed{found['seed']}"]:
             self._refuse(kind, "/".join(str(found[name]) for name in RUN_KEYS))
-        self._check_asked(self.folder / f"{kind}.h5", found)
+        check_asked(self.folder / f"{kind}.h5", found)
         return found
-
-    def _check_asked(self, path: Path, found: dict[str, Any]) -> None:
-        """Compares a file with what its study asks of the run now, where the study has written that down."""
-        study = self.folder.absolute().parents[4:5]
-        place = f"specs/runs/{found['dataset']}/{found['architecture']}/{glob.escape(found['regime'])}.*.json"
-        specs = [spec for folder in study for spec in folder.glob(place) if SPEC.fullmatch(spec.name)]
-        for spec in specs[:1]:
-            training = check_section(str(spec), RunSpec, read_spec(spec)).training
-            if training is not None and (other := _differences(training, found)):
-                raise StoreError(
-                    f"{path} is of another {' and '.join(other)} than {spec} asks for: run snakemake to make it anew"
-                )
 
     def _refuse(self, kind: str, found: str) -> NoReturn:
         path = self.folder / f"{kind}.h5"
@@ -177,7 +166,54 @@ class Run:
         return sorted(self._metrics["prior"].unique())
 
 
-def _differences(asked: TrainingSettings, found: dict[str, Any]) -> list[str]:
+@contextmanager
+def read_asked(path: Path | str, encoding: str) -> Iterator[h5py.File]:
+    """Opens ``shadows.h5`` or ``scores.h5`` of a run, which must be what its study now asks for.
+
+    Raises:
+        StoreError: as :func:`lira.storage.hdf5.read` and :func:`check_asked`.
+    """
+    with hdf5.read(path, encoding) as file:
+        check_asked(Path(path), hdf5.attributes(file))
+        yield file
+
+
+def check_asked(path: Path, found: Mapping[str, Any]) -> None:
+    """Compares a file of a run with what its study asks for, where the study has written that down.
+
+    Args:
+        path: The file, in ``results/<study>/runs/<dataset>/<architecture>/<regime>/seed<k>``.
+        found: Its attributes.
+
+    Raises:
+        StoreError: It is of another recipe, network, code or definition of the attacks.
+    """
+    *_, study = [None, *path.absolute().parents[5:6]]
+    for spec in _asked(study, f"runs/{found.get('dataset')}/{found.get('architecture')}/{found.get('regime')}"):
+        training = check_section(str(spec), RunSpec, read_spec(spec)).training
+        if training is not None and (other := _differences(training, found)):
+            _refuse_other(path, spec, " and ".join(other))
+    for spec in _asked(study, "attacks") if found["encoding-type"] == "scores" else []:
+        attacks = check_section(str(spec), AttacksSpec, read_spec(spec))
+        if found["definition"]["offline"] != attacks.offline:
+            _refuse_other(path, spec, "definition of the offline attacks")
+        if found.get("own", {}) != {name: attacks.code.get(at, "") for name, at in attacks.own.items()}:
+            _refuse_other(path, spec, "list or code of own attacks")
+
+
+def _asked(study: Path | None, place: str) -> list[Path]:
+    """Finds the spec that results are of: if a study was only looked at with other settings, the oldest."""
+    found = study.glob(f"specs/{glob.escape(place)}.*.json") if study else ()
+    named = ((spec, SPEC.fullmatch(spec.name)) for spec in found)
+    alike = [spec for spec, match in named if match and match[1] == place.rpartition("/")[2]]
+    return sorted(alike, key=os.path.getmtime)[:1]
+
+
+def _refuse_other(path: Path, spec: Path, what: str) -> NoReturn:
+    raise StoreError(f"{path} is of another {what} than {spec} asks for: run snakemake to make it anew")
+
+
+def _differences(asked: TrainingSettings, found: Mapping[str, Any]) -> list[str]:
     """Names what differs between the settings of a training and the attributes of its results, defaults filled in."""
     made = {"recipe": Recipe(**found["recipe"]), "architecture": Architecture(**found["network"])}
     made |= {"code": found.get("code", {})}

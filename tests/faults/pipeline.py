@@ -10,11 +10,12 @@ import numpy as np
 import psutil
 import yaml
 from array_files import read_arrays
+from receipts import models_of
 
 from lira.core import preemption
 
 RUN = ("runs", "digits", "fcn", "baseline", "seed0")
-SHARD = (*RUN, "shards", "0-3.h5")
+RECEIPT = (*RUN, "shards", "0-3.json")
 STUDY = {
     "study": "faults",
     "shadow_models": 8,
@@ -104,6 +105,11 @@ class Pipeline:
         assert not done, said
         return said
 
+    def models(self):
+        """The file with the first job's models."""
+        (file,) = models_of(self.path(*RECEIPT))
+        return file
+
     def tables(self):
         """The table in all its forms, and every CSV file that it rests on."""
         files = [*self.path("paper", "tables").iterdir(), *self.path("runs").rglob("*.csv")]
@@ -127,7 +133,9 @@ class Pipeline:
     def leftovers(self):
         """Files that should not be there when all is done."""
         return [
-            path for path in self.path().rglob("*") if path.name.startswith(".") or path.suffix in (".part", ".parts")
+            path
+            for path in self.path().rglob("*")
+            if path.name.startswith(".") or path.suffix == ".part" or (path.suffix == ".pt" and "shards" in path.parts)
         ]
 
 

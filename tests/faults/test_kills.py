@@ -11,7 +11,7 @@ from itertools import cycle
 import psutil
 import pytest
 import torch
-from pipeline import RUN, SHARD, STUDY, TABLE, Pipeline, assert_same, run_step, wait_for
+from pipeline import RECEIPT, RUN, STUDY, TABLE, Pipeline, assert_same, run_step, wait_for
 
 from lira.config import load_study
 from lira.core import preemption
@@ -35,8 +35,7 @@ class Job:
     def __init__(self, pipeline):
         study, key = load_study(STUDY), "digits/fcn/baseline"
         (data,) = pipeline.path("data").glob("*.h5")
-        self.output, self.log = pipeline.path(*SHARD), pipeline.folder / "log"
-        self.parts = self.output.with_name(f"{self.output.name}.parts")
+        self.pipeline, self.output, self.log = pipeline, pipeline.path(*RECEIPT), pipeline.folder / "log"
         self.arguments = study.training_settings(key), study.describe_run(key, 0), data, 0, 3, self.output
 
     def start(self, checkpoint_seconds):
@@ -47,10 +46,15 @@ class Job:
 
     def half_written(self):
         """An HDF5 file that is being written."""
-        return [*self.parts.glob(".*.h5"), *self.output.parent.glob(f".{self.output.name}.*")]
+        return list(self.output.parent.glob(".*.h5*"))
 
     def cohorts(self):
-        return list(self.parts.glob("[0-9]*.h5"))
+        return [*self.output.parent.glob("0-1.*.h5"), *self.output.parent.glob("2-3.*.h5")]
+
+    def forget(self):
+        """Removes what it made."""
+        self.pipeline.models().unlink()
+        self.output.unlink()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
@@ -64,8 +68,8 @@ def test_a_training_job_at_random_moments(undisturbed, tmp_path, rng, found, num
     (process := job.start(60)).join()
     assert process.exitcode == 0
     whole, busy, finished, slowest = time.monotonic() - start, 0.0, 1, 0.0
-    assert_same(job.output, undisturbed.path(*SHARD))
-    job.output.unlink()
+    assert_same(pipeline.models(), undisturbed.models())
+    job.forget()
     kills = 0
     for moment in cycle(["time", "between", "writing", "time"]):
         before, start = len(job.cohorts()), time.monotonic()
@@ -83,8 +87,8 @@ def test_a_training_job_at_random_moments(undisturbed, tmp_path, rng, found, num
         busy, slowest = busy + time.monotonic() - start, max(slowest, time.monotonic() - told)
         if process.exitcode == 0:
             finished += 1
-            assert_same(job.output, undisturbed.path(*SHARD))
-            job.output.unlink()
+            assert_same(pipeline.models(), undisturbed.models())
+            job.forget()
             continue
         kills += 1
         # a process that does not listen yet dies of the signal itself
@@ -98,7 +102,7 @@ def test_a_training_job_at_random_moments(undisturbed, tmp_path, rng, found, num
     (process := job.start(60)).join()
     busy += time.monotonic() - start
     assert process.exitcode == 0
-    assert_same(job.output, undisturbed.path(*SHARD))
+    assert_same(pipeline.models(), undisturbed.models())
     assert not pipeline.leftovers()
     pipeline.finish()
     assert pipeline.tables() == undisturbed.tables()
@@ -133,12 +137,16 @@ def test_pretraining_at_random_moments(request, tmp_path, rng, found, number, tr
         process.start()
         return process, time.monotonic()
 
+    def forget():
+        for file in output.parent.iterdir():
+            file.unlink()
+
     _import_once()
     process, begun = start()
     process.join()
     assert process.exitcode == 0, log.read_text()
     seconds, busy, kills = time.monotonic() - begun, 0.0, 0
-    output.unlink()
+    forget()
     while kills < tries:
         process, begun = start()
         process.join(rng.uniform(0, seconds))
@@ -148,7 +156,7 @@ def test_pretraining_at_random_moments(request, tmp_path, rng, found, number, tr
         busy += time.monotonic() - begun
         if process.exitcode == 0:
             busy -= seconds
-            output.unlink()
+            forget()
             continue
         kills += 1
         assert process.exitcode in (-number, preemption.AGAIN if number == signal.SIGTERM else -number), log.read_text()
@@ -176,7 +184,7 @@ def test_two_jobs_on_one_shard(undisturbed, tmp_path):
     for process in processes:
         process.join()
     assert job.output.exists() and 0 in {process.exitcode for process in processes}, job.log.read_text()
-    assert_same(job.output, undisturbed.path(*SHARD))
+    assert_same(pipeline.models(), undisturbed.models())
     assert "Traceback" not in job.log.read_text() and not pipeline.leftovers()
 
 
@@ -194,7 +202,7 @@ def test_work_kept_from_another_recipe_is_not_taken_up(undisturbed, tmp_path):
     job.arguments = settings, *rest
     (process := job.start(0)).join()
     assert process.exitcode == 0
-    assert_same(job.output, undisturbed.path(*SHARD))
+    assert_same(pipeline.models(), undisturbed.models())
 
 
 STEPS = {
@@ -270,7 +278,7 @@ def test_snakemake_itself(undisturbed, tmp_path, found, way):
     """The lock that is left says what to type; the same command then goes on."""
     pipeline = undisturbed.copy(tmp_path / "study", without=[f"{'/'.join(RUN)}/*", "paper"])
     process, start = pipeline.start(TABLE), time.monotonic()
-    wait_for(lambda: list(pipeline.path(*RUN).rglob("*.parts")) or process.poll() is not None)
+    wait_for(lambda: list(pipeline.path(*RUN).rglob("*.h5")) or process.poll() is not None)
     WAYS[way](process)
     process.wait()
     lost = time.monotonic() - start
@@ -281,7 +289,7 @@ def test_snakemake_itself(undisturbed, tmp_path, found, way):
         assert done, said
     pipeline.finish()
     assert pipeline.tables() == undisturbed.tables() and not pipeline.leftovers()
-    assert_same(pipeline.path(*SHARD), undisturbed.path(*SHARD))
+    assert_same(pipeline.models(), undisturbed.models())
     found(way, "after `snakemake --unlock`, the same command goes on" if "SIGKILL" in way else SAME, [lost])
 
 

@@ -5,7 +5,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from pipeline import RUN, SHARD, STUDY, TABLE, Pipeline, wait_for
+from pipeline import RECEIPT, RUN, STUDY, TABLE, Pipeline, wait_for
 
 LIMITED = """#!/usr/bin/env python3
 import resource, sys
@@ -31,9 +31,9 @@ def test_not_enough_memory_for_a_cohort(undisturbed, tmp_path, found):
     program.chmod(0o755)
     whole = pipeline.environment
     pipeline.environment = whole | {"PATH": f"{program.parent}{os.pathsep}{whole['PATH']}"}
-    said = pipeline.fail("/".join(("results/faults", *SHARD)))
+    said = pipeline.fail("/".join(("results/faults", *RECEIPT)))
     assert "error: 2 models at a time do not fit into the memory of cpu: set a cohort smaller than 2" in said
-    assert "Traceback" not in said and not pipeline.path(*SHARD).exists()
+    assert "Traceback" not in said and not pipeline.path(*RECEIPT).exists()
     found("Out of memory in a training job", "ends with the advice to set a smaller cohort, changes nothing", [0.0])
 
 
@@ -77,7 +77,7 @@ def test_a_dataset_file_that_changes_under_a_running_study(undisturbed, tmp_path
     own = {"source": "file", "path": str(path), "kind": "image", "test": 100, "public": 1497}
     pipeline = Pipeline(undisturbed.root, tmp_path / "study", datasets={"digits": own})
     process = pipeline.start(TABLE)
-    wait_for(lambda: list(pipeline.path(*RUN).rglob("*.parts")) or process.poll() is not None)
+    wait_for(lambda: list(pipeline.path(*RUN).rglob("*.h5")) or process.poll() is not None)
     write(x[::-1])
     done, said = pipeline.end(process)
     assert done, said

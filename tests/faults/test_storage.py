@@ -1,20 +1,17 @@
 """Disks and files that fail: nothing half-written, one sentence with what to type, and then all goes on."""
 
 import io
-import json
 import subprocess
 import time
 from contextlib import contextmanager
 
 import h5py
 import pytest
-from pipeline import RUN, SHARD, Pipeline, assert_same
+from pipeline import RECEIPT, RUN, Pipeline, assert_same
 
 from lira.storage import hdf5
 
 STEM = "/".join(RUN)
-SHARD_NAME = "/".join(("results/faults", *SHARD))
-TYPE = f"rm {SHARD_NAME}, and run the same command again"
 
 
 @contextmanager
@@ -36,7 +33,7 @@ def test_a_full_disk(undisturbed, tmp_path, found, kilobytes):
     with mounted(pipeline.path(), "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs") as remount:
         said = pipeline.fail()
         assert "No space left on device" in said
-        assert not [path for path in pipeline.leftovers() if path.suffix != ".parts"]
+        assert not [path for path in pipeline.leftovers() if path.suffix != ".pt"]
         remount("size=64m")
         pipeline.finish()
         assert pipeline.tables() == undisturbed.tables() and not pipeline.leftovers()
@@ -69,11 +66,18 @@ def _flipped(content, rng):
 DAMAGES = {"truncated": _truncated, "bit-flipped": _flipped, "emptied": lambda content, rng: b""}
 
 
+def _named(pipeline):
+    """How the file with the first job's models is named, and what is to be typed to have it made again."""
+    name = pipeline.models().relative_to(pipeline.folder)
+    return str(name), f"rm {name} {pipeline.path(*RECEIPT).relative_to(pipeline.folder)}, and run the same command"
+
+
 def _mended(pipeline, undisturbed):
-    """The sentence is followed: the file removed, the same command given again."""
-    pipeline.path(*SHARD).unlink()
+    """The sentence is followed: the file and its receipt removed, the same command given again."""
+    pipeline.models().unlink()
+    pipeline.path(*RECEIPT).unlink()
     pipeline.finish()
-    assert_same(pipeline.path(*SHARD), undisturbed.path(*SHARD))
+    assert_same(pipeline.models(), undisturbed.models())
     assert pipeline.tables() == undisturbed.tables()
 
 
@@ -83,39 +87,30 @@ def _mended(pipeline, undisturbed):
 )
 def test_a_damaged_shard(undisturbed, tmp_path, rng, found, damage, tries):
     pipeline = undisturbed.copy(tmp_path / "study", without=[f"{STEM}/*.*", "paper"])
-    content = pipeline.path(*SHARD).read_bytes()
+    content, (name, remedy) = pipeline.models().read_bytes(), _named(pipeline)
     start = time.monotonic()
     for _ in range(tries):
-        pipeline.path(*SHARD).write_bytes(DAMAGES[damage](content, rng))
+        pipeline.models().write_bytes(DAMAGES[damage](content, rng))
         said = pipeline.fail()
-        assert f"{SHARD_NAME} is damaged" in said and TYPE in said and "Traceback" not in said
+        assert f"{name} is damaged" in said and remedy in said and "Traceback" not in said
         assert not pipeline.path(*RUN, "shadows.h5").exists()
     _mended(pipeline, undisturbed)
     found(f"Shard {damage}", "named; `rm` it, and the same command makes it again", [time.monotonic() - start])
 
 
-FOREIGN = {
-    "seed": {"seed": 1},
-    "recipe": {"recipe": json.dumps({"epochs": 1})},
-    "dataset": {"data_sha256": "of another file"},
-}
-
-
-@pytest.mark.parametrize(
-    "key", ["seed", *(pytest.param(key, marks=pytest.mark.campaign) for key in FOREIGN if key != "seed")]
-)
-def test_a_shard_from_elsewhere_in_its_place(undisturbed, tmp_path, found, key):
-    """A whole and sound one, as a copy from another study's folder would be."""
+def test_models_from_elsewhere_in_their_place(undisturbed, tmp_path, found):
+    """Whole and sound ones, as a copy from another study's folder would be that was given their name."""
     pipeline = undisturbed.copy(tmp_path / "study", without=[f"{STEM}/*.*", "paper"])
-    with hdf5.read(undisturbed.path(*SHARD), "shard") as own:
+    with hdf5.read(undisturbed.models(), "shard") as own:
         attributes = {name: value for name, value in own.attrs.items() if not name.startswith("encoding")}
-        with hdf5.create(pipeline.path(*SHARD), "shard", attributes | FOREIGN[key]) as foreign:
+        with hdf5.create(pipeline.models(), "shard", attributes | {"seed": 1, "identity": "0" * 20}) as foreign:
             for name in own:
                 own.copy(name, foreign)
     start = time.monotonic()
     said = pipeline.fail()
-    assert f"{SHARD_NAME} has another {next(iter(FOREIGN[key]))} than this run: {TYPE}" in said
+    name, remedy = _named(pipeline)
+    assert f"{name} holds other models than its name says: {remedy}" in said
     _mended(pipeline, undisturbed)
     found(
-        f"A shard of another {key}", "named; `rm` it, and the same command makes it again", [time.monotonic() - start]
+        "Models from elsewhere", "named; `rm` them, and the same command makes them again", [time.monotonic() - start]
     )

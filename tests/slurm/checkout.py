@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import yaml
 from cluster import Cluster
+from receipts import models_of
 
 CHECKOUT = ("Snakefile", "rules", "envs", "profiles", "slurm", "studies", "workflow_config.yaml")
 QUICK = ("--slurm-init-seconds-before-status-checks", "2")
@@ -27,7 +28,8 @@ OWN = {
 }
 """Two jobs of two models, each model a cohort, of a network that waits while there is a file called ``hold``."""
 
-SHARDS = {first: f"results/own/runs/digits/own/baseline/seed0/shards/{first}-{first + 1}.h5" for first in (0, 2)}
+SHARDS = {first: f"results/own/runs/digits/own/baseline/seed0/shards/{first}-{first + 1}.json" for first in (0, 2)}
+"""What each job makes, by its first model."""
 
 
 class Checkout:
@@ -86,7 +88,14 @@ class Checkout:
         (self.folder / "hold").unlink()
 
     def shard(self, first: int) -> Path:
-        return self.folder / SHARDS[first]
+        """The file with the models of a job."""
+        (file,) = models_of(self.folder / SHARDS[first])
+        return file
+
+    def take(self, other: "Checkout", first: int):
+        """Takes over the models of a job from another study of the same, with their receipt."""
+        for file in (other.shard(first), other.folder / SHARDS[first]):
+            shutil.copy(file, self.folder / SHARDS[first].rpartition("/")[0])
 
     def seen(self) -> list[dict]:
         """What each job of this study saw of itself, in the order they were submitted."""
@@ -110,7 +119,7 @@ class Checkout:
 
     def kept(self) -> list[Path]:
         """Cohorts that are finished, of shards that are not."""
-        return list(self.folder.glob("results/**/*.parts/[0-9]*.h5"))
+        return [file for model in range(4) for file in self.folder.glob(f"results/**/shards/{model}-{model}.*.h5")]
 
 
 def _interruptible():

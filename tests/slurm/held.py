@@ -1,6 +1,6 @@
 """A user's network that says where its job ran, and waits while a file called ``hold`` is there.
 
-It waits once its job has some finished work to lose: a cohort kept beside its shard. While a file called ``slow`` is
+It waits once its job has some finished work to lose: a cohort of its models. While a file called ``slow`` is
 there each batch of training takes two seconds. The file ``batches`` gets a dot for each.
 """
 
@@ -18,8 +18,8 @@ from torch import nn
 
 def network(shape, classes, dropout):
     record()
-    shard = sys.argv[sys.argv.index("--output") + 1]
-    while Path("hold").exists() and list(Path(f"{shard}.parts").glob("[0-9]*.h5")):
+    folder, first = Path(sys.argv[sys.argv.index("--output") + 1]).parent, sys.argv[sys.argv.index("--first") + 1]
+    while Path("hold").exists() and list(folder.glob(f"{first}-{first}.*.h5")):
         time.sleep(0.1)
     return nn.Sequential(Slow(), nn.Flatten(), nn.Linear(prod(shape), classes))
 

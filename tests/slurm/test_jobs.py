@@ -1,6 +1,5 @@
 """Training jobs on a real SLURM: what they get, and that nothing which befalls them costs finished work or accuracy."""
 
-import shutil
 import time
 
 import pytest
@@ -53,8 +52,10 @@ def test_a_job_past_its_time_limit_is_sent_again_with_more_and_goes_on(own, undi
     assert [job["TimeLimit"] for job in own.jobs()] == ["00:01:00", "08:00:00"]
     first, again = (int(job["MinMemoryNode"].removesuffix("M")) for job in own.jobs())
     assert again >= 2 * first
-    assert "models 0-0: already trained" in log(own, 0) and "models 1-1: test accuracy" in log(own, 0)
-    shutil.copy(undisturbed.shard(2), own.shard(2))
+    assert "models 0-1: 1 to train, the others are finished" in log(own, 0) and "models 1-1: test accuracy" in log(
+        own, 0
+    )
+    own.take(undisturbed, 2)
     assert_same_models(own, undisturbed)
 
 
@@ -69,8 +70,8 @@ def test_a_cancelled_shard_is_sent_again_and_the_other_is_left_alone(own, undist
     cancelled, other, again = own.jobs()
     assert cancelled["Comment"] == again["Comment"] != other["Comment"]
     first = 0 if cancelled["Comment"].endswith("0_1") else 2
-    assert f"models {first}-{first}: already trained" in log(own, first)
-    assert "already trained" not in log(own, 2 - first)
+    assert f"models {first}-{first + 1}: 1 to train, the others are finished" in log(own, first)
+    assert "1 to train" not in log(own, 2 - first)
     assert_same_models(own, undisturbed)
 
 
@@ -86,7 +87,7 @@ def test_an_interrupted_study_cancels_its_jobs_and_repeats_nothing_that_is_finis
     own.finish(own.submit(*SHARDS.values()))
     assert own.states() == ["COMPLETED", "CANCELLED", "COMPLETED"]
     assert own.shard(0).stat().st_mtime_ns == finished
-    assert "models 2-2: already trained" in log(own, 2)
+    assert "models 2-3: 1 to train, the others are finished" in log(own, 2)
     assert_same_models(own, undisturbed)
 
 

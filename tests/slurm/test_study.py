@@ -43,7 +43,7 @@ def test_the_study_comes_back_whole(finished):
         assert (paper / "tables" / f"{name}.csv").stat().st_size
     for name in ("roc", "in_out-digits-fcn", "agreement-digits-fcn-baseline", "top1-digits-fcn-baseline"):
         assert (paper / "figures" / f"{name}.pdf").stat().st_size
-    assert not list(finished.folder.rglob("*.parts"))
+    assert not list(finished.folder.glob("results/**/shards/*.pt"))
     again = finished.finish(finished.submit("--configfile", "studies/smoke.yaml"))
     assert "Nothing to be done" in again
 

@@ -140,7 +140,7 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
         (["judge-study", "x.csv", "--margins", '{"auc": -3}', "--output", "o"], "margins.auc is -3: input should be"),
         (
             ["calibrate-thresholds", "s.h5", "--rates", RATES | {"fprs": [2]}, "--metrics=m.csv", "--samples=s.csv"],
-            "rates.fprs.0 is 2: input should be less than 1",
+            "spec.fprs.0 is 2: input should be less than 1",
         ),
         (
             ["tabulate", "nothing", "runs/metrics.csv", "--output", "t.csv"],

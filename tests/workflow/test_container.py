@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import pytest
 import yaml
+from receipts import models_of
 from workspace import Workspace
 
 from lira.storage import hdf5
@@ -89,7 +90,7 @@ def test_the_smoke_study_in_the_container(request, image, tmp_path, monkeypatch)
     monkeypatch.delenv("PYTHONPATH", raising=False)
     study.run("--cores", "2", "--sdm", "apptainer", "--apptainer-args=--nv")
     assert {"utility.md", "optimistic.md"} <= set(study.tables())
-    with h5py.File(study.path("runs", "digits", "fcn", "tl", "seed0", "shards", "0-3.h5")) as shard:
+    with h5py.File(*models_of(study.path("runs", "digits", "fcn", "tl", "seed0", "shards", "0-3.json"))) as shard:
         made = hdf5.attributes(shard)
     assert made["revision"] == "unknown"  # the image has no checkout, and no git
     pins = yaml.safe_load((request.config.rootpath / "envs" / "gpu.yaml").read_text())["dependencies"]

@@ -59,7 +59,7 @@ def test_a_preparation_per_view_and_raw_files_once(snakemake):
         f"{data}/purchase100-train-split2.h5",
     }
     dry = snakemake(VIEWS, "-n", "--printshellcmds").stdout
-    trained = re.findall(r'train-shadows .*"regime": "(\w+)", "seed": (\d+).*--data \S+/(\S+)\.h5 ', dry)
+    trained = re.findall(r"train-shadows \S+/(\w+)\.\w+\.json --seed (\d+) --data \S+/(\S+)\.h5 ", dry)
     assert ("tl", "42", "cifar10-144px-train-split0") in trained
     assert ("baseline", "2", "purchase100-train-split2") in trained
     assert not re.search(r"plot \S+ .*--data results/views/data/purchase", dry)

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import torch
+from receipts import models_of
 from workspace import Workspace
 
 from lira.datasets import read_part
@@ -36,17 +37,18 @@ def test_everything_is_there(finished):
     for name in ("loss_ratio", "roc", "in_out-digits-fcn", "agreement-digits-fcn-baseline", "top1-digits-fcn-baseline"):
         assert {f"{name}.pdf", f"{name}.png"} <= figures
     results = ("scores.h5", "metrics.csv", "samples.csv", "controls.csv", "null_samples.csv", "summary.csv")
-    for file in ("shards/0-3.h5", "shards/4-7.h5", "shadows.h5", *results):
+    for file in ("shards/0-3.json", "shards/4-7.json", "shadows.h5", *results):
         assert finished.path(*RUN, file).is_file()
+    assert sorted(path.name.split(".")[0] for path in finished.path(*RUN, "shards").glob("*.h5")) == ["0-3", "4-7"]
     assert finished.path("runtime", "train_shadows", *RUN[1:], "0-3.tsv").is_file()
     assert finished.path("logs", "train_shadows", *RUN[1:], "0-3.log").read_text().count("test accuracy") == 2
-    assert not list(finished.folder.rglob("*.parts"))
+    assert not list(finished.path("runs").rglob("*.pt"))
     assert finished.path("report.html").stat().st_size > 100_000
     assert "results/smoke/paper/tables" in finished.output.splitlines()[-3:][0] + finished.output
 
 
 def test_stored_files_say_what_they_are_and_hold_what_they_should(finished):
-    with h5py.File(finished.path(*RUN, "shards", "4-7.h5")) as shard:
+    with h5py.File(*models_of(finished.path(*RUN, "shards", "4-7.json"))) as shard:
         assert shard["logits"].shape == (4, 200, 18, 10)
         with h5py.File(next(finished.path("data").iterdir())) as data:
             labels = data["pool/y"][:]
@@ -120,7 +122,7 @@ def test_in_other_shards_and_with_weights_kept_the_study_is_the_same(finished, t
                 np.testing.assert_array_equal(one[name][:], two[name][:])
     assert other.tables() == finished.tables()
     data, run = next(other.path("data").iterdir()), other.path("runs", "digits", "fcn", "baseline", "seed0")
-    pool, model = read_part(data, "pool"), load_model(run / "shards" / "0-7.h5", 5, data)
+    pool, model = read_part(data, "pool"), load_model(*models_of(run / "shards" / "0-7.json"), 5, data)
     with torch.no_grad():
         found = scaled_logit(model(torch.as_tensor(pool.x)).numpy()[:, np.newaxis], pool.y)
     with h5py.File(run / "shadows.h5") as shadows:

@@ -79,7 +79,8 @@ def test_every_rule_has_log_benchmark_resources_and_message(root, tmp_path):
         ]
     assert len(rules) > 20
     for rule in rules:
-        assert rule.log and rule.benchmark and rule.message and rule.conda_env, rule.name
+        measured = rule.benchmark or "runtime" in dict(rule.log.items())  # by itself, where a job may go on
+        assert rule.log and measured and rule.message and rule.conda_env, rule.name
         assert {"mem_mb", "runtime"} <= set(rule.resources), rule.name
         assert rule.shellcmd.removeprefix("exec ").startswith("lira "), rule.name
 
@@ -94,7 +95,7 @@ def test_values_on_the_command_line_replace_what_they_name(root, tmp_path):
     smoke = ["--configfile", root / "studies" / "smoke.yaml"]
     done = snakemake(root, "-n", *smoke, "--config", "shadow_models=16", "seeds=[7]", directory=tmp_path)
     assert done.returncode == 0, done.stdout
-    assert "shards/12-15.h5" in done.stdout
+    assert "shards/12-15.json" in done.stdout
     assert "digits/fcn/tl/seed7/" in done.stdout
     assert "digits/fcn/tl/seed0/" not in done.stdout
 
