@@ -28,6 +28,7 @@ GPUS = 1 if study.device == "cuda" else 0
 # Resources, not parameters: what only schedules is no reason to run a job again.
 DEVICE = dict(device=study.device, jobs_per_gpu=study.jobs_per_gpu)
 
+
 def growing(amount):
     """Memory or time that grows with every attempt of a job."""
     return lambda wildcards, attempt: amount * attempt

@@ -14,10 +14,10 @@ rule pretrain_model:
         "../envs/gpu.yaml"
     threads: 1
     resources:
+        **DEVICE,
         mem_mb=training_memory,
         runtime=growing(120),
         gpu=GPUS,
-        **DEVICE,
     message:
         "Pretraining {wildcards.architecture} on the public part of {wildcards.dataset}"
     shell:  # exec: a shell that is told to stop dies at once, and the job could end before lira has stored its work
@@ -40,10 +40,10 @@ rule train_shadows:
         "../envs/gpu.yaml"
     threads: 1
     resources:
+        **DEVICE,
         mem_mb=training_memory,
         runtime=growing(240),
         gpu=GPUS,
-        **DEVICE,
     params:
         pretrained=plan.pretrained_option,
     message:

@@ -107,9 +107,10 @@ def seconds_of(first: int, last: int, finished: Iterable[Models]) -> float:
     """Returns how long the models ``first`` to ``last`` took; of a larger file, their share."""
     total = 0.0
     for models in finished:
-        with hdf5.read(models.path, "shard") as file:
-            share = min(last, models.last) - max(first, models.first) + 1
-            total += max(0, share) / models.number * file.attrs.get("seconds", 0.0)
+        share = min(last, models.last) - max(first, models.first) + 1
+        if share > 0:
+            with hdf5.read(models.path, "shard") as file:
+                total += share / models.number * file.attrs.get("seconds", 0.0)
     return total
 
 

@@ -1,110 +1,15 @@
 """What must be made anew when something changes, and what must not: the real pipeline, files compared bit for bit."""
 
-import json
-import os
-import re
 import shutil
 import subprocess
-import time
 
 import numpy as np
 import pytest
-import yaml
-from array_files import read_arrays
-
-WARDS = """import numpy as np
-from scaling import SCALE
-
-def load():
-    rng = np.random.default_rng(0)
-    y = np.arange(260) % 4
-    return {"x": SCALE * rng.normal(size=(260, 12)) + y[:, None], "y": y}
-"""
-NARROW = """from torch import nn
-
-def build(shape, classes, dropout):
-    return nn.Sequential(nn.Linear(shape[0], 16), nn.ReLU(), nn.Linear(16, classes))
-"""
-ATTACK = """def scores(phi, member):
-    return phi.mean(axis=2)
-"""
-STUDY = {
-    "study": "own",
-    "shadow_models": 4,
-    "shard_size": 2,
-    "seeds": [0],
-    "fprs": [0.1],
-    "attacks": {"mine": "attack:scores"},
-    "datasets": {"wards": {"source": "wards:load", "kind": "tabular", "test": 60}},
-    "architectures": {"narrow": {"family": "narrow:build"}, "fcn": {"family": "fcn", "hidden": [8]}},
-    "regimes": {"r": {"epochs": 2, "batch_size": 16}},
-    "runs": {"wards/narrow/r": {}, "wards/fcn/r": {}},
-}
-OWN, FCN = (f"results/own/runs/wards/{name}/r/seed0" for name in ("narrow", "fcn"))
-
-
-class Project:
-    """A user's folder: a study and the modules that it names."""
-
-    def __init__(self, root, folder):
-        self.root, self.folder = root, folder
-
-    def write(self, name, text):
-        (self.folder / name).write_text(text)
-
-    def study(self, **changes):
-        self.write("study.yaml", yaml.safe_dump(STUDY | changes))
-
-    def snakemake(self, *arguments):
-        place = ["--snakefile", self.root / "Snakefile", "--directory", self.folder, "--configfile", "study.yaml"]
-        words = ["snakemake", *arguments, "--cores", "2", *place]
-        done = subprocess.run(list(map(str, words)), cwd=self.folder, capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout + done.stderr
-
-    def make(self, *arguments):
-        code, said = self.snakemake(f"{OWN}/metrics.csv", f"{FCN}/metrics.csv", *arguments)
-        assert code == 0, said
-        return said
-
-    def planned(self, *arguments):
-        """Rules and how many jobs of each a run would start, and all that is said."""
-        said = self.make("-n", *arguments)
-        lines = [line.split() for line in said.partition("Job stats:")[2].splitlines()]
-        return {line[0]: int(line[1]) for line in lines if len(line) == 2 and line[1].isdigit()}, said
-
-    def files(self, run):
-        return {name: read_arrays(self.folder / run / name) for name in ("shadows.h5", "scores.h5")}
-
-    def trained(self):
-        """Number of models trained so far, by the logs."""
-        logs = (self.folder / "results/own/logs/train_shadows").rglob("*.log")
-        return sum(int(number) for log in logs for number in re.findall(r"(\d+) to train", log.read_text()))
+from project import ATTACK, FCN, NARROW, OWN, WARDS
 
 
 def same(one, two):
     return all(np.array_equal(one[file][name], two[file][name]) for file in one for name in one[file])
-
-
-@pytest.fixture(scope="module")
-def made(request, tmp_path_factory):
-    project = Project(request.config.rootpath, tmp_path_factory.mktemp("own"))
-    for name, text in {
-        "wards.py": WARDS,
-        "narrow.py": NARROW,
-        "attack.py": ATTACK,
-        "scaling.py": "SCALE = 1\n",
-    }.items():
-        project.write(name, text)
-    project.study()
-    project.make()
-    assert project.trained() == 8
-    return project
-
-
-@pytest.fixture
-def project(made, tmp_path):
-    shutil.copytree(made.folder, tmp_path / "copy", symlinks=True)
-    return Project(made.root, tmp_path / "copy")
 
 
 TRIGGERS = [(), ("--rerun-triggers", "mtime")]
@@ -221,23 +126,3 @@ def test_a_shard_is_of_one_network(project):
     done = subprocess.run(list(map(str, words)), cwd=project.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "has changed since this job was planned" in done.stderr
     assert not (project.folder / "again").exists()
-
-
-def test_results_of_another_recipe_are_refused_by_what_reads_them(project):
-    spec = next((project.folder / "results/own/specs/runs/wards/fcn").glob("*.json"))
-    planned = project.folder / "results/own/runs/wards/fcn/r/seed0/shadows.h5"
-    project.study(regimes={"r": {"epochs": 3, "batch_size": 16}})
-    code, said = project.snakemake(next(line.split()[-1] for line in [str(spec)]), "-n")
-    project.snakemake("results/own/runs/wards/fcn/r/seed0/shards/0-1.json")
-    later = time.time() + 100
-    for file in planned.parent.glob("*.*"):
-        os.utime(file, (later, later))
-    done = subprocess.run(
-        ["lira", "tabulate", "utility", str(planned), "--output", "t.csv"],
-        cwd=project.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1 and "is of another recipe than" in done.stderr
-    assert json.loads(next(spec.parent.glob("*.json")).read_text())["training"]["recipe"]["epochs"] == 3
