@@ -168,7 +168,7 @@ def score_file(
                 f"{shadows}: phi {source['phi'].shape} must be [models, samples, views] and member {member.shape}, "
                 f"{member.dtype}, [models, samples] of truth values"
             )
-        attributes = {key: value for key, value in source.attrs.items() if not key.startswith("encoding-")}
+        attributes = {key: value for key, value in hdf5.attributes(source).items() if not key.startswith("encoding-")}
         codes = {name: code_digest(function) for name, function in (own or {}).items()}
         with hdf5.create(output, "scores", attributes | {"definition": asdict(definition), "own": codes}) as file:
             hdf5.dataset(file, "member", data=member)

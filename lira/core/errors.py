@@ -24,6 +24,10 @@ class StoreError(LiraError):
     """A result file is missing, damaged or of another kind."""
 
 
+class VersionError(StoreError):
+    """A result file is of a version that is not read here; it may be whole, and weeks of work."""
+
+
 def reason(error: Exception) -> str:
     """Returns the message of a library's error, or the name of its type if it has no message."""
     return str(error).strip() or type(error).__name__

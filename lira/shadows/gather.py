@@ -12,7 +12,7 @@ from lira.config import RunDescription, TrainingSettings
 from lira.core.errors import StoreError
 from lira.storage import hdf5
 from lira.storage.identity import models_identity
-from lira.storage.models import Models, joined_attributes, missing_models, read_receipts
+from lira.storage.models import Models, differences, joined_attributes, missing_models, read_receipts
 
 BLOCK_BYTES = 4 << 20
 
@@ -44,19 +44,19 @@ def gather_shadows(
         raise StoreError(f"{output}: the receipts lack models {missing}: 0 to {models - 1} are expected")
     with hdf5.read(data, "data") as file:
         labels, checksum = file["pool/y"][:], file.attrs["sha256"]
-    expected = settings.attributes(run) | {"data_sha256": checksum, "identity": identity}
+    made_from = {"data_sha256": checksum, "identity": identity}
     samples, views = len(labels), settings.recipe.query_views
     utility: list[str] = []
     for (first, last, path), receipt in files.items():
         with hdf5.read(path, "shard", receipt) as file:
             shape, remedy = (last - first + 1, samples, views), f"rm {path} {receipt}, and run the same command again"
             utility = utility or list(file["utility"])
-            if file.attrs["identity"] != identity:
+            if differences(file, settings, made_from | {"seed": run.seed}):
                 raise StoreError(f"{path} holds other models than its name says: {remedy}")
             if file["phi"].shape != shape or file["member"].shape != shape[:2] or list(file["utility"]) != utility:
                 raise StoreError(f"{path} has other arrays than this run: {remedy}")
     block = max(1, min(samples, BLOCK_BYTES // (models * views * 4)))
-    with hdf5.create(output, "shadows", expected | joined_attributes(files)) as file:
+    with hdf5.create(output, "shadows", settings.attributes(run) | made_from | joined_attributes(files)) as file:
         phi = hdf5.dataset(file, "phi", (models, samples, views), np.float32, chunks=(models, block, views))
         member = hdf5.dataset(file, "member", (models, samples), bool)
         hdf5.dataset(file, "labels", data=labels)

@@ -37,6 +37,7 @@ from lira.storage.models import (
     missing_models,
     models_file,
     seconds_of,
+    take_over,
     write_receipt,
 )
 
@@ -85,6 +86,7 @@ def train_shadows(
     folder, identity = hdf5.folder_of(output), models_identity(settings, run.seed, data, pretrained)
     job = _Job(settings, run, data, pretrained, folder, identity)
     output.unlink(missing_ok=True)
+    take_over(folder, settings, job.attributes(), data, job.needed)
     missing = missing_models(first, last, job.finished())
     log.info("models %d-%d: %d to train, the others are finished", first, last, len(missing))
     if missing:
@@ -118,10 +120,15 @@ class _Job:
     identity: str
     device: str = "cpu"
 
+    @property
+    def needed(self) -> list[str]:
+        """What the study keeps of its models besides φ."""
+        kept = {"logits": self.settings.store_logits, "weights": self.settings.store_weights}
+        return [name for name, wanted in kept.items() if wanted]
+
     def finished(self) -> list[Models]:
         """Finds the finished models that have all that the study keeps of them."""
-        kept = {"logits": self.settings.store_logits, "weights": self.settings.store_weights}
-        return finished_models(self.folder, self.identity, [name for name, wanted in kept.items() if wanted])
+        return finished_models(self.folder, self.identity, self.needed)
 
     def attributes(self) -> dict[str, Any]:
         """Returns what every file of the run's models says."""

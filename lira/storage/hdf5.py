@@ -1,8 +1,9 @@
 """Writes and reads the HDF5 files of a study; each is written whole or not at all.
 
 Every chunk of an array has a checksum, and so has everything else in a file: damage is found when the file is read. The
-attributes ``encoding-type`` and ``encoding-version`` say what a file holds, others where it came from (see
-:func:`describe_environment`). Arrays: M models, N samples, A views, C classes.
+attributes ``encoding-type`` and ``encoding-version`` say what a file holds, ``encoding-writer`` which version of the
+suite wrote it, others where it came from (see :func:`describe_environment`). Files of the encoding versions in
+:data:`READERS` are read. Arrays: M models, N samples, A views, C classes.
 
 =========  =====================================================================================
 data       ``pool|test|public/{x, y, source}``; ``source`` holds the index in the original dataset
@@ -25,7 +26,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -35,9 +36,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lira.core.errors import StoreError
+from lira.core.errors import StoreError, VersionError
 
-ENCODING_VERSION = "1.1"
+ENCODING_VERSION = "1.2"
 FORMAT = "v110"  # the first in which HDF5 itself keeps checksums of everything but the arrays
 LIBRARIES = ("torch", "numpy", "h5py")
 LEFT_SECONDS = 86_400
@@ -55,6 +56,19 @@ UTILITY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 CHECKSUM = "attributes-sha256"
 PROMISED: dict[str, int] = {}
 """Bytes of the arrays in each file that is being written; HDF5 takes the disk space only when they are filled."""
+
+
+def _of_encoding_1_1(found: dict[str, Any]) -> dict[str, Any]:
+    """Files of models had no ``code``, ``identity`` and ``seconds``, scores no ``own``: the user's code is unknown."""
+    unknown: dict[str, Any] = {"code": {}} if "network" in found else {}
+    return unknown | ({"own": {}} if found["encoding-type"] == "scores" else {}) | found
+
+
+READERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    ENCODING_VERSION: lambda found: found,
+    "1.1": _of_encoding_1_1,
+}
+"""By encoding version: makes what a file of it says what :func:`attributes` returns. Arrays have not changed."""
 
 HDF5_SAYS = ("Can't ", "Unable to ", "Object visitation failed", "Unspecified error")
 
@@ -176,6 +190,7 @@ def create(path: Path | str, encoding: str, attributes: dict[str, Any]) -> Itera
         try:
             file.attrs["encoding-type"] = encoding
             file.attrs["encoding-version"] = ENCODING_VERSION
+            file.attrs["encoding-writer"] = f"lira {version('lira-mia')} of revision {_revision()}"
             for key, value in attributes.items():
                 file.attrs[key] = stored(value)
             yield file
@@ -218,19 +233,36 @@ def read(path: Path | str, encoding: str, receipt: Path | None = None) -> Iterat
 
     Raises:
         StoreError: The file is missing, not HDF5, of another encoding, or damaged where the block reads it.
+        VersionError: It is of an encoding version that is not read here.
     """
     if not Path(path).is_file():
         remedy = f"rm {receipt}, and run the same command again" if receipt else "run the rule that makes it"
         raise StoreError(f"{path} does not exist: {remedy}")
     with sound(path, receipt), h5py.File(path, "r", locking=False) as file:
+        check_version(file)
         found = (file.attrs.get("encoding-type"), file.attrs.get("encoding-version"))
-        if found != (encoding, ENCODING_VERSION):
+        if found[0] != encoding:
             raise StoreError(
-                f"{path} holds {found[0]} {found[1]}, expected {encoding} {ENCODING_VERSION}: give another file, or rm "
-                "this one if it is in the wrong place, and run the same command again"
+                f"{path} holds {found[0]} {found[1]}, expected {encoding} {ENCODING_VERSION}: give another file, or "
+                "move this one away if it is in the wrong place, and run the same command again"
             )
         check_attributes(file)
         yield file
+
+
+def check_version(file: h5py.File) -> None:
+    """Checks that a file of the suite is of an encoding version that is read here.
+
+    Raises:
+        VersionError: It is not; the message names a version of the suite that reads it.
+    """
+    found = str(file.attrs.get("encoding-version"))
+    if "encoding-type" in file.attrs and found not in READERS:
+        writer = file.attrs.get("encoding-writer", f"lira of revision {file.attrs.get('revision', 'unknown')}")
+        raise VersionError(
+            f"{file.filename} is of encoding version {found}, and this lira reads {' and '.join(sorted(READERS))}: "
+            f"read it with {writer}, which wrote it, or with another that reads {found}, or keep it elsewhere"
+        )
 
 
 def check_attributes(file: h5py.File) -> None:
@@ -255,6 +287,7 @@ def sound(path: Path | str, receipt: Path | None = None) -> Iterator[None]:
 
     Raises:
         StoreError: The file is damaged where the block reads it.
+        VersionError: It is damaged where it says the version of its format, or HDF5 here is too old for it.
     """
     try:
         yield
@@ -262,14 +295,21 @@ def sound(path: Path | str, receipt: Path | None = None) -> Iterator[None]:
         said = " ".join(str(error.args[-1] if error.args else error).split())
         if getattr(error, "errno", None) is not None or not said.startswith(HDF5_SAYS):
             raise
+        if "version number" in said:
+            remedy = "read it with a newer h5py, or keep it elsewhere"
+            raise VersionError(f"{path} is damaged, or a newer HDF5 wrote it ({said}): {remedy}") from error
         remedy = f"rm {path}{f' {receipt}' if receipt else ''}, and run the same command again"
         raise StoreError(f"{path} is damaged ({said}): {remedy}") from error
 
 
 def attributes(file: h5py.File) -> dict[str, Any]:
-    """Returns a file's attributes (study, dataset, seed, recipe, ...) as plain values, with JSON text parsed."""
+    """Returns a file's attributes (study, dataset, seed, recipe, ...) as plain values, with JSON text parsed.
+
+    A file of an older encoding version gives those of today's, as far as they are known.
+    """
     plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in file.attrs.items()}
-    return {key: json.loads(value) if key in JSON else value for key, value in plain.items()}
+    found = {key: json.loads(value) if key in JSON else value for key, value in plain.items()}
+    return READERS[str(found["encoding-version"])](found)
 
 
 def describe_environment(device: str = "cpu") -> dict[str, Any]:

@@ -10,10 +10,11 @@ Shadow models are known by :func:`models_identity`.
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lira.config import PretrainingSettings, TrainingSettings
+from lira.config import Architecture, PretrainingSettings, Recipe, TrainingSettings
 from lira.core.errors import StoreError
 from lira.storage import hdf5
 
@@ -74,3 +75,11 @@ def models_identity(settings: PretrainingSettings, seed: int, data: Path, start:
     if (weights := settings.architecture.weights) and Path(weights).is_file():
         asked["architecture"]["weights"] = file_digest(weights)
     return digest_of([asked, seed, data_identity(data), start and file_digest(start)])
+
+
+def differing_settings(asked: TrainingSettings, found: Mapping[str, Any]) -> list[str]:
+    """Names what differs between the settings of a training and the attributes of its results, defaults filled in."""
+    made = {"recipe": Recipe(**found["recipe"]), "architecture": Architecture(**found["network"])}
+    names = ("code", "recipe_version", "shadow_models", "member_fraction", "membership_draws")
+    made |= {name: found[name] for name in names}
+    return [name for name, value in made.items() if getattr(asked, name) != value]

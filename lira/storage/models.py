@@ -2,19 +2,30 @@
 
 Snakemake does not know these files, as it deletes a job's outputs before the job runs. The output of a training job is
 its receipt, a JSON file that says in which files its models lie.
+
+Files of encoding 1.1 are named ``<first>-<last>.h5`` and know no identity: :func:`take_over` gives them their name.
 """
 
 import json
+import logging
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lira.core.errors import StoreError
+import h5py
+
+from lira.config import TrainingSettings
+from lira.config.catalogue import FUNCTION
+from lira.core.errors import StoreError, VersionError
 from lira.storage import hdf5
+from lira.storage.identity import differing_settings
+
+log = logging.getLogger(__name__)
 
 NAME = re.compile(r"(\d+)-(\d+)\.([0-9a-f]+)\.h5")
+NAME_IN_1_1 = re.compile(r"(\d+)-(\d+)\.h5")
 JOINED = ("device", "revision")
 """Attributes in which the models of a run may differ; all values are recorded."""
 
@@ -47,6 +58,9 @@ def finished_models(folder: Path, identity: str, needed: Collection[str] = ()) -
         folder: Folder of a run's models.
         identity: As :func:`lira.storage.identity.models_identity`.
         needed: Groups and arrays that the files must have, such as ``logits``.
+
+    Raises:
+        VersionError: A file is of an encoding version that is not read here.
     """
     found: list[Models] = []
     named = (NAME.fullmatch(path.name) for path in folder.glob(f"*.{identity}.h5"))
@@ -58,9 +72,71 @@ def finished_models(folder: Path, identity: str, needed: Collection[str] = ()) -
 
 
 def _has(path: Path, needed: Collection[str]) -> bool:
-    with suppress(StoreError), hdf5.read(path, "shard") as file:
-        return all(name in file for name in needed)
-    return False
+    try:
+        with hdf5.read(path, "shard") as file:
+            return all(name in file for name in needed)
+    except VersionError:  # a file that is trained anew would take its place
+        raise
+    except StoreError:
+        return False
+
+
+def take_over(
+    folder: Path, settings: TrainingSettings, expected: Mapping[str, Any], data: Path, needed: Collection[str]
+) -> None:
+    """Renames the files of encoding 1.1 that hold the expected models, as :func:`finished_models` looks for them.
+
+    A file is renamed if all that it says is what is expected. It does not say what the user's own code and weights
+    held: models that depend on any are not taken over.
+
+    Args:
+        folder: Folder of a run's models.
+        settings: Settings of the training.
+        expected: Attributes of a file with the run's models, with ``identity``.
+        data: Prepared dataset.
+        needed: As for :func:`finished_models`.
+    """
+    for path in sorted(folder.glob("*-*.h5")):
+        if named := NAME_IN_1_1.fullmatch(path.name):
+            models = models_file(folder, int(named[1]), int(named[2]), expected["identity"])
+            if models.path.exists():
+                continue
+            said = {**expected, "first": models.first, "last": models.last}
+            if reason := _lacks(path, settings, said, data, needed):
+                log.info("%s is not taken over: %s", path.name, reason)
+                continue
+            with suppress(FileNotFoundError):  # another job has renamed it
+                path.rename(models.path)
+                log.info("%s is taken over as %s", path.name, models.path.name)
+
+
+def _lacks(
+    path: Path, settings: TrainingSettings, expected: Mapping[str, Any], data: Path, needed: Collection[str]
+) -> str:
+    """Returns why a file of encoding 1.1 does not hold the expected models, as far as it says; or an empty text."""
+    with hdf5.read(data, "data") as file:
+        functions = (settings.architecture.family, str(file.attrs["dataset"]))
+    own = [name for name in functions if re.fullmatch(FUNCTION, name)]
+    if own := [*own, *filter(None, [settings.architecture.weights])]:
+        return f"it does not say what {' and '.join(own)} held then"
+    try:
+        with hdf5.read(path, "shard") as file:
+            other = differences(file, settings, expected)
+    except (StoreError, ValueError, LookupError) as error:
+        return str(error)
+    if other:
+        return f"it is of another {' and '.join(other)}"
+    return "" if _has(path, needed) else f"it lacks {' or '.join(needed)}"
+
+
+def differences(file: h5py.File, settings: TrainingSettings, expected: Mapping[str, Any]) -> list[str]:
+    """Names what a file of models says that differs from what is expected: identity, or if it has none, anything."""
+    found = hdf5.attributes(file)
+    if "identity" in found:
+        return ["identity"] if found["identity"] != expected["identity"] else []
+    plain = [name for name in expected if name not in ("identity", "recipe", "network")]
+    other = [name for name in plain if found.get(name) != expected[name]]
+    return list(dict.fromkeys([*differing_settings(settings, found), *other]))
 
 
 def missing_models(first: int, last: int, finished: Iterable[Models]) -> list[int]:

@@ -33,7 +33,7 @@ from lira.storage.run import Run
 MUST_AGREE = ("recipe_version", "protocol")
 """In these no two runs of a study, and no two runs that are compared sample by sample, may differ."""
 
-ABOUT_THE_FILE = ("encoding-type", "encoding-version", hdf5.CHECKSUM)
+ABOUT_THE_FILE = ("encoding-type", "encoding-version", "encoding-writer", hdf5.CHECKSUM)
 WORTH_A_NOTE = ("study", "device", "lira", "torch")
 RECORD = re.compile(r"^(?:<!--|%) lira: (\{.*?\})(?: -->)?$", re.MULTILINE)
 KEYWORDS = re.compile(rb"/Keywords \(((?:[^()\\]|\\.)*)\)", re.DOTALL)
@@ -127,6 +127,7 @@ def _carried(path: Path) -> dict[str, Any] | None:
             with h5py.File(path) as file:
                 if "encoding-type" not in file.attrs:
                     return None
+                hdf5.check_version(file)
                 hdf5.check_attributes(file)
                 return _plain(hdf5.attributes(file))
         if path.suffix in (".md", ".tex", ".html"):

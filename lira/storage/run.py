@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from lira.config import Architecture, AttacksSpec, Recipe, RunSpec, TrainingSettings, check_section
+from lira.config import AttacksSpec, RunSpec, check_section
 from lira.core.errors import DataError, StoreError
 from lira.storage import hdf5
 from lira.storage.csv_files import read_csv, rows_at
-from lira.storage.identity import SPEC, read_spec
+from lira.storage.identity import SPEC, differing_settings, read_spec
 
 RUN_KEYS = ("dataset", "architecture", "regime", "seed")
 IDENTITY = ("study", "protocol", *RUN_KEYS, "recipe_version", "sha256")
@@ -191,13 +191,13 @@ def check_asked(path: Path, found: Mapping[str, Any]) -> None:
     *_, study = [None, *path.absolute().parents[5:6]]
     for spec in _asked(study, f"runs/{found.get('dataset')}/{found.get('architecture')}/{found.get('regime')}"):
         training = check_section(str(spec), RunSpec, read_spec(spec)).training
-        if training is not None and (other := _differences(training, found)):
+        if training is not None and (other := differing_settings(training, found)):
             _refuse_other(path, spec, " and ".join(other))
     for spec in _asked(study, "attacks") if found["encoding-type"] == "scores" else []:
         attacks = check_section(str(spec), AttacksSpec, read_spec(spec))
         if found["definition"]["offline"] != attacks.offline:
             _refuse_other(path, spec, "definition of the offline attacks")
-        if found.get("own", {}) != {name: attacks.code.get(at, "") for name, at in attacks.own.items()}:
+        if found["own"] != {name: attacks.code.get(at, "") for name, at in attacks.own.items()}:
             _refuse_other(path, spec, "list or code of own attacks")
 
 
@@ -211,15 +211,6 @@ def _asked(study: Path | None, place: str) -> list[Path]:
 
 def _refuse_other(path: Path, spec: Path, what: str) -> NoReturn:
     raise StoreError(f"{path} is of another {what} than {spec} asks for: run snakemake to make it anew")
-
-
-def _differences(asked: TrainingSettings, found: Mapping[str, Any]) -> list[str]:
-    """Names what differs between the settings of a training and the attributes of its results, defaults filled in."""
-    made = {"recipe": Recipe(**found["recipe"]), "architecture": Architecture(**found["network"])}
-    made |= {"code": found.get("code", {})}
-    names = ("recipe_version", "shadow_models", "member_fraction", "membership_draws")
-    made |= {name: found[name] for name in names}
-    return [name for name, value in made.items() if getattr(asked, name) != value]
 
 
 def check_comparable(runs: Sequence[Run]) -> None:

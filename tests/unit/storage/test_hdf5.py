@@ -86,7 +86,7 @@ def test_what_is_missing_damaged_or_of_another_kind_is_named(tmp_path):
         pass
     with hdf5.create(path, "scores", {}):
         pass
-    with pytest.raises(StoreError, match=r"holds scores 1\.1, expected shadows 1\.1"), hdf5.read(path, "shadows"):
+    with pytest.raises(StoreError, match=r"holds scores 1\.2, expected shadows 1\.2"), hdf5.read(path, "shadows"):
         pass
     with h5py.File(path, "w"):
         pass
