@@ -79,6 +79,8 @@ def models_identity(settings: PretrainingSettings, seed: int, data: Path, start:
 
 def differing_settings(asked: TrainingSettings, found: Mapping[str, Any]) -> list[str]:
     """Names what differs between the settings of a training and the attributes of its results, defaults filled in."""
+    if "network" not in found:
+        return ["origin"]  # imported, where models are to be trained
     made = {"recipe": Recipe(**found["recipe"]), "architecture": Architecture(**found["network"])}
     names = ("code", "recipe_version", "shadow_models", "member_fraction", "membership_draws")
     made |= {name: found[name] for name in names}

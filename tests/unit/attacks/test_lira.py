@@ -1,6 +1,5 @@
 import json
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -313,8 +312,9 @@ def test_what_an_own_attack_returns_is_checked(tmp_path, monkeypatch, returned):
 
 def test_an_own_attack_may_return_a_masked_array_that_masks_nothing(tmp_path, monkeypatch):
     phi, member = world(8, 30, 2, dtype=np.float32)
-    masked = SimpleNamespace(attack=lambda phi, member: np.ma.array(phi[..., 0]))
-    monkeypatch.setitem(sys.modules, "masking", masked)
+    code = "import numpy as np\n\ndef attack(phi, member):\n    return np.ma.array(phi[..., 0])\n"
+    (tmp_path / "masking.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
     score_file(run_file(tmp_path / "shadows.h5", phi, member), tmp_path / "scores.h5", own={"mine": "masking:attack"})
     with hdf5.read(tmp_path / "scores.h5", "scores") as file:
         np.testing.assert_array_equal(file["mine"][:], phi[..., 0])
