@@ -206,7 +206,7 @@ class Pages:
         return own | {rule_name(entry): entry.caption for entry in entries()}
 
     def description(self) -> dict[str, Any]:
-        """The numbers and names of the paragraph that opens the report, and the verdict on the paper's claims."""
+        """The numbers and names that open the report, the verdict on the paper's claims, and changes since then."""
         study, imported = self.study, self.plan.imported
         datasets, architectures, regimes = zip(*(key.split("/") for key in study.runs), strict=True)
         trained = [run for run in self.plan.chosen(study.runs, every_seed=True) if run[0] not in imported]
@@ -223,6 +223,7 @@ class Pages:
             "priors": listed(map(percent, study.priors)),
             "protocol": study.protocol,
             "claims": self._claims(),
+            "changes": self.plan.specs.changes,
         }
 
     def _claims(self) -> dict[str, dict[str, str]]:

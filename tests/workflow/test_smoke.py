@@ -44,6 +44,7 @@ def test_everything_is_there(finished):
     assert finished.path("logs", "train_shadows", *RUN[1:], "0-3.log").read_text().count("test accuracy") == 2
     assert not list(finished.path("runs").rglob("*.pt"))
     assert finished.path("report.html").stat().st_size > 100_000
+    assert "are of other settings than" not in finished.path("report.html").read_text()
     assert "results/smoke/paper/tables" in finished.output.splitlines()[-3:][0] + finished.output
 
 
@@ -165,3 +166,15 @@ def test_half_done_it_shows_what_is_finished_and_says_what_adds_the_rest(finishe
     again = set(half.run("-n", "so_far").split())
     assert {"tabulate_utility", "tabulate_transfer", "judge_study"} <= again
     assert not {"train_shadows", "tabulate_ablation", "tabulate_rank_agreement"} & again
+
+
+def test_a_report_of_results_that_are_of_another_recipe_says_so_and_describes_nothing(finished, tmp_path):
+    other, regimes = tmp_path / "report.html", finished.settings["regimes"]
+    finished.change(regimes=regimes | {"tl": regimes["tl"] | {"epochs": 9}})
+    try:
+        finished.run("tables", "figures", "--report", other)
+    finally:
+        finished.change(regimes=regimes)
+    text = other.read_text()
+    assert "are of other settings than" in text and "training.recipe.epochs was" in text
+    assert "This study trains" not in text and "This study trains" in finished.path("report.html").read_text()
