@@ -195,7 +195,7 @@ def files(jobs: Iterable) -> int:
 
 def submissions(plan: list, study, groups: dict[str, str], local: set[str]) -> dict[str, Job]:
     """A planned study as jobs of the cluster: the rules of a group share one, rules that run locally send none."""
-    from lira.cost import seconds_per_model
+    from lira.work import stated_seconds
 
     def name_of(job) -> str:
         wildcards = "/".join(job.wildcards)
@@ -208,7 +208,7 @@ def submissions(plan: list, study, groups: dict[str, str], local: set[str]) -> d
         if rule == "train_shadows":
             key = "/".join(job.wildcards[:3])
             models = int(job.wildcards.last) - int(job.wildcards.first) + 1
-            seconds = models * seconds_per_model(study, key).seconds
+            seconds = models * stated_seconds(study, key).seconds
         entry = found.setdefault(mine, Job(0.0, gpu=gpu, local=rule in local or rule == "all"))
         entry.seconds += 0 if rule == "all" else seconds
         entry.needs |= {name_of(needed) for needed in needs} - {mine}
@@ -240,11 +240,12 @@ class Bytes:
 
 def written(study, cluster: Cluster) -> Bytes:
     """Bytes on the shared file system, from the sizes of the arrays and the networks' parameters."""
-    from lira.cost import costs, seconds_per_model
+    from lira.cost import costs
     from lira.shadows.models import build
-    from lira.work import size_of
+    from lira.work import size_of, stated_seconds
+    from lira.workflow import Plan
 
-    rows, checkpoints = costs(study, Path("nowhere")), 0.0
+    rows, checkpoints = costs(Plan(study, results="nowhere")), 0.0
     for key in study.runs:
         recipe, size = study.recipe_of(key), size_of(study, key)
         shape = (size.shape[0], *[recipe.image_size] * 2) if recipe.image_size else size.shape
@@ -252,7 +253,7 @@ def written(study, cluster: Cluster) -> Bytes:
         values = sum(value.numel() for value in network.state_dict().values())
         copies = 2 + {"sgd": 1, "adamw": 2}[recipe.optimizer]  # now, at the best epoch, and the optimiser's
         cohorts = len(study.seeds_of(key)) * study.shadow_models / recipe.cohort
-        times = recipe.cohort * seconds_per_model(study, key).seconds // cluster.checkpoint_seconds
+        times = recipe.cohort * stated_seconds(study, key).seconds // cluster.checkpoint_seconds
         checkpoints += cohorts * times * recipe.cohort * 4 * values * copies
     phi, once = rows["phi"].sum(), rows["logits"].sum() + rows["weights"].sum()
     return Bytes(phi + once + rows["scores"].sum(), phi / 2 + once, checkpoints)

@@ -30,9 +30,13 @@ Scores = Annotated[Path, typer.Argument(help="scores.h5 of a run.")]
 Counts = Annotated[Path, typer.Option(help="Counts per sample to write.")]
 Fprs = Annotated[list[float], typer.Option(help="Target false positive rate; may be repeated.")]
 Notes = Annotated[list[str] | None, typer.Option(help="Text to add below the table; may be repeated.")]
+StudyFile = Annotated[Path, typer.Argument(help="Study file.")]
+Results = Annotated[Path, typer.Option(help="Folder of all studies' results.")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")]
 Log = Annotated[Path | None, typer.Option(help="Log to go on with, which is kept beside the output.")]
 Runtime = Annotated[Path | None, typer.Option(help="Table to write: seconds of all attempts, peak memory.")]
+FILES = typer.Argument(help="Files of the runs, or of the comparison, to show: their folders count.")
+FPR = typer.Option(min=0, max=1, help="Target false positive rate to show.")
 JobsPerGpu = Annotated[int, typer.Option(min=1, help="Training jobs that may share one GPU.")]
 
 
@@ -251,10 +255,6 @@ def judge_study(
     claims.judge_study(_folders(runs), _folders(agreement or []), allowed, output, note or [])
 
 
-FILES = typer.Argument(help="Files of the runs, or of the comparison, to show: their folders count.")
-FPR = typer.Option(min=0, max=1, help="Target false positive rate to show.")
-
-
 @app.command()
 def tabulate(
     name: Annotated[str, typer.Argument(help="Table.")],
@@ -286,16 +286,20 @@ def plot(
 
 
 @app.command()
-def cost(
-    study: Annotated[Path, typer.Argument(help="Study file.")],
-    results: Annotated[Path, typer.Option(help="Folder of all studies' results.")] = Path("results"),
-) -> None:
+def cost(study: StudyFile, results: Results = Path("results")) -> None:
     """Print what a study still costs: models, jobs, hours and disk, per run and in total."""
-    from lira import config, cost, work
+    from lira import cost
 
-    checked = config.load_study(study)
-    work.check_sizes(checked)
-    typer.echo(cost.describe_costs(checked, cost.costs(checked, results / checked.study)))
+    plan = _plan(study, results)
+    typer.echo(cost.describe_costs(plan.study, cost.costs(plan)))
+
+
+@app.command()
+def status(study: StudyFile, results: Results = Path("results")) -> None:
+    """Print how far each run is: models trained, jobs and hours left, what is running, what is stale and why."""
+    from lira import status
+
+    typer.echo(status.describe_status(_plan(study, results)))
 
 
 @app.command()
@@ -345,6 +349,12 @@ def defaults() -> None:
     from lira.config import commented_defaults
 
     typer.echo("\n".join(commented_defaults()))
+
+
+def _plan(study: Path, results: Path) -> Any:
+    from lira import config, workflow
+
+    return workflow.read_plan([study], config.read_yaml(study), results=results)
 
 
 def _asked(model: "type[Section]", spec: Path) -> "Section":

@@ -1,145 +1,182 @@
 """Estimates what a study still costs: models, jobs, disk space and hours of training, without what is finished.
 
-Seconds per model come from the study's own measured jobs if there are any. Otherwise they are stated: the model's
-multiply-adds divided by the rate of a published run (:mod:`lira.work`), plus the start of a job.
+Seconds per model come from the study's own finished models if there are any. Otherwise they are stated: the model's
+multiply-adds divided by the rate of a published run (:mod:`lira.work`). Each job takes some seconds more to start.
 """
 
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import h5py
 
 from lira.config import StudySettings
-from lira.work import Seconds, advised_shard, shards, size_of, stated_seconds, values_of, work
+from lira.core.errors import LiraError
+from lira.remaining import Remaining
+from lira.storage import hdf5
+from lira.work import Seconds, Size, advised_shard, shape_of, shards, size_of, stated_seconds, work
+from lira.workflow import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ATTACK_ARRAYS = 5  # float64 arrays in a run's scores
-START_SECONDS = 5  # a job needs this to import torch and load data; measured times include it
+START_SECONDS = 5  # a job needs this to import torch and load data
 JOB_WINDOW = 20 * 60, 4 * 3600  # shortest and longest job advised, in seconds, if its run has as much work
+ASSUMED_VALUES = 11_000_000  # parameters of a network that cannot be built: those of ResNet-18
+STORED = ("logits", "phi", "scores", "weights")  # takes the disk space; phi is stored with the models and gathered
 
 
-def seconds_per_model(study: StudySettings, key: str, runtime: Path | str | None = None) -> Seconds:
+class Measures(NamedTuple):
+    """What is known of a run's data and network.
+
+    Attributes:
+        size: Size of the data, from the prepared dataset if there is one.
+        multiply_adds: Of one sample's forward pass, if they were counted on the network.
+        values: Parameters and buffers of a model, likewise.
+        unknown: Why the network was not counted although it had to be; empty if it was.
+    """
+
+    size: Size
+    multiply_adds: float | None = None
+    values: int = ASSUMED_VALUES
+    unknown: str = ""
+
+
+def measure(remaining: Remaining, key: str, *, builds: bool = True) -> Measures:
+    """Measures a run's data on the prepared dataset, and its network by building it, where no formula knows its size.
+
+    Args:
+        remaining: What is left of the study.
+        key: Run, as ``dataset/architecture/regime``.
+        builds: Whether networks may be built, which imports torch and the user's code.
+    """
+    study = remaining.plan.study
+    data = remaining.prepared(key, study.seeds_of(key)[0])
+    size, network = _prepared_size(data) if data else size_of(study, key), study.architectures.get(key.split("/")[1])
+    if not builds or not network or (work(study, key, size._replace(known=True)).known and not study.store_weights):
+        return Measures(size)
+    from lira.shadows.models.counting import count
+
+    try:
+        return Measures(size, *count(network, shape_of(size, study.recipe_of(key).image_size), size.classes))
+    except LiraError as error:
+        return Measures(size, unknown=str(error))
+
+
+def _prepared_size(data: Path) -> Size:
+    with hdf5.read(data, "data") as file:
+        test = len(file["test/y"]) if "test" in file else 0
+        x = file["pool/x"].shape
+        return Size(x[0], test, x[1:], int(file.attrs["classes"]), known=True)
+
+
+def seconds_per_model(remaining: Remaining, key: str, measures: Mapping[str, Measures]) -> Seconds:
     """Estimates the seconds to train and query one shadow model.
 
     Args:
-        study: The study.
+        remaining: What is left of the study.
         key: Run, as ``dataset/architecture/regime``.
-        runtime: Folder of the study's measured times, ``results/<study>/runtime``, if they are to be used.
+        measures: :func:`measure` of every run.
     """
-    folder = Path(runtime) if runtime else None
-    own = _measured(folder, key) if folder else []
-    if own:
+    if own := _measured(remaining, key):
         return Seconds(median(own), "measured")
-    alike = [other for other in study.runs if other.split("/")[1] == key.split("/")[1]]
-    times = [(other, seconds) for other in alike for seconds in _measured(folder, other)] if folder else []
-    rates = [work(study, other).operations / seconds for other, seconds in times]
+    study = remaining.plan.study
+    rates = [
+        work(study, run, *measures[run][:2]).operations / seconds
+        for run in study.runs
+        if run.split("/")[1] == key.split("/")[1]
+        for seconds in _measured(remaining, run)
+    ]
     if rates:
-        return Seconds(work(study, key).operations / median(rates), "architecture")
-    return stated_seconds(study, key)
+        return Seconds(work(study, key, *measures[key][:2]).operations / median(rates), "architecture")
+    return stated_seconds(study, key, *measures[key][:2])
 
 
-def _measured(runtime: Path, key: str) -> list[float]:
-    """Returns the seconds per model of each finished shard; of a job that was restarted, only the last attempt."""
+@cache
+def _measured(remaining: Remaining, key: str) -> list[float]:
+    """Returns the seconds per model of each file of finished models, over all attempts that were stored."""
     found = []
-    for file in sorted((runtime / "train_shadows" / key).glob("seed*/*-*.tsv")):
-        first, last = map(int, file.stem.split("-"))
-        if len(lines := file.read_text().splitlines()[:2]) < 2:  # Snakemake was killed while it wrote
-            continue
-        names, values = (line.split("\t") for line in lines)
-        found.append(float(dict(zip(names, values, strict=True))["s"]) / (last - first + 1))
-    return found
+    for models in (file for seed in remaining.plan.study.seeds_of(key) for file in remaining.finished(key, seed)):
+        with h5py.File(models.path, "r", locking=False) as file:
+            found.append(float(file.attrs.get("seconds", 0)) / models.number)
+    return [seconds for seconds in found if seconds]
 
 
-STEPS = ("shadows.h5", "scores.h5", "metrics.csv", "controls.csv")  # jobs after training; the first seed has one more
-STORED = ("logits", "phi", "scores", "weights")  # takes the disk space; phi is stored in the shards and gathered
-
-
-def costs(study: StudySettings, results: Path | str) -> "pd.DataFrame":
+def costs(plan: Plan) -> "pd.DataFrame":
     """Estimates what each run of a study costs, a row per ``dataset/architecture/regime``.
 
-    Args:
-        study: The study.
-        results: ``results/<study>``; what is finished there no longer counts.
+    What is finished no longer counts, as far as the study still asks for it.
 
     Returns:
         ``run seeds models``; ``models_left jobs_left hours_left`` (of one GPU, or one core); ``seconds source`` per
-        model, as :func:`seconds_per_model`; ``per_job``, the models that one job trains (0 for imported scores), and
-        ``start``, the seconds before a job trains; and ``logits phi scores weights``, the bytes of the finished run,
-        of which ``disk_left`` are not yet written.
+        model, as :func:`seconds_per_model`, and ``unknown``, why the network could not be counted; ``per_job``, the
+        models that one job trains (0 for imported scores); and ``logits phi scores weights``, the bytes of the
+        finished run, of which ``disk_left`` are not yet written. ``attrs["jobs"]`` counts all jobs left by rule,
+        without tables and figures.
     """
     import pandas as pd
 
-    results = Path(results)
-    return pd.DataFrame([_cost(study, key, results) for key in study.runs])
+    remaining = Remaining(plan)
+    measures = {key: measure(remaining, key) for key in plan.study.runs}
+    rows = pd.DataFrame([_cost(remaining, key, measures) for key in plan.study.runs])
+    rows.attrs["jobs"] = dict(Counter(job.rule for job in remaining.left))
+    return rows
 
 
-def _cost(study: StudySettings, key: str, results: Path) -> dict:
-    seeds, models = study.seeds_of(key), study.shadow_models
-    time = seconds_per_model(study, key, results / "runtime")
-    start = START_SECONDS if time.source in ("stated", "assumed") else 0
-    size, views = size_of(study, key), study.recipe_of(key).query_views
+def _cost(remaining: Remaining, key: str, measures: Mapping[str, Measures]) -> dict[str, Any]:
+    study, imported = remaining.plan.study, key in remaining.plan.imported
+    seeds, models, time = study.seeds_of(key), study.shadow_models, seconds_per_model(remaining, key, measures)
+    size, views = measures[key].size, study.recipe_of(key).query_views
     values = len(seeds) * models * size.pool
-    imported = study.runs[key].scores is not None
     phi = (4 * views + 1) * values
-    weights = values_of(study, key) if study.store_weights and not imported else 0
     stored = {
         "logits": 4 * values * views * size.classes * (study.store_logits and not imported),
         "phi": phi if imported else 2 * phi,
         "scores": (8 * ATTACK_ARRAYS + 1) * values,
-        "weights": 4 * len(seeds) * models * weights,
+        "weights": 4 * len(seeds) * models * measures[key].values * (study.store_weights and not imported),
     }
-    row: dict[str, Any] = {"run": key, "seeds": len(seeds), "models": 0 if imported else len(seeds) * models}
-    row |= {"models_left": 0, "jobs_left": 0, "hours_left": 0.0, "disk_left": 0.0}
-    for seed in seeds:
-        folder = results / "runs" / key / f"seed{seed}"
-        unfinished = [] if imported else _shards_left(study, key, folder)
-        steps = [*STEPS, "summary.csv"] if seed == seeds[0] else STEPS
-        missing = [step for step in steps if not (folder / step).is_file()]
-        row["models_left"] += sum(unfinished)
-        row["jobs_left"] += len(unfinished) + len(missing)
-        row["hours_left"] += (sum(unfinished) * time.seconds + len(unfinished) * start) / 3600
-        in_shards = (stored["logits"] + stored["weights"] + phi) * sum(unfinished) / models
-        gathered = phi * (STEPS[0] in missing) + stored["scores"] * (STEPS[1] in missing)
-        row["disk_left"] += (in_shards + gathered) / len(seeds)
+    jobs = [job for seed in seeds for job in remaining.left_of(key, seed)]
+    rules, to_train = Counter(job.rule for job in jobs), sum(map(remaining.to_train, jobs))
+    with_models = (stored["logits"] + stored["weights"] + phi) / len(seeds) * to_train / models
+    gathered = phi * (rules["gather_shadows"] + rules["import_scores"]) + stored["scores"] * rules["score_attacks"]
     first, last = (0, -1) if imported else shards(study, key)[0]
-    return row | {"per_job": last - first + 1, "start": start} | time._asdict() | stored
+    row = {"run": key, "seeds": len(seeds), "models": 0 if imported else len(seeds) * models}
+    row |= {"models_left": to_train, "jobs_left": len(jobs), "disk_left": with_models + gathered / len(seeds)}
+    row |= {"hours_left": hours_left(to_train, rules["train_shadows"], time.seconds), "unknown": measures[key].unknown}
+    return row | {"per_job": last - first + 1} | time._asdict() | stored
 
 
-def _shards_left(study: StudySettings, key: str, folder: Path) -> list[int]:
-    """Counts the models still to train in each unfinished shard; stored cohorts count as trained."""
-    if (folder / STEPS[0]).is_file():
-        return []
-    left, cohort = [], study.recipe_of(key).cohort
-    for first, last in shards(study, key):
-        shard = folder / "shards" / f"{first}-{last}.h5"
-        if not shard.is_file():
-            kept = cohort * len(list(shard.with_name(f"{shard.name}.parts").glob("*.h5")))
-            left.append(max(0, last - first + 1 - kept))
-    return left
+def hours_left(models: int, jobs: int, seconds: float) -> float:
+    """Returns the hours that jobs take to train models, of so many seconds each."""
+    return (models * seconds + jobs * START_SECONDS) / 3600
 
 
 def describe_costs(study: StudySettings, rows: "pd.DataFrame") -> str:
     """Formats the rows of :func:`costs` and their total as text."""
-    rows = rows.assign(job_seconds=rows["per_job"] * rows["seconds"] + rows["start"])
+    rows = rows.assign(job_seconds=rows["per_job"] * rows["seconds"] + START_SECONDS)
     shown = rows[["run", "seeds", "models", "models_left", "jobs_left", "hours_left", "source", *PER_JOB, *STORED]]
     total = shown.drop(columns=["run", "source", *PER_JOB]).sum().to_dict() | {"run": "total", "source": ""}
     shown = [*shown.to_dict("records"), total]
-    unit = "GPU" if study.device == "cuda" else "Core"
-    heads = ("Run", "Seeds", "Models", "To train", "Jobs", f"{unit}-hours", "From", "Models a job", "Lasts")
+    heads = ("Run", "Seeds", "Models", "To train", "Jobs", f"{unit(study)}-hours", "From", "Models a job", "Lasts")
     lines = [(*heads, "Logits", "φ", "Scores", "Weights")]
     for row in shown:
         counts = [f"{row[name]:.0f}" for name in ("seeds", "models", "models_left", "jobs_left")]
         job = (f"{row['per_job']:.0f}", _time(row["job_seconds"])) if row.get("per_job") else ("", "")
         sizes = [_gb(row[name]) for name in STORED]
-        lines.append((row["run"], *counts, _short(row["hours_left"]), row["source"], *job, *sizes))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    sides = [str.ljust, *[str.rjust] * 5, str.ljust, *[str.rjust] * 6]
-    text = ["  ".join(side(cell, w) for side, cell, w in zip(sides, line, widths, strict=True)) for line in lines]
+        lines.append((row["run"], *counts, short(row["hours_left"]), row["source"], *job, *sizes))
     whole = f"Disk when finished: {_gb(sum(total[name] for name in STORED))}, without prepared data and figures"
     whole = f"{whole}; still to be written: {_gb(rows['disk_left'].sum())}."
+    by_rule = ", ".join(f"{number} {rule}" for rule, number in rows.attrs["jobs"].items())
+    jobs = [f"Jobs left: {by_rule}; tables and figures come on top."] if by_rule else []
     sources = [SOURCES[name] for name in SOURCES if name in set(rows["source"])]
-    return "\n".join([*text, "", whole, *sources, *_advice(study, rows)])
+    why = [f"{row['run']}: {row['unknown']}" for row in rows[rows["source"] == "assumed"].to_dict("records")]
+    unknown = [line for line in why if not line.endswith(": ")]
+    table = aligned(lines, [str.ljust, *[str.rjust] * 5, str.ljust, *[str.rjust] * 6])
+    return "\n".join([*table, "", whole, *jobs, *sources, *unknown, *_advice(study, rows)])
 
 
 def _advice(study: StudySettings, rows: "pd.DataFrame") -> list[str]:
@@ -147,8 +184,8 @@ def _advice(study: StudySettings, rows: "pd.DataFrame") -> list[str]:
     lines, (shortest, longest) = [], JOB_WINDOW
     for row in rows[rows["per_job"] > 0].to_dict("records") if study.shard_size else []:
         enough = row["per_job"] < study.shadow_models and study.shadow_models * row["seconds"] >= shortest
-        short = row["job_seconds"] < shortest and enough
-        if short or row["job_seconds"] > longest:
+        brief = row["job_seconds"] < shortest and enough
+        if brief or row["job_seconds"] > longest:
             made = f"{row['run']}: jobs of {_time(row['job_seconds'])} by shard_size: {study.shard_size}"
             advice = advised_shard(study, row["run"])
             lines.append(f"{made}; 20 minutes to 4 hours are advised, {advice} models a job if it is not given.")
@@ -158,21 +195,34 @@ def _advice(study: StudySettings, rows: "pd.DataFrame") -> list[str]:
 PER_JOB = ("per_job", "job_seconds")  # number of models, and time
 
 SOURCES = {
-    "measured": "measured: median over the run's own finished jobs.",
-    "architecture": "architecture: from finished jobs of runs of the same architecture, by work.",
+    "measured": "measured: median over the run's own finished models.",
+    "architecture": "architecture: from finished models of runs of the same architecture, by work.",
     "stated": "stated: from published times, as nothing is measured; within a factor of about three, rather too low.",
     "assumed": "assumed: size of network or dataset unknown, taken for ResNet-18 or CIFAR-10.",
 }
+
+
+def unit(study: StudySettings) -> str:
+    """Returns what hours of training are of."""
+    return "GPU" if study.device == "cuda" else "Core"
+
+
+def aligned(lines: Sequence[Sequence[str]], sides: Sequence[Callable[[str, int], str]]) -> list[str]:
+    """Returns the lines of a table whose columns are as wide as their cells."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = ([side(cell, width) for side, cell, width in zip(sides, line, widths, strict=True)] for line in lines)
+    return ["  ".join(row).rstrip() for row in rows]
+
+
+def short(hours: float) -> str:
+    """Returns hours as text of two digits or more."""
+    return f"{hours:.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
 def _time(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.2g} s"
     return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
-
-
-def _short(hours: float) -> str:
-    return f"{hours:.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
 def _gb(size: float) -> str:

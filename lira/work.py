@@ -5,13 +5,15 @@ Stated times can be wrong by a factor of about three, and are rather too low: fo
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import pairwise
 from math import ceil, prod
+from pathlib import Path
 from typing import NamedTuple
 
-from lira.config import Architecture, StudySettings
-from lira.core.errors import ConfigError
+from lira.config import StudySettings
+from lira.core.errors import ConfigError, DataError
 
 SIZES: dict[str, tuple[int, int, tuple[int, ...], int]] = {
     "digits": (1797, 0, (1, 8, 8), 10),
@@ -45,7 +47,6 @@ ASSUMED = TIMM["resnet18", "small"]
 JOB_SECONDS = (
     3600  # aim for a job: long against its start, and inside lira.cost.JOB_WINDOW if the stated time is off by two
 )
-ASSUMED_VALUES = 11e6  # parameters of a network that cannot be built without its data: those of ResNet-18
 PASSES_TRAINED = 3  # a training step in forward passes: forward, backward for weights, backward for activations
 
 
@@ -54,7 +55,7 @@ class Seconds(NamedTuple):
 
     Attributes:
         seconds: On the study's kind of device.
-        source: ``measured`` in this run's finished jobs; ``architecture``: measured in runs of the same architecture
+        source: ``measured`` in this run's finished models; ``architecture``: measured in runs of the same architecture
             and scaled by work; ``stated``; or ``assumed`` if the size of network or dataset is unknown.
     """
 
@@ -62,16 +63,20 @@ class Seconds(NamedTuple):
     source: str
 
 
-def stated_seconds(study: StudySettings, key: str) -> Seconds:
+def stated_seconds(
+    study: StudySettings, key: str, size: "Size | None" = None, multiply_adds: float | None = None
+) -> Seconds:
     """Returns the seconds to train and query one shadow model by published rates, whatever was measured.
 
-    Shards are planned by it: the job graph must not depend on times that change while it runs.
+    Shards are planned by it, as :func:`work` estimates: the job graph must not depend on what changes while it runs.
 
     Args:
         study: The study.
         key: Run, as ``dataset/architecture/regime``.
+        size: As for :func:`work`.
+        multiply_adds: As for :func:`work`.
     """
-    passes, operations, known = work(study, key)
+    passes, operations, known = work(study, key, size, multiply_adds)
     seconds = max(operations / RATES[study.device], passes / PASSES[study.device])
     return Seconds(seconds, "stated" if known else "assumed")
 
@@ -101,13 +106,18 @@ class Work(NamedTuple):
     known: bool
 
 
-def work(study: StudySettings, key: str) -> Work:
-    """Computes the work to train one model of a run, test it after every epoch, and query the pool."""
+def work(study: StudySettings, key: str, size: "Size | None" = None, multiply_adds: float | None = None) -> Work:
+    """Computes the work to train one model of a run, test it after every epoch, and query the pool.
+
+    Args:
+        study: The study.
+        key: Run, as ``dataset/architecture/regime``.
+        size: Size of its data; :func:`size_of` if not given.
+        multiply_adds: Of one sample's forward pass, counted on the network; by a formula or a table if not given.
+    """
     recipe = study.recipe_of(key)
-    size = size_of(study, key)
-    shape = shape_of(size, recipe.image_size)
-    network = study.architectures.get(key.split("/")[1])
-    each, known = _multiply_adds(network, shape, size.classes) if network else _assumed(shape)
+    size = size or size_of(study, key)
+    each, known = (multiply_adds, True) if multiply_adds else _multiply_adds(study, key, size)
     members = study.member_fraction * size.pool
     tested = size.test if recipe.test_set == "test" else size.pool - members
     passes = recipe.epochs * (PASSES_TRAINED * members + tested) + recipe.query_views * size.pool
@@ -130,17 +140,29 @@ def shape_of(size: Size, image_size: int | None) -> tuple[int, ...]:
 
 
 def size_of(study: StudySettings, key: str) -> Size:
-    """Returns the size of a run's data, or that of CIFAR-10 if the study file does not determine it."""
+    """Returns the size of a run's data by the study and the user's own file, or that of CIFAR-10 if it is not known."""
     name = key.split("/")[0]
     if name not in study.datasets:
         return Size(*SIZES["cifar10"], known=False)
     dataset = study.dataset_of(key)
-    train, test, shape, classes = SIZES.get(dataset.source, SIZES["cifar10"])
+    found = SIZES.get(dataset.source)
     if dataset.source == "synthetic":
-        train, test, shape, classes = dataset.samples, 0, (dataset.features,), dataset.classes
+        found = dataset.samples, 0, (dataset.features,), dataset.classes
+    elif dataset.source == "file":
+        with suppress(OSError, DataError):  # the step that prepares it says what is wrong
+            path = Path(str(dataset.path))
+            found = _size_of_file(path, dataset.holds, path.stat().st_mtime_ns)
+    train, test, shape, classes = found or SIZES["cifar10"]
     whole = train + test if dataset.pool == "train+test" else train
-    pool, known = whole - (dataset.test or 0) - dataset.public, dataset.source in {*SIZES, "synthetic"}
-    return Size(pool if known else max(1, pool), dataset.test or test, shape, classes, known)
+    pool = whole - (dataset.test or 0) - dataset.public
+    return Size(pool if found else max(1, pool), dataset.test or test, shape, classes, known=found is not None)
+
+
+@cache
+def _size_of_file(path: Path, kind: str, _: int) -> tuple[int, int, tuple[int, ...], int]:
+    from lira.datasets.file import measure
+
+    return measure(path, kind)
 
 
 def check_sizes(study: StudySettings) -> None:
@@ -156,10 +178,13 @@ def check_sizes(study: StudySettings) -> None:
             raise ConfigError(f"sample is {study.sample}: {said}")
 
 
-def _multiply_adds(network: Architecture, shape: tuple[int, ...], classes: int) -> tuple[float, bool]:
+def _multiply_adds(study: StudySettings, key: str, size: Size) -> tuple[float, bool]:
     """Returns the multiply-adds of one sample's forward pass, and whether the network's size is known."""
+    network, shape = study.architectures.get(key.split("/")[1]), shape_of(size, study.recipe_of(key).image_size)
+    if network is None:
+        return _assumed(shape)
     if network.family == "fcn":
-        units = [prod(shape), *network.hidden, classes]
+        units = [prod(shape), *network.hidden, size.classes]
         return float(sum(a * b for a, b in pairwise(units))), True
     if network.family == "resnet":
         return _residual(shape, network.widths[0], network.widths, network.blocks), True
@@ -168,8 +193,8 @@ def _multiply_adds(network: Architecture, shape: tuple[int, ...], classes: int) 
         return _residual(shape, 16, widths, (network.depth - 4) // 6), True
     if (network.name, network.stem) not in TIMM:
         return _assumed(shape)
-    operations, size = TIMM[network.name, network.stem]
-    return operations * (shape[-1] / size) ** 2, True
+    operations, counted_at = TIMM[network.name, network.stem]
+    return operations * (shape[-1] / counted_at) ** 2, True
 
 
 def _residual(shape: tuple[int, ...], stem: int, widths: Sequence[int], blocks: int) -> float:
@@ -187,21 +212,3 @@ def _residual(shape: tuple[int, ...], stem: int, widths: Sequence[int], blocks: 
 def _assumed(shape: tuple[int, ...]) -> tuple[float, bool]:
     operations, size = ASSUMED
     return operations * ((shape[-1] if len(shape) == 3 else size) / size) ** 2, False
-
-
-def values_of(study: StudySettings, key: str) -> float:
-    """Counts the parameters and buffers of one model."""
-    size = size_of(study, key)
-    shape = shape_of(size, study.recipe_of(key).image_size)
-    return _count_values(study.architectures[key.split("/")[1]].model_dump_json(), shape, size.classes)
-
-
-@cache
-def _count_values(architecture: str, shape: tuple[int, ...], classes: int) -> float:
-    from lira.shadows.models import build
-
-    try:
-        network = build(Architecture.model_validate_json(architecture), 1, shape, classes, 0.0)
-    except ConfigError:
-        return ASSUMED_VALUES
-    return sum(value.numel() for value in network.state_dict().values())

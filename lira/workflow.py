@@ -21,8 +21,8 @@ from lira.config import RAW, StudySettings, load_study, read_yaml
 from lira.core.errors import StoreError
 from lira.report.labels import REGIMES
 from lira.shadows.imported import score_files
-from lira.specs import Specs, asked
 from lira.storage.hdf5 import atomic
+from lira.storage.specs import Specs, asked
 from lira.work import check_sizes, shards
 
 Files = Callable[[Any], list[str]]
@@ -38,18 +38,14 @@ ALL_ANEW = (
 )
 
 
-def read_plan(
-    files: Sequence[Path | str], settings: dict[str, Any], *, told: bool = False, writes: bool = False
-) -> "Plan":
+def read_plan(files: Sequence[Path | str], settings: dict[str, Any], **options: Any) -> "Plan":
     """Reads the plan of a study.
 
     Args:
         files: The study files named on the command line; none for the default study. They are read again to refuse
             keys that are given twice, of which Snakemake takes the last.
         settings: What Snakemake read from them and from its command line.
-        told: Whether to read which runs are finished, and what is asked of them, as it was written when a job was
-            planned, as on a cluster's node, instead of looking.
-        writes: Whether to write what is asked, as one does who plans jobs.
+        options: Of :class:`Plan`.
 
     Raises:
         ConfigError: the study has a wrong setting; the message is one line.
@@ -58,7 +54,7 @@ def read_plan(
         read_yaml(file)
     study = load_study(settings)
     check_sizes(study)
-    return Plan(study, [os.path.relpath(file) for file in files], told=told, writes=writes)
+    return Plan(study, [os.path.relpath(file) for file in files], **options)
 
 
 class Plan:
@@ -67,13 +63,22 @@ class Plan:
     Args:
         study: The study.
         files: Its files, as they are named in commands that are advised; none for the default study.
-        told: As for :func:`read_plan`.
-        writes: As for :func:`read_plan`.
+        results: Folder of all studies' results.
+        told: Whether to read what is finished and what is asked as it was when a job was planned, on a cluster's node.
+        writes: Whether to write what is asked, as one does who plans jobs.
     """
 
-    def __init__(self, study: StudySettings, files: Sequence[str] = (), *, told: bool = False, writes: bool = False):
+    def __init__(
+        self,
+        study: StudySettings,
+        files: Sequence[str] = (),
+        *,
+        results: Path | str = "results",
+        told: bool = False,
+        writes: bool = False,
+    ):
         self.study, self.files, self.told = study, files, told
-        self.results = f"results/{study.study}"
+        self.results = f"{results}/{study.study}"
         self.specs = Specs(f"{self.results}/specs", writes=writes, told=told)
         self.imported = [key for key, run in study.runs.items() if run.scores]
         compared = {*study.agreement, *study.transfer}.union(*study.agreement.values())

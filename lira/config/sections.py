@@ -303,6 +303,11 @@ class TrainingSettings(PretrainingSettings):
     store_logits: bool
     store_weights: bool
 
+    @property
+    def kept(self) -> list[str]:
+        """What is kept of every model besides what all studies keep, as files of models name it."""
+        return [name for name, wanted in (("logits", self.store_logits), ("weights", self.store_weights)) if wanted]
+
     def attributes(self, run: RunDescription) -> dict[str, Any]:
         """Returns the attributes of files with a run's models: all on which these depend, except the data."""
         made = self.model_dump()

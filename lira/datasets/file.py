@@ -4,14 +4,16 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO, Any
 from zipfile import BadZipFile
 
 import h5py
 import numpy as np
+from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 
 from lira.config import Dataset
 from lira.core.errors import DataError, reason
-from lira.datasets._arrays import Arrays, from_user
+from lira.datasets._arrays import Arrays, check_images, check_labels, check_table, from_user
 
 DAMAGE = (OSError, ValueError, EOFError, BadZipFile, zlib.error, LookupError, AttributeError, TypeError, RuntimeError)
 """Exceptions that reading a damaged file can raise; MemoryError is not one of them."""
@@ -27,6 +29,45 @@ def load(settings: Dataset, seed: int) -> Arrays:
     with open_arrays(path) as arrays:
         given = {name: read_slice(values, (), path) for name, values in arrays.items()}
     return from_user(given, str(path), settings.holds)
+
+
+def measure(path: Path, kind: str) -> tuple[int, int, tuple[int, ...], int]:
+    """Reads the size of a dataset from headers and labels, without its samples.
+
+    Args:
+        path: The file.
+        kind: ``image`` or ``tabular``.
+
+    Returns:
+        Number of training samples and of test samples, shape of a sample, number of classes.
+
+    Raises:
+        DataError: The file is missing, damaged or of another form.
+    """
+    arrange = check_images if kind == "image" else check_table
+    with ExitStack() as stack:
+        try:
+            if h5py.is_hdf5(path):
+                file: Any = _datasets(stack.enter_context(h5py.File(path, locking=False)), path)
+                headers = {name: (item.shape, item.dtype) for name, item in file.items()}
+            else:
+                file = stack.enter_context(np.load(path, allow_pickle=False))
+                headers = {name: _header(stack.enter_context(file.zip.open(f"{name}.npy"))) for name in file.files}
+            blank = {name: np.broadcast_to(np.zeros((), dtype), shape) for name, (shape, dtype) in headers.items()}
+            x = arrange(blank["x"], "x")
+            parts = [("x", "y"), *([("x_test", "y_test")] if "x_test" in file else [])]
+            train, *test = (check_labels(file[labels][()], labels, blank[samples]) for samples, labels in parts)
+            found = max(int(labels.max()) for labels in (train, *test)) + 1
+            classes = int(np.asarray(file["classes"][()]).item()) if "classes" in file else found
+        except DAMAGE as error:
+            raise _unreadable(path, error) from error
+    return len(train), sum(map(len, test)), x.shape[1:], classes
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    reader = {(1, 0): read_array_header_1_0, (2, 0): read_array_header_2_0}[read_magic(file)]
+    shape, _, dtype = reader(file)
+    return shape, dtype
 
 
 @contextmanager

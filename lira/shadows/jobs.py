@@ -86,15 +86,17 @@ def train_shadows(
     folder, identity = hdf5.folder_of(output), models_identity(settings, run.seed, data, pretrained)
     job = _Job(settings, run, data, pretrained, folder, identity)
     output.unlink(missing_ok=True)
-    take_over(folder, settings, job.attributes(), data, job.needed)
-    missing = missing_models(first, last, job.finished())
-    log.info("models %d-%d: %d to train, the others are finished", first, last, len(missing))
-    if missing:
-        with lease(device, jobs_per_gpu) as leased:
-            _train_missing(replace(job, device=leased), missing, last, checkpoint_seconds)
-    _merge(job, first, last)
-    write_receipt(output, first, last, identity, job.finished())
-    return seconds_of(first, last, job.finished())
+    with hdf5.atomic(output) as receipt:
+        receipt.touch()  # as long as it lies there, this job is at work
+        take_over(folder, settings, job.attributes(), data, settings.kept)
+        missing = missing_models(first, last, job.finished())
+        log.info("models %d-%d: %d to train, the others are finished", first, last, len(missing))
+        if missing:
+            with lease(device, jobs_per_gpu) as leased:
+                _train_missing(replace(job, device=leased), missing, last, checkpoint_seconds)
+        _merge(job, first, last)
+        write_receipt(receipt, first, last, identity, job.finished())
+        return seconds_of(first, last, job.finished())
 
 
 def _check_shard(settings: TrainingSettings, first: int, last: int, pretrained: Path | None) -> None:
@@ -120,15 +122,9 @@ class _Job:
     identity: str
     device: str = "cpu"
 
-    @property
-    def needed(self) -> list[str]:
-        """What the study keeps of its models besides φ."""
-        kept = {"logits": self.settings.store_logits, "weights": self.settings.store_weights}
-        return [name for name, wanted in kept.items() if wanted]
-
     def finished(self) -> list[Models]:
         """Finds the finished models that have all that the study keeps of them."""
-        return finished_models(self.folder, self.identity, self.needed)
+        return finished_models(self.folder, self.identity, self.settings.kept)
 
     def attributes(self) -> dict[str, Any]:
         """Returns what every file of the run's models says."""

@@ -119,7 +119,7 @@ def temporary(path: Path, folder: Path) -> Iterator[Path]:
     What killed jobs left at such paths is removed first, and this job's own path when the block ends.
     """
     for left in folder.glob(f".{glob.escape(path.name)}.*{path.suffix}"):
-        if _is_left(left, left.name.removesuffix(path.suffix).removeprefix(f".{path.name}.")):
+        if not is_written(left, left.name.removesuffix(path.suffix).removeprefix(f".{path.name}.")):
             _remove(left)
     own = folder / f".{path.name}.{platform.node()}-{os.getpid()}{path.suffix}"
     try:
@@ -151,14 +151,20 @@ def folder_of(path: Path) -> Path:
     return path.parent
 
 
-def _is_left(path: Path, job: str) -> bool:
-    """Tells whether a killed job left the file; from another node it counts as left once it is a day old."""
+def is_written(path: Path, job: str, seconds: float = LEFT_SECONDS) -> bool:
+    """Tells whether the job that writes an unfinished file lives: its process, or on another node by the file's age.
+
+    Args:
+        path: The file, named by :func:`temporary`.
+        job: What its name says of the job, ``<node>-<process>``.
+        seconds: Age from which another node's file counts as left behind.
+    """
     node, _, process = job.rpartition("-")
     if node in ("", platform.node()):
-        return not node or not _is_running(process)
+        return bool(node) and _is_running(process)
     with suppress(FileNotFoundError):
-        return time.time() - path.stat().st_mtime > LEFT_SECONDS
-    return False
+        return time.time() - path.stat().st_mtime <= seconds
+    return True
 
 
 def _is_running(process: str) -> bool:

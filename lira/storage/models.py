@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 NAME = re.compile(r"(\d+)-(\d+)\.([0-9a-f]+)\.h5")
 NAME_IN_1_1 = re.compile(r"(\d+)-(\d+)\.h5")
+RECEIPT = re.compile(r"\.(\d+)-(\d+)\.json\.(.+)\.json")
+"""A receipt that is not written yet; the job that holds it is at work."""
+
 JOINED = ("device", "revision")
 """Attributes in which the models of a run may differ; all values are recorded."""
 
@@ -145,12 +148,27 @@ def missing_models(first: int, last: int, finished: Iterable[Models]) -> list[in
     return [model for model in range(first, last + 1) if model not in there]
 
 
+def running_jobs(folder: Path, seconds: float) -> int:
+    """Counts the training jobs that are at work on a run.
+
+    A job holds its unfinished receipt, whose name says its node and process. A process of another node counts as alive
+    if one of its files is younger than ``seconds``: models, checkpoints, or the receipt.
+    """
+    files = [(path, found) for path in folder.glob("*") if (found := re.match(r"\.?(\d+)-", path.name))]
+    running = 0
+    for path, _ in files:
+        if receipt := RECEIPT.fullmatch(path.name):
+            first, last = int(receipt[1]), int(receipt[2])
+            own = [path for path, found in files if first <= int(found[1]) <= last]
+            running += any(hdf5.is_written(file, receipt[3], seconds) for file in own)
+    return running
+
+
 def write_receipt(output: Path, first: int, last: int, identity: str, finished: Sequence[Models]) -> None:
-    """Writes in which files the models ``first`` to ``last`` lie."""
+    """Writes in which files the models ``first`` to ``last`` lie, to a path that :func:`hdf5.atomic` gave."""
     files = [models for models in finished if models.first <= last and models.last >= first]
     content = {"identity": identity, "files": [models.path.name for models in files]}
-    with hdf5.atomic(output) as beside:
-        beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    output.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def read_receipts(receipts: Iterable[Path], identity: str) -> dict[Models, Path]:

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 import pytest
 
 STAGES = ("core", "config", "storage", "datasets", "shadows", "attacks", "evaluation", "report", "paper")
-ENTRANCES = ("work", "specs", "workflow", "pages", "cost", "cli")
+ENTRANCES = ("work", "workflow", "pages", "remaining", "cost", "status", "cli")
 ORDER = (*STAGES, *ENTRANCES)
 MODULE, FUNCTION, RULES, ENTRANCE_MODULES = 400, 60, 800, 8
 

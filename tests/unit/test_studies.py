@@ -9,6 +9,7 @@ from lira.config import load_study, read_yaml
 from lira.cost import costs, describe_costs
 from lira.paper.published import published
 from lira.report.labels import augmentations
+from lira.workflow import Plan
 
 AOF = ["flip", "crop", "rotate", "jitter", "cutmix"]
 BENCHMARKS = {  # augmentations, dropout, weight decay, epochs, batch size
@@ -100,9 +101,9 @@ def test_five_seeds_alone_have_no_error_and_a_sixth_costs_what_is_said(request, 
     assert len(study["runs"][reference]["seeds"]) == 5
     beside = path.read_text().split("\nagreement:")[1].split(f"  {reference}:")[0]
     assert "no error between runs" in beside and "docs/reproduce.md" in beside
-    hours = costs(load_study(study), tmp_path)["hours_left"].sum()
+    hours = costs(Plan(load_study(study), results=tmp_path))["hours_left"].sum()
     study["runs"][reference]["seeds"] = [int(seed) for seed in re.search(r"seeds: \[(.*?)\]", said)[1].split(",")]
-    more = costs(load_study(study), tmp_path)["hours_left"].sum()
+    more = costs(Plan(load_study(study), results=tmp_path))["hours_left"].sum()
     assert len(study["runs"][reference]["seeds"]) == 6
     assert f"{more:.0f} GPU-hours in all instead of\n{hours:.0f} (`lira cost`)" in said
 
@@ -122,7 +123,7 @@ def test_no_model_is_trained_twice(request, name):
 def test_first_lines_and_the_page_say_models_hours_and_disk(request, tmp_path, name):
     path = request.config.rootpath / "studies" / f"{name}.yaml"
     study = load_study(path)
-    rows = costs(study, tmp_path)
+    rows = costs(Plan(study, results=tmp_path))
     head = "".join(line for line in path.read_text().splitlines(keepends=True)[:4] if line.startswith("#"))
     size = re.search("Disk when finished: (.*?),", describe_costs(study, rows))[1]
     assert f"{rows['models'].sum():,} models, {rows['hours_left'].sum():.0f} GPU-hours" in head

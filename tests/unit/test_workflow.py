@@ -9,8 +9,8 @@ import pytest
 
 from lira.config import load_study, read_yaml
 from lira.core.errors import ConfigError, StoreError
-from lira.specs import asked
 from lira.storage.identity import read_spec
+from lira.storage.specs import asked
 from lira.workflow import SO_FAR, Plan, any_of, option, read_plan
 
 BASELINE = {"dataset": "digits", "architecture": "fcn", "regime": "baseline", "seed": "1", "scope": ""}

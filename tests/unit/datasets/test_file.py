@@ -1,5 +1,7 @@
 """Arrays of the user's own files, and what is said of those that cannot be used."""
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from raw_files import TABLE, X, Y, own, prepared
 from lira.config import Dataset
 from lira.core.errors import DataError
 from lira.datasets import read_part
+from lira.datasets.file import measure
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".h5"])
@@ -42,6 +45,29 @@ def test_own_images(tmp_path, layout):
 def test_a_constant_feature_divides_by_one(tmp_path):
     pool = prepared(own(tmp_path, x=np.where(np.arange(7) == 2, 4.0, TABLE), y=Y), tmp_path)
     assert pool.std[2] == 1 and pool.mean[2] == 4
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+def test_the_size_of_a_file_is_that_of_what_is_prepared_from_it(tmp_path, suffix):
+    def measured(kind, **arrays):
+        settings = own(tmp_path, kind, suffix, **arrays)
+        return measure(Path(settings.path), kind), prepared(settings, tmp_path)
+
+    for given in (X, np.moveaxis(X, 1, 3), X[:, 0]):
+        size, pool = measured("image", x=given, y=Y, x_test=given[:8], y_test=Y[:8])
+        assert size == (len(pool.x), 8, pool.x.shape[1:], pool.classes)
+    assert measured("tabular", x=TABLE, y=Y)[0] == (40, 0, (7,), 4)
+    assert measured("tabular", x=TABLE, y=Y, classes=4)[0][3] == 4
+
+
+@pytest.mark.parametrize(
+    "arrays", [{"x": TABLE}, {"x": X, "y": Y}, {"x": TABLE, "y": Y[:3]}, {"x": TABLE, "y": Y + 0.5}]
+)
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+def test_a_file_of_another_form_has_no_size(tmp_path, suffix, arrays):
+    settings = own(tmp_path, "tabular", suffix, **arrays)
+    with pytest.raises(DataError, match=f"own{suffix} cannot be read"):
+        measure(Path(settings.path), "tabular")
 
 
 NAN = np.where(np.arange(280).reshape(40, 7) == 52, np.nan, TABLE)

@@ -32,14 +32,15 @@ class Specs:
 
     Attributes:
         changes: A line for each spec that is another than files were made for.
-        fresh: Specs that are newer than what depends on them, or would be if they were written.
+        fresh: Specs that are newer than what depends on them, or would be if they were written, each with what is
+            another in it than in the spec that files were made for.
     """
 
     def __init__(self, folder: Path | str, *, writes: bool = False, told: bool = False):
         self.folder, self.writes, self.told = Path(folder), writes, told
         self._root = Path.cwd()
         self.changes: list[str] = []
-        self.fresh: set[Path] = set()
+        self.fresh: dict[Path, list[str]] = {}
         self._files: dict[str, Path] = {}
         if writes:
             atexit.register(self._withdraw)
@@ -66,13 +67,13 @@ class Specs:
         if path.is_file():
             older = [other for other in older if other.stat().st_mtime < path.stat().st_mtime]
         if older or not path.is_file():
-            self.fresh.add(path)
+            said = _differences_from(min(older, key=os.path.getmtime), content) if older else []
+            self.fresh[path] = said
             if self.writes:
                 with atomic(path) as beside:
                     beside.write_text(json.dumps(content, sort_keys=True) + "\n", encoding="utf-8")
-        if older:
-            said = ", ".join(_differences_from(min(older, key=os.path.getmtime), content))
-            self.changes.append(f"{place.replace('/', ' ', 1)}: {said}; what depends on it is made anew")
+            if older:
+                self.changes.append(f"{place.replace('/', ' ', 1)}: {', '.join(said)}; what depends on it is made anew")
         return path
 
     def _all(self, place: str) -> list[Path]:
