@@ -340,19 +340,23 @@ class RatesSpec(Settings):
 
 
 class RunSpec(Settings):
-    """What is asked of a run, of every seed: how its shadow models are trained, or what is known of imported ones."""
+    """What is asked of a run, of every seed: how its shadow models are trained, or what is known of imported ones.
+
+    ``data`` has the settings of its dataset, if it has one, without the place of raw files.
+    """
 
     study: Name
     protocol: Protocol
     dataset: Name
     architecture: Name
     regime: Name
+    data: dict[str, Any] | None = None
     training: TrainingSettings | None = None
     imported: ImportedRecipe | None = None
 
     def run(self, seed: int) -> RunDescription:
         """Returns the description of the run with one of its seeds."""
-        return RunDescription(**self.model_dump(exclude={"training", "imported"}), seed=seed)
+        return RunDescription(**self.model_dump(exclude={"data", "training", "imported"}), seed=seed)
 
     @property
     def trained(self) -> TrainingSettings:

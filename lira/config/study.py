@@ -154,13 +154,14 @@ class StudySettings(Settings):
             code: Digest of each of the user's functions that it needs.
         """
         dataset, architecture, regime = key.split("/")
-        imported = self.runs[key].scores is not None
+        imported, known = self.runs[key].scores is not None, dataset in self.datasets
         return RunSpec(
             study=self.study,
             protocol=self.protocol,
             dataset=dataset,
             architecture=architecture,
             regime=regime,
+            data=self.dataset_of(key).model_dump(exclude_defaults=True, exclude={"path"}) if known else None,
             training=None if imported else self.training_settings(key, code or {}),
             imported=self.imported_recipe(key) if imported else None,
         )

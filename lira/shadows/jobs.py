@@ -95,6 +95,7 @@ def train_shadows(
             with lease(device, jobs_per_gpu) as leased:
                 _train_missing(replace(job, device=leased), missing, last, checkpoint_seconds)
         _merge(job, first, last)
+        _drop_checkpoints(folder, first, last)
         write_receipt(receipt, first, last, identity, job.finished())
         return seconds_of(first, last, job.finished())
 
@@ -171,6 +172,14 @@ def _merge(job: _Job, first: int, last: int) -> None:
         return
     for models in inside:
         models.path.unlink(missing_ok=True)
+
+
+def _drop_checkpoints(folder: Path, first: int, last: int) -> None:
+    """Removes those of finished cohorts, which a job that was stopped left, and of recipes no longer asked for."""
+    for path in folder.glob("*-*.pt"):
+        start, end = map(int, path.name.partition(".")[0].split("-"))
+        if first <= start <= end <= last:
+            path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,19 @@ def test_raw_data_in_another_place_trains_nothing(project):
     np.testing.assert_array_equal(project.files(FCN)["shadows.h5"]["phi"], before["shadows.h5"]["phi"])
 
 
+def test_another_split_and_back_is_seen_whatever_snakemake_looks_at(project):
+    """The data files of both lie side by side, and none becomes newer."""
+    wards, before = STUDY["datasets"]["wards"], project.files(FCN)["shadows.h5"]["phi"]
+    project.study(datasets={"wards": wards | {"test": 80}})
+    project.make("--rerun-triggers", "mtime")
+    assert project.files(FCN)["shadows.h5"]["phi"].shape[1] == 180 and project.trained() == 16
+    project.study()
+    assert project.planned("--rerun-triggers", "mtime")[0]["gather_shadows"] == 2
+    project.make("--rerun-triggers", "mtime")
+    assert project.trained() == 16
+    np.testing.assert_array_equal(project.files(FCN)["shadows.h5"]["phi"], before)
+
+
 def test_a_removed_seed_is_no_longer_compared_whatever_snakemake_looks_at(project):
     target = "results/own/agreement/wards/fcn/r/agreement.csv"
     compared = {"agreement": {"wards/fcn/r": []}, "runs": {"wards/fcn/r": {}}}
