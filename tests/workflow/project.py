@@ -62,6 +62,10 @@ class Project:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         return subprocess.Popen([*words], cwd=self.folder, start_new_session=True, **quiet)
 
+    def says(self, *words):
+        """What a command prints."""
+        return subprocess.run(words, cwd=self.folder, capture_output=True, text=True, check=True).stdout
+
     def spec(self, place):
         """The spec of a place."""
         (file,) = (self.folder / "results/own/specs").glob(f"{place}.*.json")

@@ -31,7 +31,7 @@ def kill_in_the_second_model(project):
     project.snakemake("--unlock")
 
 
-def test_a_killed_job_goes_on_with_its_log_and_its_time(project):
+def test_a_killed_job_goes_on_with_its_log_and_its_time(project, found):
     kill_in_the_second_model(project)
     project.make(files=[RECEIPT])
     text = (project.folder / OWN / "shards" / "0-1.log").read_text()
@@ -41,9 +41,10 @@ def test_a_killed_job_goes_on_with_its_log_and_its_time(project):
     names, values = (line.split("\t") for line in runtime.read_text().splitlines())
     assert names[0] == "s" and float(values[0]) > 6  # both models, of which the last attempt trained one
     assert len(models_of(project.folder / RECEIPT)) == 1
+    found("A killed job goes on", "and so do its log and its time", [0.0])
 
 
-def test_a_network_that_is_edited_between_two_attempts_trains_all_models_of_the_shard(project):
+def test_a_network_that_is_edited_between_two_attempts_trains_all_models_of_the_shard(project, found):
     """Layers of the same shapes: nothing but the code tells the networks apart."""
     kill_in_the_second_model(project)
     project.write("narrow.py", NARROW.replace("ReLU", "Tanh"))
@@ -56,12 +57,21 @@ def test_a_network_that_is_edited_between_two_attempts_trains_all_models_of_the_
     project.make(files=[RECEIPT])
     for name, values in read_models(project.folder / RECEIPT).items():
         np.testing.assert_array_equal(values, mixed[name])
+    found("The network is edited between two attempts of a job", "all models of the shard are of the new one", [0.0])
+
+
+def copy_of(root, folder, *more):
+    """A copy of the workflow, to be changed."""
+    for name in ("rules", "envs", *more):
+        shutil.copytree(root / name, folder / name)
+    shutil.copy(root / "Snakefile", folder)
+    return folder
 
 
 NESTED = {"membership_draws": "nested"}
 
 
-def test_more_models_leave_nested_ones_as_they_are(project):
+def test_more_models_leave_nested_ones_as_they_are(project, found):
     project.study(**NESTED)
     project.make()
     before, trained = project.files(OWN)["shadows.h5"], project.trained()
@@ -78,15 +88,17 @@ def test_more_models_leave_nested_ones_as_they_are(project):
     project.make()
     assert project.trained() == trained + 8
     np.testing.assert_array_equal(project.files(OWN)["shadows.h5"]["phi"], before["phi"])
+    found("More shadow models, nested draws", "those that are there stay, bit for bit", [0.0])
 
 
-def test_more_models_with_published_draws_are_all_anew_and_the_plan_says_so_first(project):
+def test_more_models_with_published_draws_are_all_anew_and_the_plan_says_so_first(project, found):
     project.study(shadow_models=8)
     said = project.planned()[1]
     first = next(line for line in said.splitlines() if "shadow" in line)
     assert first.startswith("All shadow models are to be trained anew") and "membership_draws: nested" in first
     project.make()
     assert project.trained() == 8 + 16
+    found("More shadow models, published draws", "all trained anew, which the plan says first", [0.0])
 
 
 GIVEN = {"runs": {"elsewhere/net/given": {"scores": "given"}}}
@@ -107,15 +119,16 @@ def imported(project):
     return project
 
 
-def test_an_unrelated_file_beside_imported_models_changes_nothing(imported):
+def test_an_unrelated_file_beside_imported_models_changes_nothing(imported, found):
     (imported.folder / "given" / "notes.txt").write_text("these models are mine\n")
     (imported.folder / "given" / "model_0" / "log").write_text("trained\n")
     assert imported.planned(files=[f"{IMPORTED}/metrics.csv"])[0] == {}
+    found("An unrelated file beside imported models", "nothing to be done", [0.0])
 
 
 @pytest.mark.parametrize("triggers", [(), ("--rerun-triggers", "mtime")], ids=["default", "mtime"])
 @pytest.mark.parametrize("file", ["model_2/scores/scores.npy", "keep.npy"])
-def test_imported_scores_that_are_overwritten_are_imported_anew(imported, file, triggers):
+def test_imported_scores_that_are_overwritten_are_imported_anew(imported, file, triggers, found):
     before = imported.files(IMPORTED)["shadows.h5"]
     path = imported.folder / "given" / file
     np.save(path, np.load(path)[::-1].copy())
@@ -124,6 +137,7 @@ def test_imported_scores_that_are_overwritten_are_imported_anew(imported, file, 
     after = imported.files(IMPORTED)["shadows.h5"]
     changed = "member" if file == "keep.npy" else "phi"
     assert not np.array_equal(before[changed], after[changed])
+    found("An imported file is overwritten", "imported anew", [0.0])
 
 
 @pytest.mark.parametrize(
@@ -135,8 +149,9 @@ def test_imported_scores_that_are_overwritten_are_imported_anew(imported, file, 
     ],
     ids=lambda words: words[-1],
 )
-def test_how_jobs_are_run_is_no_reason_to_run_them(project, options):
+def test_how_jobs_are_run_is_no_reason_to_run_them(project, options, found):
     assert project.planned(*options)[0] == {}
+    found("Other memory, time, retries, jobs per GPU", "nothing to be done", [0.0])
 
 
 @pytest.mark.parametrize(
@@ -149,23 +164,22 @@ def test_how_jobs_are_run_is_no_reason_to_run_them(project, options):
     ],
     ids=["message", "command", "log", "time"],
 )
-def test_another_wording_of_a_rule_trains_nothing(project, tmp_path, old, new):
-    shutil.copytree(project.root / "rules", tmp_path / "rules")
-    shutil.copytree(project.root / "envs", tmp_path / "envs")
-    shutil.copy(project.root / "Snakefile", tmp_path)
-    rules = tmp_path / "rules" / "shadows.smk"
+def test_another_wording_of_a_rule_trains_nothing(project, tmp_path, old, new, found):
+    other = copy_of(project.root, tmp_path / "other")
+    rules = other / "rules" / "shadows.smk"
     assert old in rules.read_text()
     rules.write_text(rules.read_text().replace(old, new))
-    project.root = tmp_path
+    project.root = other
     before, trained = project.files(OWN), project.trained()
     project.make()
     assert project.trained() == trained
     for file, arrays in project.files(OWN).items():
         for name, values in arrays.items():
             np.testing.assert_array_equal(values, before[file][name])
+    found("Another wording of a message, command, log place or time", "nothing trained", [0.0])
 
 
-def test_raw_data_in_another_place_trains_nothing(project):
+def test_raw_data_in_another_place_trains_nothing(project, found):
     rng = np.random.default_rng(0)
     y = np.arange(260) % 4
     np.savez(project.folder / "here.npz", x=rng.normal(size=(260, 12)) + y[:, None], y=y)
@@ -178,9 +192,10 @@ def test_raw_data_in_another_place_trains_nothing(project):
     project.make()
     assert project.trained() == trained
     np.testing.assert_array_equal(project.files(FCN)["shadows.h5"]["phi"], before["shadows.h5"]["phi"])
+    found("Raw data in another place", "prepared anew, nothing trained", [0.0])
 
 
-def test_another_split_and_back_is_seen_whatever_snakemake_looks_at(project):
+def test_another_split_and_back_is_seen_whatever_snakemake_looks_at(project, found):
     """The data files of both lie side by side, and none becomes newer."""
     wards, before = STUDY["datasets"]["wards"], project.files(FCN)["shadows.h5"]["phi"]
     project.study(datasets={"wards": wards | {"test": 80}})
@@ -191,9 +206,10 @@ def test_another_split_and_back_is_seen_whatever_snakemake_looks_at(project):
     project.make("--rerun-triggers", "mtime")
     assert project.trained() == 16
     np.testing.assert_array_equal(project.files(FCN)["shadows.h5"]["phi"], before)
+    found("Another split and back, with --rerun-triggers mtime", "both seen, the first models are taken over", [0.0])
 
 
-def test_a_removed_seed_is_no_longer_compared_whatever_snakemake_looks_at(project):
+def test_a_removed_seed_is_no_longer_compared_whatever_snakemake_looks_at(project, found):
     target = "results/own/agreement/wards/fcn/r/agreement.csv"
     compared = {"agreement": {"wards/fcn/r": []}, "runs": {"wards/fcn/r": {}}}
     project.study(**compared, seeds=[0, 1, 2])
@@ -204,9 +220,10 @@ def test_a_removed_seed_is_no_longer_compared_whatever_snakemake_looks_at(projec
     assert planned["measure_agreement"] == 1 and "train_shadows" not in planned, said
     project.make("--rerun-triggers", "mtime", files=[target])
     assert (project.folder / target).read_text() != before
+    found("A seed is removed, with --rerun-triggers mtime", "compared anew without it", [0.0])
 
 
-def test_looking_at_a_study_leaves_it_as_it_is(project):
+def test_looking_at_a_study_leaves_it_as_it_is(project, found):
     def listed():
         return {path: path.stat().st_mtime_ns for path in (project.folder / "results").rglob("*") if path.is_file()}
 
@@ -217,9 +234,10 @@ def test_looking_at_a_study_leaves_it_as_it_is(project):
     project.study()
     assert project.planned()[0] == {}
     assert listed() == before
+    found("A changed study is only looked at (-n), and changed back", "nothing to be done", [0.0])
 
 
-def test_tables_of_another_recipe_are_refused(project):
+def test_tables_of_another_recipe_are_refused(project, found):
     """The recipe is changed, and only one of two runs made anew: the other is not shown as what the study now asks."""
     project.study(regimes={"r": REGIME | {"epochs": 3}})
     project.make(files=[f"{FCN}/shards/0-1.json"])
@@ -238,3 +256,24 @@ def test_tables_of_another_recipe_are_refused(project):
         assert done.returncode == 1 and "is of another recipe than" in done.stderr, done.stderr
         assert len(done.stderr.splitlines()) == 1
     assert not list(project.folder.glob("*.csv"))
+    found("Results of another recipe are read by hand", "refused in one sentence", [0.0])
+
+
+def test_a_new_setting_with_a_default_trains_nothing(project, tmp_path, monkeypatch, found):
+    """As a later version of the suite may have one, of the same recipe version."""
+    later = copy_of(project.root, tmp_path / "later", "lira")
+    sections = later / "lira" / "config" / "sections.py"
+    text = sections.read_text()
+    sections.write_text(text.replace("    epochs: ", "    sharpness: int = 0\n    epochs: ", 1))
+    assert sections.read_text() != text
+    project.root = later
+    monkeypatch.setenv("PYTHONPATH", str(later))
+    assert "sharpness" in project.says("lira", "defaults")
+    assert project.planned()[0] == {}
+    before = project.files(OWN)
+    project.make("--forcerun", "train_shadows")
+    assert project.trained() == 8
+    np.testing.assert_array_equal(project.files(OWN)["shadows.h5"]["phi"], before["shadows.h5"]["phi"])
+    project.study(regimes={"r": REGIME | {"sharpness": 1}})
+    assert project.planned()[0]["train_shadows"] == 4
+    found("A later version with a new setting that has a default", "nothing to be done", [0.0])
