@@ -95,7 +95,11 @@ def test_a_damaged_shard(undisturbed, tmp_path, rng, found, damage, tries):
         assert f"{name} is damaged" in said and remedy in said and "Traceback" not in said
         assert not pipeline.path(*RUN, "shadows.h5").exists()
     _mended(pipeline, undisturbed)
-    found(f"Shard {damage}", "named; `rm` it and its receipt, and the same command makes it again", [time.monotonic() - start])
+    found(
+        f"Shard {damage}",
+        "named; `rm` it and its receipt, and the same command makes it again",
+        [time.monotonic() - start],
+    )
 
 
 def test_models_from_elsewhere_in_their_place(undisturbed, tmp_path, found):
