@@ -23,12 +23,17 @@ from lira.core.threads import cores
 from lira.datasets import prepare_data
 from lira.shadows.membership import balanced_membership
 from lira.storage import hdf5
+from lira.storage.identity import digest_of, models_identity
+from lira.storage.models import models_file, write_receipt
 
 NAMES = {"dataset": "d", "architecture": "a", "regime": "baseline"}
 RUN = RunDescription(study="memory", protocol="artifact", **NAMES, seed=0)
 SHARDS = 4
+VIEWS = 18
 FEATURES = 64
-RATES = ["--fpr", "0.001", "--fpr", "0.01", "--prior", "0.1"]
+RATES = {"fprs": [0.001, 0.01], "priors": [0.1]}
+ATTACKS = {"offline": "two-sided"}
+OWN = {"source": "file", "path": "own.npz", "kind": "tabular", "pool": "train"}
 SLACK = 32 << 20
 """Bytes beside the arrays: allocator, small tables, buffers of HDF5."""
 
@@ -52,39 +57,54 @@ class Step:
     imports: str
 
 
-def shards(models: int) -> list[str]:
-    """Files of the shards."""
-    return [f"{part}.h5" for part in range(SHARDS)]
+def ranges(models: int) -> list[tuple[int, int]]:
+    """First and last model of each shard."""
+    return [(int(own[0]), int(own[-1])) for own in np.array_split(np.arange(models), SHARDS)]
+
+
+def receipts(models: int) -> list[str]:
+    """Receipts of the shards."""
+    return [f"{first}-{last}.json" for first, last in ranges(models)]
+
+
+def spec(place: str, content: dict) -> str:
+    """Writes what is asked of a step to the working directory."""
+    path = Path(f"{place}.{digest_of(content)}.json")
+    path.write_text(json.dumps(content))
+    return str(path)
 
 
 STEPS = {
     "prepare-data": Step(
-        lambda m: ["--settings", settings_of_data(), "--output", "again.h5"],
+        lambda m: [spec("data", {"settings": OWN, "size": None, "seed": 0}), "--output", "again.h5"],
         lambda m, n, a, c: 3 * 8 * n * FEATURES + 10 * min(4 * n * FEATURES, 32 << 20),
         "lira.datasets.file, sklearn.model_selection, sklearn.preprocessing",
     ),
     "train-shadows": Step(
-        lambda m: [*training(m), "--data", "data.h5", "--first", "0", "--last", "0", "--output", "0-0.h5"],
+        lambda m: [*training(m, views=1), "--first", "0", "--last", "0", "--output", "trained/0-0.json"],
         lambda m, n, a, c: 1.5 * 4 * n * FEATURES + 24 * m * n,
         "lira.shadows.jobs, lira.shadows.models.fcn",
     ),
     "gather-shadows": Step(
-        lambda m: [*shards(m), *training(m), "--data", "data.h5", "--output", "again.h5"],
+        lambda m: [*receipts(m), "--spec", *training(m), "--output", "again.h5"],
         lambda m, n, a, c: 3 * max(BLOCK, 4 * m * a) + 3 * m * n,
         "lira.shadows.gather",
     ),
     "score-attacks": Step(
-        lambda m: ["shadows.h5", "--output", "again.h5"],
+        lambda m: ["shadows.h5", "--spec", spec("attacks", ATTACKS), "--output", "again.h5"],
         lambda m, n, a, c: 12 * m * n + c * (m * TASK * (4 * a + 10 * 8) + 40 * 150_000 * 8),
         "lira.attacks.lira",
     ),
     "calibrate-thresholds": Step(
-        lambda m: ["scores.h5", *RATES, "--metrics", "m.csv", "--samples", "s.csv"],
+        lambda m: ["scores.h5", *rates(), "--metrics", "m.csv", "--samples", "s.csv"],
         lambda m, n, a, c: 4 * 8 * m * n,
         "lira.evaluation.calibration, scipy.special",
     ),
     "run-controls": Step(
-        lambda m: ["shadows.h5", *RATES, "--controls", "c.csv", "--samples", "n.csv", "--gaps", "g.csv"],
+        lambda m: [
+            *("shadows.h5", "--spec", spec("attacks", ATTACKS), *rates()),
+            *("--controls", "c.csv", "--samples", "n.csv", "--gaps", "g.csv"),
+        ],
         lambda m, n, a, c: 5 * 8 * m * n + c * (m * TASK * (4 * a + 10 * 8) + 40 * 150_000 * 8),
         "lira.evaluation.controls, scipy.special",
     ),
@@ -111,17 +131,12 @@ STEPS = {
 }
 
 
-def settings_of_data() -> str:
-    """A user's table."""
-    return json.dumps({"source": "file", "path": "own.npz", "kind": "tabular", "pool": "train"})
-
-
-def settings_of(models: int) -> TrainingSettings:
-    """Settings of the shards."""
+def settings_of(models: int, views: int = VIEWS) -> TrainingSettings:
+    """Settings of the shards; a network of features can be trained with one view alone."""
     return TrainingSettings(
         recipe_version=RECIPE_VERSION,
         architecture=Architecture(family="fcn", hidden=[16]),
-        recipe=Recipe(epochs=1, test_set="nonmembers"),
+        recipe=Recipe(epochs=1, test_set="nonmembers", query_views=views),
         shadow_models=models,
         member_fraction=0.5,
         membership_draws="default_rng",
@@ -130,9 +145,21 @@ def settings_of(models: int) -> TrainingSettings:
     )
 
 
-def training(models: int) -> list[str]:
-    """Settings and run of the shards, as options."""
-    return ["--settings", settings_of(models).model_dump_json(), "--run", RUN.model_dump_json()]
+def training(models: int, views: int = VIEWS) -> list[str]:
+    """What is asked of the shards, their seed and data."""
+    names = RUN.model_dump(include={"study", "protocol", "dataset", "architecture", "regime"})
+    return [
+        spec("run", names | {"training": settings_of(models, views).model_dump()}),
+        "--seed",
+        "0",
+        "--data",
+        "data.h5",
+    ]
+
+
+def rates() -> list[str]:
+    """FPRs and priors, as an option."""
+    return ["--rates", spec("rates", RATES)]
 
 
 def make(folder: Path, models: int, samples: int, views: int) -> None:
@@ -140,24 +167,29 @@ def make(folder: Path, models: int, samples: int, views: int) -> None:
     rng = np.random.default_rng(0)
     np.savez(folder / "own.npz", x=rng.normal(size=(samples, FEATURES)), y=np.arange(samples) % 2)
     os.chdir(folder)
-    prepare_data(Dataset(**json.loads(settings_of_data())), None, 0, folder / "data.h5")
+    prepare_data(Dataset(**OWN), None, 0, folder / "data.h5")
     with hdf5.read(folder / "data.h5", "data") as file:
         checksum = file.attrs["sha256"]
+    identity = models_identity(settings_of(models), 0, folder / "data.h5")
     member = balanced_membership(samples, models, 0.5, 0)
-    origin = settings_of(models).attributes(RUN) | {"data_sha256": checksum} | hdf5.describe_environment()
-    rows = np.array_split(np.arange(models), SHARDS)
-    for part, own in zip(shards(models), rows, strict=True):
-        with hdf5.create(folder / part, "shard", origin | {"first": int(own[0]), "last": int(own[-1])}) as file:
-            phi = hdf5.dataset(file, "phi", (len(own), samples, views), np.float32)
+    origin = settings_of(models).attributes(RUN) | {"data_sha256": checksum, "identity": identity, "seconds": 1.0}
+    for first, last in ranges(models):
+        shard, own = models_file(folder, first, last, identity), slice(first, last + 1)
+        said = origin | hdf5.describe_environment() | {"first": first, "last": last}
+        with hdf5.create(shard.path, "shard", said) as file:
+            phi = hdf5.dataset(file, "phi", (shard.number, samples, views), np.float32)
             for start in range(0, samples, TASK):
                 held = member[own, start : start + TASK, None]
                 phi[:, start : start + TASK] = rng.normal(2 * held, 1, (*held.shape[:2], views))
             hdf5.dataset(file, "member", data=member[own])
             for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy"):
-                hdf5.dataset(file, f"utility/{name}", data=np.full(len(own), 0.5))
-    call(["gather-shadows", *shards(models), *training(models), "--data", "data.h5", "--output", "shadows.h5"], folder)
-    call(["score-attacks", "shadows.h5", "--output", "scores.h5"], folder)
-    call(["calibrate-thresholds", "scores.h5", *RATES, "--metrics", "metrics.csv", "--samples", "samples.csv"], folder)
+                hdf5.dataset(file, f"utility/{name}", data=np.full(shard.number, 0.5))
+        write_receipt(folder / f"{first}-{last}.json", first, last, identity, [shard])
+    call(["gather-shadows", *receipts(models), "--spec", *training(models), "--output", "shadows.h5"], folder)
+    call(["score-attacks", "shadows.h5", "--spec", spec("attacks", ATTACKS), "--output", "scores.h5"], folder)
+    call(
+        ["calibrate-thresholds", "scores.h5", *rates(), "--metrics", "metrics.csv", "--samples", "samples.csv"], folder
+    )
 
 
 def call(arguments: Sequence[str], folder: Path) -> int:
