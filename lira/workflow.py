@@ -222,6 +222,13 @@ class Plan:
         """Returns :meth:`pretrained_file` as an option."""
         return option("pretrained", self.pretrained_file(wildcards))
 
+    def runtime_file(self, rule: str) -> Files:
+        """Where a training job says what it took, in all its attempts."""
+        place = "{w.dataset}/{w.architecture}"
+        if rule == "train_shadows":
+            place += "/{w.regime}/seed{w.seed}/{w.first}-{w.last}"
+        return lambda wildcards: [f"{self.results}/runtime/{rule}/{place.format(w=wildcards)}.tsv"]
+
     def data_option(self, wildcards: Any) -> list[str]:
         """The run's preparation of its dataset as an option."""
         return option("data", self.data_file(wildcards))

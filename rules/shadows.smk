@@ -9,7 +9,6 @@ rule pretrain_model:
         "<results>/pretrained/{dataset}/{architecture}.pt",
     log:
         "<logs>/pretrain_model/{dataset}/{architecture}.log",
-        runtime="<benchmarks>/pretrain_model/{dataset}/{architecture}.tsv",
     conda:
         "../envs/gpu.yaml"
     threads: 1
@@ -23,7 +22,7 @@ rule pretrain_model:
     shell:  # exec: a shell that is told to stop dies at once, and the job could end before lira has stored its work
         "exec lira pretrain-model {input.spec:q} --data {input.data:q} --output {output:q}"
         " --device {resources.device:q} --jobs-per-gpu {resources.jobs_per_gpu:q}"
-        " --log {log[0]:q} --runtime {log.runtime:q} > {log[0]:q} 2>&1"
+        " --log {log:q} --runtime {params.runtime:q} > {log:q} 2>&1"
 
 
 rule train_shadows:
@@ -35,7 +34,6 @@ rule train_shadows:
         "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shards/{first}-{last}.json",
     log:
         "<logs>/train_shadows/{dataset}/{architecture}/{regime}/seed{seed}/{first}-{last}.log",
-        runtime="<benchmarks>/train_shadows/{dataset}/{architecture}/{regime}/seed{seed}/{first}-{last}.tsv",
     conda:
         "../envs/gpu.yaml"
     threads: 1
@@ -53,7 +51,7 @@ rule train_shadows:
         "exec lira train-shadows {input.spec:q} --seed {wildcards.seed:q} --data {input.data:q} {params.pretrained:q}"
         " --first {wildcards.first:q} --last {wildcards.last:q} --output {output:q}"
         " --device {resources.device:q} --jobs-per-gpu {resources.jobs_per_gpu:q}"
-        " --log {log[0]:q} --runtime {log.runtime:q} > {log[0]:q} 2>&1"
+        " --log {log:q} --runtime {params.runtime:q} > {log:q} 2>&1"
 
 
 rule gather_shadows:

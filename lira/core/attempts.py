@@ -52,5 +52,6 @@ def write_runtime(path: Path, seconds: float) -> None:
         path: The table of one row: ``s``, seconds; ``max_rss``, the peak memory of this attempt in MB.
         seconds: Time of all attempts.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     path.write_text(f"s\tmax_rss\n{seconds:.4f}\t{memory:.2f}\n", encoding="utf-8")

@@ -79,7 +79,7 @@ def test_every_rule_has_log_benchmark_resources_and_message(root, tmp_path):
         ]
     assert len(rules) > 20
     for rule in rules:
-        measured = rule.benchmark or "runtime" in dict(rule.log.items())  # by itself, where a job may go on
+        measured = rule.benchmark or "runtime" in dict(rule.params.items())  # by itself, where a job may go on
         assert rule.log and measured and rule.message and rule.conda_env, rule.name
         assert {"mem_mb", "runtime"} <= set(rule.resources), rule.name
         assert rule.shellcmd.removeprefix("exec ").startswith("lira "), rule.name
