@@ -157,7 +157,8 @@ def test_files_of_other_jobs_and_of_the_user_stay_where_they_are(start, tmp_path
 def test_a_network_that_is_edited_while_the_job_waits_for_its_device_is_not_trained(start, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     module = tmp_path / "waited_for.py"
-    text = "from torch import nn\ndef build(shape, classes, dropout):\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))\n"
+    network = "nn.Sequential(nn.Flatten(), nn.Linear(64, classes))"
+    text = f"from torch import nn\ndef build(shape, classes, dropout):\n    return {network}\n"
     module.write_text(text)
 
     @contextmanager
