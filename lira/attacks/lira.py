@@ -170,6 +170,7 @@ def score_file(
             )
         attributes = {key: value for key, value in hdf5.attributes(source).items() if not key.startswith("encoding-")}
         codes = {name: code_digest(function) for name, function in (own or {}).items()}
+        loaded = {name: load_function(function, codes[name]) for name, function in (own or {}).items()}
         with hdf5.create(output, "scores", attributes | {"definition": asdict(definition), "own": codes}) as file:
             hdf5.dataset(file, "member", data=member)
             chunks = (len(member), min(SAMPLES_PER_TASK, member.shape[1])) if member.size else True  # one per task
@@ -179,11 +180,11 @@ def score_file(
             except DataError as error:
                 raise DataError(f"{shadows}: {error}") from error
             for name, function in (own or {}).items():
-                hdf5.dataset(file, name, data=_own_scores(function, source["phi"][:], member))
+                given = loaded[name](source["phi"][:], member.copy())
+                hdf5.dataset(file, name, data=_own_scores(function, given, member))
 
 
-def _own_scores(function: str, phi: np.ndarray, member: np.ndarray) -> np.ndarray:
-    given = load_function(function)(phi, member.copy())
+def _own_scores(function: str, given: Any, member: np.ndarray) -> np.ndarray:
     needed = f"{function} must return a score, not NaN, of each of {member.shape} models and samples"
     try:
         scores = check_array(given, "what it returned")

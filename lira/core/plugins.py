@@ -45,6 +45,8 @@ def load_function(name: str, digest: str | None = None) -> Callable:
         found = getattr(import_module(module), function, None)
     except Exception as error:  # the module may do anything
         raise _not_imported(name, error) from error
+    if digest is not None:  # again, as the file may have been edited before it was imported
+        check_code({name: digest})
     if not callable(found):
         raise ConfigError(f"{name}: module {module} has no function {function}")
 

@@ -1,6 +1,7 @@
 """Training jobs: one trains a shard of shadow models, the other the model from which fine-tuning starts."""
 
 import logging
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -176,9 +177,9 @@ def _merge(job: _Job, first: int, last: int) -> None:
 
 def _drop_checkpoints(folder: Path, first: int, last: int) -> None:
     """Removes those of finished cohorts, which a job that was stopped left, and of recipes no longer asked for."""
-    for path in folder.glob("*-*.pt"):
-        start, end = map(int, path.name.partition(".")[0].split("-"))
-        if first <= start <= end <= last:
+    for path in folder.glob("*-*.pt"):  # those that a job is writing begin with a dot
+        named = re.match(r"(\d+)-(\d+)\.", path.name)
+        if named and first <= int(named[1]) <= int(named[2]) <= last:
             path.unlink(missing_ok=True)
 
 
@@ -380,7 +381,9 @@ def _pretrain(settings: PretrainingSettings, data: Path, output: Path, identity:
 
 def _build(settings: PretrainingSettings, part: Part, models: int) -> nn.Module:
     recipe, shape = settings.recipe, part.x.shape[1:]
-    return build(settings.architecture, models, shape, part.classes, recipe.dropout, recipe.start == "pretrained")
+    network = build(settings.architecture, models, shape, part.classes, recipe.dropout, recipe.start == "pretrained")
+    check_code(settings.code)  # again: a job may wait for a GPU before it imports the code
+    return network
 
 
 def _initial(network: nn.Module, generators: list[torch.Generator], pretrained: Path | None, device: str) -> Tensors:

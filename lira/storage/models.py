@@ -80,7 +80,7 @@ def _has(path: Path, needed: Collection[str]) -> bool:
             return all(name in file for name in needed)
     except VersionError:  # a file that is trained anew would take its place
         raise
-    except StoreError:
+    except (StoreError, FileNotFoundError):  # another job may have merged it meanwhile
         return False
 
 

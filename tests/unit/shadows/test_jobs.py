@@ -1,5 +1,7 @@
 """Training jobs: the model that fine-tuning starts from, and models that diverge."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ from lira.config import (
     check_section,
 )
 from lira.core.errors import ConfigError, LiraError, StoreError
+from lira.core.plugins import code_digest
 from lira.datasets import prepare_data
 from lira.shadows.jobs import pretrain_model, train_shadows
 
@@ -140,3 +143,32 @@ def test_a_diverged_model_is_trained_anew_if_asked_for_and_the_others_are_left_a
         assert not np.array_equal(retried["phi"][row], once["phi"][row])
         assert not np.array_equal(retried["history/train_loss"][row], once["history/train_loss"][row])
     np.testing.assert_array_equal(retried["member"], once["member"])
+
+
+def test_files_of_other_jobs_and_of_the_user_stay_where_they_are(start, tmp_path):
+    (tmp_path / "0-0.0123.pt").touch()
+    others = {".0-0.0123.pt.elsewhere-7.pt", ".1-1.0123.pt.elsewhere-8.pt", "my-notes.pt", "1-1.0123.pt"}
+    for name in others:
+        (tmp_path / name).touch()
+    train(start, tmp_path, start / "start.pt")
+    assert {path.name for path in tmp_path.glob("*.pt")} == others
+
+
+def test_a_network_that_is_edited_while_the_job_waits_for_its_device_is_not_trained(start, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module = tmp_path / "waited_for.py"
+    network = "nn.Sequential(nn.Flatten(), nn.Linear(64, classes))"
+    text = f"from torch import nn\ndef build(shape, classes, dropout):\n    return {network}\n"
+    module.write_text(text)
+
+    @contextmanager
+    def lease_late(kind, jobs_per_gpu=1):
+        module.write_text(f"{text}# edited\n")
+        yield "cpu"
+
+    monkeypatch.setattr("lira.shadows.jobs.lease", lease_late)
+    own = Architecture(family="waited_for:build")
+    changes = {"architecture": own, "code": {own.family: code_digest(own.family)}}
+    with pytest.raises(ConfigError, match=r"waited_for.py .* has changed since this job was planned"):
+        train(start, tmp_path / "run", None, recipe=Recipe(epochs=1, batch_size=16), **changes)
+    assert not list((tmp_path / "run").glob("*.h5"))

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lira.storage.models import running_jobs
+from lira.storage.models import finished_models, running_jobs
 
 HERE = platform.node()
 
@@ -43,3 +43,9 @@ def test_jobs_of_other_nodes_run_while_they_write(tmp_path):
     assert running_jobs(tmp_path, 900) == 1
     os.utime(checkpoint, (time.time() - 1000, time.time() - 1000))
     assert running_jobs(tmp_path, 900) == 0
+
+
+def test_a_file_that_another_job_removes_while_it_is_looked_at_does_not_count(tmp_path, monkeypatch):
+    (tmp_path / "0-1.0123.h5").touch()
+    monkeypatch.setattr("lira.storage.models.hdf5.read", lambda path, _: (tmp_path / "gone").open())
+    assert finished_models(tmp_path, "0123") == []
