@@ -179,14 +179,14 @@ def planned(study_file: Path) -> list:
 def files(jobs: Iterable) -> int:
     """Files a study leaves on the shared file system, with Snakemake's record of each output and checksums.
 
-    Of a training job there are also its models and the kept log.
+    Of a training job there are also its models, the kept log and the record of its time.
     """
     from lira.storage.csv_files import COLUMNS
 
     jobs = list(jobs)
     total = len({path for job, _ in jobs for path in job.input if "/specs/" in path})
     for job, _ in jobs:
-        total += 2 * (job.rule.name in ("train_shadows", "pretrain_model"))
+        total += 3 * (job.rule.name in ("train_shadows", "pretrain_model"))
         outputs = [Path(output) for output in job.output]
         checksums = sum(path.suffix == ".csv" and path.stem in COLUMNS for path in outputs)
         total += 2 * len(outputs) + checksums + len(job.log) + (job.benchmark is not None)

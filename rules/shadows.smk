@@ -17,6 +17,8 @@ rule pretrain_model:
         mem_mb=training_memory,
         runtime=growing(120),
         gpu=GPUS,
+    params:
+        runtime=plan.runtime_file("pretrain_model"),
     message:
         "Pretraining {wildcards.architecture} on the public part of {wildcards.dataset}"
     shell:  # exec: a shell that is told to stop dies at once, and the job could end before lira has stored its work
@@ -44,6 +46,7 @@ rule train_shadows:
         gpu=GPUS,
     params:
         pretrained=plan.pretrained_option,
+        runtime=plan.runtime_file("train_shadows"),
     message:
         "Training {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, "
         "seed {wildcards.seed}: models {wildcards.first} to {wildcards.last}"
