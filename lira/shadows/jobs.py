@@ -1,7 +1,6 @@
 """Training jobs: one trains a shard of shadow models, the other the model from which fine-tuning starts."""
 
 import logging
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +32,7 @@ from lira.storage import hdf5
 from lira.storage.identity import digest_of, file_digest, models_identity
 from lira.storage.models import (
     Models,
+    drop_checkpoints,
     finished_models,
     joined_attributes,
     missing_models,
@@ -96,7 +96,7 @@ def train_shadows(
             with lease(device, jobs_per_gpu) as leased:
                 _train_missing(replace(job, device=leased), missing, last, checkpoint_seconds)
         _merge(job, first, last)
-        _drop_checkpoints(folder, first, last)
+        drop_checkpoints(folder, first, last)
         write_receipt(receipt, first, last, identity, job.finished())
         return seconds_of(first, last, job.finished())
 
@@ -173,14 +173,6 @@ def _merge(job: _Job, first: int, last: int) -> None:
         return
     for models in inside:
         models.path.unlink(missing_ok=True)
-
-
-def _drop_checkpoints(folder: Path, first: int, last: int) -> None:
-    """Removes those of finished cohorts, which a job that was stopped left, and of recipes no longer asked for."""
-    for path in folder.glob("*-*.pt"):  # those that a job is writing begin with a dot
-        named = re.match(r"(\d+)-(\d+)\.", path.name)
-        if named and first <= int(named[1]) <= int(named[2]) <= last:
-            path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

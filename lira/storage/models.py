@@ -164,6 +164,14 @@ def running_jobs(folder: Path, seconds: float) -> int:
     return running
 
 
+def drop_checkpoints(folder: Path, first: int, last: int) -> None:
+    """Removes those of finished cohorts, which a job that was stopped left, and of recipes no longer asked for."""
+    for path in folder.glob("*-*.pt"):  # those that a job is writing begin with a dot
+        named = re.match(r"(\d+)-(\d+)\.", path.name)
+        if named and first <= int(named[1]) <= int(named[2]) <= last:
+            path.unlink(missing_ok=True)
+
+
 def write_receipt(output: Path, first: int, last: int, identity: str, finished: Sequence[Models]) -> None:
     """Writes in which files the models ``first`` to ``last`` lie, to a path that :func:`hdf5.atomic` gave."""
     files = [models for models in finished if models.first <= last and models.last >= first]
