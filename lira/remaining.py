@@ -235,7 +235,7 @@ def _jobs_of_run(plan: Plan, key: str, seed: int) -> Iterator[Job]:
     if key in plan.imported:
         yield Job("import_scores", [shadows], [*plan.scores_files(wildcards), spec, *data], run)
     else:
-        made_from = [spec, *data, *plan.pretrained_file(wildcards)]
+        made_from = [spec, *data, *plan.pretrained_file(wildcards), *plan.weights_file(wildcards)]
         receipts = plan.receipts(wildcards)
         for receipt, models in zip(receipts, shards(plan.study, key), strict=True):
             yield Job("train_shadows", [receipt], made_from, run, models)

@@ -218,6 +218,12 @@ class Plan:
             return []
         return [f"{self.results}/pretrained/{wildcards.dataset}/{wildcards.architecture}.pt"]
 
+    def weights_file(self, wildcards: Any) -> list[str]:
+        """The user's file of published weights that a run's network starts from, if it is there."""
+        architecture = self.study.architectures.get(wildcards.architecture)
+        weights = architecture.weights if architecture else None
+        return [str(weights)] if weights and Path(weights).is_file() else []
+
     def pretrained_option(self, wildcards: Any) -> list[str]:
         """Returns :meth:`pretrained_file` as an option."""
         return option("pretrained", self.pretrained_file(wildcards))

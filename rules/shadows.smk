@@ -32,6 +32,7 @@ rule train_shadows:
         spec=plan.run_spec,
         data=plan.data_file,
         pretrained=plan.pretrained_file,
+        weights=plan.weights_file,
     output:  # the models lie beside it: Snakemake deletes a job's outputs before the job, and these are GPU-weeks
         "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shards/{first}-{last}.json",
     log:
@@ -63,6 +64,7 @@ rule gather_shadows:
         spec=plan.run_spec,
         data=plan.data_file,
         pretrained=plan.pretrained_file,
+        weights=plan.weights_file,
     output:
         "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
     log:

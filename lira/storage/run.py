@@ -210,7 +210,7 @@ def _asked(study: Path | None, place: str) -> list[Path]:
 
 
 def _refuse_other(path: Path, spec: Path, what: str) -> NoReturn:
-    raise StoreError(f"{path} is of another {what} than {spec} asks for: run snakemake to make it anew")
+    raise StoreError(f"{path} is of another {what} than {spec} asks for: rm {path}, and run snakemake to make it anew")
 
 
 def check_comparable(runs: Sequence[Run]) -> None:

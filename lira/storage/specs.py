@@ -28,7 +28,8 @@ class Specs:
     Args:
         folder: ``results/<study>/specs``.
         writes: Whether specs are written when they are asked for, and not only named.
-        told: Whether to take those that were written when a job was planned, as on a cluster's node.
+        told: Whether to take those that were written when a job was planned, as on a cluster's node: the oldest, as
+            later ones are of studies that were only looked at.
 
     Attributes:
         changes: A line for each spec that is another than files were made for.
@@ -54,7 +55,7 @@ class Specs:
         """
         if place not in self._files:
             there = sorted(self._all(place), key=os.path.getmtime) if self.told else []
-            self._files[place] = there[-1] if there else self._ask(place, asked())
+            self._files[place] = there[0] if there else self._ask(place, asked())
         return str(self._files[place])
 
     def _ask(self, place: str, content: dict[str, Any]) -> Path:

@@ -1,6 +1,7 @@
 """What the rules are told of a study: runs, files, settings, comparisons, and what is finished."""
 
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -135,6 +136,24 @@ def test_other_nodes_are_told_what_is_finished_and_do_not_look(plan):
     finish(plan, "digits/fcn/tl/seed0")
     told = Plan(plan.study, told=True)
     assert told.finished == {("digits/fcn/baseline", 0)} and len(Plan(plan.study, writes=True).finished) == 2
+
+
+def test_other_nodes_take_what_was_asked_as_their_job_was_planned(plan):
+    """Not what a dry run with another study leaves beside it meanwhile."""
+    planned = plan.rates_spec(None)
+    looked_at = Plan(plan.study.model_copy(update={"fprs": [0.3]}), writes=True).rates_spec(None)
+    assert looked_at != planned and Path(looked_at).is_file()
+    for time, spec in enumerate((planned, looked_at)):
+        os.utime(spec, (time, time))
+    assert Plan(plan.study, told=True).rates_spec(None) == planned
+
+
+def test_a_file_of_weights_is_read_by_the_jobs_that_train_from_it(plan):
+    own = plan.study.architectures["fcn"].model_copy(update={"weights": Path("w.safetensors")})
+    given = Plan(plan.study.model_copy(update={"architectures": {"fcn": own}}))
+    assert plan.weights_file(job()) == given.weights_file(job()) == []
+    Path("w.safetensors").touch()
+    assert plan.weights_file(job()) == [] and given.weights_file(job()) == ["w.safetensors"]
 
 
 def test_a_study_is_read_with_what_was_typed(smoke, tmp_path, monkeypatch):
