@@ -217,7 +217,7 @@ def _shared_jobs(plan: Plan) -> Iterator[Job]:
         if study.datasets[dataset].source in RAW:
             yield Job("download_data", [f"{data}/{dataset}.json"], [])
     for view in views:
-        inputs = [plan.data_spec(view), *plan.raw_files(view)]
+        inputs = [plan.data_spec(view), *plan.raw_files(view), *plan.raw_spec(view)]
         yield Job("prepare_data", [f"{data}/{view.dataset}-{view.view}.h5"], inputs)
     starts = [_wildcards(key) for key in study.runs if plan.pretrained_file(_wildcards(key))]
     for start in {(start.dataset, start.architecture): start for start in starts}.values():
@@ -233,7 +233,9 @@ def _jobs_of_run(plan: Plan, key: str, seed: int) -> Iterator[Job]:
         f"{folder}/{name}" for name in ("shadows.h5", "scores.h5", "metrics.csv", "controls.csv")
     )
     if key in plan.imported:
-        yield Job("import_scores", [shadows], [*plan.scores_files(wildcards), spec, *data], run)
+        yield Job(
+            "import_scores", [shadows], [*plan.scores_files(wildcards), *plan.scores_spec(wildcards), spec, *data], run
+        )
     else:
         made_from = [spec, *data, *plan.pretrained_file(wildcards), *plan.weights_file(wildcards)]
         receipts = plan.receipts(wildcards)

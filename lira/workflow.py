@@ -15,14 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from lira.config import RAW, StudySettings, load_study, read_yaml
 from lira.core.errors import StoreError
 from lira.report.labels import REGIMES
 from lira.shadows.imported import score_files
 from lira.storage.hdf5 import atomic
-from lira.storage.specs import Specs, asked
+from lira.storage.specs import Specs, asked, states
 from lira.work import check_sizes, shards
 
 Files = Callable[[Any], list[str]]
@@ -187,9 +185,12 @@ class Plan:
 
     def raw_files(self, wildcards: Any) -> list[str]:
         """Returns the file a dataset is prepared from: the record of its raw files, or the user's own file."""
-        dataset = self.study.datasets[wildcards.dataset]
-        if dataset.source in RAW:
+        if self.study.datasets[wildcards.dataset].source in RAW:
             return [f"{self.results}/data/{wildcards.dataset}.json"]
+        return self._own_file(wildcards)
+
+    def _own_file(self, wildcards: Any) -> list[str]:
+        dataset = self.study.datasets[wildcards.dataset]
         return [dataset.path] if dataset.source == "file" and dataset.path else []
 
     def data_of(self, key: str, seed: int) -> list[str]:
@@ -255,7 +256,7 @@ class Plan:
 
     def raw_settings(self, wildcards: Any) -> str:
         """Source and path of a dataset, as JSON."""
-        return as_json(self.study.datasets[wildcards.dataset], {"source", "path"})
+        return json.dumps(self.study.datasets[wildcards.dataset].model_dump(include={"source", "path"}))
 
     # ---- What is asked of a step ------------------------------------------------------------------------------------
 
@@ -300,6 +301,17 @@ class Plan:
         if self.study.protocol_value("membership_draws") != "nested" and any(MORE_MODELS in line for line in changes):
             changes.insert(0, ALL_ANEW)
         return changes
+
+    def raw_spec(self, wildcards: Any) -> list[str]:
+        """The state of the user's own file that a dataset is prepared from, if it is."""
+        state = self.listing("raw/{w.dataset}-{w.view}", files=lambda wildcards: states(self._own_file(wildcards)))
+        return state(wildcards) if self._own_file(wildcards) else []
+
+    @property
+    def scores_spec(self) -> Files:
+        """The state of the files that scores are imported from."""
+        place = "imports/{w.dataset}/{w.architecture}/{w.regime}-seed{w.seed}"
+        return self.listing(place, files=lambda wildcards: states(self.scores_files(wildcards)))
 
     def listing(self, place: str, **parts: Files) -> Files:
         """Returns the spec of a job's lists of files and options, which can change while no file becomes newer."""
@@ -375,11 +387,6 @@ def is_newer(files: Iterable[Path], ahead: Iterable[Path]) -> bool:
     times = [[file.stat().st_mtime if file.is_file() else None for file in each] for each in (files, ahead)]
     made, before = ([time for time in each if time is not None] for each in times)
     return len(made) == len(times[0]) and len(before) == len(times[1]) and min(made) >= max(before, default=0.0)
-
-
-def as_json(settings: BaseModel, only: set[str] | None = None) -> str:
-    """Returns settings, all or some, always in the same spelling: Snakemake makes files anew when it changes."""
-    return json.dumps(settings.model_dump(include=only))
 
 
 def option(name: str, values: Iterable[Any]) -> list[str]:

@@ -30,6 +30,7 @@ rule prepare_data:
     input:
         spec=plan.data_spec,
         raw=plan.raw_files,
+        state=plan.raw_spec,
     output:
         "<results>/data/{dataset}-{view}.h5",
     log:

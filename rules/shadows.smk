@@ -91,6 +91,7 @@ rule gather_shadows:
 rule import_scores:
     input:
         scores=plan.scores_files,
+        state=plan.scores_spec,
         spec=plan.run_spec,
         data=plan.data_file,
     output:

@@ -177,6 +177,11 @@ def _check_cohort(study: StudySettings, place: str, family: str, chosen: Recipe)
         raise ConfigError(f"{place}.cohort is {chosen.cohort}: allowed is 1, as models of {family} train alone")
     if study.shard_size and study.shard_size % chosen.cohort:
         raise ConfigError(f"shard_size: {study.shard_size} is not a multiple of {place}'s cohort of {chosen.cohort}")
+    if study.membership_draws == "nested" and study.shadow_models % chosen.cohort:
+        raise ConfigError(
+            f"{place}.cohort is {chosen.cohort}: allowed with nested draws are divisors of shadow_models, "
+            f"{study.shadow_models}, as a cohort that is cut short would be trained anew when shadow_models grows"
+        )
 
 
 def _check_import(study: StudySettings, key: str, scores: str) -> None:

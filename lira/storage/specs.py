@@ -43,6 +43,8 @@ class Specs:
         self.changes: list[str] = []
         self.fresh: dict[Path, list[str]] = {}
         self._files: dict[str, Path] = {}
+        self._texts: dict[Path, str] = {}
+        self._written: dict[Path, int] = {}  # by this process: the number of the file
         if writes:
             atexit.register(self._withdraw)
 
@@ -64,6 +66,7 @@ class Specs:
         Those that are newer are of studies that were only looked at: a run drops all others of its places.
         """
         path = self.folder / f"{place}.{digest_of(content)}.json"
+        self._texts[path] = json.dumps(content, sort_keys=True) + "\n"
         older = [other for other in self._all(place) if other != path]
         if path.is_file():
             older = [other for other in older if other.stat().st_mtime < path.stat().st_mtime]
@@ -71,8 +74,7 @@ class Specs:
             said = _differences_from(min(older, key=os.path.getmtime), content) if older else []
             self.fresh[path] = said
             if self.writes:
-                with atomic(path) as beside:
-                    beside.write_text(json.dumps(content, sort_keys=True) + "\n", encoding="utf-8")
+                self._write(path)
             if older:
                 self.changes.append(f"{place.replace('/', ' ', 1)}: {', '.join(said)}; what depends on it is made anew")
         return path
@@ -81,19 +83,32 @@ class Specs:
         named = ((path, SPEC.fullmatch(path.name)) for path in self.folder.glob(f"{glob.escape(place)}.*.json"))
         return [path for path, match in named if match and match[1] == Path(place).name]
 
+    def _write(self, path: Path) -> None:
+        with atomic(path) as beside:
+            beside.write_text(self._texts[path], encoding="utf-8")
+        self._written[path] = path.stat().st_ino
+
     def accept(self) -> None:
-        """Removes all other specs of the places that were asked for, as a run starts that makes everything anew."""
-        self.fresh.clear()
+        """Removes all other specs of the places that were asked for, as a run starts that makes everything anew.
+
+        Another process that only looks at the study may have written the same ones, and may be about to remove them.
+        """
         for place, path in self._files.items():
+            time = path.stat().st_mtime_ns if path.is_file() else None
+            self._write(path)
+            if time:
+                os.utime(path, ns=(time, time))
             for other in self._all(place):
                 if other != path:
                     other.unlink(missing_ok=True)
+        self._written.clear()
 
     def _withdraw(self) -> None:
         """Removes what was written, where no run has started: a study was only looked at."""
-        for path in self.fresh:
-            (self._root / path).unlink(missing_ok=True)
-            with suppress(OSError):  # a folder with something in it
+        for path, number in self._written.items():
+            with suppress(OSError):  # of another process since, or a folder with something in it
+                if (self._root / path).stat().st_ino == number:
+                    (self._root / path).unlink()
                 for folder in path.parents[:-1]:
                     (self._root / folder).rmdir()
 
@@ -117,6 +132,12 @@ def differences(old: Any, new: Any, name: str = "") -> list[str]:
 
 def _shown(value: Any) -> str:
     return "the default" if value is None else json.dumps(value)
+
+
+def states(files: Iterable[str]) -> list[str]:
+    """Returns name, size and time of files that the suite did not make: another one may have an older time."""
+    there = [(file, os.stat(file)) for file in files if os.path.isfile(file)]
+    return [f"{file} {stat.st_size} {stat.st_mtime_ns}" for file, stat in there]
 
 
 def asked(study: StudySettings, place: str) -> dict[str, Any]:

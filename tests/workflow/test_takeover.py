@@ -1,16 +1,22 @@
 """Finished models stay and are taken over: killed jobs, more models, imports, results that are looked at."""
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from project import FCN, NARROW, OWN, STUDY
 from receipts import models_of, read_models
+
+from lira.config import load_study
+from lira.workflow import Plan
 
 SLOW = NARROW.replace("    return", "    import time; time.sleep(3)\n    return")
 RECEIPT = f"{OWN}/shards/0-1.json"
@@ -277,3 +283,31 @@ def test_a_new_setting_with_a_default_trains_nothing(project, tmp_path, monkeypa
     project.study(regimes={"r": REGIME | {"sharpness": 1}})
     assert project.planned()[0]["train_shadows"] == 4
     found("A later version with a new setting that has a default", "nothing to be done", [0.0])
+
+
+def test_an_imported_file_that_is_replaced_by_an_older_one_is_imported_anew(imported, found):
+    path = imported.folder / "given" / "model_1" / "scores" / "scores.npy"
+    times = path.stat().st_mtime - 1000
+    np.save(path, np.load(path)[::-1].copy())
+    os.utime(path, (times, times))
+    assert imported.planned(files=[f"{IMPORTED}/metrics.csv"])[0]["import_scores"] == 1
+    found("An imported file is replaced by an older one", "imported anew", [0.0])
+
+
+def test_a_dry_run_beside_a_run_takes_nothing_away(project, monkeypatch, found):
+    """It was planned with the same settings before the run, and ends once the run has started."""
+    monkeypatch.chdir(project.folder)
+    settings = yaml.safe_load(Path("study.yaml").read_text())
+    settings["regimes"]["r"]["epochs"] = 3
+    monkeypatch.syspath_prepend(project.folder)
+    plans = [Plan(load_study(settings), writes=True) for _ in ("looks", "runs")]
+    for plan in plans:
+        plan.ask()
+    looks, runs = (plan.specs for plan in plans)
+    looks._withdraw()
+    runs.accept()
+    spec = Path(project.spec("runs/wards/fcn/r"))
+    assert json.loads(spec.read_text())["training"]["recipe"]["epochs"] == 3
+    looks._withdraw()
+    assert spec.is_file()
+    found("A dry run beside a run", "takes nothing away", [0.0])
