@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def train_shadows(
     output.unlink(missing_ok=True)
     with hdf5.atomic(output) as receipt:
         receipt.touch()  # as long as it lies there, this job is at work
-        take_over(folder, settings, job.attributes(), data, settings.kept)
+        take_over(folder, settings, job.attributes, data, settings.kept)
         missing = missing_models(first, last, job.finished())
         log.info("models %d-%d: %d to train, the others are finished", first, last, len(missing))
         if missing:
@@ -97,8 +98,9 @@ def train_shadows(
                 _train_missing(replace(job, device=leased), missing, last, checkpoint_seconds)
         _merge(job, first, last)
         drop_checkpoints(folder, first, last)
-        write_receipt(receipt, first, last, identity, job.finished())
-        return seconds_of(first, last, job.finished())
+        finished = job.finished()
+        write_receipt(receipt, first, last, identity, finished)
+        return seconds_of(first, last, finished)
 
 
 def _check_shard(settings: TrainingSettings, first: int, last: int, pretrained: Path | None) -> None:
@@ -128,8 +130,9 @@ class _Job:
         """Finds the finished models that have all that the study keeps of them."""
         return finished_models(self.folder, self.identity, self.settings.kept)
 
+    @cached_property
     def attributes(self) -> dict[str, Any]:
-        """Returns what every file of the run's models says."""
+        """What every file of the run's models says."""
         with hdf5.read(self.data, "data") as file:
             made_from = {"data_sha256": file.attrs["sha256"]}
         made_from |= {"pretrained_sha256": file_digest(self.pretrained)} if self.pretrained else {}
@@ -160,7 +163,7 @@ def _merge(job: _Job, first: int, last: int) -> None:
         if len(inside) < 2 or not cohorts or missing_models(first, last, inside):
             return
         whole = models_file(job.folder, first, last, job.identity)
-        said = job.attributes() | joined_attributes(inside) | {"first": first, "last": last}
+        said = job.attributes | joined_attributes(inside) | {"first": first, "last": last}
         said |= {"seconds": seconds_of(first, last, inside)}
         with hdf5.create(whole.path, "shard", said) as file:
             for models in inside:
@@ -214,7 +217,7 @@ def _train_and_query(job: _Job, loaded: _Loaded, place: Models, checkpoint: Chec
         fresh = _build(job.settings, part, len(again))
         trained.put(failed, _train(job, loaded, fresh, again, kept, attempt))
     said = {"first": place.first, "last": place.last} | hdf5.describe_environment(name_of(job.device))
-    with hdf5.create(place.path, "shard", job.attributes() | said) as file:
+    with hdf5.create(place.path, "shard", job.attributes | said) as file:
         hdf5.dataset(file, "member", data=loaded.membership[models])
         for name, value in trained.values.items():
             hdf5.dataset(file, name, data=value)

@@ -7,8 +7,10 @@ settings are another file: Snakemake misses it, makes it, and then makes anew wh
 Shadow models are known by :func:`models_identity`.
 """
 
+import glob
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +33,13 @@ def file_digest(path: Path | str) -> str:
     """Returns the sha256 of a file, as hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def specs_of(folder: Path, place: str) -> list[Path]:
+    """Returns the specs of a place below a folder, the oldest first; there are several where a study was looked at."""
+    named = ((path, SPEC.fullmatch(path.name)) for path in folder.glob(f"{glob.escape(place)}.*.json"))
+    alike = [path for path, match in named if match and match[1] == Path(place).name]
+    return sorted(alike, key=os.path.getmtime)
 
 
 def read_spec(path: Path) -> dict[str, Any]:

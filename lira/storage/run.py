@@ -1,7 +1,5 @@
 """The results of one run: its HDF5 files and its CSV files, and what is read from them."""
 
-import glob
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
@@ -17,7 +15,7 @@ from lira.config import AttacksSpec, RunSpec, check_section
 from lira.core.errors import DataError, StoreError
 from lira.storage import hdf5
 from lira.storage.csv_files import read_csv, rows_at
-from lira.storage.identity import SPEC, differing_settings, read_spec
+from lira.storage.identity import differing_settings, read_spec, specs_of
 
 RUN_KEYS = ("dataset", "architecture", "regime", "seed")
 IDENTITY = ("study", "protocol", *RUN_KEYS, "recipe_version", "sha256")
@@ -81,7 +79,7 @@ class Run:
 
     @contextmanager
     def _open(self, kind: str) -> Iterator[h5py.File]:
-        with hdf5.read(self.folder / f"{kind}.h5", kind) as file:
+        with read_asked(self.folder / f"{kind}.h5", kind) as file:
             found = hdf5.attributes(file)
             if any(found.get(name) != self.attributes.get(name) for name in IDENTITY):
                 self._refuse(kind, ", ".join(str(found.get(name)) for name in IDENTITY))
@@ -203,10 +201,7 @@ def check_asked(path: Path, found: Mapping[str, Any]) -> None:
 
 def _asked(study: Path | None, place: str) -> list[Path]:
     """Finds the spec that results are of: if a study was only looked at with other settings, the oldest."""
-    found = study.glob(f"specs/{glob.escape(place)}.*.json") if study else ()
-    named = ((spec, SPEC.fullmatch(spec.name)) for spec in found)
-    alike = [spec for spec, match in named if match and match[1] == place.rpartition("/")[2]]
-    return sorted(alike, key=os.path.getmtime)[:1]
+    return specs_of(study / "specs", place)[:1] if study else []
 
 
 def _refuse_other(path: Path, spec: Path, what: str) -> NoReturn:

@@ -5,7 +5,6 @@ Snakemake then makes anew what depends on it, whatever else it looks at or has f
 """
 
 import atexit
-import glob
 import json
 import os
 import re
@@ -19,7 +18,7 @@ from lira.config.catalogue import FUNCTION
 from lira.core.errors import StoreError
 from lira.core.plugins import code_digest
 from lira.storage.hdf5 import atomic
-from lira.storage.identity import SPEC, digest_of, read_spec
+from lira.storage.identity import digest_of, read_spec, specs_of
 
 
 class Specs:
@@ -56,7 +55,7 @@ class Specs:
             asked: Returns the content.
         """
         if place not in self._files:
-            there = sorted(self._all(place), key=os.path.getmtime) if self.told else []
+            there = specs_of(self.folder, place) if self.told else []
             self._files[place] = there[0] if there else self._ask(place, asked())
         return str(self._files[place])
 
@@ -67,21 +66,17 @@ class Specs:
         """
         path = self.folder / f"{place}.{digest_of(content)}.json"
         self._texts[path] = json.dumps(content, sort_keys=True) + "\n"
-        older = [other for other in self._all(place) if other != path]
+        older = [other for other in specs_of(self.folder, place) if other != path]
         if path.is_file():
             older = [other for other in older if other.stat().st_mtime < path.stat().st_mtime]
         if older or not path.is_file():
-            said = _differences_from(min(older, key=os.path.getmtime), content) if older else []
+            said = _differences_from(older[0], content) if older else []
             self.fresh[path] = said
             if self.writes:
                 self._write(path)
             if older:
                 self.changes.append(f"{place.replace('/', ' ', 1)}: {', '.join(said)}; what depends on it is made anew")
         return path
-
-    def _all(self, place: str) -> list[Path]:
-        named = ((path, SPEC.fullmatch(path.name)) for path in self.folder.glob(f"{glob.escape(place)}.*.json"))
-        return [path for path, match in named if match and match[1] == Path(place).name]
 
     def _write(self, path: Path) -> None:
         with atomic(path) as beside:
@@ -98,7 +93,7 @@ class Specs:
             self._write(path)
             if time:
                 os.utime(path, ns=(time, time))
-            for other in self._all(place):
+            for other in specs_of(self.folder, place):
                 if other != path:
                     other.unlink(missing_ok=True)
         self._written.clear()
