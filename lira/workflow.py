@@ -10,7 +10,8 @@ comparisons of these lie in a folder of their own, and lack what is not finished
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class Plan:
     Args:
         study: The study.
         files: Its files, as they are named in commands that are advised; none for the default study.
+        typed: What replaced single settings on the command line, for the same commands.
         results: Folder of all studies' results.
         told: Whether to read what is finished and what is asked as it was when a job was planned, on a cluster's node.
         writes: Whether to write what is asked, as one does who plans jobs.
@@ -71,11 +73,12 @@ class Plan:
         study: StudySettings,
         files: Sequence[str] = (),
         *,
+        typed: Mapping[str, Any] | None = None,
         results: Path | str = "results",
         told: bool = False,
         writes: bool = False,
     ):
-        self.study, self.files, self.told = study, files, told
+        self.study, self.files, self.typed, self.told = study, files, typed or {}, told
         self.results = f"{results}/{study.study}"
         self.specs = Specs(f"{self.results}/specs", writes=writes, told=told)
         self.imported = [key for key, run in study.runs.items() if run.scores]
@@ -168,18 +171,25 @@ class Plan:
     def unfinished(self, keys: Iterable[str] | None = None, *, every_seed: bool = True) -> list[str]:
         """Returns a line per run that is not finished, with the command that adds it."""
         runs = self.chosen(self.study.runs if keys is None else keys, every_seed=every_seed)
-        command = " ".join(["snakemake", *(f"--configfile {file}" for file in self.files)])
+        adds = {run: self.command(f"{self.results}/runs/{run[0]}/seed{run[1]}/summary.csv") for run in runs}
         return [
-            f"{key}, seed {seed}, is not finished: {command} {self.results}/runs/{key}/seed{seed}/summary.csv adds it."
-            for key, seed in runs
-            if (key, seed) not in self.finished
+            f"{run[0]}, seed {run[1]}, is not finished: {adds[run]} adds it."
+            for run in runs
+            if run not in self.finished
         ]
+
+    def command(self, target: str) -> str:
+        """Returns the command that makes a target, which comes first: options take all words that follow."""
+        files = ["--configfile", *self.files] if self.files else []
+        typed = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in self.typed.items()]
+        return shlex.join(["snakemake", target, *files, *(["--config", *typed] if typed else [])])
 
     def closing_words(self) -> list[str]:
         """Returns the lines that are printed when a study succeeds."""
         scope, left = (SO_FAR, self.unfinished()) if self.asked_what_is_finished else ("", [])
         paper = f"{self.results}/{scope}paper"
-        return [*left, f"Done. Tables: {paper}/tables, figures: {paper}/figures, one page of all: snakemake report"]
+        made = f"Tables: {paper}/tables, figures: {paper}/figures, one page of all: {self.command('report')}"
+        return [*left, f"Done. {made}"]
 
     # ---- Data and shadow models -------------------------------------------------------------------------------------
 
@@ -253,6 +263,10 @@ class Plan:
     def scores_files(self, wildcards: Any) -> list[str]:
         """Returns the files that are read of :meth:`scores_source`."""
         return [str(file) for file in score_files(Path(self.scores_source(wildcards)))]
+
+    def study_json(self, _: Any) -> str:
+        """The study as JSON; it may have braces, which Snakemake would expand in a parameter that is no function."""
+        return self.study.model_dump_json()
 
     def raw_settings(self, wildcards: Any) -> str:
         """Source and path of a dataset, as JSON."""

@@ -13,6 +13,7 @@ try:
     plan = read_plan(
         workflow.overwrite_configfiles,
         config,
+        typed=workflow.config_settings.config,
         told=workflow.remote_exec,
         writes=workflow.is_main_process,
     )

@@ -16,7 +16,7 @@ rule report:
         None
     params:
         snakefile=workflow.main_snakefile,
-        study=study.model_dump_json(),
+        study=plan.study_json,
     message:
         "Writing {output.html}"
     shell:

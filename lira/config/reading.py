@@ -1,7 +1,9 @@
 """Reads a study file as :class:`~lira.config.study.StudySettings`, and documents its settings."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +16,90 @@ from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
 from lira.core.validation import quoted
 
+MERGE = "tag:yaml.org,2002:merge"
 UNREADABLE = (yaml.YAMLError, RecursionError, ValueError, LookupError, TypeError, AttributeError)
 """Exceptions that reading YAML can raise; PyYAML does not check dates, and numbers or booleans with tags."""
 
+MISREAD = re.compile(r"[-+]?0[0-7_]+|[-+]?[\d_]+(:[0-5]?\d)+(\.[\d_]*)?")
+"""Numbers that YAML 1.1 reads to base 8 or 60."""
+
 
 class _UniqueKeys(yaml.SafeLoader):
-    """Reads YAML, and raises an error if a key is given twice, where PyYAML would use the last."""
+    """Reads YAML, and raises an error for a key that is given twice, where PyYAML would use the last.
+
+    So it does for a number that is read as another than it looks. Keys from ``<<`` may be given again.
+    """
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Returns the document, checked."""
+        whole = super().get_single_node()
+        waiting, seen = [whole], set()
+        while waiting:
+            node = waiting.pop()
+            if id(node) not in seen:
+                seen.add(id(node))
+                waiting += self._checked(node)
+        return whole
+
+    def _checked(self, node: yaml.Node | None) -> list[yaml.Node]:
+        """Checks a node without those in it, and returns these."""
+        if isinstance(node, yaml.ScalarNode):
+            number = node.tag.endswith((":int", ":float")) and not node.style
+            if number and MISREAD.fullmatch(node.value):
+                meant = f"write the number in digits, or {node.value!r} for text"
+                raise yaml.YAMLError(f"{_line(node)}: {node.value} is read as {self.construct_object(node)}: {meant}")
+        if not isinstance(node, yaml.MappingNode):
+            return node.value if isinstance(node, yaml.SequenceNode) else []
+        keys: list[Any] = []
+        for key, _ in node.value:
+            if key.tag == MERGE:
+                continue
+            keys.append(self.construct_object(key, deep=True))
+            if keys.count(keys[-1]) > 1:
+                raise yaml.YAMLError(f"{_line(key)}: {keys[-1]!r} is given more than once")
+        return [one for pair in node.value for one in pair]
+
+
+def _line(node: yaml.Node) -> str:
+    return f"line {node.start_mark.line + 1}"
 
 
 def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {key!r} is given more than once")
     return loader.construct_mapping(node, deep=True)
 
 
 _UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
+class _RepeatedKeyError(Exception):
+    """An object of JSON has a key twice."""
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) < len(pairs):
+        raise _RepeatedKeyError
+    return found
+
+
+def _parse(text: str) -> Any:
+    """Reads JSON, or else YAML, as Snakemake does."""
+    try:
+        return json.loads(text, object_pairs_hook=_distinct)
+    except json.JSONDecodeError:
+        pass
+    except _RepeatedKeyError:  # the YAML reader says in which line; outside of text, which has none, JSON allows tabs
+        text = text.replace("\t", " ")
+    return yaml.load(StringIO(text), Loader=_UniqueKeys)
+
+
 def read_yaml(path: Path | str) -> dict[str, Any]:
     """Reads a study file.
 
     Raises:
-        ConfigError: The file is missing, not YAML, not a mapping, or has a key twice.
+        ConfigError: The file is missing, neither JSON nor YAML, not a mapping, or has a key twice.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            content = yaml.load(file, Loader=_UniqueKeys)
+        content = _parse(Path(path).expanduser().read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error}") from None
     except UNREADABLE as error:
@@ -70,14 +128,14 @@ def load_study(given: Path | str | Mapping[str, Any]) -> StudySettings:
 
 def _parsed(key: str, value: Any) -> Any:
     try:
-        return yaml.load(value, Loader=_UniqueKeys) if isinstance(value, str) else value
+        return _parse(value) if isinstance(value, str) else value
     except UNREADABLE as error:
         raise ConfigError(f"{key}: {quoted(value)} is not YAML ({_said(error)})") from None
 
 
 def _said(error: Exception) -> str:
     own = isinstance(error, (yaml.YAMLError, RecursionError, UnicodeDecodeError))
-    return str(error) if own else f"a value is not what its form or tag says: {error!r}"
+    return str(error).replace('"<file>", ', "") if own else f"a value is not what its form or tag says: {error!r}"
 
 
 def schema() -> str:

@@ -72,7 +72,7 @@ def differences(runs: Sequence[Run], *, compared: bool = False) -> list[str]:
         if name in MUST_AGREE and (compared or len(studies) < 2):
             raise StoreError(
                 f"results of different {said} cannot stand side by side: run the older again "
-                "(snakemake --forcerun train_shadows), or show each study alone"
+                "(its own command, with --forcerun train_shadows), or show each study alone"
             )
         notes.append(f"Made with different {said}.")
     if own and len(own) < len(runs):

@@ -112,7 +112,7 @@ def test_only_finished_runs_are_in_what_is_shown_so_far(plan):
     assert every == runs("fcn/baseline/seed0/x", "resnet/aof/seed0/x")
     assert len(plan.files_of("x", plan.study.runs, every_seed=True)) == 4
     assert plan.comparisons(SO_FAR) == [] and plan.comparisons() == ["digits/fcn/baseline"]
-    adds = "snakemake --configfile study.yaml results/smoke/runs/digits/fcn/tl/seed0/summary.csv adds it."
+    adds = "snakemake results/smoke/runs/digits/fcn/tl/seed0/summary.csv --configfile study.yaml adds it."
     assert plan.unfinished()[1] == f"digits/fcn/tl, seed 0, is not finished: {adds}"
     assert [line.split(" is")[0] for line in plan.unfinished()] == [
         "digits/fcn/baseline, seed 1,",

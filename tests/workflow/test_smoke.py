@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -153,11 +154,12 @@ def test_half_done_it_shows_what_is_finished_and_says_what_adds_the_rest(finishe
     for name in ("utility", "transfer", "optimistic"):
         rows = pd.read_csv(tables / f"{name}.csv")
         assert not {("fcn", "tl")} & set(zip(rows["architecture"], rows["regime"], strict=True)) and len(rows)
-        assert "digits/fcn/tl, seed 0, is not finished: snakemake --configfile" in (tables / f"{name}.md").read_text()
+        assert "digits/fcn/tl, seed 0, is not finished: snakemake results/" in (tables / f"{name}.md").read_text()
     assert "is not finished" not in (tables / "ablation.md").read_text()
-    command = re.search(r"snakemake --configfile \S+ (\S+) adds it", (tables / "utility.md").read_text())
-    planned = half.run("-n", command[1])
-    assert "Training digits fcn tl" in planned and "tabulate" not in planned
+    command = re.search(r"(snakemake \S+ --configfile \S+) adds it", (tables / "utility.md").read_text())[1]
+    words = [*shlex.split(command), "-n", "--snakefile", half.root / "Snakefile"]
+    planned = subprocess.run(words, cwd=half.folder, capture_output=True, text=True, check=True)
+    assert "Training digits fcn tl" in planned.stdout + planned.stderr and "tabulate" not in planned.stdout
     whole = {path: path.read_bytes() for path in half.path("paper").rglob("*") if path.is_file()}
     assert whole == {path: finished.folder.joinpath(path.relative_to(tmp_path)).read_bytes() for path in whole}
     told = json.loads(half.path("so_far", "runs.json").read_text())
