@@ -125,7 +125,7 @@ class Pages:
         def words(wildcards: Any) -> list[str]:
             return [
                 *option("fpr", [wildcards.fpr] if entry.at_fprs else []),
-                *option("sample", [self.study.sample] if entry.sample else []),
+                *option("sample", [self.study.sample] if entry.sample and self.study.sample is not None else []),
                 *option("data", self.samples(entry)(wildcards) if entry.samples else []),
                 *option("note", self._lacking(entry, wildcards) if entry.kind == "tables" and wildcards.scope else []),
             ]

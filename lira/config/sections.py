@@ -4,7 +4,6 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -17,7 +16,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from lira.config.catalogue import (
-    ACTIVE,
     DATASETS,
     FAMILIES,
     FORM,
@@ -27,20 +25,11 @@ from lira.config.catalogue import (
     RECIPE_VERSION,
     Augmentation,
 )
+from lira.config.paths import PlainPath
 from lira.core.errors import ConfigError
 from lira.core.validation import allowed, check_choice
 
-
-def _plain_path(path: str) -> str:
-    name = path.replace("{seed}", "")
-    if not name or name.startswith("-") or not name.isprintable() or set(name) & set(ACTIVE):
-        said = "a path is printable, does not start with - and has none of {characters}"
-        raise PydanticCustomError("path", said, {"characters": " ".join(ACTIVE)})
-    return path
-
-
 Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
-PlainPath = Annotated[str, AfterValidator(_plain_path)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 MOST = 10**9  # largest value of any count
 Positive = Annotated[int, Field(ge=1, le=MOST)]
@@ -91,9 +80,16 @@ class Dataset(Settings):
     )
     public: Count = Field(0, description="Samples set aside to pretrain on, disjoint from the others.")
     seed: Seed | Literal["run"] = Field(0, description="Seed of the split; run: each run's own, as for Purchase-100.")
+    normalise: bool = Field(
+        True, description="Whether values are centred and scaled; false for categories, such as ids of tokens."
+    )
+    mean: list[float] | None = Field(
+        None, description="Per channel or feature, after division by scale; the dataset's or the pool's if not given."
+    )
+    std: list[Annotated[float, Field(gt=0)]] | None = Field(None, description="Standard deviation, likewise.")
     samples: Positive = Field(20_000, description="synthetic: number of samples.")
     features: Positive = Field(600, description="synthetic: number of binary features.")
-    classes: Positive = Field(100, description="synthetic: number of classes.")
+    classes: Annotated[Positive, Field(ge=2)] = Field(100, description="synthetic: number of classes.")
 
     @model_validator(mode="after")
     def _loadable(self) -> "Dataset":
@@ -105,6 +101,10 @@ class Dataset(Settings):
             raise ConfigError(f"kind is {self.kind!r}: what {self.source} holds is known, leave it out")
         if self.source == "file" and self.path is None:
             raise ConfigError("path is missing: file needs the path of an .npz or HDF5 file")
+        if (self.mean is None) != (self.std is None):
+            raise ConfigError("mean and std are needed together: give both or neither")
+        if self.mean is not None and not self.normalise:
+            raise ConfigError("normalise is False: allowed with mean and std is True")
         return self
 
     @property

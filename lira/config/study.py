@@ -78,7 +78,9 @@ class StudySettings(Settings):
     ablation: list[str] = Field([], description="Runs of the ablation table, in order.")
     transfer: list[str] = Field([], description="Runs of the scratch-against-transfer table, in order.")
     margins: Margins = Field(Margins(), description="What still agrees with a published number.")
-    sample: Count = Field(21, description="Pool sample of the in/out figure.")
+    sample: Count | None = Field(
+        None, description="Pool sample of the in/out figure; 21, or the last of a smaller pool, if not given."
+    )
 
     def seeds_of(self, key: str) -> list[int]:
         """Returns the seeds of a run, which is given as ``dataset/architecture/regime``."""

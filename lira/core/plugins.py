@@ -51,9 +51,9 @@ def load_function(name: str, digest: str | None = None) -> Callable:
         raise ConfigError(f"{name}: module {module} has no function {function}")
 
     @wraps(found, updated=())
-    def call(*arguments: Any) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
         try:
-            return found(*arguments)
+            return found(*arguments, **named)
         except (LiraError, MemoryError):
             raise
         except Exception as error:  # so may the function

@@ -18,7 +18,8 @@ from jaxtyping import Int, Shaped, UInt8
 
 from lira.config import DATASETS, Dataset
 from lira.core.errors import ConfigError, DataError
-from lira.datasets._arrays import Arrays, check_classes, check_finite
+from lira.datasets._arrays import Arrays, check_classes, check_finite, with_moments
+from lira.datasets._precision import as_float32, with_offset
 from lira.storage import hdf5
 
 __all__ = ["Arrays", "Part", "download_data", "load", "prepare_data", "read_part", "split"]
@@ -60,7 +61,8 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
     ``source`` records the index of each sample in the original dataset, which counts its training samples first and
     then its test samples (Purchase-100: its rows). Images are resized as torchvision resizes pictures: bilinear, with
     antialiasing. Mean and standard deviation are the constants of the released code if it has them. Otherwise they
-    are those of the pool, per channel or feature, after division by ``scale``.
+    are those of the pool, per channel or feature, after division by ``scale``, unless the settings give others. Of
+    features whose values float32 would take for one, the attribute ``offset`` is subtracted first.
 
     Args:
         settings: The dataset.
@@ -78,7 +80,7 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
     arrays = load(settings, seed)
     parts = split(arrays, settings, seed)
     classes = check_classes(arrays, parts["pool"])
-    size = size or arrays.size
+    arrays, size = with_offset(with_moments(arrays, settings), parts["pool"]), size or arrays.size
     if not size and not isinstance(arrays.x, np.ndarray):
         raise DataError(f"{arrays.origin}: its images are not in one array: set image_size")
     statistics, checksum = StandardScaler(), hashlib.sha256()  # a constant feature gets a standard deviation of 1
@@ -95,6 +97,8 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
             _write(file.create_group(name), arrays, source, size, fit, checksum)
         fitted = (statistics.mean_, statistics.scale_) if arrays.mean is None else (arrays.mean, arrays.std)
         file.attrs["mean"], file.attrs["std"] = (np.asarray(values, np.float64) for values in fitted)
+        if np.any(arrays.offset):
+            file.attrs["offset"] = arrays.offset
         file.attrs["sha256"] = checksum.hexdigest()
 
 
@@ -124,8 +128,9 @@ def _blocks(arrays: Arrays, source: np.ndarray, size: int | None) -> Iterator[np
 
 def _samples(arrays: Arrays, source: np.ndarray, size: int | None) -> np.ndarray:
     if isinstance(arrays.x, np.ndarray) and arrays.x.ndim == 2:
-        x = np.asarray(arrays.x[source], np.float32)
-        check_finite(x, source, arrays.origin)
+        given = arrays.x[source]
+        x = as_float32(given, arrays.offset)
+        check_finite(x, given, source, arrays.origin)
         return x
     if size:
         return np.stack([resize(arrays.x[index], size) for index in source])
@@ -163,14 +168,25 @@ def split(arrays: Arrays, settings: Dataset, seed: int) -> dict[str, Int[np.ndar
         if not size:
             continue
         strata = arrays.y[candidates[rest]]
-        try:
-            rest, part = train_test_split(rest, test_size=size, random_state=seed, stratify=strata)
-        except ValueError as error:
-            raise ConfigError(f"{name}: cannot set aside {size} of {len(candidates)} samples: {error}") from None
+        if hindrance := _cannot_be_set_aside(size, strata):
+            raise ConfigError(f"{name}: cannot set aside {size} of {len(candidates)} samples: {hindrance}")
+        rest, part = train_test_split(rest, test_size=size, random_state=seed, stratify=strata)
         parts[name] = candidates[np.sort(part)]
     if not settings.test and not whole and len(arrays.own_test):
         parts["test"] = arrays.own_test
     return {"pool": candidates[np.sort(rest)], **parts}
+
+
+def _cannot_be_set_aside(size: int, labels: Int[np.ndarray, " sample"]) -> str:
+    """Says why a part of this size that has each class cannot be drawn; returns an empty text if it can."""
+    classes, counts = np.unique(labels, return_counts=True)
+    most = len(labels) - len(classes)
+    if not len(classes) <= size <= most:
+        return f"allowed are {len(classes)} to {most}, as each part needs a sample of each class"
+    if counts.min() < 2:
+        lone = classes[counts.argmin()]
+        return f"class {lone} has one, and each part needs one: leave the class out or merge it with another"
+    return ""
 
 
 @dataclass(frozen=True)

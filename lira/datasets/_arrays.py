@@ -1,17 +1,18 @@
 """The arrays that a loader returns, and the checks that every dataset passes before it is written."""
 
 from collections.abc import Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
-from lira.config.sections import MOST
+from lira.config.sections import MOST, Dataset
 from lira.core.errors import DataError
 from lira.core.validation import ArrayLike, allowed, check_array, quoted
 
 CHANNELS = (1, 3)
+LARGEST = np.finfo(np.float32).max
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Arrays:
         mean: Mean per channel or feature, after division by ``scale``; by default, that of the pool.
         std: Standard deviation, likewise.
         size: Height and width to resize images to if the study sets none.
+        offset: What the preparation subtracts from each feature of tabular data before it becomes float32.
     """
 
     x: Annotated[Any, "sample ..."]
@@ -44,6 +46,7 @@ class Arrays:
     mean: Annotated[ArrayLike, "channel"] | None = None
     std: Annotated[ArrayLike, "channel"] | None = None
     size: int | None = None
+    offset: Annotated[Any, "feature"] = 0.0
 
     @property
     def own_test(self) -> Int[np.ndarray, " test"]:
@@ -60,14 +63,15 @@ def from_user(given: Any, origin: str, kind: str) -> Arrays:
     """Checks the user's own dataset and returns it as :class:`Arrays`.
 
     Args:
-        given: Mapping with ``x`` and ``y``, and optionally ``x_test`` and ``y_test``, ``scale`` and ``classes``.
+        given: Mapping with ``x`` and ``y``, and optionally ``x_test`` and ``y_test``, ``scale``, ``classes``,
+            ``mean`` and ``std``.
         origin: Where the dataset comes from, for messages.
         kind: ``image`` or ``tabular``.
 
     Raises:
         DataError: An array is missing, unknown, or of the wrong type or length.
     """
-    known = ("x", "y", "x_test", "y_test", "scale", "classes")
+    known = ("x", "y", "x_test", "y_test", "scale", "classes", "mean", "std")
     for name in given:
         if name not in known:
             raise DataError(f"{origin}: {quoted(name)} is an unknown array: {allowed(known)}")
@@ -85,7 +89,9 @@ def from_user(given: Any, origin: str, kind: str) -> Arrays:
         test = np.arange(len(x), len(x) + len(x_test))
         x, y = np.concatenate([x, x_test]), np.concatenate([y, y_test])
     scale = given.get("scale", 255 if kind == "image" else 1)
-    return check_arrays(Arrays(x, y, origin, scale, given.get("classes"), test=test), origin, kind)
+    mean, std = given.get("mean"), given.get("std")
+    whole = Arrays(x, y, origin, scale, given.get("classes"), test=test, mean=mean, std=std)
+    return check_arrays(whole, origin, kind)
 
 
 def check_arrays(given: Arrays, source: str, kind: str) -> Arrays:
@@ -114,7 +120,14 @@ def check_arrays(given: Arrays, source: str, kind: str) -> Arrays:
         raise DataError(f"{source}: std is {std.min():g} somewhere: numbers above 0 are needed")
     scale = _check_number(given.scale, f"{source}: scale")
     classes, size = (_check_count(getattr(given, name), f"{source}: {name}") for name in ("classes", "size"))
-    return Arrays(x, y, given.origin, scale, classes, train, test, mean, std, size)
+    found = Arrays(x, y, given.origin, scale, classes, train, test, mean, std, size)
+    labels, counts = np.unique(y[found.own_train], return_counts=True)
+    if len(lone := labels[counts == 1]):
+        raise DataError(
+            f"{source}: class {lone[0]} has one training sample, and models without it know nothing of it: leave "
+            "the class out or merge it with another"
+        )
+    return found
 
 
 def _check_pictures(x: Any, place: str) -> np.ndarray | Sequence[np.ndarray]:
@@ -202,8 +215,27 @@ def _check_number(value: Any, place: str) -> float:
     return float(value.item())
 
 
+def with_moments(arrays: Arrays, settings: Dataset) -> Arrays:
+    """Returns arrays with the mean and standard deviation that the settings give, if they do.
+
+    Raises:
+        DataError: There is not one for each channel or feature.
+    """
+    width, place = len(arrays.x[0]), f"{arrays.origin}, as the study sets it"
+    if not settings.normalise:
+        return replace(arrays, mean=np.zeros(width), std=np.ones(width))
+    if settings.mean is None:
+        return arrays
+    mean, std = (_check_per_channel(getattr(settings, name), f"{place}: {name}", width) for name in ("mean", "std"))
+    return replace(arrays, mean=mean, std=std)
+
+
 def check_classes(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> int:
-    """Returns the number of classes C; raises DataError unless labels are 0 to C − 1 and the pool has them all."""
+    """Returns the number of classes C.
+
+    Raises:
+        DataError: Labels are not 0 to C − 1, the pool lacks a class, or there is but one.
+    """
     y, origin = arrays.y, arrays.origin
     if len(arrays.x) != len(y):
         raise DataError(f"{origin}: {len(arrays.x)} samples but {len(y)} labels")
@@ -216,11 +248,20 @@ def check_classes(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> int:
     if len(found) < classes:
         missing = np.append(np.flatnonzero(found != np.arange(len(found))), len(found))[0]
         raise DataError(f"{origin}: the pool has no sample of class {missing} of 0 to {classes - 1}")
+    if classes < 2:
+        raise DataError(f"{origin}: all samples are of one class: two classes or more are needed")
     return classes
 
 
-def check_finite(x: Float[np.ndarray, "block feature"], source: Int[np.ndarray, " block"], origin: str) -> None:
-    """Raises DataError, with sample and feature, if a value is NaN or infinite."""
+def check_finite(
+    x: Float[np.ndarray, "block feature"],
+    given: Shaped[np.ndarray, "block feature"],
+    source: Int[np.ndarray, " block"],
+    origin: str,
+) -> None:
+    """Raises DataError, with sample and feature, if a value as float32 is NaN or infinite; ``given`` it was before."""
     if not np.isfinite(x).all():
         row, feature = np.argwhere(~np.isfinite(x))[0]
-        raise DataError(f"{origin}: feature {feature} of sample {source[row]} is {x[row, feature]}: must be finite")
+        value = given[row, feature]
+        needed = f"divide the feature, float32 ends at {LARGEST:.1e}" if np.isfinite(value) else "must be finite"
+        raise DataError(f"{origin}: feature {feature} of sample {source[row]} is {value}: {needed}")

@@ -35,16 +35,19 @@ ENTRY = Entry(
 BINS, TITLE = 16, 14
 """Number of bars of a histogram, and most characters of a line of a run's name."""
 
+SAMPLE = 21  # that of the paper
 
-def figure(runs: Sequence[Run], sample: int = 21, data: Path | None = None) -> Figure:
+
+def figure(runs: Sequence[Run], sample: int | None = None, data: Path | None = None) -> Figure:
     """Draws histograms and rugs over models: φ averaged over views above, ``online`` scores below.
 
     Args:
         runs: The runs, usually one per regime.
-        sample: Index in the pool; the paper shows 21.
+        sample: Index in the pool; :data:`SAMPLE`, or the last of a smaller pool, if not given.
         data: The dataset's file, to show the sample's picture.
     """
     runs = in_order(runs)
+    sample = min(SAMPLE, *(run.pool - 1 for run in runs)) if sample is None else sample
     labels, models = run_labels(runs), [models_of(run, sample) for run in runs]
     drawn = canvas(DOUBLE, 3.5)
     body: FigureBase = drawn

@@ -20,7 +20,7 @@ def asks(settings): return {"x": np.ones((settings.samples, 2)), "y": np.arange(
 def wrong(): return [1, 2]
 def loaded():
     from lira.datasets import Arrays
-    return Arrays(np.ones((4, 1)), np.arange(4), "mine", mean=[0], std=[2])
+    return Arrays(np.ones((4, 1)), np.arange(4) % 2, "mine", mean=[0], std=[2])
 """
 
 

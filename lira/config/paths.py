@@ -1,0 +1,22 @@
+"""Paths in a study file."""
+
+import os
+from typing import Annotated
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+from lira.config.catalogue import ACTIVE
+
+
+def _plain_path(path: str) -> str:
+    path = os.path.expanduser(path)
+    name = path.replace("{seed}", "")
+    if not name or name.startswith("-") or not name.isprintable() or set(name) & set(ACTIVE):
+        said = "a path is printable, does not start with - and has none of {characters}"
+        raise PydanticCustomError("path", said, {"characters": " ".join(ACTIVE)})
+    return path
+
+
+PlainPath = Annotated[str, AfterValidator(_plain_path)]
+"""A path with ``~`` replaced, which no shell, page or rule can take for something else."""
