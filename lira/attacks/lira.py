@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from lira.attacks.leave_one_out import SAMPLES_PER_TASK, cut_sizes, score_all, usable
 from lira.attacks.order_statistics import SMALLEST_SPREAD
@@ -77,7 +77,7 @@ PUBLISHED = Definition()
 def leave_one_out(
     phi: Annotated[ArrayLike, "model sample view"],
     member: Annotated[ArrayLike, "model sample"],
-    attacks: Sequence[str] = ATTACKS,
+    attacks: str | Sequence[str] = ATTACKS,
     *,
     definition: Definition = PUBLISHED,
     nonfinite: Nonfinite = "error",
@@ -85,9 +85,9 @@ def leave_one_out(
     """Attacks every model once, with all others as its shadow models.
 
     Args:
-        phi: Scaled logits.
+        phi: Scaled logits; without an axis of views, of one view.
         member: True where the sample trained the model.
-        attacks: Names from :data:`ATTACKS`.
+        attacks: Names from :data:`ATTACKS`, or a single one.
         definition: Which reading of the attacks to use.
         nonfinite: ``"error"``, or ``"official"`` to treat NaN, infinite and missing scores as the published code does.
 
@@ -99,7 +99,7 @@ def leave_one_out(
             scores.
         ConfigError: The attack, definition or ``nonfinite`` is unknown.
     """
-    phi, member = _check_arguments(phi, member, attacks, definition, nonfinite)
+    phi, member, attacks = _check_arguments(phi, member, attacks, definition, nonfinite)
     scores = {attack: np.empty(member.shape) for attack in attacks}
     if nonfinite == "official" and (_lacking(member, attacks) or not usable(phi).all()):
         _each_held_out(phi, member, scores, definition, nonfinite)
@@ -111,8 +111,8 @@ def leave_one_out(
 def held_out(
     phi: Annotated[ArrayLike, "model sample view"],
     member: Annotated[ArrayLike, "model sample"],
-    targets: Sequence[int],
-    attacks: Sequence[str] = ATTACKS,
+    targets: Annotated[ArrayLike, "target"],
+    attacks: str | Sequence[str] = ATTACKS,
     *,
     definition: Definition = PUBLISHED,
     nonfinite: Nonfinite = "error",
@@ -122,15 +122,13 @@ def held_out(
     Arguments, scores and errors are those of :func:`leave_one_out`, with a row for each of ``targets`` only.
 
     Args:
-        targets: Indices of the attacked models; other values raise a DataError.
+        targets: Indices of the attacked models, each once, or a single one; or a truth value for each model. Other
+            values raise a DataError.
     """
-    phi, member = _check_arguments(phi, member, attacks, definition, nonfinite)
+    phi, member, attacks = _check_arguments(phi, member, attacks, definition, nonfinite)
     if nonfinite == "error":
         _check_usable(usable(phi))
-    attacked = np.asarray(targets)
-    if attacked.ndim != 1 or not np.isin(attacked, np.arange(len(phi))).all():
-        raise DataError(f"targets are {attacked.tolist()}: allowed are model indices from 0 to {len(phi) - 1}")
-    attacked = attacked.astype(np.int64)
+    attacked = _check_targets(targets, len(phi))
     shadows = np.setdiff1d(np.arange(len(phi)), attacked)
     x, sides = phi[attacked].astype(np.float64), _sides(member, attacks)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -298,20 +296,35 @@ def _log_density(x: np.ndarray, centre: np.ndarray, spread: np.ndarray | float) 
 
 
 def _check_arguments(
-    phi: ArrayLike, member: ArrayLike, attacks: Sequence[str], definition: Definition, nonfinite: Nonfinite
-) -> tuple[np.ndarray, np.ndarray]:
+    phi: ArrayLike, member: ArrayLike, attacks: str | Sequence[str], definition: Definition, nonfinite: Nonfinite
+) -> tuple[np.ndarray, np.ndarray, Sequence[str]]:
+    attacks = [attacks] if isinstance(attacks, str) else attacks
     for attack in attacks:
         check_choice(attack, "attack", ATTACKS)
     if not isinstance(definition, Definition):
         raise ConfigError(f"definition is {quoted(definition)}: allowed is a Definition")
     check_choice(nonfinite, "nonfinite", NONFINITE)
     phi, member = check_array(phi, "phi"), check_booleans(member, "member")
+    phi = phi[..., np.newaxis] if phi.ndim == 2 else phi
     if phi.ndim != 3 or member.shape != phi.shape[:2]:
         raise DataError(f"phi {phi.shape} must be [models, samples, views] and member {member.shape} [models, samples]")
     for size, of in zip(phi.shape[::2], ("models", "views"), strict=True):
         if not size:
             raise DataError(f"phi {phi.shape} has no {of}: at least one is needed")
-    return phi, member
+    return phi, member, attacks
+
+
+def _check_targets(targets: ArrayLike, models: int) -> Int[np.ndarray, " target"]:
+    """Returns the indices of the attacked models."""
+    given = np.atleast_1d(np.asarray(targets))
+    if given.dtype == bool and given.shape == (models,):
+        return np.flatnonzero(given)
+    said = f"targets are {quoted(given.tolist())}"
+    if given.dtype == bool or given.ndim != 1 or not np.isin(given, np.arange(models)).all():
+        raise DataError(f"{said}: allowed are model indices from 0 to {models - 1}, or {models} truth values")
+    if len(np.unique(given)) < len(given):
+        raise DataError(f"{said}: allowed is each model once; a mask is {models} truth values")
+    return given.astype(np.int64)
 
 
 def _check_usable(usable_models: Bool[np.ndarray, " model"]) -> None:

@@ -41,8 +41,11 @@ def check_array(values: Any, name: str, *axes: str) -> np.ndarray:
     """
     try:
         found = np.asarray(values)
-    except (ValueError, TypeError, RuntimeError) as error:  # ragged, or an array of another library
-        raise DataError(f"{name} is not an array of numbers ({error})") from error
+    except ValueError as error:
+        raise DataError(f"{name} is not an array of numbers: its rows are of different lengths") from error
+    except (TypeError, RuntimeError) as error:  # an array of another library
+        remedy = "of a tensor, give tensor.detach().cpu().float().numpy()"
+        raise DataError(f"{name} is not an array of numbers that numpy reads: {remedy}") from error
     if found.dtype.kind not in "biuf":
         raise DataError(f"{name} is an array of {found.dtype}: numbers are needed")
     if np.ma.is_masked(values):

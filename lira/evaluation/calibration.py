@@ -143,7 +143,8 @@ def calibrate(
         where nothing is flagged.
 
     Raises:
-        DataError: no scores, shapes that do not match, NaN scores, or a target without members or non-members.
+        DataError: no scores, shapes that do not match, NaN scores, one target alone, or a target without members or
+            non-members.
         ConfigError: FPRs or priors that are not a list of fractions, each once.
     """
     check_fractions(fprs, "fpr", "a false positive rate")
@@ -157,6 +158,11 @@ def calibrate(
         with ThreadPoolExecutor(cores()) as pool:
             targets = list(pool.map(partial(_order_target, attack, values, member, nonfinite), range(len(member))))
             auc = list(pool.map(partial(_auc, nonfinite=nonfinite), targets, values))
+        if len(targets) < 2 and attack != "global":
+            raise DataError(
+                "scores are of one target, whose shadow threshold is the median of other targets' thresholds: give the "
+                "scores of all models, as leave_one_out returns them, or use threshold_at_fpr for its own threshold"
+            )
         for fpr in fprs:
             own = np.array([np.inf if ordered.one_class else ordered.threshold(fpr) for ordered in targets])
             for mode in ("target",) if attack == "global" else ("target", "shadow"):

@@ -1,6 +1,6 @@
 """Computes the scaled logit φ, the score of a sample that every attack uses."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -17,15 +17,17 @@ def scaled_logit(
     """Computes log(p_y) − log(sum of the other probabilities), in float64 (Carlini et al. 2022).
 
     Args:
-        logits: Logits of one model; a row that is not finite gives NaN.
+        logits: Logits of one model, as an array or a tensor of torch; a row that is not finite gives NaN.
         labels: True class of each sample.
 
     Raises:
-        DataError: Shapes do not match, logits are not numbers, or a label is not one of the classes.
+        DataError: Shapes do not match, logits are not numbers or of one class, or a label is not one of the classes.
     """
-    logits, labels = check_array(logits, "logits"), check_array(labels, "labels")
+    logits, labels = check_array(_on_cpu(logits), "logits"), check_array(_on_cpu(labels), "labels")
     if logits.ndim != 3 or labels.shape != logits.shape[:1]:
         raise DataError(f"logits {logits.shape} must be [samples, views, classes] and labels {labels.shape} [samples]")
+    if logits.shape[2] < 2:
+        raise DataError(f"logits {logits.shape} are of {logits.shape[2]} classes: two or more are needed")
     if labels.dtype.kind not in "iu" or not ((labels >= 0) & (labels < logits.shape[2])).all():
         raise DataError(f"labels must be classes, whole numbers from 0 to {logits.shape[2] - 1}")
     with np.errstate(invalid="ignore"):
@@ -37,3 +39,11 @@ def scaled_logit(
     p_true = np.take_along_axis(probability, true, -1)[..., 0]
     np.put_along_axis(probability, true, 0, -1)
     return np.log(p_true + TINY) - np.log(probability.sum(-1) + TINY)
+
+
+def _on_cpu(values: Any) -> Any:
+    """Returns a tensor of torch as numpy reads it: without gradient, and of a type that numpy has."""
+    if not hasattr(values, "detach"):
+        return values
+    found = values.detach().cpu()
+    return found.float() if str(found.dtype) == "torch.bfloat16" else found

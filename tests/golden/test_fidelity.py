@@ -140,8 +140,8 @@ def test_scores_that_are_not_finite():
 
 def test_rates_of_scores_that_are_not_finite():
     """The published code drops infinities from the ROC but flags +inf afterwards; ours orders them."""
-    member = np.array([[True] * 4 + [False] * 6])
-    scores = np.array([[np.inf, 3.0, 2.0, 0.0, np.inf, 1.0, 0.5, 0.0, -1.0, -np.inf]])
+    member = np.array(2 * [[True] * 4 + [False] * 6])
+    scores = np.array(2 * [[np.inf, 3.0, 2.0, 0.0, np.inf, 1.0, 0.5, 0.0, -1.0, -np.inf]])
     ours = calibrate({"online": scores}, member, [0.2], [0.5]).query("mode == 'target'").iloc[0]
     official = (
         calibrate({"online": scores}, member, [0.2], [0.5], nonfinite="official").query("mode == 'target'").iloc[0]
@@ -150,7 +150,7 @@ def test_rates_of_scores_that_are_not_finite():
     assert (official["tp"], official["fp"]) == (4 - 1, 1)
     assert np.isnan(official["auc"])
     assert not np.isnan(ours["auc"])
-    high = np.array([[np.inf, 3.0, 2.0, 0.0, np.inf, np.inf, 0.5, 0.0, -1.0, -np.inf]])
+    high = np.array(2 * [[np.inf, 3.0, 2.0, 0.0, np.inf, np.inf, 0.5, 0.0, -1.0, -np.inf]])
     beyond = calibrate({"online": high}, member, [0.2], [0.5], nonfinite="official").iloc[0]
     assert beyond["fpr_achieved"] > 0.2
 
@@ -179,7 +179,7 @@ def test_points_dropped_from_the_roc():
 
 
 def test_precision_of_nothing_flagged():
-    scores, member = {"online": np.array([[3.0, 2.0, 1.0]])}, np.array([[False, True, True]])
+    scores, member = {"online": np.array(2 * [[3.0, 2.0, 1.0]])}, np.array(2 * [[False, True, True]])
     assert np.isnan(calibrate(scores, member, [0.1], [0.5])["ppv"]).all()
     assert np.isnan(calibrate(scores, member, [0.1], [0.5], nonfinite="official")["ppv"]).all()
     assert (official_points(scores, member, [0.1], 0.5)["ppv"] == 0).all()

@@ -225,7 +225,7 @@ def test_no_samples():
     [
         (dict(attacks=["onlin"]), "attack is 'onlin': allowed are 'online', "),
         (dict(nonfinite="drop"), "allowed are 'error' and 'official'"),
-        (dict(phi=np.zeros((8, 20))), r"phi \(8, 20\) must be \[models, samples, views\]"),
+        (dict(phi=np.zeros((8, 20, 2, 1))), r"phi \(8, 20, 2, 1\) must be \[models, samples, views\]"),
         (dict(phi=np.zeros((8, 20, 0))), "has no views"),
         (dict(phi=np.zeros((0, 20, 2)), member=np.zeros((0, 20), dtype=bool)), r"phi \(0, 20, 2\) has no models"),
         (dict(member=np.zeros((8, 19), dtype=bool)), r"member \(8, 19\)"),
