@@ -12,7 +12,7 @@ from math import ceil, prod
 from pathlib import Path
 from typing import NamedTuple
 
-from lira.config import StudySettings
+from lira.config import Dataset, StudySettings
 from lira.core.errors import ConfigError, DataError
 
 SIZES: dict[str, tuple[int, int, tuple[int, ...], int]] = {
@@ -149,13 +149,18 @@ def size_of(study: StudySettings, key: str) -> Size:
     if dataset.source == "synthetic":
         found = dataset.samples, 0, (dataset.features,), dataset.classes
     elif dataset.source == "file":
-        with suppress(OSError, DataError):  # the step that prepares it says what is wrong
-            path = Path(str(dataset.path))
-            found = _size_of_file(path, dataset.holds, path.stat().st_mtime_ns)
+        found = _measured(dataset)
     train, test, shape, classes = found or SIZES["cifar10"]
     whole = train + test if dataset.pool == "train+test" else train
     pool = whole - (dataset.test or 0) - dataset.public
     return Size(pool if found else max(1, pool), dataset.test or test, shape, classes, known=found is not None)
+
+
+def _measured(dataset: Dataset) -> tuple[int, int, tuple[int, ...], int] | None:
+    with suppress(OSError, DataError):  # the step that prepares it says what is wrong
+        path = Path(str(dataset.path))
+        return _size_of_file(path, dataset.holds, path.stat().st_mtime_ns)
+    return None
 
 
 @cache
@@ -166,9 +171,10 @@ def _size_of_file(path: Path, kind: str, _: int) -> tuple[int, int, tuple[int, .
 
 
 def check_sizes(study: StudySettings) -> None:
-    """Raises ConfigError if a pool of known size is empty, or lacks the sample of the in/out figure."""
+    """Raises ConfigError if a pool of known size is empty, lacks the sample of the in/out figure or has no test set."""
     for key in study.runs:
         size = size_of(study, key)
+        _check_test_set(study, key)
         if not size.known:
             continue
         if size.pool < 1:
@@ -176,6 +182,24 @@ def check_sizes(study: StudySettings) -> None:
         if study.sample is not None and study.sample >= size.pool:
             said = f"allowed are 0 to {size.pool - 1}, as the pool of {key} has {size.pool} samples"
             raise ConfigError(f"sample is {study.sample}: {said}")
+
+
+def _check_test_set(study: StudySettings, key: str) -> None:
+    """Checks that the user's own file has a test set where the recipe needs one, and that the study draws no other."""
+    name = key.split("/")[0]
+    dataset = study.dataset_of(key) if name in study.datasets else None
+    if not dataset or dataset.source != "file" or dataset.pool == "train+test" or not (found := _measured(dataset)):
+        return
+    if dataset.test and found[1]:
+        raise ConfigError(
+            f"datasets.{name}.test: {dataset.path} has a test set of its own, x_test: leave test out, or set pool: "
+            "train+test to divide all samples"
+        )
+    needed = study.runs[key].scores is None and study.recipe_of(key).test_set == "test"
+    if needed and not dataset.test and not found[1]:
+        raise ConfigError(
+            f"runs.{key}.test_set: test needs datasets.{name}.test, or x_test and y_test in {dataset.path}"
+        )
 
 
 def _multiply_adds(study: StudySettings, key: str, size: Size) -> tuple[float, bool]:

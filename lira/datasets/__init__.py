@@ -157,11 +157,16 @@ def split(arrays: Arrays, settings: Dataset, seed: int) -> dict[str, Int[np.ndar
     the pool contains it.
 
     Raises:
-        ConfigError: The dataset is too small.
+        ConfigError: The dataset is too small, or the user's own, with a test set, and another one is to be drawn.
     """
     from sklearn.model_selection import train_test_split
 
     whole = settings.pool == "train+test"
+    if settings.kind and settings.test and not whole and len(arrays.own_test):
+        raise ConfigError(
+            f"test: {settings.test} would set training samples aside, but {arrays.origin} has its own test set: leave "
+            "test out, or set pool: train+test to divide all samples"
+        )
     candidates = np.concatenate([arrays.own_train, arrays.own_test]) if whole else arrays.own_train
     rest, parts = np.arange(len(candidates)), {}
     for name, size in (("test", settings.test), ("public", settings.public)):
@@ -214,6 +219,7 @@ def read_part(path: Path | str, name: str, samples: slice = slice(None)) -> Part
     """
     with hdf5.read(path, "data") as file:
         if name not in file:
-            raise DataError(f"{path} has no part {name!r}, it has: {', '.join(file)}")
+            remedy = f"set {name} of the dataset{', or test_set: nonmembers of the recipe' * (name == 'test')}"
+            raise DataError(f"{path} has no part {name!r}, it has: {', '.join(file)}; {remedy}")
         x, y, scale = file[name]["x"][samples], file[name]["y"][samples], float(file.attrs["scale"])
         return Part(x, y, scale, file.attrs["mean"], file.attrs["std"], int(file.attrs["classes"]))

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 
 from lira.config import Dataset
-from lira.core.errors import DataError, reason
+from lira.core.errors import DataError
 from lira.datasets._arrays import Arrays, check_images, check_labels, check_table, from_user
+from lira.datasets._forms import HDF5, NPZ, form_of
 
 DAMAGE = (OSError, ValueError, EOFError, BadZipFile, zlib.error, LookupError, AttributeError, TypeError, RuntimeError)
 """Exceptions that reading a damaged file can raise; MemoryError is not one of them."""
@@ -64,6 +65,13 @@ def measure(path: Path, kind: str) -> tuple[int, int, tuple[int, ...], int]:
     return len(train), sum(map(len, test)), x.shape[1:], classes
 
 
+def _array(file: Any, name: str, path: Path) -> np.ndarray:
+    with file.zip.open(f"{name}.npy") as member:
+        if _header(member)[1].hasobject:
+            raise _unreadable(path, DataError(f"{name} is an array of objects"))
+    return file[name]
+
+
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     reader = {(1, 0): read_array_header_1_0, (2, 0): read_array_header_2_0}[read_magic(file)]
     shape, _, dtype = reader(file)
@@ -88,9 +96,11 @@ def open_arrays(path: Path) -> Iterator[dict[str, np.ndarray | h5py.Dataset]]:
             else:
                 file = np.load(path, allow_pickle=False)
                 if isinstance(file, np.ndarray):
-                    raise ValueError("it is a single .npy array")
+                    raise ValueError
                 with file:
-                    arrays = {name: file[name] for name in file.files}
+                    arrays = {name: _array(file, name, path) for name in file.files}
+        except DataError:
+            raise
         except DAMAGE as error:
             raise _unreadable(path, error) from error
         yield arrays
@@ -120,4 +130,10 @@ def _datasets(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} cannot be read as .npz or HDF5 with arrays of numbers ({reason(error)})")
+    if isinstance(error, DataError):
+        said = str(error)
+    elif (form := form_of(path)) in (NPZ, HDF5):
+        said = f"it is damaged, or not whole, as {form}: make or copy it again"
+    else:
+        said = f"it is {form}: numpy.savez makes an .npz file of arrays"
+    return DataError(f"{path} cannot be read as .npz or HDF5 with arrays of numbers: {said}")

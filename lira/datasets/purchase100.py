@@ -8,6 +8,7 @@ from lira.config import Dataset
 from lira.core.errors import DataError
 from lira.datasets import FOLDER
 from lira.datasets._arrays import Arrays, check_labels
+from lira.datasets._forms import not_npy
 
 FILE = Path("purchase", "features_labels.npy")
 SHAPE = (197_324, 601)
@@ -53,7 +54,7 @@ def _open(path: Path) -> np.ndarray:
     try:
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path} is not a readable .npy array ({error}): its shape must be {list(SHAPE)}") from error
+        raise not_npy(path, f", and its shape must be {list(SHAPE)}") from error
     if not isinstance(rows, np.ndarray) or rows.shape != SHAPE or rows.dtype.kind not in "buif":
         found = f"{rows.dtype} {list(rows.shape)}" if isinstance(rows, np.ndarray) else "an archive"
         raise DataError(f"{path} holds {found}, expected numbers of shape {list(SHAPE)}, the label in column 0")

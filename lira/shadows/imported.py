@@ -20,9 +20,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lira.config import ImportedRecipe, RunDescription
-from lira.core.errors import DataError, reason
+from lira.core.errors import DataError
 from lira.core.validation import check_booleans
 from lira.datasets._arrays import check_labels
+from lira.datasets._forms import not_npy
 from lira.datasets.file import open_arrays, read_slice
 from lira.shadows.logits import scaled_logit
 from lira.storage import hdf5
@@ -265,7 +266,7 @@ def _array(path: Path) -> np.ndarray:
     try:
         return np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a readable .npy array ({reason(error)})") from error
+        raise not_npy(path) from error
 
 
 def _membership_of_each(files: list[Path]) -> Bool[np.ndarray, "model sample"]:

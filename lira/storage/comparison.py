@@ -24,7 +24,7 @@ class Comparison:
     """
 
     def __init__(self, folder: Path | str):
-        self.folder = Path(folder).resolve()
+        self.folder = Path(folder).expanduser().resolve()
 
     @property
     def is_stored(self) -> bool:

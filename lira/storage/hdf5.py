@@ -241,7 +241,8 @@ def read(path: Path | str, encoding: str, receipt: Path | None = None) -> Iterat
         StoreError: The file is missing, not HDF5, of another encoding, or damaged where the block reads it.
         VersionError: It is of an encoding version that is not read here.
     """
-    if not Path(path).is_file():
+    path = Path(path).expanduser()
+    if not path.is_file():
         remedy = f"rm {receipt}, and run the same command again" if receipt else "run the rule that makes it"
         raise StoreError(f"{path} does not exist: {remedy}")
     with sound(path, receipt), h5py.File(path, "r", locking=False) as file:

@@ -30,7 +30,7 @@ class Run:
     """
 
     def __init__(self, folder: Path | str):
-        self.folder = Path(folder)
+        self.folder = Path(folder).expanduser()
 
     @property
     def is_stored(self) -> bool:

@@ -18,7 +18,7 @@ class Study:
     """
 
     def __init__(self, folder: Path | str):
-        self.folder = Path(folder)
+        self.folder = Path(folder).expanduser()
 
     @property
     def datasets(self) -> list[str]:

@@ -1,0 +1,49 @@
+"""Says what form a file has that cannot be read, by its first bytes; what libraries say of it misleads."""
+
+import os
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+from lira.core.errors import DataError
+
+NPY, NPZ, HDF5 = "a single .npy array", "an .npz file", "an HDF5 file"
+STARTS = {
+    b"\x93NUMPY": NPY,
+    b"\x89HDF": HDF5,
+    b"PAR1": "a parquet file",
+    b"\x1f\x8b": "compressed by gzip",
+    b"\x80": "a pickle",
+}
+START = 512  # bytes
+
+
+def form_of(path: Path) -> str:
+    """Returns the form of a file, to go on from ``it is``."""
+    if not os.access(path, os.R_OK):
+        return "not allowed to be read"
+    with path.open("rb") as file:
+        start = file.read(START)  # may end within a character
+    if not start:
+        return "empty"
+    if start.startswith(b"PK"):
+        return _form_of_zip(path)
+    if found := next((form for magic, form in STARTS.items() if start.startswith(magic)), None):
+        return found
+    text = start.decode(errors="replace")
+    return "of an unknown form" if set(text) & {"\0", "\ufffd"} else "text, such as CSV"
+
+
+def not_npy(path: Path, besides: str = "") -> DataError:
+    """Returns the error of a file that numpy cannot read as one array of numbers."""
+    form = form_of(path) if path.is_file() else "no file"
+    said = "damaged, not whole, or an array of objects" if form == NPY else form
+    return DataError(f"{path} is not a readable .npy array, it is {said}: numpy.save makes one of numbers{besides}")
+
+
+def _form_of_zip(path: Path) -> str:
+    try:
+        with ZipFile(path) as file:
+            arrays = [name for name in file.namelist() if name.endswith(".npy")]
+    except BadZipFile:
+        return NPZ
+    return NPZ if arrays else "a zip archive without arrays, as torch.save and spreadsheets make it"
