@@ -121,6 +121,14 @@ def test_only_finished_runs_are_in_what_is_shown_so_far(plan):
     assert plan.closing_words()[-1].startswith("Done. Tables: results/smoke/so_far/paper/tables")
 
 
+def test_advised_commands_are_what_was_typed_with_the_target_first(smoke):
+    plan = Plan(load_study(read_yaml(smoke)), ["a b.yaml", "c.yaml"], typed={"shadow_models": 8, "seeds": ["0", "1"]})
+    words = "--configfile 'a b.yaml' c.yaml --config shadow_models=8 'seeds=[\"0\", \"1\"]'"
+    assert plan.command("x") == f"snakemake x {words}"
+    assert plan.closing_words()[-1].endswith(f"one page of all: snakemake report {words}")
+    assert Plan(plan.study).command("report") == "snakemake report"
+
+
 def test_other_nodes_are_told_what_is_finished_and_do_not_look(plan):
     finish(plan, "digits/fcn/baseline/seed0")
     plan.write_manifest()

@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain import attacks as plain
@@ -242,6 +243,43 @@ def test_wrong_targets(targets):
     phi, member = world(8, 20, 2)
     with pytest.raises(DataError, match="model indices from 0 to 7"):
         held_out(phi, member, targets)
+
+
+def test_targets_may_be_a_mask_or_one_model():
+    phi, member = world(8, 20, 2)
+    mask = np.arange(8) == 3
+    for targets in (mask, mask.tolist(), 3, np.int64(3), torch.tensor(3), torch.tensor(mask)):
+        assert_same(held_out(phi, member, targets), held_out(phi, member, [3]))
+    assert_same(held_out(phi, member, mask | (np.arange(8) == 5)), held_out(phi, member, [3, 5]))
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        ([True, False], r"targets are \[True, False\]: allowed are model indices from 0 to 7, or 8 truth values"),
+        (True, r"targets are \[True\]: allowed are model indices"),
+        ([0, 1] * 4, r"targets are \[0, 1, .*: allowed is each model once; a mask is 8 truth values"),
+        ([3, 3], "allowed is each model once"),
+    ],
+)
+def test_what_may_be_meant_as_a_mask_and_is_none_is_refused(targets, said):
+    phi, member = world(8, 20, 2)
+    with pytest.raises(DataError, match=said):
+        held_out(phi, member, targets)
+
+
+def test_one_attack_may_be_named_without_a_list():
+    phi, member = world(8, 20, 2)
+    assert_same(leave_one_out(phi, member, "online"), leave_one_out(phi, member, ["online"]))
+    assert_same(held_out(phi, member, [2], "global"), held_out(phi, member, [2], ["global"]))
+    with pytest.raises(ConfigError, match="attack is 'onlin': allowed are"):
+        leave_one_out(phi, member, "onlin")
+
+
+def test_phi_without_views_is_of_one_view():
+    phi, member = world(8, 20, 1)
+    assert_same(leave_one_out(phi[..., 0], member), leave_one_out(phi, member))
+    assert_same(held_out(phi[..., 0], member, [2]), held_out(phi, member, [2]))
 
 
 def run_file(path, phi, member):

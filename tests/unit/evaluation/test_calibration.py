@@ -71,6 +71,16 @@ def test_without_a_threshold_nothing_is_flagged():
     assert rates["ppv"].isna().all()
 
 
+def test_one_target_has_no_shadow_thresholds():
+    scores, member = world()
+    alone = {attack: values[:1] for attack, values in scores.items()}
+    with pytest.raises(
+        DataError, match=r"scores are of one target, .*: give the scores of all models, .*threshold_at_fpr"
+    ):
+        calibrate(alone, member[:1], FPRS, PRIORS)
+    assert len(calibrate({"global": alone["global"]}, member[:1], FPRS, PRIORS)) == len(FPRS) * len(PRIORS)
+
+
 def test_ppv():
     assert positive_predictive_value(0.2, 0.01, 0.1) == pytest.approx(0.02 / (0.02 + 0.009))
     assert np.isnan(positive_predictive_value(0.0, 0.0, 0.1))

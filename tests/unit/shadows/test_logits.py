@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from lira.core.errors import DataError
 from lira.shadows.logits import scaled_logit
@@ -36,3 +37,19 @@ def test_scaled_logit_refuses_other_shapes(shape):
 def test_scaled_logit_refuses_labels_that_are_no_classes(label):
     with pytest.raises(DataError, match="labels must be classes, whole numbers from 0 to 2"):
         scaled_logit(np.zeros((2, 1, 3)), np.array([0, label]))
+
+
+@pytest.mark.parametrize("classes", [0, 1])
+def test_scaled_logit_refuses_less_than_two_classes(classes):
+    with pytest.raises(
+        DataError, match=rf"logits \(2, 1, {classes}\) are of {classes} classes: two or more are needed"
+    ):
+        scaled_logit(np.zeros((2, 1, classes)), np.zeros(2, int))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_scaled_logit_takes_what_a_network_returns(dtype):
+    logits = torch.randn(6, 2, 3, dtype=torch.float64).to(dtype).requires_grad_()
+    labels = torch.arange(6) % 3
+    expected = scaled_logit(logits.detach().double().numpy(), labels.numpy())
+    np.testing.assert_array_equal(scaled_logit(logits, labels), expected)
