@@ -177,6 +177,10 @@ class Pages:
 
     # ---- The report -------------------------------------------------------------------------------------------------
 
+    def study_json(self, _: Any) -> str:
+        """The study as JSON; it may have braces, which Snakemake would expand in a parameter that is no function."""
+        return self.study.model_dump_json()
+
     def labels(self, entry: Entry) -> Callable[[Any], dict[str, str]]:
         """Returns the labels of a file in the report.
 

@@ -171,12 +171,10 @@ class Plan:
     def unfinished(self, keys: Iterable[str] | None = None, *, every_seed: bool = True) -> list[str]:
         """Returns a line per run that is not finished, with the command that adds it."""
         runs = self.chosen(self.study.runs if keys is None else keys, every_seed=every_seed)
-        adds = {run: self.command(f"{self.results}/runs/{run[0]}/seed{run[1]}/summary.csv") for run in runs}
-        return [
-            f"{run[0]}, seed {run[1]}, is not finished: {adds[run]} adds it."
-            for run in runs
-            if run not in self.finished
-        ]
+        left = [run for run in runs if run not in self.finished]
+        adds = [self.command(f"{self.results}/runs/{key}/seed{seed}/summary.csv") for key, seed in left]
+        lines = zip(left, adds, strict=True)
+        return [f"{key}, seed {seed}, is not finished: {command} adds it." for (key, seed), command in lines]
 
     def command(self, target: str) -> str:
         """Returns the command that makes a target, which comes first: options take all words that follow."""
@@ -263,10 +261,6 @@ class Plan:
     def scores_files(self, wildcards: Any) -> list[str]:
         """Returns the files that are read of :meth:`scores_source`."""
         return [str(file) for file in score_files(Path(self.scores_source(wildcards)))]
-
-    def study_json(self, _: Any) -> str:
-        """The study as JSON; it may have braces, which Snakemake would expand in a parameter that is no function."""
-        return self.study.model_dump_json()
 
     def raw_settings(self, wildcards: Any) -> str:
         """Source and path of a dataset, as JSON."""

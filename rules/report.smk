@@ -16,7 +16,7 @@ rule report:
         None
     params:
         snakefile=workflow.main_snakefile,
-        study=plan.study_json,
+        study=pages.study_json,
     message:
         "Writing {output.html}"
     shell:
