@@ -41,8 +41,7 @@ def read_plan(files: Sequence[Path | str], settings: dict[str, Any], **options: 
     """Reads the plan of a study.
 
     Args:
-        files: The study files named on the command line; none for the default study. They are read again to refuse
-            keys that are given twice, of which Snakemake takes the last.
+        files: The study files named on the command line, which are read again to refuse what Snakemake does not.
         settings: What Snakemake read from them and from its command line.
         options: Of :class:`Plan`.
 
@@ -171,10 +170,8 @@ class Plan:
     def unfinished(self, keys: Iterable[str] | None = None, *, every_seed: bool = True) -> list[str]:
         """Returns a line per run that is not finished, with the command that adds it."""
         runs = self.chosen(self.study.runs if keys is None else keys, every_seed=every_seed)
-        left = [run for run in runs if run not in self.finished]
-        adds = [self.command(f"{self.results}/runs/{key}/seed{seed}/summary.csv") for key, seed in left]
-        lines = zip(left, adds, strict=True)
-        return [f"{key}, seed {seed}, is not finished: {command} adds it." for (key, seed), command in lines]
+        said, summary = "{}, seed {}, is not finished: {} adds it.", f"{self.results}/runs/{{}}/seed{{}}/summary.csv"
+        return [said.format(*run, self.command(summary.format(*run))) for run in runs if run not in self.finished]
 
     def command(self, target: str) -> str:
         """Returns the command that makes a target, which comes first: options take all words that follow."""
@@ -185,9 +182,8 @@ class Plan:
     def closing_words(self) -> list[str]:
         """Returns the lines that are printed when a study succeeds."""
         scope, left = (SO_FAR, self.unfinished()) if self.asked_what_is_finished else ("", [])
-        paper = f"{self.results}/{scope}paper"
-        made = f"Tables: {paper}/tables, figures: {paper}/figures, one page of all: {self.command('report')}"
-        return [*left, f"Done. {made}"]
+        at, report = f"{self.results}/{scope}paper", self.command("report")
+        return [*left, f"Done. Tables: {at}/tables, figures: {at}/figures, one page of all: {report}"]
 
     # ---- Data and shadow models -------------------------------------------------------------------------------------
 
@@ -334,12 +330,8 @@ class Plan:
 
     def comparisons(self, scope: str = "") -> list[str]:
         """The reference runs that are compared: those with two seeds or more, the first among them."""
-        agreement = self.study.agreement
-        return [
-            key
-            for key in agreement
-            if len(self.chosen([key], every_seed=True, scope=scope)) > 1 and self.chosen([key], scope=scope)
-        ]
+        there = {key: self.chosen([key], every_seed=True, scope=scope) for key in self.study.agreement}
+        return [key for key, runs in there.items() if len(runs) > 1 and self.chosen([key], scope=scope)]
 
     def reference_files(self, name: str) -> Files:
         """A file of every seed of a comparison's reference run."""
@@ -361,16 +353,15 @@ class Plan:
     def variant_options(self, name: str) -> Files:
         """The file of each variant, and its name, as options."""
         files = self.variant_files(name)
-        return lambda wildcards: [
-            *option("variant", files(wildcards)),
-            *option(
-                "label",
-                [
-                    self.study.label(key)
-                    for key, _ in self.chosen(self.study.agreement[run_key(wildcards)], scope=wildcards.scope)
-                ],
-            ),
-        ]
+
+        def words(wildcards: Any) -> list[str]:
+            chosen = self.chosen(self.study.agreement[run_key(wildcards)], scope=wildcards.scope)
+            return [
+                *option("variant", files(wildcards)),
+                *option("label", [self.study.label(key) for key, _ in chosen]),
+            ]
+
+        return words
 
     @property
     def compared_spec(self) -> Files:
