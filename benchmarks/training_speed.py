@@ -97,7 +97,7 @@ class Ours:
         initial = initialise(network, [generator(0, model, INITIAL) for model in range(models)])
         self.network, self.streams = network.to(device), Streams(0, range(models), device)
         initial = {name: value.to(device) for name, value in initial.items()}
-        self.state = engine._start(self.network, initial, self.recipe, models).state
+        self.state = engine.start(self.network, initial, self.recipe, models).state
 
     def run(self, steps: int) -> int:
         """An epoch of some steps; returns the number of samples."""

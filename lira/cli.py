@@ -16,6 +16,7 @@ from lira.core.plugins import check_code
 if TYPE_CHECKING:
     from lira.config.messages import Section
 
+log = logging.getLogger("lira")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Settings = Annotated[str, typer.Option(help="Settings as JSON, as the study file resolves them.")]
@@ -35,14 +36,16 @@ Results = Annotated[Path, typer.Option(help="Folder of all studies' results.")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")]
 Log = Annotated[Path | None, typer.Option(help="Log to go on with, which is kept beside the output.")]
 Runtime = Annotated[Path | None, typer.Option(help="Table to write: seconds of all attempts, peak memory.")]
+Debug = Annotated[bool, typer.Option(envvar="LIRA_DEBUG", help="Print the traceback of an error, too.")]
 FILES = typer.Argument(help="Files of the runs, or of the comparison, to show: their folders count.")
 FPR = typer.Option(min=0, max=1, help="Target false positive rate to show.")
 JobsPerGpu = Annotated[int, typer.Option(min=1, help="Training jobs that may share one GPU.")]
 
 
 @app.callback()
-def lira() -> None:
+def lira(debug: Debug = False) -> None:
     """Honest evaluation of the LiRA membership inference attack, step by step; Snakemake runs the steps."""
+    log.setLevel(logging.DEBUG if debug else logging.NOTSET)
 
 
 @app.command()
@@ -79,8 +82,7 @@ def pretrain_model(
     with attempt(output, log, runtime) as took:
         from lira.shadows import jobs
 
-        settings = _asked(config.PretrainingSettings, spec)
-        took(jobs.pretrain_model(settings, data, output, device, jobs_per_gpu))
+        took(jobs.pretrain_model(_asked(config.PretrainingSettings, spec), data, output, device, jobs_per_gpu))
 
 
 @app.command()
@@ -242,9 +244,7 @@ def judge_study(
     runs: Annotated[list[Path], typer.Argument(help="Files of the runs, each of a run's first seed.")],
     margins: Annotated[str, typer.Option(help="Margins as JSON, as the study file has them.")],
     output: Annotated[Path, typer.Option(help="Folder to write to.")],
-    agreement: Annotated[
-        list[Path] | None, typer.Option(help="agreement.csv of a comparison; may be repeated.")
-    ] = None,
+    agreement: Annotated[list[Path] | None, typer.Option(help="agreement.csv; may be repeated.")] = None,
     note: Notes = None,
 ) -> None:
     """Compare with the published numbers and test the paper's claims."""
@@ -391,10 +391,10 @@ def main() -> None:
     try:
         with preemption.listening():
             app()
-    except LiraError as error:
-        sys.exit(f"error: {error}")
-    except MemoryError as error:
-        sys.exit(f"error: {LiraError(f'out of memory ({error}): docs/limits.md says what each step takes')}")
+    except (LiraError, MemoryError) as error:
+        log.debug("traceback", exc_info=True)
+        full = f"out of memory ({error}): docs/limits.md says what each step takes"
+        sys.exit(f"error: {LiraError(full) if isinstance(error, MemoryError) else error}")
     except preemption.Preempted:
         logging.warning("told to stop: finished work is stored, the same command continues from here")
         raise

@@ -16,6 +16,10 @@ class ConfigError(LiraError, ValueError):
     """A study file or an argument has a value that is not allowed."""
 
 
+class NetworkError(ConfigError):
+    """A network cannot be built, trained or queried."""
+
+
 class DataError(LiraError, ValueError):
     """An array or a dataset file has values that cannot be used."""
 
@@ -26,6 +30,14 @@ class StoreError(LiraError):
 
 class VersionError(StoreError):
     """A result file is of a version that is not read here; it may be whole, and weeks of work."""
+
+
+def said(error: Exception) -> str:
+    """Returns type and message of an error in the user's own code."""
+    try:
+        return repr(error)
+    except Exception:  # its text is the user's code too
+        return type(error).__name__
 
 
 def reason(error: Exception) -> str:

@@ -18,7 +18,7 @@ from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, cast
 
-from lira.core.errors import ConfigError, LiraError
+from lira.core.errors import ConfigError, LiraError, said
 
 SUITE, DISTRIBUTION = "lira", "lira-mia"
 INSTALLED = {"site-packages", "dist-packages"}
@@ -57,7 +57,7 @@ def load_function(name: str, digest: str | None = None) -> Callable:
         except (LiraError, MemoryError):
             raise
         except Exception as error:  # so may the function
-            raise ConfigError(f"{name} failed: {_said(error)}") from error
+            raise ConfigError(f"{name} failed: {said(error)}") from error
 
     return call
 
@@ -212,7 +212,7 @@ def _imports(content: bytes, package: str, is_package: bool) -> Iterator[str]:
 
 
 def _not_imported(name: str, error: Exception) -> ConfigError:
-    return ConfigError(f"{name} cannot be imported from the working directory or the environment: {_said(error)}")
+    return ConfigError(f"{name} cannot be imported from the working directory or the environment: {said(error)}")
 
 
 def _said(error: Exception) -> str:

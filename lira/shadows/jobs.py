@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,16 +19,16 @@ from lira.core import preemption
 from lira.core.errors import ConfigError, StoreError
 from lira.core.plugins import check_code
 from lira.datasets import Part, read_part
-from lira.shadows.logits import scaled_logit
 from lira.shadows.membership import balanced_membership
 from lira.shadows.models import build, initialise
-from lira.shadows.query import query
+from lira.shadows.query import query, write_query
 from lira.shadows.rng import INITIAL, QUERY, TRAINING, Streams, generator, of_attempt
 from lira.shadows.training.cohort import Samples, evaluate, train_cohort
 from lira.shadows.training.device import lease, memory_advice, name_of
 from lira.shadows.training.optimizers import Tensors
 from lira.shadows.training.precision import autocast
 from lira.shadows.training.progress import Checkpoint, load_whole, read_whole
+from lira.shadows.trial import blamed_on, try_out
 from lira.storage import hdf5
 from lira.storage.identity import digest_of, file_digest, models_identity
 from lira.storage.models import (
@@ -94,7 +94,10 @@ def train_shadows(
         missing = missing_models(first, last, job.finished())
         log.info("models %d-%d: %d to train, the others are finished", first, last, len(missing))
         if missing:
-            with lease(device, jobs_per_gpu) as leased:
+            with (
+                lease(device, jobs_per_gpu) as leased,
+                blamed_on("/".join((run.dataset, run.architecture, run.regime))),
+            ):
                 _train_missing(replace(job, device=leased), missing, last, checkpoint_seconds)
         _merge(job, first, last)
         drop_checkpoints(folder, first, last)
@@ -147,7 +150,7 @@ def _train_missing(job: _Job, missing: Sequence[int], last: int, checkpoint_seco
         fingerprint = digest_of([job.identity, models[:2], torch.__version__, name_of(job.device)])
         checkpoint = Checkpoint(models.path.with_suffix(".pt"), fingerprint, checkpoint_seconds)
         with preemption.deferred(), memory_advice(models.number, name_of(job.device)):
-            loaded = loaded or _Loaded.of(job)
+            loaded = loaded or _Loaded.tried(job, models.number)
             _train_and_query(job, loaded, models, checkpoint)
         checkpoint.path.unlink(missing_ok=True)
 
@@ -186,6 +189,14 @@ class _Loaded:
     pool: Samples
     test: Samples | None
     membership: Bool[np.ndarray, "model sample"]
+
+    @classmethod
+    def tried(cls, job: _Job, models: int) -> "_Loaded":
+        """Loads the data, and tries a cohort of models on them."""
+        loaded = cls.of(job)
+        build, recipe = lambda: _build(job.settings, loaded.part, models), job.settings.recipe
+        try_out(build, models, recipe, loaded.part, loaded.pool, loaded.test or loaded.pool)
+        return loaded
 
     @classmethod
     def of(cls, job: _Job) -> "_Loaded":
@@ -227,7 +238,7 @@ def _train_and_query(job: _Job, loaded: _Loaded, place: Models, checkpoint: Chec
                 hdf5.dataset(file, f"weights/{name}", data=array, chunks=(1, *array.shape[1:]))
         queried = query(network, trained.best, loaded.pool, recipe, Streams(job.run.seed, models, job.device, QUERY))
         shape, classes = (len(models), len(loaded.pool), recipe.query_views), part.classes
-        _write_query(file, queried, shape, recipe.batch_size, part.y, classes if job.settings.store_logits else None)
+        write_query(file, queried, shape, recipe.batch_size, part.y, classes if job.settings.store_logits else None)
         file.attrs["seconds"] = checkpoint.seconds_spent()
     utility = {name: trained.values[f"utility/{name}"] for name in hdf5.UTILITY}
     means = utility["test_accuracy"].mean(), (utility["test_loss"] / utility["train_loss"]).mean()
@@ -278,26 +289,6 @@ def _diverged(loss: np.ndarray, accuracy: np.ndarray, classes: int, members: np.
     """Marks models whose training failed: the loss is not finite, or accuracy is within 3 standard errors of chance."""
     chance = 1 / classes
     return ~np.isfinite(loss) | (accuracy < chance + 3 * np.sqrt(chance * (1 - chance) / members))
-
-
-def _write_query(
-    file: h5py.File,
-    queried: Iterator[tuple[slice, np.ndarray]],
-    shape: tuple[int, int, int],
-    batch_size: int,
-    labels: np.ndarray,
-    stored_classes: int | None,
-) -> None:
-    """Writes φ, and the logits if ``stored_classes`` is given, batch by batch to bound the memory."""
-    chunks = shape[0], min(batch_size, shape[1]), shape[2]
-    phi, logits = hdf5.dataset(file, "phi", shape, np.float32, chunks=chunks), None
-    if stored_classes:
-        every = (stored_classes,)
-        logits = hdf5.dataset(file, "logits", shape + every, np.float32, chunks=chunks + every)
-    for batch, values in queried:
-        phi[:, batch] = np.stack([scaled_logit(model, labels[batch]) for model in values])
-        if logits is not None:
-            logits[:, batch] = values
 
 
 def normalised(part: Part, architecture: Architecture, start: str) -> Part:
@@ -357,8 +348,9 @@ def pretrain_model(
 
 def _pretrain(settings: PretrainingSettings, data: Path, output: Path, identity: str, device: str) -> float:
     part = read_part(data, "public")
-    network = _build(settings, part, models=1)
     public = Samples(part, device)
+    try_out(lambda: _build(settings, part, 1), 1, settings.recipe, part, public, public, queried=False)
+    network = _build(settings, part, models=1)
     initial = _initial(network, [generator(0, 0, INITIAL)], None, device)
     network.to(device)
     everything = np.ones((1, len(public)), bool)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import h5py
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -12,10 +13,12 @@ from torch.nn import functional
 
 from lira.config import Recipe
 from lira.core import preemption
+from lira.shadows.logits import scaled_logit
 from lira.shadows.models.layers import set_query_mode
 from lira.shadows.rng import Streams
 from lira.shadows.training.cohort import Samples, batches
 from lira.shadows.training.optimizers import Tensors
+from lira.storage import hdf5
 
 SHIFTS = {1: 0, 2: 0, 18: 1, 50: 2}
 
@@ -77,8 +80,30 @@ def query(
         yield ready[0], ready[1]()
 
 
+def write_query(
+    file: h5py.File,
+    queried: Iterator[tuple[slice, np.ndarray]],
+    shape: tuple[int, int, int],
+    batch_size: int,
+    labels: np.ndarray,
+    stored_classes: int | None,
+) -> None:
+    """Writes φ, and the logits if ``stored_classes`` is given, batch by batch to bound the memory."""
+    chunks = shape[0], min(batch_size, shape[1]), shape[2]
+    phi, logits = hdf5.dataset(file, "phi", shape, np.float32, chunks=chunks), None
+    if stored_classes:
+        every = (stored_classes,)
+        logits = hdf5.dataset(file, "logits", shape + every, np.float32, chunks=chunks + every)
+    for batch, values in queried:
+        phi[:, batch] = np.stack([scaled_logit(model, labels[batch]) for model in values])
+        if logits is not None:
+            logits[:, batch] = values
+
+
 def _to_host(logits: Tensor) -> Callable[[], np.ndarray]:
     """Starts to copy logits from the device, and returns a function that waits for the copy."""
+    if logits.dtype == torch.bfloat16:  # which NumPy lacks
+        logits = logits.float()
     if not logits.is_cuda:
         return logits.numpy
     host = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)

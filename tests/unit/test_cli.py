@@ -53,6 +53,16 @@ def test_help_lists_a_command_per_step():
         assert step in done.stdout
 
 
+@pytest.mark.parametrize("option", ["--debug", "LIRA_DEBUG"])
+def test_the_traceback_is_there_if_asked_for(option, written, tmp_path, monkeypatch):
+    monkeypatch.setenv("LIRA_DEBUG", str(int(option == "LIRA_DEBUG")))
+    words = ["score-attacks", str(tmp_path / "none.h5"), "--output=o.h5", "--spec", *written([OWN])]
+    done = lira(*[option] * (option == "--debug"), *words)
+    assert "Traceback" in done.stderr and done.stderr.splitlines()[-1].startswith("error: ")
+    monkeypatch.setenv("LIRA_DEBUG", "0")
+    assert "Traceback" not in lira(*words).stderr
+
+
 @pytest.mark.parametrize(
     "module",
     [

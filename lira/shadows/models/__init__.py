@@ -6,16 +6,18 @@ import torch
 from torch import nn
 
 from lira.config import Architecture
-from lira.core.errors import ConfigError
+from lira.core.errors import NetworkError
 from lira.core.plugins import load_function
 from lira.shadows.models.fcn import FCN
 from lira.shadows.models.resnet import ResNet
-from lira.shadows.models.single import Single
+from lira.shadows.models.single import Single, differentiate
 from lira.shadows.models.wideresnet import WideResNet
+from lira.shadows.rng import Streams
 
 NETWORKS = {"fcn": FCN, "resnet": ResNet, "wideresnet": WideResNet}
 
 
+@torch.inference_mode(False)  # callers may compute without gradients, which the check needs
 def build(
     architecture: Architecture,
     models: int,
@@ -28,7 +30,8 @@ def build(
 
     Args:
         architecture: Family and size. A family ``package.module:function`` is called with ``shape``, ``classes`` and
-            ``dropout``, and returns a module that maps ``[batch, *shape]`` to logits ``[batch, classes]``.
+            ``dropout``, and returns a module that maps ``[batch, *shape]`` to logits ``[batch, classes]``
+            (:class:`lira.shadows.models.single.Single`).
         models: m, the number of networks computed together.
         shape: Shape of one sample; of an image, ``(channels, height, width)``.
         classes: Number of classes.
@@ -36,7 +39,7 @@ def build(
         pretrained: Start from the architecture's published weights.
 
     Raises:
-        ConfigError: The architecture cannot be built, or does not accept such samples.
+        NetworkError: The architecture cannot be built, or does not accept such samples.
         DataError: The pretrained weights cannot be loaded or downloaded.
     """
     family = architecture.family
@@ -48,9 +51,9 @@ def build(
         network = Timm(architecture, shape, classes, dropout, pretrained)
     else:
         function = load_function(family)
-        network = Single(lambda: _module(family, function, shape, classes, dropout))
+        network = Single(lambda: _module(family, function, shape, classes, dropout), name=family, classes=classes)
     if isinstance(network, Single):
-        _check(network, architecture.name or family, shape, classes)
+        _check(network, shape)
     return network
 
 
@@ -65,17 +68,19 @@ def initialise(network: nn.Module, generators: list[torch.Generator]) -> dict[st
 def _module(family: str, function: Callable, shape: tuple[int, ...], classes: int, dropout: float) -> nn.Module:
     module = function(shape, classes, dropout)
     if not isinstance(module, nn.Module):
-        raise ConfigError(f"{family} must return a torch.nn.Module, not {type(module).__name__}")
+        raise NetworkError(f"{family} must return a torch.nn.Module, not {type(module).__name__}")
     return module
 
 
-@torch.no_grad()
-def _check(network: Single, name: str, shape: tuple[int, ...], classes: int) -> None:
-    network.eval()
-    try:
-        found = tuple(network(torch.zeros(1, 2, *shape)).shape[1:])
-    except Exception as error:
-        raise ConfigError(f"{name} cannot take samples of shape {tuple(shape)}: {error}") from error
-    if found != (2, classes):
-        raise ConfigError(f"{name} gives logits of shape {found} for 2 samples, they must be {(2, classes)}")
-    network.train()
+def _check(network: Single, shape: tuple[int, ...]) -> None:
+    """Checks both modes on two samples of zeros."""
+    for training in (False, True):
+        network.train(training)
+        logits = network(torch.zeros(1, 2, *shape), Streams(0, [0]))
+    trained = [value for value in network.parameters() if value.requires_grad]
+    reached = trained and logits.requires_grad and differentiate(network, logits.sum(), trained)
+    if not reached or all(slope is None for slope in reached):
+        raise NetworkError(
+            f"{network.name} has no parameter to train: one must require a gradient, and forward must use it without "
+            "torch.no_grad() or detach()"
+        )

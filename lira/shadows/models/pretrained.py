@@ -36,7 +36,7 @@ class Timm(Single):
         if not timm.is_model(name):
             near = ", ".join(get_close_matches(name, timm.list_models()))
             raise ConfigError(f"name: timm has no model {name!r}" + (f", but {near}" if near else ""))
-        super().__init__(lambda: _model(architecture, shape, classes, dropout, pretrained), channels_last=True)
+        super().__init__(lambda: _model(architecture, shape, classes, dropout, pretrained), True, name, classes)
 
 
 def _model(

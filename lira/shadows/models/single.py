@@ -1,13 +1,15 @@
 """Wraps ordinary torch modules, timm's and the user's own, as cohorts of one model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lira.core.errors import ConfigError
+from lira.core.errors import ConfigError, LiraError, NetworkError, said
 from lira.shadows.rng import Streams
+from lira.shadows.training.device import is_out_of_memory
 
 SEEDS = 2**62
 
@@ -16,24 +18,36 @@ class Single(nn.Module):
     """One module whose parameters and buffers have an additional leading axis of length one.
 
     Such a module draws its random numbers from torch's global generator. During each call this generator is seeded
-    from the model's own stream, so that dropout is as reproducible as in the cohort networks.
+    from the model's own stream, so that dropout is as reproducible as in the cohort networks. Without a stream, it is
+    seeded in evaluation mode alone, always alike.
 
     Args:
-        factory: Makes the module with initial values; it maps ``[batch, ...]`` to logits ``[batch, classes]``.
+        factory: Makes the module with initial values; it maps ``[batch, ...]`` to logits ``[batch, classes]``. They may
+            also be the output's ``logits`` or the first of a tuple; for two classes, one logit of class 1 is enough.
         channels_last: Store images and kernels with channels last, the fastest layout for convolutions; not every
             module accepts such images.
+        name: What errors call the network.
+        classes: Number of classes, if the output's shape is to be checked.
+        seed: Of the module that is made here; its parameters and saved buffers are not used in training.
 
     Raises:
-        ConfigError: Two names share a parameter.
+        NetworkError: The module cannot be trained here. Calls raise it if the module fails, or returns no logits.
     """
 
-    def __init__(self, factory: Callable[[], nn.Module], channels_last: bool = False):
+    def __init__(
+        self,
+        factory: Callable[[], nn.Module],
+        channels_last: bool = False,
+        name: str = "the network",
+        classes: int | None = None,
+        seed: int = 0,
+    ):
         super().__init__()
-        self.factory, self.channels_last = factory, channels_last
-        with seeded(torch.Generator().manual_seed(0)):
+        self.factory, self.channels_last, self.name, self.classes = factory, channels_last, name, classes
+        with seeded(torch.Generator().manual_seed(seed)):
             self.module = factory()
-        if len(self.state_dict()) > len({id(value) for value in self.state_dict(keep_vars=True).values()}):
-            raise ConfigError(f"{type(self.module).__name__} shares a parameter between layers, which is not supported")
+        if reason := _unsupported(self.module):
+            raise NetworkError(f"{name} {reason}")
         for value in self.state_dict(keep_vars=True).values():
             value.data = self._laid_out(value.data)[None]
         self.places = _places(self.module)
@@ -47,11 +61,36 @@ class Single(nn.Module):
         for name, value in self.module.state_dict().items():
             value.copy_(fresh[name][None])
 
+    def remade(self, seed: int) -> "Single":
+        """Makes another such network, whose module is drawn from another seed."""
+        return Single(self.factory, self.channels_last, self.name, self.classes, seed)
+
     def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
         """Maps samples ``[1, batch, ...]`` to logits ``[1, batch, classes]``."""
-        drawing = nullcontext() if streams is None else seeded(streams.host[0])
-        with self._without_axis(), drawing:
-            return self.module(self._laid_out(x.squeeze(0)))[None]
+        own = streams.host[0] if streams else None if self.training else torch.Generator().manual_seed(0)
+        drawing = seeded(own) if own else nullcontext()
+        x = self._laid_out(x.squeeze(0))
+        mode = "training" if self.training else "evaluation"
+        failed = f"{self.name} cannot take samples of shape {tuple(x.shape[1:])}, {len(x)} at a time in {mode} mode"
+        with self._without_axis(), drawing, blaming(failed, "it must work for batches of any size, in both modes"):
+            return self._logits(self.module(x), len(x), mode)[None]
+
+    def _logits(self, output: Any, batch: int, mode: str) -> Tensor:
+        """Finds the logits in what the module returned."""
+        found = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", output)
+        found = found[0] if isinstance(found, tuple | list) and found else found
+        if not isinstance(found, Tensor) or not found.is_floating_point():
+            raise NetworkError(
+                f"{self.name} returns {_described(output)} in {mode} mode: logits [batch, classes] are needed, a "
+                "tensor of floating point; or an output that has them as .logits or as its first part"
+            )
+        if self.classes == 2 and found.numel() == batch:
+            found = found.reshape(batch, 1)
+            return torch.cat([torch.zeros_like(found), found], 1)
+        if self.classes is not None and found.shape != (batch, self.classes):
+            shapes = f"of shape {tuple(found.shape)} for {batch} samples, they must be {(batch, self.classes)}"
+            raise NetworkError(f"{self.name} gives logits {shapes}")
+        return found
 
     def _laid_out(self, x: Tensor) -> Tensor:
         return x.contiguous(memory_format=torch.channels_last) if self.channels_last and x.dim() == 4 else x
@@ -83,6 +122,60 @@ def _places(module: nn.Module) -> list[tuple[dict, str]]:
         saved = part._buffers.keys() - part._non_persistent_buffers_set
         places += [(part._buffers, name) for name in part._buffers if name in saved and part._buffers[name] is not None]
     return places
+
+
+def _unsupported(module: nn.Module) -> str:
+    """Says what of a module would be lost in training; empty if nothing would be."""
+    saved, parameters = module.state_dict(keep_vars=True), dict(module.named_parameters())
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        return "is or holds a TorchScript module, which is not supported: return the module that was scripted or traced"
+    if len(saved) > len({id(value) for value in saved.values()}):
+        return f"shares a parameter between layers of {type(module).__name__}, which is not supported"
+    foreign = [name for name, value in saved.items() if not isinstance(value, Tensor)]
+    foreign += sorted(saved.keys() ^ (saved.keys() & dict(module.named_buffers()).keys() | parameters.keys()))
+    if foreign:
+        return f"has a state_dict of its own, as to {foreign[0]}: it must hold all parameters, and buffers, alone"
+    for name, value in parameters.items():
+        if nn.parameter.is_lazy(value):
+            return f"leaves the shape of {name} open: give the layer its input size, which follows from shape"
+        if value._backward_hooks or getattr(value, "_post_accumulate_grad_hooks", None):
+            return f"has a gradient hook on {name}, which is not supported: do in forward what the hook does"
+        if value.requires_grad and not value.is_floating_point():
+            return f"trains {name} of {value.dtype}: parameters must be real numbers"
+    return ""
+
+
+def _described(output: Any) -> str:
+    keys = f" with keys {', '.join(map(repr, output))}" if isinstance(output, Mapping) else ""
+    dtype = f" of {output.dtype}" if isinstance(output, Tensor) else ""
+    return f"{type(output).__name__}{keys}{dtype}"
+
+
+@contextmanager
+def blaming(failed: str, needed: str) -> Iterator[None]:
+    """Turns what a user's network raises into one sentence; a lack of memory is left as it is.
+
+    Raises:
+        NetworkError: The block failed.
+    """
+    try:
+        yield
+    except LiraError:
+        raise
+    except Exception as error:  # the network may do anything
+        if is_out_of_memory(error):
+            raise
+        raise NetworkError(f"{failed} ({said(error)}): {needed}") from error
+
+
+def differentiate(network: nn.Module, value: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    """Returns the gradients of a value, None for a parameter that it does not depend on.
+
+    Raises:
+        NetworkError: A network from elsewhere has none.
+    """
+    with blaming(f"{getattr(network, 'name', 'the network')} has no gradient", "its output must be differentiable"):
+        return torch.autograd.grad(value, parameters, allow_unused=True)
 
 
 @contextmanager

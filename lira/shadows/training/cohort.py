@@ -20,6 +20,7 @@ from lira.core import preemption
 from lira.core.errors import ConfigError
 from lira.datasets import Part
 from lira.shadows.augment import augment, mix
+from lira.shadows.models.single import differentiate
 from lira.shadows.rng import Streams, send
 from lira.shadows.training.optimizers import Tensors, initial_state, update
 from lira.shadows.training.precision import SCALE, autocast, loss_scales
@@ -92,7 +93,7 @@ def train_cohort(
     if fewest < recipe.batch_size:
         raise ConfigError(f"batch_size is {recipe.batch_size}: allowed are at most the {fewest} members of a model")
     progress = checkpoint and checkpoint.load(streams, pool.device)
-    progress = progress or _start(network, initial, recipe, len(member))
+    progress = progress or start(network, initial, recipe, len(member))
     saved = time.monotonic()
     try:
         for epoch in _epochs(progress, recipe.epochs):
@@ -145,10 +146,10 @@ def _epochs(progress: Progress, epochs: int) -> Iterator[int]:
             log.info("epoch %d of %d: %d models training, best test accuracy %.4f (mean)", epoch + 1, epochs, *state)
 
 
-def _start(network: nn.Module, initial: Tensors, recipe: Recipe, models: int) -> Progress:
-    trained = dict(network.named_parameters())
-    parameters = {name: initial[name].clone() for name in trained}
-    buffers = {name: value.clone() for name, value in initial.items() if name not in trained}
+def start(network: nn.Module, initial: Tensors, recipe: Recipe, models: int) -> Progress:
+    """Returns the state before the first step; parameters that need no gradient are kept like buffers."""
+    parameters = {name: initial[name].clone() for name, own in network.named_parameters() if own.requires_grad}
+    buffers = {name: value.clone() for name, value in initial.items() if name not in parameters}
     scales = loss_scales(recipe, models, next(iter(initial.values())).device)
     state = State(parameters, buffers, initial_state(parameters, recipe) | scales, np.zeros(models, np.int64))
     return Progress(
@@ -202,7 +203,11 @@ def train_step(
 ) -> Float[Tensor, " m"]:
     """Takes one optimiser step of m models on their batches and returns the losses.
 
-    As models share no parameters, the gradient of the sum of their losses is each model's own gradient.
+    As models share no parameters, the gradient of the sum of their losses is each model's own gradient. A parameter
+    that this step does not use is left alone, as torch.optim does.
+
+    Raises:
+        NetworkError: A network from elsewhere fails.
     """
     y = pool.y[index]
     x = pool.normalised(augment(pool.raw(index), recipe, streams))
@@ -217,10 +222,12 @@ def train_step(
             partner = cross_entropy(logits, y.gather(1, mixed.partner)).mean(1)
             loss = mixed.weight * loss + (1 - mixed.weight) * partner
     scaled = loss * state.optimizer[SCALE] if SCALE in state.optimizer else loss
-    slopes = torch.autograd.grad(scaled.sum(), list(parameters.values()))
+    slopes = differentiate(network, scaled.sum(), list(parameters.values()))
     for value in parameters.values():
         value.requires_grad_(False)
-    gradients = dict(zip(parameters, slopes, strict=True))
+    gradients = {name: slope for name, slope in zip(parameters, slopes, strict=True) if slope is not None}
+    if len(gradients) < len(parameters) and not state.step.any():
+        log.info("not used in training, and left as they are: %s", ", ".join(parameters.keys() - gradients.keys()))
     rate, momentum = rate_and_momentum(recipe, epoch, state.step, total)
     update(parameters, gradients, state.optimizer, recipe, state.step, rate, momentum)
     state.step += 1
@@ -251,13 +258,20 @@ def evaluate(
     correct = torch.zeros_like(loss)
     for batch in batches(len(samples), EVALUATION_BATCH):
         preemption.may_stop()
-        x, y = samples.normalised(samples.raw(batch)), samples.y[batch]
-        x, y = x.expand(models, *x.shape), y.expand(models, -1)
-        logits = functional_call(network, weights, (x,), tie_weights=False)
+        y = samples.y[batch].expand(models, -1)
+        logits = logits_of(network, weights, samples, batch)
         loss += torch.where(counts[:, batch], cross_entropy(logits, y), 0).sum(1)
         correct += ((logits.argmax(-1) == y) & counts[:, batch]).sum(1)
     number = counts.sum(1)
     return (loss / number).cpu().numpy(), (correct / number).cpu().numpy()
+
+
+def logits_of(
+    network: nn.Module, weights: Tensors, samples: Samples, batch: slice, streams: Streams | None = None
+) -> Float[Tensor, "m batch classes"]:
+    """Computes the logits of m models on the same batch, without augmentation, in the mode that the network is in."""
+    x, models = samples.normalised(samples.raw(batch)), len(next(iter(weights.values())))
+    return functional_call(network, weights, (x.expand(models, *x.shape), streams), tie_weights=False)
 
 
 def batches(samples: int, size: int) -> Iterator[slice]:

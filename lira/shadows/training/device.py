@@ -57,12 +57,18 @@ def memory_advice(cohort: int, device: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not known and not any(words in str(error) for words in ("can't allocate memory", "ALLOC_FAILED")):
+        if not is_out_of_memory(error):
             raise
         smaller = f"set a cohort smaller than {cohort} for this run (its models then differ by rounding), or "
         way_out = (smaller if cohort > 1 else "") + "give the job more memory"
         raise LiraError(f"{cohort} models at a time do not fit into the memory of {device}: {way_out}") from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tells whether an error says that the machine's or the device's memory is full."""
+    if not isinstance(error, RuntimeError) or isinstance(error, torch.OutOfMemoryError):
+        return isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return any(words in str(error) for words in ("can't allocate memory", "ALLOC_FAILED"))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from lira.shadows.training.precision import SCALE, TAKEN, adapt_scale, not_finit
 Tensors = dict[str, Tensor]
 
 ADAM_BETA2, ADAM_EPSILON = 0.999, 1e-8
+MISSED = "steps_missed"
 MOMENTS = {"sgd": ("momentum",), "adamw": ("mean", "square")}
 
 
@@ -44,12 +45,13 @@ def update(
 ) -> None:
     """Takes one optimiser step in place, with one kernel for all parameters of a weight-decay group.
 
-    A model whose scaled gradients are not all finite stays as it is, and AdamW does not count the step.
+    A model whose scaled gradients are not all finite stays as it is, and AdamW does not count the step. A parameter
+    without a gradient stays as it is, with its moments, and AdamW does not count the step for it.
 
     Args:
         parameters: Each ``[m, ...]``.
-        gradients: Gradients of the sum of the models' losses (times their loss scales, if any) by parameter name;
-            they are overwritten.
+        gradients: Gradients of the sum of the models' losses (times their loss scales, if any) by parameter name, of
+            the parameters that were used; they are overwritten.
         state: From :func:`initial_state`, with the loss scales if there are any.
         recipe: Gives ``optimizer`` and ``weight_decay``.
         step: Number of earlier steps of each model.
@@ -59,8 +61,11 @@ def update(
     gradients = {name: _laid_out_as(parameters[name], slope) for name, slope in gradients.items()}
     overflow = not_finite(gradients.values()) if SCALE in state else None
     together = overflow is None and all((values == values[0]).all() for values in (step, rate, momentum))
+    for name in parameters.keys() - gradients.keys():
+        counted = torch.ones(len(step), device=parameters[name].device) if overflow is None else 1 - overflow
+        state[f"{MISSED}.{name}"] = state.get(f"{MISSED}.{name}", 0) + counted
     for decayed in (True, False):
-        names = [name for name in parameters if decays(name, recipe.optimizer) == decayed]
+        names = [name for name in gradients if decays(name, recipe.optimizer) == decayed]
         if not names:
             continue
         moments = [[state[f"{moment}.{name}"] for name in names] for moment in MOMENTS[recipe.optimizer]]
@@ -73,7 +78,9 @@ def update(
                 _sgd(rows, float(momentum[model]), common)
             else:
                 taken = int(step[model]) if overflow is None else state[TAKEN][model]
-                _adamw(rows, float(momentum[model]), taken + 1, common)
+                missed = [state.get(f"{MISSED}.{name}") for name in names]
+                own = [None if late is None else late[model] for late in missed]
+                _adamw(rows, float(momentum[model]), taken + 1, own, common)
     if overflow is not None:
         adapt_scale(state, overflow)
 
@@ -98,10 +105,16 @@ def _sgd(tensors: list[list[Tensor]], momentum: float, common: dict[str, Any]) -
     torch._fused_sgd_(parameters, gradients, moments, maximize=False, **own, **common)
 
 
-def _adamw(tensors: list[list[Tensor]], beta1: float, step: int | Float[Tensor, ""], common: dict[str, Any]) -> None:
+def _adamw(
+    tensors: list[list[Tensor]],
+    beta1: float,
+    step: int | Float[Tensor, ""],
+    missed: list[Float[Tensor, ""] | None],
+    common: dict[str, Any],
+) -> None:
     parameters, gradients, means, squares = tensors
     if isinstance(step, int):
         step = torch.full((), step, dtype=torch.float32, device=parameters[0].device)
-    steps = [step] * len(parameters)
+    steps = [step if late is None else step - late for late in missed]
     own: dict[str, Any] = {"beta1": beta1, "beta2": ADAM_BETA2, "eps": ADAM_EPSILON, "amsgrad": False}
     torch._fused_adamw_(parameters, gradients, means, squares, [], steps, maximize=False, **own, **common)

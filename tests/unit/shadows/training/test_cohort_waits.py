@@ -61,7 +61,7 @@ def gpu(monkeypatch):
     """A GPU without arithmetic: torch's own random draws, backward pass and fused kernels are left out."""
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: PINNED.add(tensor.clone()))
     monkeypatch.setattr(torch.Tensor, "numpy", lambda tensor: np.zeros(tensor.shape))
-    monkeypatch.setattr(torch.autograd, "grad", lambda _, inputs: [torch.zeros_like(value) for value in inputs])
+    monkeypatch.setattr(torch.autograd, "grad", lambda _, inputs, **__: [torch.zeros_like(value) for value in inputs])
     monkeypatch.setattr(torch, "_fused_sgd_", lambda *_, **__: None)
     monkeypatch.setattr(torch, "_fused_adamw_", lambda *_, **__: None)
     monkeypatch.setattr(
@@ -97,7 +97,7 @@ def test_an_epoch_waits_once_at_its_end(settings, gpu):
     recipe = Recipe(batch_size=8, precision="float32", **settings)
     network = build(Architecture(family="wideresnet", depth=10, width=1), MODELS, SHAPE, 5, recipe.dropout)
     initial = {name: torch.zeros(value.shape, device="cuda") for name, value in network.state_dict().items()}
-    state, streams = cohort._start(network, initial, recipe, MODELS).state, Streams(0, range(MODELS))
+    state, streams = cohort.start(network, initial, recipe, MODELS).state, Streams(0, range(MODELS))
     streams.device = "cuda"
     members = [torch.arange(24), torch.arange(34)]  # models of unequal numbers of steps
     with Waits() as waits:
