@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -107,6 +108,24 @@ def train_shadows(
         asked = _asked(config.RunSpec, spec)
         of_run = asked.trained, asked.run(seed)
         took(jobs.train_shadows(*of_run, data, first, last, output, pretrained, device, jobs_per_gpu))
+
+
+@app.command()
+def rehearse_models(
+    spec: Spec,
+    name: Annotated[str, typer.Option(help="What is rehearsed: dataset/architecture/regime, or pretraining.")],
+    data: Data,
+    output: Output,
+    device: Device = "cpu",
+    jobs_per_gpu: JobsPerGpu = 1,
+) -> None:
+    """Go through the training and query of a run once, small, and write what it takes or what fails."""
+    from lira import config
+    from lira.shadows import rehearsal
+
+    of_run = name.count("/") == 2
+    asked = _asked(config.RunSpec, spec).trained if of_run else _asked(config.PretrainingSettings, spec)
+    rehearsal.rehearse_models(asked, name, spec.name, data, output, device, jobs_per_gpu)
 
 
 @app.command()
@@ -292,6 +311,30 @@ def cost(study: StudyFile, results: Results = Path("results")) -> None:
 
     plan = _plan(study, results)
     typer.echo(cost.describe_costs(plan.study, cost.costs(plan)))
+
+
+@app.command()
+def rehearse(study: StudyFile, cores: Annotated[str, typer.Option(help="Jobs at a time.")] = "all") -> None:
+    """Go through every run once, small, and print what each takes or what fails; Snakemake prepares the data."""
+    if not Path("Snakefile").is_file():
+        raise ConfigError(f"{Path.cwd()} has no Snakefile: rehearse where the suite's Snakefile is")
+    os.execvp("snakemake", ["snakemake", "rehearse", "--cores", cores, "--configfile", str(study)])
+
+
+@app.command()
+def show_rehearsals(
+    files: Annotated[list[Path], typer.Argument(help="What rehearsals of the study's runs wrote.")],
+    models: Annotated[list[int], typer.Option(help="Models of each run, or of each pretraining.")],
+) -> None:
+    """Print a table of rehearsals; forget those that fail, so that they are repeated."""
+    from lira import cost
+    from lira.storage.rehearsals import read_rehearsal
+
+    typer.echo(cost.describe_rehearsals(files, models))
+    for file in (failed := [file for file in files if getattr(read_rehearsal(file), "failed", "")]):
+        file.unlink()
+    if failed:
+        raise LiraError(f"{len(failed)} of {len(files)} would fail: the table says why")
 
 
 @app.command()

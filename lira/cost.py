@@ -8,22 +8,24 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from shutil import disk_usage
 from statistics import median
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 
 from lira.config import StudySettings
-from lira.core.errors import LiraError
+from lira.core.errors import LiraError, StoreError
 from lira.remaining import Remaining
 from lira.storage import hdf5
+from lira.storage.rehearsals import Rehearsal, read_rehearsal, stored_bytes
 from lira.work import Seconds, Size, advised_shard, shape_of, shards, size_of, stated_seconds, work
-from lira.workflow import Plan
+from lira.workflow import Plan, option
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ATTACK_ARRAYS = 5  # float64 arrays in a run's scores
 START_SECONDS = 5  # a job needs this to import torch and load data
 JOB_WINDOW = 20 * 60, 4 * 3600  # shortest and longest job advised, in seconds, if its run has as much work
 ASSUMED_VALUES = 11_000_000  # parameters of a network that cannot be built: those of ResNet-18
@@ -84,6 +86,8 @@ def seconds_per_model(remaining: Remaining, key: str, measures: Mapping[str, Mea
     """
     if own := _measured(remaining, key):
         return Seconds(median(own), "measured")
+    if rehearsed := Rehearsals(remaining.plan).found(key):
+        return Seconds(rehearsed.seconds, "rehearsed")
     study = remaining.plan.study
     rates = [
         work(study, run, *measures[run][:2]).operations / seconds
@@ -104,6 +108,110 @@ def _measured(remaining: Remaining, key: str) -> list[float]:
         with h5py.File(models.path, "r", locking=False) as file:
             found.append(float(file.attrs.get("seconds", 0)) / models.number)
     return [seconds for seconds in found if seconds]
+
+
+class Rehearsals:
+    """Rehearsals of a study: of the runs that are trained, and of the models that others are fine-tuned from.
+
+    Args:
+        plan: The study as its rules see it.
+
+    Attributes:
+        names: What is rehearsed: each run, as ``dataset/architecture/regime``, after its ``dataset/architecture`` if it
+            is fine-tuned.
+    """
+
+    def __init__(self, plan: Plan):
+        self.plan, self.folder = plan, f"{plan.results}/rehearsals"
+        runs = [key for key in plan.study.runs if key not in plan.imported]
+        starts = {key: key.rpartition("/")[:1] for key in runs if plan.study.recipe_of(key).start == "public"}
+        self.names = list(dict.fromkeys(name for key in runs for name in (*starts.get(key, ()), key)))
+
+    def files(self, _: Any) -> list[str]:
+        """Files of all rehearsals."""
+        return [f"{self.folder}/{name}.json" for name in self.names]
+
+    def models(self, _: Any) -> list[str]:
+        """Number of models of each, of all seeds, as options."""
+        study = self.plan.study
+        runs = [len(study.seeds_of(name)) * study.shadow_models if _is_run(name) else 1 for name in self.names]
+        return option("models", runs)
+
+    def spec(self, wildcards: Any) -> str:
+        """The spec of what is rehearsed."""
+        return self.plan.spec(f"{'runs' if _is_run(wildcards.name) else 'pretrained'}/{wildcards.name}")
+
+    def data(self, wildcards: Any) -> list[str]:
+        """The prepared dataset of what is rehearsed: of a run, of its first seed."""
+        if _is_run(wildcards.name):
+            return self.plan.data_of(wildcards.name, self.plan.study.seeds_of(wildcards.name)[0])
+        return [self.plan.public_file(SimpleNamespace(dataset=wildcards.name.split("/")[0]))]
+
+    def weights(self, wildcards: Any) -> list[str]:
+        """The user's file of published weights that the network starts from, if it is there."""
+        return self.plan.weights_file(SimpleNamespace(architecture=wildcards.name.split("/")[1]))
+
+    def found(self, name: str) -> Rehearsal | None:
+        """Returns what was found, if nothing failed and it is of these settings, this code and this kind of device."""
+        found, wanted = read_rehearsal(Path(self.folder, f"{name}.json")), self.spec(SimpleNamespace(name=name))
+        fits = found and not found.failed and (found.spec, found.device) == (Path(wanted).name, self.plan.study.device)
+        return found if fits else None
+
+    # Snakemake looks for these names of arguments.
+
+    def memory(self, wildcards: Any, input: Any, attempt: int) -> int:
+        """Memory to ask for, in MB, for a training job: as rehearsed, or for its libraries and twice its data."""
+        found = self.found(_trained(wildcards))
+        return (found.job_memory() if found else int(4000 + 2 * input.size_mb)) * attempt
+
+    def minutes(self, otherwise: int) -> Callable[..., int]:
+        """Time to ask for, in minutes, for a training job: as rehearsed, or as given."""
+
+        def growing(wildcards: Any, attempt: int) -> int:
+            found, first, last = self.found(_trained(wildcards)), *(getattr(wildcards, end, 0) for end in ENDS)
+            return (found.job_minutes(int(last) - int(first) + 1) if found else otherwise) * attempt
+
+        return growing
+
+
+def _is_run(name: str) -> bool:
+    return name.count("/") == 2
+
+
+def _trained(wildcards: Any) -> str:
+    """What a job's models are rehearsed as."""
+    parts = ("name", "dataset", "architecture", "regime")
+    return "/".join(getattr(wildcards, part) for part in parts if hasattr(wildcards, part))
+
+
+def describe_rehearsals(files: Sequence[Path], models: Sequence[int]) -> str:
+    """Formats what rehearsals found as a table.
+
+    Args:
+        files: What they wrote.
+        models: Number of models that are to be trained of each.
+
+    Raises:
+        StoreError: A file is missing or damaged.
+    """
+    lines: list[tuple[str, ...]] = [("Run", "Seconds a model", "Memory", "GPU memory", "Hours", "Disk", "")]
+    rehearsals = [_read(file) for file in files]
+    hours = [found.seconds * number / 3600 for found, number in zip(rehearsals, models, strict=True)]
+    disk = [found.disk * number for found, number in zip(rehearsals, models, strict=True)]
+    for found, taken, stored in zip(rehearsals, hours, disk, strict=True):
+        sizes = [_gb(found.memory * 1e6), _gb(found.gpu_memory * 1e6)]
+        shown = ["–"] * 5 if found.failed else [f"{found.seconds:.2g}", *sizes, short(taken), _gb(stored)]
+        lines.append((found.name, *shown, found.failed or "ok"))
+    lines.append(("total", "", "", "", short(sum(hours)), _gb(sum(disk)), ""))
+    free = disk_usage(files[0].parent).free
+    full = [f"The disk has only {_gb(free)} free."] if free < sum(disk) else []
+    return "\n".join([*aligned(lines, [str.ljust, *[str.rjust] * 5, str.ljust]), *full])
+
+
+def _read(file: Path) -> Rehearsal:
+    if found := read_rehearsal(file):
+        return found
+    raise StoreError(f"{file} is missing or damaged: delete it and rehearse again")
 
 
 def costs(plan: Plan) -> "pd.DataFrame":
@@ -131,14 +239,10 @@ def _cost(remaining: Remaining, key: str, measures: Mapping[str, Measures]) -> d
     study, imported = remaining.plan.study, key in remaining.plan.imported
     seeds, models, time = study.seeds_of(key), study.shadow_models, seconds_per_model(remaining, key, measures)
     size, views = measures[key].size, study.recipe_of(key).query_views
-    values = len(seeds) * models * size.pool
-    phi = (4 * views + 1) * values
-    stored = {
-        "logits": 4 * values * views * size.classes * (study.store_logits and not imported),
-        "phi": phi if imported else 2 * phi,
-        "scores": (8 * ATTACK_ARRAYS + 1) * values,
-        "weights": 4 * len(seeds) * models * measures[key].values * (study.store_weights and not imported),
-    }
+    keeps = ["imported"] if imported else study.training_settings(key).kept
+    each = stored_bytes(size.pool, views, size.classes, measures[key].values, keeps)
+    stored = {name: number * len(seeds) * models for name, number in each.items()}
+    phi = stored["phi"] if imported else stored["phi"] / 2
     jobs = [job for seed in seeds for job in remaining.left_of(key, seed)]
     rules, to_train = Counter(job.rule for job in jobs), sum(map(remaining.to_train, jobs))
     with_models = (stored["logits"] + stored["weights"] + phi) / len(seeds) * to_train / models
@@ -192,10 +296,13 @@ def _advice(study: StudySettings, rows: "pd.DataFrame") -> list[str]:
     return lines
 
 
+ENDS = "first", "last"  # model of a job
+
 PER_JOB = ("per_job", "job_seconds")  # number of models, and time
 
 SOURCES = {
     "measured": "measured: median over the run's own finished models.",
+    "rehearsed": "rehearsed: from a step and a batch of each kind (lira rehearse).",
     "architecture": "architecture: from finished models of runs of the same architecture, by work.",
     "stated": "stated: from published times, as nothing is measured; within a factor of about three, rather too low.",
     "assumed": "assumed: size of network or dataset unknown, taken for ResNet-18 or CIFAR-10.",

@@ -4,6 +4,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from lira.core.errors import LiraError
+from lira.cost import Rehearsals
 from lira.pages import COMMANDS, Pages, category, rule_name
 from lira.report.verdict_entries import VERDICT
 from lira.report.catalogue import entries
@@ -17,7 +18,7 @@ try:
         told=workflow.remote_exec,
         writes=workflow.is_main_process,
     )
-    pages = Pages(plan)
+    pages, rehearsals = Pages(plan), Rehearsals(plan)
     for line in plan.ask():
         logger.info(line)
     config |= {"description": pages.description(), "captions": pages.captions}
@@ -33,11 +34,6 @@ DEVICE = dict(device=study.device, jobs_per_gpu=study.jobs_per_gpu)
 def growing(amount):
     """Memory or time that grows with every attempt of a job."""
     return lambda wildcards, attempt: amount * attempt
-
-
-def training_memory(wildcards, input, attempt):
-    """Memory of a training job in MB: its libraries, and twice its data."""
-    return int((4000 + 2 * input.size_mb) * attempt)
 
 
 def files_shown(entry, name, caption="entry"):

@@ -1,6 +1,49 @@
 """Shadow models: they are trained and queried shard by shard, then gathered."""
 
 
+localrules:
+    rehearse,
+
+
+rule rehearse_models:
+    input:
+        spec=rehearsals.spec,
+        data=rehearsals.data,
+        weights=rehearsals.weights,
+    output:
+        "<results>/rehearsals/{name}.json",
+    log:
+        "<logs>/rehearse_models/{name}.log",
+    wildcard_constraints:
+        name="[^/]+/[^/]+(/[^/]+)?",
+    conda:
+        "../envs/gpu.yaml"
+    threads: 1
+    resources:
+        **DEVICE,
+        mem_mb=rehearsals.memory,
+        runtime=growing(60),
+        gpu=GPUS,
+    message:
+        "Rehearsing {wildcards.name}"
+    shell:
+        "lira rehearse-models {input.spec:q} --name {wildcards.name:q} --data {input.data:q} --output {output:q}"
+        " --device {resources.device:q} --jobs-per-gpu {resources.jobs_per_gpu:q} > {log:q} 2>&1"
+
+
+rule rehearse:
+    input:
+        rehearsals.files,
+    params:
+        models=rehearsals.models,
+    conda:
+        "../envs/gpu.yaml"
+    message:
+        "What the runs of {study.study} take"
+    shell:
+        "lira show-rehearsals {input:q} {params.models:q}"
+
+
 rule pretrain_model:
     input:
         spec=plan.pretrained_spec,
@@ -14,8 +57,8 @@ rule pretrain_model:
     threads: 1
     resources:
         **DEVICE,
-        mem_mb=training_memory,
-        runtime=growing(120),
+        mem_mb=rehearsals.memory,
+        runtime=rehearsals.minutes(120),
         gpu=GPUS,
     params:
         runtime=plan.runtime_file("pretrain_model"),
@@ -42,8 +85,8 @@ rule train_shadows:
     threads: 1
     resources:
         **DEVICE,
-        mem_mb=training_memory,
-        runtime=growing(240),
+        mem_mb=rehearsals.memory,
+        runtime=rehearsals.minutes(240),
         gpu=GPUS,
     params:
         pretrained=plan.pretrained_option,

@@ -4,23 +4,23 @@ import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from torch import nn
 
-from lira.config import Architecture, PretrainingSettings, RunDescription, TrainingSettings
+from lira.config import PretrainingSettings, RunDescription, TrainingSettings
 from lira.core import preemption
 from lira.core.errors import ConfigError, StoreError
 from lira.core.plugins import check_code
-from lira.datasets import Part, read_part
-from lira.shadows.membership import balanced_membership
-from lira.shadows.models import build, initialise
+from lira.datasets import read_part
+from lira.shadows.loading import Loaded, build_network
+from lira.shadows.models import initialise
 from lira.shadows.query import query, write_query
 from lira.shadows.rng import INITIAL, QUERY, TRAINING, Streams, generator, of_attempt
 from lira.shadows.training.cohort import Samples, evaluate, train_cohort
@@ -96,7 +96,7 @@ def train_shadows(
         if missing:
             with (
                 lease(device, jobs_per_gpu) as leased,
-                blamed_on("/".join((run.dataset, run.architecture, run.regime))),
+                blamed_on(f"runs.{run.dataset}/{run.architecture}/{run.regime}"),
             ):
                 _train_missing(replace(job, device=leased), missing, last, checkpoint_seconds)
         _merge(job, first, last)
@@ -150,9 +150,17 @@ def _train_missing(job: _Job, missing: Sequence[int], last: int, checkpoint_seco
         fingerprint = digest_of([job.identity, models[:2], torch.__version__, name_of(job.device)])
         checkpoint = Checkpoint(models.path.with_suffix(".pt"), fingerprint, checkpoint_seconds)
         with preemption.deferred(), memory_advice(models.number, name_of(job.device)):
-            loaded = loaded or _Loaded.tried(job, models.number)
+            loaded = loaded or _tried(job, models)
             _train_and_query(job, loaded, models, checkpoint)
         checkpoint.path.unlink(missing_ok=True)
+
+
+def _tried(job: _Job, models: Models) -> Loaded:
+    """Loads the data, and tries a cohort on them."""
+    loaded = Loaded.of(job.settings, job.data, job.run.seed, job.device)
+    network = partial(build_network, job.settings, loaded.part, models.number)
+    try_out(network, models.number, job.settings.recipe, loaded, models.path.with_suffix(".trial.pt"))
+    return loaded
 
 
 def _merge(job: _Job, first: int, last: int) -> None:
@@ -181,41 +189,9 @@ def _merge(job: _Job, first: int, last: int) -> None:
         models.path.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    """Data that the cohorts of a shard share: samples on the device, and the membership matrix."""
-
-    part: Part
-    pool: Samples
-    test: Samples | None
-    membership: Bool[np.ndarray, "model sample"]
-
-    @classmethod
-    def tried(cls, job: _Job, models: int) -> "_Loaded":
-        """Loads the data, and tries a cohort of models on them."""
-        loaded = cls.of(job)
-        build, recipe = lambda: _build(job.settings, loaded.part, models), job.settings.recipe
-        try_out(build, models, recipe, loaded.part, loaded.pool, loaded.test or loaded.pool)
-        return loaded
-
-    @classmethod
-    def of(cls, job: _Job) -> "_Loaded":
-        settings, test = job.settings, None
-        part = _read_normalised(job, "pool")
-        models, fraction, draws = settings.shadow_models, settings.member_fraction, settings.membership_draws
-        membership = balanced_membership(len(part.y), models, fraction, job.run.seed, generator=draws)
-        if settings.recipe.test_set == "test":
-            test = Samples(_read_normalised(job, "test"), job.device)
-        return cls(part, Samples(part, job.device), test, membership)
-
-
-def _read_normalised(job: _Job, name: str) -> Part:
-    return normalised(read_part(job.data, name), job.settings.architecture, job.settings.recipe.start)
-
-
-def _train_and_query(job: _Job, loaded: _Loaded, place: Models, checkpoint: Checkpoint) -> None:
+def _train_and_query(job: _Job, loaded: Loaded, place: Models, checkpoint: Checkpoint) -> None:
     recipe, part, models = job.settings.recipe, loaded.part, list(range(place.first, place.last + 1))
-    network = _build(job.settings, part, len(models))
+    network = build_network(job.settings, part, len(models))
     trained = _train(job, loaded, network, models, checkpoint)
     for attempt in range(1, recipe.retries + 1):
         failed = np.flatnonzero(trained.values["utility/diverged"])
@@ -225,7 +201,7 @@ def _train_and_query(job: _Job, loaded: _Loaded, place: Models, checkpoint: Chec
         log.info("models %s: trained again, %d of at most %d times", again, attempt, recipe.retries)
         path, fingerprint = checkpoint.path.with_suffix(f".{attempt}.pt"), f"{checkpoint.fingerprint}-{attempt}"
         kept = replace(checkpoint, path=path, fingerprint=fingerprint)
-        fresh = _build(job.settings, part, len(again))
+        fresh = build_network(job.settings, part, len(again))
         trained.put(failed, _train(job, loaded, fresh, again, kept, attempt))
     said = {"first": place.first, "last": place.last} | hdf5.describe_environment(name_of(job.device))
     with hdf5.create(place.path, "shard", job.attributes | said) as file:
@@ -261,7 +237,7 @@ class _Trained:
 
 
 def _train(
-    job: _Job, loaded: _Loaded, network: nn.Module, models: list[int], checkpoint: Checkpoint, attempt: int = 0
+    job: _Job, loaded: Loaded, network: nn.Module, models: list[int], checkpoint: Checkpoint, attempt: int = 0
 ) -> _Trained:
     recipe, seed, device = job.settings.recipe, job.run.seed, job.device
     pool, member = loaded.pool, loaded.membership[models]
@@ -289,16 +265,6 @@ def _diverged(loss: np.ndarray, accuracy: np.ndarray, classes: int, members: np.
     """Marks models whose training failed: the loss is not finite, or accuracy is within 3 standard errors of chance."""
     chance = 1 / classes
     return ~np.isfinite(loss) | (accuracy < chance + 3 * np.sqrt(chance * (1 - chance) / members))
-
-
-def normalised(part: Part, architecture: Architecture, start: str) -> Part:
-    """Returns the part with the statistics that published weights expect, if ``start`` is ``pretrained``."""
-    if start != "pretrained":
-        return part
-    from lira.shadows.models.pretrained import normalisation
-
-    mean, std = normalisation(architecture, part.x.shape[1])
-    return replace(part, mean=mean, std=std)
 
 
 def _append(cohort: h5py.File, shard: h5py.File, row: int, models_in_shard: int) -> None:
@@ -339,7 +305,8 @@ def pretrain_model(
     identity = models_identity(settings, 0, data)
     finished = output.with_name(f"{output.stem}.{identity}.pt")
     if read_whole(finished) is None:
-        with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)):
+        place = f"pretraining of {output.parent.name}/{output.stem}"
+        with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)), blamed_on(place):
             seconds = _pretrain(settings, data, finished, identity, leased)
     with hdf5.atomic(output) as beside:
         shutil.copyfile(finished, beside)
@@ -348,12 +315,12 @@ def pretrain_model(
 
 def _pretrain(settings: PretrainingSettings, data: Path, output: Path, identity: str, device: str) -> float:
     part = read_part(data, "public")
-    public = Samples(part, device)
-    try_out(lambda: _build(settings, part, 1), 1, settings.recipe, part, public, public, queried=False)
-    network = _build(settings, part, models=1)
+    public, everything = Samples(part, device), np.ones((1, len(part.y)), bool)
+    loaded, trial = Loaded(part, public, public, everything), output.with_suffix(".trial.pt")
+    try_out(partial(build_network, settings, part, 1), 1, settings.recipe, loaded, trial, queried=False)
+    network = build_network(settings, part, models=1)
     initial = _initial(network, [generator(0, 0, INITIAL)], None, device)
     network.to(device)
-    everything = np.ones((1, len(public)), bool)
     fingerprint = digest_of([identity, torch.__version__, name_of(device)])
     checkpoint = Checkpoint(output.with_name(f"{output.name}.part"), fingerprint)
     with preemption.deferred():
@@ -364,13 +331,6 @@ def _pretrain(settings: PretrainingSettings, data: Path, output: Path, identity:
         torch.save({name: value[0].cpu() for name, value in progress.best.items()}, file)
     checkpoint.path.unlink()
     return checkpoint.seconds_spent()
-
-
-def _build(settings: PretrainingSettings, part: Part, models: int) -> nn.Module:
-    recipe, shape = settings.recipe, part.x.shape[1:]
-    network = build(settings.architecture, models, shape, part.classes, recipe.dropout, recipe.start == "pretrained")
-    check_code(settings.code)  # again: a job may wait for a GPU before it imports the code
-    return network
 
 
 def _initial(network: nn.Module, generators: list[torch.Generator], pretrained: Path | None, device: str) -> Tensors:

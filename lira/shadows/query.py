@@ -62,22 +62,27 @@ def query(
     """
     set_query_mode(network, recipe.query_batchnorm == "batch", recipe.query_dropout)
     weights = {name: value.clone() for name, value in weights.items()}  # batch statistics overwrite the running ones
-    models = len(next(iter(weights.values())))
     ready = None
     with full_float32():
         for batch in batches(len(pool), recipe.batch_size):
-            logits = []
             preemption.may_stop()
-            for x in views(pool.raw(batch), recipe.query_views, recipe.query_stride):
-                x = pool.normalised(x)
-                given = x.expand(models, *x.shape), streams
-                logits.append(functional_call(network, weights, given, tie_weights=False))
-            coming = batch, _to_host(torch.stack(logits, 2))
+            logits = torch.stack(list(logits_of_views(network, weights, pool, batch, recipe, streams)), 2)
+            coming = batch, _to_host(logits)
             if ready is not None:
                 yield ready[0], ready[1]()
             ready = coming
     if ready is not None:
         yield ready[0], ready[1]()
+
+
+def logits_of_views(
+    network: nn.Module, weights: Tensors, pool: Samples, batch: slice, recipe: Recipe, streams: Streams
+) -> Iterator[Float[Tensor, "m batch class"]]:
+    """Yields the logits of m models on each view of a batch."""
+    models = len(next(iter(weights.values())))
+    for x in views(pool.raw(batch), recipe.query_views, recipe.query_stride):
+        x = pool.normalised(x)
+        yield functional_call(network, weights, (x.expand(models, *x.shape), streams), tie_weights=False)
 
 
 def write_query(

@@ -1,85 +1,144 @@
 """A trial before training: one batch of every kind, so that what a network cannot do is said at once."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lira.config import Recipe
-from lira.core.errors import DataError, NetworkError, reason
-from lira.datasets import Part
+from lira.core.errors import DataError, NetworkError, StoreError, reason
+from lira.shadows.loading import Loaded
 from lira.shadows.models import initialise
 from lira.shadows.models.layers import set_query_mode
 from lira.shadows.models.single import Single
+from lira.shadows.query import full_float32, logits_of_views
 from lira.shadows.repeating import check_repeating
 from lira.shadows.rng import INITIAL, QUERY, Streams, generator
-from lira.shadows.training.cohort import EVALUATION_BATCH, Samples, logits_of, start, train_step
+from lira.shadows.training.cohort import EVALUATION_BATCH, Samples, check_members, logits_of, start, train_step
 from lira.shadows.training.optimizers import Tensors
 from lira.shadows.training.precision import autocast
+from lira.shadows.training.progress import Checkpoint, Progress
 
 
 @contextmanager
-def blamed_on(run: str) -> Iterator[None]:
-    """Says of which run a network is that fails.
+def blamed_on(name: str) -> Iterator[None]:
+    """Says of what a network is that fails.
 
     Raises:
-        NetworkError: The network failed; its error, with the run in front.
+        NetworkError: The network failed; its error, with the name in front.
     """
     try:
         yield
     except NetworkError as error:
-        raise NetworkError(f"runs.{run}: {error}") from error
+        raise NetworkError(f"{name}: {error}") from error
     except RuntimeError as error:
         if "CUDA error" not in str(error):
             raise
         needed = "labels and token numbers must be in range; device: cpu names the line that fails"
-        raise NetworkError(f"runs.{run}: its network fails: {reason(error).splitlines()[0]}: {needed}") from error
+        raise NetworkError(f"{name}: its network fails: {reason(error).splitlines()[0]}: {needed}") from error
+
+
+class Trial(NamedTuple):
+    """What a trial took: the seconds of a whole cohort, and the size of a model.
+
+    Attributes:
+        step: A training step.
+        evaluation: An evaluation batch, of :data:`EVALUATION_BATCH` samples or all that there are.
+        query: A query batch of one view; 0 if the models are not queried.
+        values: Number of parameters and saved buffers of a model.
+    """
+
+    step: float
+    evaluation: float
+    query: float
+    values: int
 
 
 def try_out(
     build: Callable[[], nn.Module],
     models: int,
     recipe: Recipe,
-    part: Part,
-    pool: Samples,
-    test: Samples,
+    loaded: Loaded,
+    stored: Path,
     *,
     queried: bool = True,
-) -> None:
-    """Trains a cohort for one step, evaluates and queries it, and forgets it.
+    spend: float = 0.0,
+) -> Trial:
+    """Trains a cohort for one step, stores, evaluates and queries it, and forgets it.
 
     Args:
         build: Builds the cohort's network.
         models: m, the number of models in the cohort.
         recipe: How the models are trained and queried.
-        part: The pool.
-        pool: The same on the device.
-        test: Samples that choose the best epoch.
+        loaded: The run's data.
+        stored: Where a checkpoint is tried, which is removed.
         queried: Whether the models will be queried.
+        spend: Seconds for which steps and batches are repeated, of which the fastest counts; once if 0.
 
     Raises:
         NetworkError: A batch of one sample is too small for the network; or the network is from elsewhere, and fails,
             gives probabilities, or has state that is not saved.
+        ConfigError: A model has fewer members than one batch.
+        StoreError: A checkpoint does not give back what was stored.
     """
-    network = build()
+    check_members(recipe, loaded.membership)
+    network, pool, device = build(), loaded.pool, loaded.pool.device
     if isinstance(network, Single):
-        check_repeating(network, recipe, part)
+        check_repeating(network, recipe, loaded.part)
     drawn = initialise(network, [generator(0, model, INITIAL) for model in range(models)])
-    initial = {name: value.to(pool.device) for name, value in drawn.items()}
-    network.to(pool.device).train()
-    state, streams = start(network, initial, recipe, models).state, Streams(0, range(models), pool.device)
-    size = min(recipe.batch_size, len(pool))
-    index = torch.arange(size, device=pool.device).expand(models, -1)
+    initial = {name: value.to(device) for name, value in drawn.items()}
+    network.to(device).train()
+    progress, streams = start(network, initial, recipe, models), Streams(0, range(models), device)
+    size = recipe.batch_size
+    index = torch.arange(size, device=device).expand(models, -1)
+    taken = partial(_fastest, device, spend)
     with _advice(size, f"batch_size is {size}: in training", "set 2 or more"):
-        train_step(network, state, recipe, pool, index, streams, 0, np.ones(models, np.int64))
+        step = taken(train_step, network, progress.state, recipe, pool, index, streams, 0, np.full(models, 10**6))
+    _try_checkpoint(progress, streams, Checkpoint(stored, ""))
     network.eval()
-    for samples in (pool, test):
-        with torch.no_grad(), autocast(recipe, pool.device):
-            logits_of(network, initial, samples, _last(samples, EVALUATION_BATCH))
-    if queried:
-        _try_query(network, initial, recipe, pool)
+    weights = progress.state.parameters | progress.state.buffers
+    with torch.no_grad(), autocast(recipe, device):
+        evaluation = taken(logits_of, network, weights, pool, slice(0, EVALUATION_BATCH))
+        for samples in (pool, loaded.test or pool):
+            logits_of(network, weights, samples, _last(samples, EVALUATION_BATCH))
+    query = _try_query(network, weights, recipe, pool, taken) if queried else 0.0
+    return Trial(step, evaluation, query, sum(value[0].numel() for value in initial.values()))
+
+
+def _fastest(device: str, spend: float, action: Callable[..., Any], *given: Any) -> float:
+    """Returns the seconds of a call, of the fastest if there is time for several."""
+    taken: list[float] = []
+    while not taken or sum(taken) < spend:
+        begun = time.perf_counter()
+        action(*given)
+        if device != "cpu":
+            torch.cuda.synchronize()
+        taken.append(time.perf_counter() - begun)
+    return min(taken)
+
+
+def _try_checkpoint(progress: Progress, streams: Streams, checkpoint: Checkpoint) -> None:
+    """Stores the progress, and compares what comes back on the CPU, where it takes no memory of a GPU."""
+    try:
+        checkpoint.save(progress, streams)
+        restored = checkpoint.load(Streams(0, range(len(progress.alive))), "cpu")
+    finally:
+        checkpoint.path.unlink(missing_ok=True)
+    stored, found = (_tensors(each) if each else {} for each in (progress, restored))
+    same = (torch.equal(value.cpu().nan_to_num(), found[name].nan_to_num()) for name, value in stored.items())
+    if stored.keys() != found.keys() or not all(same):
+        raise StoreError(f"{checkpoint.path}: a checkpoint that was stored there does not give back the models")
+
+
+def _tensors(progress: Progress) -> dict[tuple[int, str], Tensor]:
+    groups = progress.state.parameters, progress.state.buffers, progress.state.optimizer, progress.best
+    return {(number, name): value for number, group in enumerate(groups) for name, value in group.items()}
 
 
 def _last(samples: Samples, size: int) -> slice:
@@ -87,17 +146,24 @@ def _last(samples: Samples, size: int) -> slice:
     return slice(len(samples) - (len(samples) % size or min(size, len(samples))), None)
 
 
-def _try_query(network: nn.Module, weights: Tensors, recipe: Recipe, pool: Samples) -> None:
+def _try_query(
+    network: nn.Module, weights: Tensors, recipe: Recipe, pool: Samples, taken: Callable[..., float]
+) -> float:
+    """Queries a full batch and the last, of one view each; returns the seconds of the full one."""
     size, number, last = recipe.batch_size, len(pool), _last(pool, recipe.batch_size)
     set_query_mode(network, recipe.query_batchnorm == "batch", recipe.query_dropout)
     streams = Streams(0, range(len(next(iter(weights.values())))), pool.device, QUERY)
     near = [str(other) for other in (size - 1, size + 1) if other > 1 and number % other != 1]
     remedy = f"set {' or '.join(near) or 'one that leaves more'}, or query_batchnorm: running"
     place = f"batch_size is {size}: in the query of the pool's {number} samples, the last batch"
-    with _advice(number - last.start, place, remedy), torch.no_grad():
-        weights = {name: value.clone() for name, value in weights.items()}  # batch statistics overwrite running ones
-        if not logits_of(network, weights, pool, last, streams).isfinite().all() and number - last.start == 1:
-            raise DataError("logits that are not finite")
+    weights = {name: value.clone() for name, value in weights.items()}  # batch statistics overwrite running ones
+    with torch.no_grad(), full_float32():
+        full = taken(lambda: next(logits_of_views(network, weights, pool, slice(0, size), recipe, streams)))
+        with _advice(number - last.start, place, remedy):
+            found = next(logits_of_views(network, weights, pool, last, recipe, streams))
+            if not found.isfinite().all() and number - last.start == 1:
+                raise DataError("logits that are not finite")
+    return full
 
 
 @contextmanager

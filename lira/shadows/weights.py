@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lira.config import Architecture
 from lira.core.errors import StoreError
 from lira.datasets import read_part
-from lira.shadows.jobs import normalised
+from lira.shadows.loading import normalised
 from lira.shadows.models import build
 from lira.shadows.training.cohort import Samples
 from lira.storage import hdf5

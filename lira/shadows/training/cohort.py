@@ -88,10 +88,8 @@ def train_cohort(
         ConfigError: A model has fewer members than one batch.
         Preempted: The job was told to stop; the progress is in the checkpoint.
     """
+    check_members(recipe, member)
     members = [torch.as_tensor(np.flatnonzero(row)) for row in member]
-    fewest = min(map(len, members))
-    if fewest < recipe.batch_size:
-        raise ConfigError(f"batch_size is {recipe.batch_size}: allowed are at most the {fewest} members of a model")
     progress = checkpoint and checkpoint.load(streams, pool.device)
     progress = progress or start(network, initial, recipe, len(member))
     saved = time.monotonic()
@@ -112,6 +110,13 @@ def train_cohort(
     if checkpoint:  # the query may take longer than the training
         checkpoint.save(progress, streams)
     return progress
+
+
+def check_members(recipe: Recipe, member: Bool[np.ndarray, "m pool"]) -> None:
+    """Raises ConfigError if a model has fewer members than one batch."""
+    fewest = member.sum(1).min()
+    if fewest < recipe.batch_size:
+        raise ConfigError(f"batch_size is {recipe.batch_size}: allowed are at most the {fewest} members of a model")
 
 
 def _finish_epoch(

@@ -1,0 +1,93 @@
+"""The rehearsal of a run: it goes through everything once, small, so that nothing fails late that is known early."""
+
+import logging
+import math
+import resource
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lira.config import PretrainingSettings, Recipe, TrainingSettings
+from lira.core.errors import LiraError, said
+from lira.core.plugins import check_code
+from lira.datasets import read_part
+from lira.shadows.loading import Loaded, build_network
+from lira.shadows.training.cohort import EVALUATION_BATCH, Samples
+from lira.shadows.training.device import lease, memory_advice, name_of
+from lira.shadows.trial import Trial, blamed_on, try_out
+from lira.storage.rehearsals import Rehearsal, stored_bytes
+
+log = logging.getLogger(__name__)
+
+SPEND = 0.5  # seconds for which each kind of batch is repeated: the first is slow, as libraries choose their kernels
+
+
+def rehearse_models(
+    settings: PretrainingSettings, name: str, spec: str, data: Path, output: Path, device: str, jobs_per_gpu: int
+) -> Rehearsal:
+    """Rehearses the training of a run's shadow models, or of a model that others are fine-tuned from.
+
+    A model that others are fine-tuned from is rehearsed by itself: theirs start from random weights here.
+
+    Args:
+        settings: How the models are trained; of a run, :class:`TrainingSettings`.
+        name: What is rehearsed, as ``dataset/architecture/regime`` or ``dataset/architecture``.
+        spec: Name of the spec that the settings are from.
+        data: Prepared dataset.
+        output: File to write; beside it a checkpoint is tried.
+        device: ``cpu`` or ``cuda``.
+        jobs_per_gpu: Number of jobs that may share one GPU.
+
+    Returns:
+        What was found, and also if the run fails.
+    """
+    place = f"runs.{name}" if isinstance(settings, TrainingSettings) else f"pretraining of {name}"
+    try:
+        check_code(settings.code)
+        with lease(device, jobs_per_gpu) as leased, blamed_on(place):
+            found = _found(settings, name, spec, data, output, leased)
+    except Exception as error:  # whatever would fail a training job is to be said of this run
+        log.debug("traceback", exc_info=True)
+        found = Rehearsal(
+            name, spec, device, failed=str(error if isinstance(error, LiraError) else LiraError(said(error)))
+        )
+    found.write(output)
+    return found
+
+
+def _found(settings: PretrainingSettings, name: str, spec: str, data: Path, output: Path, device: str) -> Rehearsal:
+    recipe, run = settings.recipe, settings if isinstance(settings, TrainingSettings) else None
+    loaded = Loaded.of(run, data, 0, device) if run else _public(data, device)
+    models = min(recipe.cohort, run.shadow_models) if run else 1
+    build, checkpoint = partial(build_network, settings, loaded.part, models), output.with_suffix(".trial.pt")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with memory_advice(models, name_of(device)):
+        trial = try_out(build, models, recipe, loaded, checkpoint, queried=run is not None, spend=SPEND)
+    size = len(loaded.pool), recipe.query_views, loaded.part.classes, trial.values
+    stored = stored_bytes(*size, run.kept) if run else {"weights": 4 * trial.values}
+    return Rehearsal(
+        name=name,
+        spec=spec,
+        device=device.split(":")[0],
+        seconds=seconds_of(trial, recipe, loaded) / models,
+        memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        gpu_memory=torch.cuda.max_memory_reserved(device) / 2**20 if device != "cpu" else 0.0,
+        disk=sum(stored.values()),
+    )
+
+
+def _public(data: Path, device: str) -> Loaded:
+    part = read_part(data, "public")
+    public = Samples(part, device)
+    return Loaded(part, public, public, np.ones((1, len(part.y)), bool))
+
+
+def seconds_of(trial: Trial, recipe: Recipe, loaded: Loaded) -> float:
+    """Returns the seconds to train a cohort in all its epochs, to evaluate it after each, and to query the pool."""
+    pool = len(loaded.pool)
+    steps = loaded.membership.sum(1).max() // recipe.batch_size
+    tested = len(loaded.test or loaded.pool) / min(EVALUATION_BATCH, pool)
+    query = math.ceil(pool / recipe.batch_size) * recipe.query_views * trial.query
+    return float(recipe.epochs * (steps * trial.step + tested * trial.evaluation) + query)
