@@ -62,7 +62,8 @@ onstart:
 
 
 onsuccess:
-    print(*plan.closing_words(), sep="\n")
+    if not rehearsals.asked:
+        print(*plan.closing_words(), sep="\n")
 
 
 onerror:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -315,10 +315,16 @@ def cost(study: StudyFile, results: Results = Path("results")) -> None:
 
 @app.command()
 def rehearse(study: StudyFile, cores: Annotated[str, typer.Option(help="Jobs at a time.")] = "all") -> None:
-    """Go through every run once, small, and print what each takes or what fails; Snakemake prepares the data."""
+    """Go through every run once, small, and print what each takes or what fails; Snakemake makes what that needs."""
+    from lira.cost import Rehearsals
+
+    rehearsals = Rehearsals(_plan(study, Path("results")))
     if not Path("Snakefile").is_file():
         raise ConfigError(f"{Path.cwd()} has no Snakefile: rehearse where the suite's Snakefile is")
-    os.execvp("snakemake", ["snakemake", "rehearse", "--cores", cores, "--configfile", str(study)])
+    files = rehearsals.files(None)
+    options = ["--configfile", str(study), "--cores", cores, "--keep-going", "--show-failed-logs", "--quiet", "host"]
+    subprocess.run(["snakemake", *files, *options], check=False)  # what fails is missing then
+    show_rehearsals([*map(Path, files)], rehearsals.models)
 
 
 @app.command()
@@ -331,8 +337,9 @@ def show_rehearsals(
     from lira.storage.rehearsals import read_rehearsal
 
     typer.echo(cost.describe_rehearsals(files, models))
-    for file in (failed := [file for file in files if getattr(read_rehearsal(file), "failed", "")]):
-        file.unlink()
+    found = {file: read_rehearsal(file) for file in files}
+    for file in (failed := [file for file, rehearsal in found.items() if not rehearsal or rehearsal.failed]):
+        file.unlink(missing_ok=True)
     if failed:
         raise LiraError(f"{len(failed)} of {len(files)} would fail: the table says why")
 

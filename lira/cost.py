@@ -6,6 +6,7 @@ multiply-adds divided by the rate of a published run (:mod:`lira.work`). Each jo
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from shutil import disk_usage
@@ -16,12 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h5py
 
 from lira.config import StudySettings
-from lira.core.errors import LiraError, StoreError
+from lira.core.errors import LiraError
 from lira.remaining import Remaining
 from lira.storage import hdf5
 from lira.storage.rehearsals import Rehearsal, read_rehearsal, stored_bytes
 from lira.work import Seconds, Size, advised_shard, shape_of, shards, size_of, stated_seconds, work
-from lira.workflow import Plan, option
+from lira.workflow import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,10 +120,11 @@ class Rehearsals:
     Attributes:
         names: What is rehearsed: each run, as ``dataset/architecture/regime``, after its ``dataset/architecture`` if it
             is fine-tuned.
+        asked: Whether any of them is among what is to be made.
     """
 
     def __init__(self, plan: Plan):
-        self.plan, self.folder = plan, f"{plan.results}/rehearsals"
+        self.plan, self.folder, self.asked = plan, f"{plan.results}/rehearsals", False
         runs = [key for key in plan.study.runs if key not in plan.imported]
         starts = {key: key.rpartition("/")[:1] for key in runs if plan.study.recipe_of(key).start == "public"}
         self.names = list(dict.fromkeys(name for key in runs for name in (*starts.get(key, ()), key)))
@@ -131,11 +133,11 @@ class Rehearsals:
         """Files of all rehearsals."""
         return [f"{self.folder}/{name}.json" for name in self.names]
 
-    def models(self, _: Any) -> list[str]:
-        """Number of models of each, of all seeds, as options."""
+    @property
+    def models(self) -> list[int]:
+        """Number of models of each, of all seeds."""
         study = self.plan.study
-        runs = [len(study.seeds_of(name)) * study.shadow_models if _is_run(name) else 1 for name in self.names]
-        return option("models", runs)
+        return [len(study.seeds_of(name)) * study.shadow_models if _is_run(name) else 1 for name in self.names]
 
     def spec(self, wildcards: Any) -> str:
         """The spec of what is rehearsed."""
@@ -143,6 +145,7 @@ class Rehearsals:
 
     def data(self, wildcards: Any) -> list[str]:
         """The prepared dataset of what is rehearsed: of a run, of its first seed."""
+        self.asked = True
         if _is_run(wildcards.name):
             return self.plan.data_of(wildcards.name, self.plan.study.seeds_of(wildcards.name)[0])
         return [self.plan.public_file(SimpleNamespace(dataset=wildcards.name.split("/")[0]))]
@@ -188,30 +191,25 @@ def describe_rehearsals(files: Sequence[Path], models: Sequence[int]) -> str:
     """Formats what rehearsals found as a table.
 
     Args:
-        files: What they wrote.
+        files: What they wrote, as far as it is there.
         models: Number of models that are to be trained of each.
-
-    Raises:
-        StoreError: A file is missing or damaged.
     """
     lines: list[tuple[str, ...]] = [("Run", "Seconds a model", "Memory", "GPU memory", "Hours", "Disk", "")]
-    rehearsals = [_read(file) for file in files]
-    hours = [found.seconds * number / 3600 for found, number in zip(rehearsals, models, strict=True)]
-    disk = [found.disk * number for found, number in zip(rehearsals, models, strict=True)]
-    for found, taken, stored in zip(rehearsals, hours, disk, strict=True):
+    missed = Rehearsal("", "", "", failed="not rehearsed, as what it needs was not made: the errors above say why")
+    rehearsals = {
+        file: read_rehearsal(file) or replace(missed, name=str(file.with_suffix("")).rpartition("rehearsals/")[2])
+        for file in files
+    }
+    counted = list(zip(rehearsals.values(), models, strict=True))
+    for found, number in counted:
         sizes = [_gb(found.memory * 1e6), _gb(found.gpu_memory * 1e6)]
-        shown = ["–"] * 5 if found.failed else [f"{found.seconds:.2g}", *sizes, short(taken), _gb(stored)]
-        lines.append((found.name, *shown, found.failed or "ok"))
-    lines.append(("total", "", "", "", short(sum(hours)), _gb(sum(disk)), ""))
-    free = disk_usage(files[0].parent).free
-    full = [f"The disk has only {_gb(free)} free."] if free < sum(disk) else []
+        taken = [f"{found.seconds:.2g}", *sizes, short(found.seconds * number / 3600), _gb(found.disk * number)]
+        lines.append((found.name, *(["–"] * 5 if found.failed else taken), found.failed or "ok"))
+    hours, disk = (sum(getattr(found, of) * number for found, number in counted) for of in ("seconds", "disk"))
+    lines.append(("total", "", "", "", short(hours / 3600), _gb(disk), ""))
+    free = disk_usage(".").free
+    full = [f"The disk has only {_gb(free)} free."] if free < disk else []
     return "\n".join([*aligned(lines, [str.ljust, *[str.rjust] * 5, str.ljust]), *full])
-
-
-def _read(file: Path) -> Rehearsal:
-    if found := read_rehearsal(file):
-        return found
-    raise StoreError(f"{file} is missing or damaged: delete it and rehearse again")
 
 
 def costs(plan: Plan) -> "pd.DataFrame":

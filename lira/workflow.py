@@ -183,8 +183,7 @@ class Plan:
         """Returns the lines that are printed when a study succeeds."""
         scope, left = (SO_FAR, self.unfinished()) if self.asked_what_is_finished else ("", [])
         at, report = f"{self.results}/{scope}paper", self.command("report")
-        done = f" Tables: {at}/tables, figures: {at}/figures, one page of all: {report}" if Path(at).is_dir() else ""
-        return [*left, f"Done.{done}"]
+        return [*left, f"Done. Tables: {at}/tables, figures: {at}/figures, one page of all: {report}"]
 
     # ---- Data and shadow models -------------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ rule rehearse:
     input:
         rehearsals.files,
     params:
-        models=rehearsals.models,
+        models=option("models", rehearsals.models),
     conda:
         "../envs/gpu.yaml"
     message:

@@ -14,7 +14,7 @@ from lira.core.errors import LiraError, said
 from lira.core.plugins import check_code
 from lira.datasets import read_part
 from lira.shadows.loading import Loaded, build_network
-from lira.shadows.training.cohort import EVALUATION_BATCH, Samples
+from lira.shadows.training.cohort import Samples
 from lira.shadows.training.device import lease, memory_advice, name_of
 from lira.shadows.trial import Trial, blamed_on, try_out
 from lira.storage.rehearsals import Rehearsal, stored_bytes
@@ -71,7 +71,7 @@ def _found(settings: PretrainingSettings, name: str, spec: str, data: Path, outp
         name=name,
         spec=spec,
         device=device.split(":")[0],
-        seconds=seconds_of(trial, recipe, loaded) / models,
+        seconds=seconds_of(trial, recipe, loaded, queried=run is not None) / models,
         memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         gpu_memory=torch.cuda.max_memory_reserved(device) / 2**20 if device != "cpu" else 0.0,
         disk=sum(stored.values()),
@@ -84,10 +84,9 @@ def _public(data: Path, device: str) -> Loaded:
     return Loaded(part, public, public, np.ones((1, len(part.y)), bool))
 
 
-def seconds_of(trial: Trial, recipe: Recipe, loaded: Loaded) -> float:
+def seconds_of(trial: Trial, recipe: Recipe, loaded: Loaded, *, queried: bool) -> float:
     """Returns the seconds to train a cohort in all its epochs, to evaluate it after each, and to query the pool."""
-    pool = len(loaded.pool)
     steps = loaded.membership.sum(1).max() // recipe.batch_size
-    tested = len(loaded.test or loaded.pool) / min(EVALUATION_BATCH, pool)
-    query = math.ceil(pool / recipe.batch_size) * recipe.query_views * trial.query
-    return float(recipe.epochs * (steps * trial.step + tested * trial.evaluation) + query)
+    tested, pool = (len(part) / recipe.batch_size for part in (loaded.test or loaded.pool, loaded.pool))
+    training = recipe.epochs * (steps * trial.step + tested * trial.forward)
+    return float(training + queried * math.ceil(pool) * recipe.query_views * trial.forward)

@@ -1,7 +1,7 @@
 """A trial before training: one batch of every kind, so that what a network cannot do is said at once."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lira.config import Recipe
-from lira.core.errors import DataError, NetworkError, StoreError, reason
+from lira.core.errors import ConfigError, DataError, NetworkError, StoreError, reason
 from lira.shadows.loading import Loaded
 from lira.shadows.models import initialise
 from lira.shadows.models.layers import set_query_mode
@@ -28,15 +28,15 @@ from lira.shadows.training.progress import Checkpoint, Progress
 
 @contextmanager
 def blamed_on(name: str) -> Iterator[None]:
-    """Says of what a network is that fails.
+    """Says of what settings are that are not allowed, and a network that fails.
 
     Raises:
-        NetworkError: The network failed; its error, with the name in front.
+        ConfigError: What the block raised, with the name in front; of a network that failed, a NetworkError.
     """
     try:
         yield
-    except NetworkError as error:
-        raise NetworkError(f"{name}: {error}") from error
+    except ConfigError as error:
+        raise type(error)(f"{name}: {error}") from error
     except RuntimeError as error:
         if "CUDA error" not in str(error):
             raise
@@ -49,14 +49,12 @@ class Trial(NamedTuple):
 
     Attributes:
         step: A training step.
-        evaluation: An evaluation batch, of :data:`EVALUATION_BATCH` samples or all that there are.
-        query: A query batch of one view; 0 if the models are not queried.
+        forward: A query batch of one view, of as many samples.
         values: Number of parameters and saved buffers of a model.
     """
 
     step: float
-    evaluation: float
-    query: float
+    forward: float
     values: int
 
 
@@ -101,14 +99,10 @@ def try_out(
     with _advice(size, f"batch_size is {size}: in training", "set 2 or more"):
         step = taken(train_step, network, progress.state, recipe, pool, index, streams, 0, np.full(models, 10**6))
     _try_checkpoint(progress, streams, Checkpoint(stored, ""))
-    network.eval()
     weights = progress.state.parameters | progress.state.buffers
-    with torch.no_grad(), autocast(recipe, device):
-        evaluation = taken(logits_of, network, weights, pool, slice(0, EVALUATION_BATCH))
-        for samples in (pool, loaded.test or pool):
-            logits_of(network, weights, samples, _last(samples, EVALUATION_BATCH))
-    query = _try_query(network, weights, recipe, pool, taken) if queried else 0.0
-    return Trial(step, evaluation, query, sum(value[0].numel() for value in initial.values()))
+    _try_evaluation(network, weights, recipe, [pool, loaded.test or pool])
+    forward = _try_query(network, weights, recipe, pool, taken) if queried else step / 3  # it has two backward passes
+    return Trial(step, forward, sum(value[0].numel() for value in initial.values()))
 
 
 def _fastest(device: str, spend: float, action: Callable[..., Any], *given: Any) -> float:
@@ -144,6 +138,17 @@ def _tensors(progress: Progress) -> dict[tuple[int, str], Tensor]:
 def _last(samples: Samples, size: int) -> slice:
     """Returns the last batch, which may be short."""
     return slice(len(samples) - (len(samples) % size or min(size, len(samples))), None)
+
+
+def _try_evaluation(network: nn.Module, weights: Tensors, recipe: Recipe, parts: Sequence[Samples]) -> None:
+    """Evaluates the last batch, which may be short; and on a GPU, whose memory it takes, a full one."""
+    network.eval()
+    lasts = [(_last(samples, EVALUATION_BATCH), samples) for samples in parts]
+    batch, samples = min(lasts, key=lambda last: len(last[1]) - last[0].start)
+    with torch.no_grad(), autocast(recipe, samples.device):
+        logits_of(network, weights, samples, slice(max(batch.start, len(samples) - recipe.batch_size), None))
+        if samples.device != "cpu":
+            logits_of(network, weights, samples, slice(0, EVALUATION_BATCH))
 
 
 def _try_query(
