@@ -146,7 +146,7 @@ def _try_evaluation(network: nn.Module, weights: Tensors, recipe: Recipe, parts:
     lasts = [(_last(samples, EVALUATION_BATCH), samples) for samples in parts]
     batch, samples = min(lasts, key=lambda last: len(last[1]) - last[0].start)
     with torch.no_grad(), autocast(recipe, samples.device):
-        logits_of(network, weights, samples, slice(max(batch.start, len(samples) - recipe.batch_size), None))
+        logits_of(network, weights, samples, batch)
         if samples.device != "cpu":
             logits_of(network, weights, samples, slice(0, EVALUATION_BATCH))
 

@@ -79,3 +79,13 @@ def test_jobs_are_told_which_runs_are_finished_so_far(finished):
         assert "digits/fcn/tl, seed 0, is not finished" in (paper / "tables" / judged).read_text()
     assert (paper / "figures" / "roc.pdf").stat().st_size
     assert "is not finished" not in (results / "paper" / "tables" / "verdict.md").read_text()
+
+
+def test_every_run_is_rehearsed_by_a_job(finished):
+    said = finished.finish(finished.submit("rehearse", "--configfile", "studies/smoke.yaml"))
+    sent = jobs_by_rule(finished)["rehearse_models"]
+    assert len(sent) == len(list(finished.folder.glob("results/smoke/rehearsals/**/*.json"))) == 4
+    rows = [line.split() for line in said.splitlines() if line.startswith("digits/")]
+    assert {row[0]: row[-1] for row in rows} == dict.fromkeys(
+        ("digits/fcn", "digits/fcn/baseline", "digits/fcn/tl", "digits/resnet/aof"), "ok"
+    )
