@@ -14,6 +14,8 @@ rule rehearse_models:
         "<results>/rehearsals/{name}.json",
     log:
         "<logs>/rehearse_models/{name}.log",
+    benchmark:
+        "<benchmarks>/rehearse_models/{name}.tsv"
     wildcard_constraints:
         name="[^/]+/[^/]+(/[^/]+)?",
     conda:
@@ -34,14 +36,16 @@ rule rehearse_models:
 rule rehearse:
     input:
         rehearsals.files,
-    params:
-        models=option("models", rehearsals.models),
+    log:
+        "<logs>/rehearse.log",
     conda:
         "../envs/gpu.yaml"
+    params:
+        models=option("models", rehearsals.models),
     message:
         "What the runs of {study.study} take"
     shell:
-        "lira show-rehearsals {input:q} {params.models:q}"
+        "lira show-rehearsals {input:q} {params.models:q} 2>&1 | tee {log:q}"
 
 
 rule pretrain_model:

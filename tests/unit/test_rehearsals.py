@@ -74,7 +74,7 @@ def test_the_table_has_a_row_for_each_and_a_total(rehearsals, tmp_path, monkeypa
     written(rehearsals)
     files = [Path(rehearsals.folder, f"{name}.json") for name in (KEY, "digits/fcn/tl")]
     head, one, other, total = describe_rehearsals(files, [16, 8]).splitlines()
-    assert head.split() == "Run Seconds a model Memory GPU memory Hours Disk".split()
+    assert head.split() == ["Run", "Seconds", "a", "model", "Memory", "GPU", "memory", "Hours", "Disk"]
     assert one.split() == [KEY, "90", "3", "GB", "–", "0.4", "16", "MB", "ok"]
     assert other.split()[0] == "digits/fcn/tl" and "not rehearsed" in other
     assert total.split() == ["total", "0.4", "16", "MB"]

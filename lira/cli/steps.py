@@ -1,0 +1,290 @@
+"""One command per step of the pipeline; each imports only what it needs, when it is called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lira.cli.options import (
+    FILES,
+    FPR,
+    Counts,
+    Data,
+    Device,
+    Fprs,
+    JobsPerGpu,
+    Log,
+    Notes,
+    Output,
+    Pretrained,
+    Rates,
+    Runtime,
+    Scores,
+    Seed,
+    Settings,
+    Spec,
+    SpecOption,
+    app,
+    asked_of,
+    check_outputs,
+    folders_of,
+    given,
+)
+from lira.core.attempts import attempt
+from lira.core.errors import ConfigError
+from lira.core.plugins import check_code
+
+
+@app.command()
+def download_data(settings: Settings, output: Output) -> None:
+    """Check a dataset's raw files; download missing ones where possible."""
+    from lira import config, datasets
+
+    datasets.download_data(config.parse_section("datasets", config.Dataset, settings), output)
+
+
+@app.command()
+def prepare_data(spec: Spec, output: Output) -> None:
+    """Load a dataset, split it and write it as one file."""
+    from lira import config, datasets
+
+    asked = asked_of(config.DataSpec, spec)
+    check_code(asked.code)
+    datasets.prepare_data(asked.settings, asked.size, asked.seed, output)
+
+
+@app.command()
+def pretrain_model(
+    spec: Spec,
+    data: Data,
+    output: Output,
+    device: Device = "cpu",
+    jobs_per_gpu: JobsPerGpu = 1,
+    log: Log = None,
+    runtime: Runtime = None,
+) -> None:
+    """Train the model from which fine-tuning starts."""
+    from lira import config
+
+    with attempt(output, log, runtime) as took:
+        from lira.shadows import jobs
+
+        took(jobs.pretrain_model(asked_of(config.PretrainingSettings, spec), data, output, device, jobs_per_gpu))
+
+
+@app.command()
+def train_shadows(
+    spec: Spec,
+    seed: Seed,
+    data: Data,
+    first: Annotated[int, typer.Option(help="First model, a multiple of the cohort.")],
+    last: Annotated[int, typer.Option(help="Last model: of its cohort or of the run.")],
+    output: Annotated[Path, typer.Option(help="Receipt to write: where the models lie.")],
+    pretrained: Pretrained = None,
+    device: Device = "cpu",
+    jobs_per_gpu: JobsPerGpu = 1,
+    log: Log = None,
+    runtime: Runtime = None,
+) -> None:
+    """Train and query shadow models, except finished ones; continue where an interrupted job stopped."""
+    with attempt(output, log, runtime) as took:
+        from lira import config
+        from lira.shadows import jobs
+
+        asked = asked_of(config.RunSpec, spec)
+        of_run = asked.trained, asked.run(seed)
+        took(jobs.train_shadows(*of_run, data, first, last, output, pretrained, device, jobs_per_gpu))
+
+
+@app.command()
+def rehearse_models(
+    spec: Spec,
+    name: Annotated[str, typer.Option(help="What is rehearsed: dataset/architecture/regime, or pretraining.")],
+    data: Data,
+    output: Output,
+    device: Device = "cpu",
+    jobs_per_gpu: JobsPerGpu = 1,
+) -> None:
+    """Go through the training and query of a run once, small, and write what it takes or what fails."""
+    from lira import config
+    from lira.shadows import rehearsal
+
+    of_run = name.count("/") == 2
+    asked = asked_of(config.RunSpec, spec).trained if of_run else asked_of(config.PretrainingSettings, spec)
+    rehearsal.rehearse_models(asked, name, spec.name, data, output, device, jobs_per_gpu)
+
+
+@app.command()
+def gather_shadows(
+    receipts: Annotated[list[Path], typer.Argument(help="Receipts of all training jobs of a run.")],
+    spec: SpecOption,
+    seed: Seed,
+    data: Data,
+    output: Output,
+    pretrained: Pretrained = None,
+) -> None:
+    """Gather the shadow models of a run into one file."""
+    from lira import config
+    from lira.shadows import gather
+
+    check_outputs([output], [*receipts, data])
+    asked = asked_of(config.RunSpec, spec)
+    gather.gather_shadows(asked.trained, asked.run(seed), receipts, data, output, pretrained)
+
+
+@app.command()
+def import_scores(
+    scores: Annotated[Path, typer.Argument(help=".npz or HDF5 file, or folder with a folder per model.")],
+    spec: SpecOption,
+    seed: Seed,
+    output: Output,
+    data: Annotated[Path | None, typer.Option(help="Prepared dataset, for the labels.")] = None,
+) -> None:
+    """Import scores that were made elsewhere as the shadow models of a run."""
+    from lira import config
+    from lira.shadows import imported
+
+    check_outputs([output], [scores, data])
+    asked = asked_of(config.RunSpec, spec)
+    imported.import_scores(scores, asked.run(seed), asked.imported or config.ImportedRecipe(), data, output)
+
+
+@app.command()
+def score_attacks(
+    shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")], spec: SpecOption, output: Output
+) -> None:
+    """Score every sample with all attacks; each model is the target once."""
+    from lira import config
+    from lira.attacks.lira import Definition, score_file
+
+    check_outputs([output], [shadows])
+    asked = asked_of(config.AttacksSpec, spec)
+    check_code(asked.code)
+    score_file(shadows, output, definition=Definition(offline=asked.offline), own=asked.own)
+
+
+@app.command()
+def calibrate_thresholds(
+    scores: Scores,
+    rates: Rates,
+    metrics: Annotated[Path, typer.Option(help="Rates per target to write.")],
+    samples: Counts,
+) -> None:
+    """Choose thresholds and measure the rates they give."""
+    from lira import config
+    from lira.evaluation import calibration
+
+    check_outputs([metrics, samples], [scores])
+    asked = asked_of(config.RatesSpec, rates)
+    calibration.calibrate_file(scores, asked.fprs, asked.priors, metrics, samples)
+
+
+@app.command()
+def run_controls(
+    shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")],
+    spec: SpecOption,
+    rates: Rates,
+    controls: Annotated[Path, typer.Option(help="Rates per target to write.")],
+    samples: Counts,
+    gaps: Annotated[Path, typer.Option(help="Vulnerability per sample to write.")],
+) -> None:
+    """Attack and calibrate with permuted membership, to measure what chance alone gives."""
+    from lira import config
+    from lira.attacks.lira import Definition
+    from lira.evaluation.controls import control_file
+
+    check_outputs([controls, samples, gaps], [shadows])
+    asked, at = asked_of(config.AttacksSpec, spec), asked_of(config.RatesSpec, rates)
+    check_code(asked.code)
+    chosen = Definition(offline=asked.offline)
+    control_file(shadows, at.fprs, at.priors, controls, samples, gaps, definition=chosen, own=asked.own)
+
+
+@app.command()
+def summarise_rates(
+    scores: Scores,
+    metrics: Annotated[Path, typer.Option(help="Rates per target of the run.")],
+    output: Output,
+    controls: Annotated[Path | None, typer.Option(help="Rates by chance alone.")] = None,
+) -> None:
+    """Summarise the rates over targets: intervals, robust centres, influence of single targets."""
+    from lira.evaluation import summary
+
+    check_outputs([output], [scores, metrics, controls])
+    summary.summarise_file(scores, metrics, output, controls)
+
+
+@app.command()
+def measure_agreement(
+    samples: Annotated[list[Path], typer.Argument(help="samples.csv, or null_samples.csv, of the reference's runs.")],
+    fpr: Fprs,
+    output: Output,
+    variant: Annotated[list[Path] | None, typer.Option(help="The same of a variant; may be repeated.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="Name of each variant.")] = None,
+) -> None:
+    """Compare the samples that runs flag."""
+    from lira.evaluation import agreement
+
+    check_outputs([output], [*samples, *(variant or [])])
+    names = {file.name for file in [*samples, *(variant or [])]}
+    if len(names) > 1:
+        raise ConfigError(f"samples: files of one name are compared, given are {', '.join(sorted(names))}")
+    reference, variants = [file.parent for file in samples], [file.parent for file in variant or []]
+    agreement.measure_agreement(reference, variants, label or [], fpr, output, names.pop())
+
+
+@app.command()
+def measure_ranks(
+    scores: Annotated[list[Path], typer.Argument(help="scores.h5 of runs that differ by seed only.")],
+    output: Annotated[Path, typer.Option(help="Folder to write to.")],
+) -> None:
+    """Compare how runs rank the samples."""
+    from lira.evaluation import ranks
+
+    ranks.measure_ranks(folders_of(scores), output)
+
+
+@app.command()
+def judge_study(
+    runs: Annotated[list[Path], typer.Argument(help="Files of the runs, each of a run's first seed.")],
+    margins: Annotated[str, typer.Option(help="Margins as JSON, as the study file has them.")],
+    output: Annotated[Path, typer.Option(help="Folder to write to.")],
+    agreement: Annotated[list[Path] | None, typer.Option(help="agreement.csv; may be repeated.")] = None,
+    note: Notes = None,
+) -> None:
+    """Compare with the published numbers and test the paper's claims."""
+    from lira import config
+    from lira.paper import claims
+
+    allowed = config.parse_section("margins", config.Margins, margins)
+    claims.judge_study(folders_of(runs), folders_of(agreement or []), allowed, output, note or [])
+
+
+@app.command()
+def tabulate(
+    name: Annotated[str, typer.Argument(help="Table.")],
+    files: Annotated[list[Path], FILES],
+    output: Output,
+    fpr: Annotated[float | None, FPR] = None,
+    note: Notes = None,
+) -> None:
+    """Write a table of the paper as .csv, .tex, .md and .html."""
+    from lira.report.tabulate import tabulate
+
+    check_outputs([output], [*files])
+    tabulate(name, folders_of(files), output, note or [], **given(fpr=fpr))
+
+
+@app.command()
+def plot(
+    name: Annotated[str, typer.Argument(help="Figure.")],
+    files: Annotated[list[Path], FILES],
+    output: Output,
+    fpr: Annotated[float | None, FPR] = None,
+    sample: Annotated[int | None, typer.Option(min=0, help="Pool sample to show.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Prepared dataset, for pictures.")] = None,
+) -> None:
+    """Draw a figure of the paper as .pdf and .png."""
+    from lira.report.plot import plot
+
+    plot(name, folders_of(files), output, **given(fpr=fpr, sample=sample, data=data))
