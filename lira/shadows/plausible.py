@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 
 from lira.core.errors import DataError
 
-ROUNDING = 0.01
+ROUNDING = 0.05
 """Largest distance of a sum of probabilities from 1."""
 
 CLEARLY = 4

@@ -39,8 +39,10 @@ def read_table(path: Path) -> Given:
     if not columns or not {"model", "sample", "member"} <= set(frame.columns):
         raise DataError(
             f"{path} has the columns {', '.join(frame.columns)[:200]}: scores need model, sample, member and one of "
-            "phi, logit_0 ..., probability_0 ..., with a row for each model and sample"
+            "phi, logit_0 ..., probability_0 ..., separated by commas, with a row for each model and sample"
         )
+    frame = frame[[*frame.columns.intersection([*INDEX, "member", "label"]), *columns]]
+    _check_numbers(frame, path, first=2)
     index, shape = _positions(frame, path)
     order = np.argsort(index)
     values = frame[columns].to_numpy()[order].reshape(*shape, len(columns))
@@ -115,7 +117,10 @@ def read_matrix(path: Path) -> Shaped[np.ndarray, "row column"]:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             start = [cell.strip() for cell in next(csv.reader(file), [])]
     numbered = start == [str(column) for column in range(len(start))] and len(start) > 2
-    values = _frame(path, header=0 if numbered or not all(map(_is_value, start)) else None).to_numpy()
+    named = numbered or not all(map(_is_value, start))
+    frame = _frame(path, header=0 if named else None)
+    _check_numbers(frame, path, first=1 + named)
+    values = frame.to_numpy()
     if start and not start[0]:
         if not np.array_equal(values[:, 0], np.arange(len(values))):
             raise DataError(f"{path}: its first column has no name and is not of row numbers: name it or leave it out")
@@ -137,17 +142,22 @@ def _frame(path: Path, header: int | None) -> "pd.DataFrame":
     if not path.is_file():
         raise DataError(f"{path} does not exist: a CSV file is needed")
     try:
-        frame = pd.read_csv(path, header=header, skipinitialspace=True, float_precision="round_trip")
+        frame = pd.read_csv(path, header=header, skipinitialspace=True)
     except (ValueError, OSError) as error:  # pandas' errors are ValueErrors
         form = form_of(path)
         said = "its lines are of different lengths" if form.startswith("text") else f"it is {form}"
         raise DataError(f"{path} cannot be read as CSV: {said}") from error
-    first = 1 if header is None else 2
+    if frame.empty:
+        raise DataError(f"{path} has no rows: numbers are needed")
+    return frame
+
+
+def _check_numbers(frame: "pd.DataFrame", path: Path, first: int) -> None:
+    """Raises DataError, with line and column, if a value is no number; ``first`` is the line of the first row."""
+    import pandas as pd
+
     for name, column in frame.items():
         if column.dtype.kind not in "biuf":
             wrong = pd.to_numeric(column, errors="coerce").isna()
             row = int(wrong.to_numpy().argmax())
             raise DataError(f"{path}: line {row + first}, column {name}, has {column.iloc[row]!r:.60}: {NUMBERS}")
-    if frame.empty:
-        raise DataError(f"{path} has no rows: numbers are needed")
-    return frame
