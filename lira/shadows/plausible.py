@@ -42,8 +42,8 @@ def check_phi(least: float, most: float, place: str) -> None:
     """Raises DataError if all φ are from 0 to 1."""
     if least >= 0 and most <= 1:
         raise DataError(
-            f"{place}: all φ are from {least:.3g} to {most:.3g}, as probabilities are: give log(p_y) − log(1 − p_y), or "
-            "the probabilities of the classes as probabilities"
+            f"{place}: all φ are from {least:.3g} to {most:.3g}, as probabilities are: give log(p_y) − log(1 − p_y), "
+            "or the probabilities of the classes as probabilities"
         )
 
 
