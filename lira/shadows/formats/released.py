@@ -94,8 +94,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
     if "input_size" in data:
         found["image_size"] = data["input_size"]
     augment = given.get("train_data_augmentation")
-    names = [name for name in augment if name != "normalize"] if isinstance(augment, list) else []
-    if isinstance(augment, list) and set(names) <= set(AUGMENTATIONS):
+    names = [str(name) for name in augment if name != "normalize"] if isinstance(augment, list) else [""]
+    if set(names) <= set(AUGMENTATIONS):
         found["augment"] = [AUGMENTATIONS[name] for name in names]
     return check_section(str(path), ImportedRecipe, found).model_dump()
 
