@@ -182,7 +182,7 @@ def _beside(path: Path) -> dict[str, Any] | None:
     if stored and path.stem in COLUMNS:
         Run(path.parent).table(path.name)
         found = make_record(path.name, {}, runs_of([path.parent]))
-        return {name: found[name] for name in ("made", "shared", "runs")}
+        return {name: value for name, value in found.items() if name != "by"}
     return None
 
 
