@@ -168,17 +168,15 @@ class _Blocks:
             return found.reshape(len(found), -1)
         assert self.labels is not None  # _labels has seen to it
         outputs, labels = found.reshape(len(found), *self.shape), self.labels[columns]
-        if self.given.kind == "logits":
-            if not columns.start:
-                check_logits(outputs, place)
-            two = [np.zeros_like(outputs), outputs]
-        else:
-            outputs = outputs.astype(np.float64)
+        logits = self.given.kind == "logits"
+        if not logits:
             check_probabilities(outputs, place, columns.start)
-            two = [1 - outputs, outputs]
+        elif not columns.start:
+            check_logits(outputs, place)
         if self.shape.outputs == 1:
-            outputs = np.concatenate(two, axis=-1)
-        return scaled_logit(outputs, labels) if self.given.kind == "logits" else log_odds(outputs, labels)
+            outputs = outputs.astype(np.float64)
+            outputs = np.concatenate([np.zeros_like(outputs) if logits else 1 - outputs, outputs], axis=-1)
+        return scaled_logit(outputs, labels) if logits else log_odds(outputs, labels)
 
 
 def _check_shapes(given: Given) -> Shape:

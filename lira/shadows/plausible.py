@@ -19,7 +19,9 @@ def check_logits(outputs: Float[np.ndarray, "sample view class"], place: str) ->
     """Raises DataError if a model's logits are probabilities: all from 0 to 1, and their sums 1."""
     inside = ((outputs >= 0) & (outputs <= 1)).all()
     single = outputs.shape[-1] == 1
-    if inside and (np.ptp(outputs) > 0 if single else (np.abs(outputs.sum(-1) - 1) <= ROUNDING).all()):
+    if inside and (
+        np.ptp(outputs) > 0 if single else (np.abs(outputs.sum(-1, dtype=np.float64) - 1) <= ROUNDING).all()
+    ):
         said = "all are from 0 to 1" if single else "all are from 0 to 1 and sum to 1"
         raise DataError(f"{place}: the logits are probabilities ({said}): give them as probabilities")
 
@@ -32,7 +34,7 @@ def check_probabilities(outputs: Float[np.ndarray, "sample view class"], place: 
         value = values[~((values >= 0) & (values <= 1))][0]
         said = f"a probability of sample {start + wrong[0, 0]} is {value:g}: allowed are numbers from 0 to 1"
         raise DataError(f"{place}: {said}; give logits as logits")
-    sums = outputs.sum(-1) if outputs.shape[-1] > 1 else np.ones(outputs.shape[:2])
+    sums = outputs.sum(-1, dtype=np.float64) if outputs.shape[-1] > 1 else np.ones(outputs.shape[:2])
     if len(wrong := np.argwhere(np.abs(sums - 1) > ROUNDING)):
         said = f"probabilities of sample {start + wrong[0, 0]} sum to {sums[tuple(wrong[0])]:.4g}"
         raise DataError(f"{place}: {said}: those of all classes sum to 1, up to {ROUNDING:g} for rounding")
