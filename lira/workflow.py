@@ -19,7 +19,7 @@ from typing import Any
 from lira.config import RAW, StudySettings, load_study, read_yaml
 from lira.core.errors import StoreError
 from lira.report.labels import REGIMES
-from lira.shadows.imported import score_files
+from lira.shadows.formats.folders import score_files
 from lira.storage.hdf5 import atomic
 from lira.storage.specs import Specs, asked, states
 from lira.work import check_sizes, shards
@@ -256,7 +256,8 @@ class Plan:
 
     def scores_files(self, wildcards: Any) -> list[str]:
         """Returns the files that are read of :meth:`scores_source`."""
-        return [str(file) for file in score_files(Path(self.scores_source(wildcards)))]
+        run = self.study.runs[run_key(wildcards)]
+        return [str(file) for file in score_files(Path(self.scores_source(wildcards)), run.models)]
 
     def raw_settings(self, wildcards: Any) -> str:
         """Source and path of a dataset, as JSON."""

@@ -134,7 +134,7 @@ def gather_shadows(
 
 @app.command()
 def import_scores(
-    scores: Annotated[Path, typer.Argument(help=".npz or HDF5 file, or folder with a folder per model.")],
+    scores: Annotated[Path, typer.Argument(help=".npz, HDF5 or CSV file, or folder with a folder per model.")],
     spec: SpecOption,
     seed: Seed,
     output: Output,
@@ -146,7 +146,7 @@ def import_scores(
 
     check_outputs([output], [scores, data])
     asked = asked_of(config.RunSpec, spec)
-    imported.import_scores(scores, asked.run(seed), asked.imported or config.ImportedRecipe(), data, output)
+    imported.import_scores(scores, asked.run(seed), asked.imported, data, output, asked.models, asked.shadow_models)
 
 
 @app.command()

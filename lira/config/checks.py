@@ -103,6 +103,8 @@ def _check_run(study: StudySettings, key: str, run: RunSettings) -> None:
     if run.scores:
         _check_import(study, key, run.scores)
         return
+    if run.models:
+        raise ConfigError(f"{place}.models is {run.models}: allowed with scores alone; others have shadow_models")
     dataset, architecture, regime = key.split("/")
     check_choice(dataset, f"{place}: dataset", study.datasets)
     check_choice(architecture, f"{place}: architecture", study.architectures)

@@ -240,6 +240,9 @@ class RunSettings(Settings):
     scores: PlainPath | None = Field(
         None, description="Scores made elsewhere, to import instead of training; {seed} stands for the seed."
     )
+    models: ShadowModels | None = Field(
+        None, description="scores: number of models to take, the first that are finished; all if not given."
+    )
 
 
 class ImportedRecipe(Recipe):
@@ -342,7 +345,8 @@ class RatesSpec(Settings):
 class RunSpec(Settings):
     """What is asked of a run, of every seed: how its shadow models are trained, or what is known of imported ones.
 
-    ``data`` has the settings of its dataset, if it has one, without the place of raw files.
+    ``data`` has the settings of its dataset, if it has one, without the place of raw files. Of imported scores,
+    ``models`` are to be taken, or all; and there must be ``shadow_models`` if the study says how many.
     """
 
     study: Name
@@ -353,10 +357,12 @@ class RunSpec(Settings):
     data: dict[str, Any] | None = None
     training: TrainingSettings | None = None
     imported: ImportedRecipe | None = None
+    models: int | None = None
+    shadow_models: int | None = None
 
     def run(self, seed: int) -> RunDescription:
         """Returns the description of the run with one of its seeds."""
-        return RunDescription(**self.model_dump(exclude={"data", "training", "imported"}), seed=seed)
+        return RunDescription(**self.model_dump(include=set(RunDescription.model_fields) - {"seed"}), seed=seed)
 
     @property
     def trained(self) -> TrainingSettings:

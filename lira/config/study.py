@@ -157,6 +157,7 @@ class StudySettings(Settings):
         """
         dataset, architecture, regime = key.split("/")
         imported, known = self.runs[key].scores is not None, dataset in self.datasets
+        models, stated = self.runs[key].models, "shadow_models" in self.model_fields_set
         return RunSpec(
             study=self.study,
             protocol=self.protocol,
@@ -166,6 +167,8 @@ class StudySettings(Settings):
             data=self.dataset_of(key).model_dump(exclude_defaults=True, exclude={"path"}) if known else None,
             training=None if imported else self.training_settings(key, code or {}),
             imported=self.imported_recipe(key) if imported else None,
+            models=models,
+            shadow_models=self.shadow_models if imported and stated and models is None else None,
         )
 
     def training_settings(self, key: str, code: Mapping[str, str] | None = None) -> TrainingSettings:

@@ -1,133 +1,186 @@
-"""Imports scores that were made elsewhere: φ or logits, labels and membership become a run's ``shadows.h5``.
+"""Imports scores that were made elsewhere: φ, logits or probabilities, and membership become a run's ``shadows.h5``.
 
-A file, ``.npz`` or HDF5, holds ``member [M, N]`` and either ``phi [M, N]`` or ``[M, N, A]``, or
-``logits [M, N, A, C]``, and optionally ``labels [N]``. A folder holds a folder per model, ``model_<k>`` or
-``experiment-<k>_<M>`` for k = 0 .. M − 1, as the released codes of the attack write them: in it
-``scores/*.npy [N, A]`` or ``logits/*.npy [N, 1, A, C]``; membership is ``keep_indices.npy [M, N]`` beside the
-models or ``keep.npy [N]`` in each, labels are ``labels.npy`` or ``y_train.npy`` beside the models.
+:mod:`lira.shadows.formats` reads the files, :mod:`lira.shadows.plausible` notices what they cannot mean.
 """
 
 import hashlib
-import re
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import h5py
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from lira.config import ImportedRecipe, RunDescription
 from lira.core.errors import DataError
-from lira.core.validation import check_booleans
 from lira.datasets._arrays import check_labels
-from lira.datasets._forms import not_npy
-from lira.datasets.file import open_arrays, read_slice
-from lira.shadows.logits import scaled_logit
+from lira.datasets.file import open_arrays
+from lira.shadows.formats.arrays import from_arrays
+from lira.shadows.formats.folders import read_folder
+from lira.shadows.formats.given import Given, first_models
+from lira.shadows.formats.tables import read_table
+from lira.shadows.logits import log_odds, scaled_logit
+from lira.shadows.plausible import check_logits, check_orientation, check_phi, check_probabilities
 from lira.storage import hdf5
 
-MODEL = re.compile(r"(?:model_(\d+)|experiment-(\d+)_(\d+))")
-KEPT, LABELS = ("keep_indices.npy", "keep.npy"), ("labels.npy", "y_train.npy")  # beside the models; the first is read
+log = logging.getLogger(__name__)
+
 BLOCK_BYTES = 32 << 20
-SHOWN = 10  # models that a message lists
 
 
-def score_files(path: Path) -> list[Path]:
-    """Returns the files that an import reads: of a folder those of its models, or itself if it has none."""
-    if not path.is_dir():
-        return [path]
-    models = sorted(model for model in path.iterdir() if model.is_dir() and MODEL.fullmatch(model.name))
-    arrays = [_arrays(model, "scores") or _arrays(model, "logits") for model in models]
-    kept, labels = _first(path, *KEPT), _first(path, *LABELS)
-    others = [kept] if kept else [file for model in models if (file := model / "keep.npy").is_file()]
-    return [*(files[-1] for files in arrays if files), *others, *([labels] if labels else [])] or [path]
+class Shape(NamedTuple):
+    """Query views of a model's values, and its outputs: C, or 1 for φ and where one stands for two classes."""
+
+    views: int
+    outputs: int
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return max(2, self.outputs)
 
 
-@dataclass(frozen=True)
-class Given:
-    """Scores and membership that were found; large arrays stay on disk until they are used.
-
-    Attributes:
-        kind: ``phi`` or ``logits``.
-        models: M arrays, each ``[N]``, ``[N, A]`` (φ), ``[N, A, C]`` or ``[N, 1, A, C]`` (logits).
-        member: True where the sample trained the model.
-        labels: True class of each sample as found, if given; not checked yet.
-        places: Source of each model's values, for messages.
-    """
-
-    kind: str
-    models: Sequence[Any]
-    member: Bool[np.ndarray, "model sample"]
-    labels: Any
-    places: Sequence[str]
-
-
-def import_scores(scores: Path, run: RunDescription, recipe: ImportedRecipe, data: Path | None, output: Path) -> None:
+def import_scores(
+    scores: Path,
+    run: RunDescription,
+    recipe: ImportedRecipe | None,
+    data: Path | None,
+    output: Path,
+    models: int | None = None,
+    shadow_models: int | None = None,
+) -> None:
     """Writes imported scores as the shadow models of a run, so that later steps treat them like the study's own.
 
-    φ keeps its precision, float32 or float64. Utility is unknown, so NaN.
+    φ keeps its precision, float32 or float64. φ of a probability of 0 is infinite: it becomes the largest that is not,
+    plus log 2, as if the 0 were half of the smallest probability. What is not known of losses and accuracies is NaN.
 
     Args:
         scores: File or folder.
         run: From :meth:`lira.config.StudySettings.describe_run`.
-        recipe: Known settings of the training, for the tables.
+        recipe: What the study says of the training, for the tables; it goes before what a folder says.
         data: Prepared dataset whose pool was scored, if there is one; its labels must be the same.
         output: ``shadows.h5``.
+        models: Number of models to take, the first that are finished; all, and all must be, if it is not given.
+        shadow_models: Number of models that the study says there are.
 
     Raises:
-        DataError: Something is missing or damaged, or has a wrong shape or value.
+        DataError: Something is missing or damaged, has a wrong shape or value, or is not what it is called.
+        ConfigError: ``train_config.yaml`` in a folder cannot be read.
     """
-    with _opened(scores) as given:
-        models, samples = given.member.shape
-        views = _check_shapes(given)
-        labels = _labels(scores, given, data)
+    with _opened(scores, models) as given:
+        shape = _check_shapes(given)
+        labels = _labels(scores, given, shape, data)
+        known, remarks = _recipe(given, recipe, shape.views)
+        if shadow_models not in (None, len(given.models)):
+            raise DataError(
+                f"{scores} is of {len(given.models)} models, but shadow_models is {shadow_models}: set models: "
+                f"{len(given.models)} for {run.dataset}/{run.architecture}/{run.regime} if that is right"
+            )
         attributes = run.attributes() | {
-            "recipe": recipe.model_dump() | {"query_views": views},
+            "recipe": known,
             "imported": str(scores),
-            "shadow_models": models,
+            "shadow_models": len(given.models),
             "member_fraction": float(given.member.mean()),
         }
-        dtype = np.float64 if given.kind == "phi" and given.models[0].dtype == np.float64 else np.float32
-        checksum = hashlib.sha256()  # of φ and membership, as in the shadow models of a study
-        block = max(1, min(samples, BLOCK_BYTES // (models * views * dtype().nbytes)))
-        with hdf5.create(output, "shadows", attributes | hdf5.describe_environment("unknown")) as file:
-            chunks = models, min(block, 512), views
-            phi = hdf5.dataset(file, "phi", (models, samples, views), dtype, chunks=chunks)
-            for start in range(0, samples, block):
-                columns = slice(start, min(start + block, samples))
-                values = _read_block(given, columns, labels, views, dtype)
-                phi[:, columns] = values
-                checksum.update(values.data)
-            hdf5.dataset(file, "member", data=given.member)
-            checksum.update(np.ascontiguousarray(given.member).data)
-            file.attrs["sha256"] = checksum.hexdigest()
+        environment = hdf5.describe_environment("unknown")
+        environment["versions"].pop("torch", None)  # which made nothing of this
+        with hdf5.create(output, "shadows", attributes | environment) as file:
+            blocks = _Blocks(given, labels, shape)
+            file.attrs["sha256"] = blocks.write(file)
+            if remarks := [*remarks, *blocks.remarks]:
+                file.attrs["remarks"] = hdf5.stored(remarks)
             if labels is not None:
                 hdf5.dataset(file, "labels", data=labels)
-            for name in hdf5.UTILITY:
-                hdf5.dataset(file, f"utility/{name}", data=np.full(models, np.nan))
+            unknown = dict.fromkeys(hdf5.UTILITY, np.full(len(given.models), np.nan))
+            for name, values in (unknown | dict(given.utility)).items():
+                hdf5.dataset(file, f"utility/{name}", data=values)
+    for remark in remarks:
+        log.warning("%s: %s", scores, remark)
 
 
-def _read_block(
-    given: Given, columns: slice, labels: np.ndarray | None, views: int, dtype: type
-) -> Float[np.ndarray, "model block view"]:
-    block = np.empty((len(given.models), columns.stop - columns.start, views), dtype)
-    for row, (values, place) in enumerate(zip(given.models, given.places, strict=True)):
-        found = np.asarray(values[columns])
-        if given.kind == "logits":
-            assert labels is not None  # _labels has seen to it
-            found = scaled_logit(found[:, 0] if found.ndim == 4 else found, labels[columns])
-        block[row] = found.reshape(block.shape[1:])
-        if not np.isfinite(block[row]).all():
-            sample, view = np.argwhere(~np.isfinite(block[row]))[0]
-            where = f"sample {columns.start + sample}, view {view}"
-            raise DataError(f"{place}: φ of {where}, is {block[row, sample, view]}")
-    return block
+class _Blocks:
+    """Makes φ of blocks of samples, and writes it.
+
+    Attributes:
+        remarks: What readers have to know: how many values of φ were clipped.
+    """
+
+    def __init__(self, given: Given, labels: Int[np.ndarray, " sample"] | None, shape: Shape):
+        self.given, self.labels, self.shape = given, labels, shape
+        exact = given.kind == "phi" and given.models[0].dtype == np.float64
+        self.dtype, self.bound, self.remarks = np.float64 if exact else np.float32, np.inf, list[str]()
+        models, samples = given.member.shape
+        self.size = max(1, min(samples, BLOCK_BYTES // (models * shape.views * self.dtype().nbytes)))
+        if given.kind == "probabilities":
+            self.bound = self._largest() + np.log(2)
+
+    def write(self, file: h5py.File) -> str:
+        """Writes φ and membership; returns their checksum, which is that of the shadow models of a study."""
+        models, samples = self.given.member.shape
+        chunks = models, min(self.size, 512), self.shape.views
+        phi = hdf5.dataset(file, "phi", (models, samples, self.shape.views), self.dtype, chunks=chunks)
+        checksum, least, most, clipped = hashlib.sha256(), np.inf, -np.inf, 0
+        for columns, values in self._all():
+            clipped += int(np.isinf(values).sum())
+            np.clip(values, -self.bound, self.bound, out=values)
+            least, most = min(least, values.min()), max(most, values.max())
+            phi[:, columns] = values
+            checksum.update(values.data)
+        if self.given.kind == "phi":
+            check_phi(float(least), float(most), self.given.places[0])
+        if models == samples:
+            check_orientation(phi[:].mean(-1, dtype=np.float64), self.given.member, self.given.places[0])
+        if clipped:
+            said = f"{clipped} of {phi.size} values of φ are of probabilities of 0 or 1"
+            self.remarks.append(f"{said}, and were clipped to ±{self.bound:.4g}")
+        hdf5.dataset(file, "member", data=self.given.member)
+        checksum.update(np.ascontiguousarray(self.given.member).data)
+        return checksum.hexdigest()
+
+    def _largest(self) -> float:
+        """Returns the largest φ that is finite, whatever its sign."""
+        found = [np.abs(values[np.isfinite(values)]).max(initial=-1) for _, values in self._all()]
+        if max(found) < 0:
+            raise DataError(
+                f"{self.given.places[0]}: all probabilities are 0 or 1, as predicted classes are: φ needs probabilities"
+            )
+        return float(max(found))
+
+    def _all(self) -> Iterator[tuple[slice, Float[np.ndarray, "model block view"]]]:
+        samples = self.given.member.shape[1]
+        for start in range(0, samples, self.size):
+            columns = slice(start, min(start + self.size, samples))
+            block = np.empty((len(self.given.models), columns.stop - start, self.shape.views), self.dtype)
+            for row, (values, place) in enumerate(zip(self.given.models, self.given.places, strict=True)):
+                block[row] = self._phi(np.asarray(values[columns]), place, columns)
+                wrong = np.isnan(block[row]) if self.given.kind == "probabilities" else ~np.isfinite(block[row])
+                if wrong.any():
+                    sample, view = np.argwhere(wrong)[0]
+                    where = f"sample {start + sample}, view {view}"
+                    raise DataError(f"{place}: φ of {where}, is {block[row, sample, view]}")
+            yield columns, block
+
+    def _phi(self, found: np.ndarray, place: str, columns: slice) -> Float[np.ndarray, "block view"]:
+        if self.given.kind == "phi":
+            return found.reshape(len(found), -1)
+        assert self.labels is not None  # _labels has seen to it
+        outputs, labels = found.reshape(len(found), *self.shape), self.labels[columns]
+        logits = self.given.kind == "logits"
+        if not logits:
+            check_probabilities(outputs, place, columns.start)
+        elif not columns.start:
+            check_logits(outputs, place)
+        if self.shape.outputs == 1:
+            outputs = outputs.astype(np.float64)
+            outputs = np.concatenate([np.zeros_like(outputs) if logits else 1 - outputs, outputs], axis=-1)
+        return scaled_logit(outputs, labels) if logits else log_odds(outputs, labels)
 
 
-def _check_shapes(given: Given) -> int:
-    """Checks that all models have values of the same shape for every sample, and returns the number of views."""
+def _check_shapes(given: Given) -> Shape:
+    """Checks that all models have values of the same shape for every sample, and returns what the axes are."""
     samples = given.member.shape[1]
     if len(given.models) < 2:
         raise DataError(f"{given.places[0]}: the scores of one model cannot be attacked, two or more are needed")
@@ -139,33 +192,43 @@ def _check_shapes(given: Given) -> int:
             raise DataError(f"{place} is {list(shape)}, but {given.places[0]} is {list(given.models[0].shape)}")
         if values.dtype.kind not in "iuf":
             raise DataError(f"{place} is an array of {values.dtype}: numbers are needed")
-    shape = given.models[0].shape
-    if not np.prod(shape) or (given.kind == "logits" and shape[-1] < 2):
-        raise DataError(f"{given.places[0]} is {list(shape)}: a view and, for logits, two classes are needed")
+    shape, place = given.models[0].shape, given.places[0]
+    if not np.prod(shape):
+        raise DataError(f"{place} is {list(shape)}: a view and, for logits and probabilities, a class are needed")
     if given.kind == "phi" and len(shape) in (1, 2):
-        return 1 if len(shape) == 1 else shape[1]
-    if given.kind == "logits" and (len(shape) == 3 or (len(shape) == 4 and shape[1] == 1)):
-        return shape[-2]
-    allowed = "[N] or [N, A]" if given.kind == "phi" else "[N, A, C] or [N, 1, A, C]"
-    raise DataError(f"{given.places[0]} is {list(shape)}: {given.kind} of a model is {allowed}")
+        return Shape(1 if len(shape) == 1 else shape[1], 1)
+    if given.kind != "phi":
+        if len(shape) == 1 or shape[1:] == (1,):
+            return Shape(1, 1)
+        if len(shape) == 2 and given.kind == "probabilities":
+            return Shape(1, shape[1])
+        if len(shape) == 3 or (len(shape) == 4 and shape[1] == 1):
+            return Shape(shape[-2], shape[-1])
+    allowed = {
+        "phi": "[N] or [N, A]",
+        "logits": "[N, A, C] or [N, 1, A, C], or [N], of class 1 of two",
+        "probabilities": "[N, C], [N, A, C] or [N, 1, A, C], or [N], of class 1 of two",
+    }
+    raise DataError(f"{place} is {list(shape)}: {given.kind} of a model is {allowed[given.kind]}")
 
 
-def _labels(scores: Path, given: Given, data: Path | None) -> Int[np.ndarray, " sample"] | None:
-    found = given.labels
+def _labels(scores: Path, given: Given, shape: Shape, data: Path | None) -> Int[np.ndarray, " sample"] | None:
+    found, kind = given.labels, given.kind
     if found is not None:
         found = check_labels(found, f"{scores}: labels", given.member[0])
     if data is not None:
         found = _pool_labels(scores, found, given.member.shape[1], data)
     if found is None:
-        if given.kind == "logits":
-            raise DataError(f"{scores}: logits need labels: add labels [N], or a dataset of this name to the study")
-        return None
+        if kind == "phi":
+            return None
+        why = f" ({'; '.join(given.remarks)})" if given.remarks else ""
+        raise DataError(f"{scores}: {kind} need labels: add labels [N], or a dataset of this name to the study{why}")
     if (found < 0).any():
         raise DataError(f"{scores}: label of sample {found.argmin()} is {found.min()}: labels are from 0")
-    classes = given.models[0].shape[-1] if given.kind == "logits" else None
-    if classes is not None and found.max() >= classes:
-        said = f"label of sample {found.argmax()} is {found.max()}: allowed are 0 to {classes - 1}"
-        raise DataError(f"{scores}: {said}, since the logits are of {classes} classes")
+    if kind != "phi" and found.max() >= shape.classes:
+        said = f"label of sample {found.argmax()} is {found.max()}: allowed are 0 to {shape.classes - 1}"
+        one = ", with one output for both" if shape.outputs == 1 else ""
+        raise DataError(f"{scores}: {said}, since the {kind} are of {shape.classes} classes{one}")
     return found
 
 
@@ -180,105 +243,25 @@ def _pool_labels(scores: Path, found: Any, samples: int, data: Path) -> Int[np.n
     return pool
 
 
+def _recipe(given: Given, stated: ImportedRecipe | None, views: int) -> tuple[dict[str, Any], list[str]]:
+    """Returns what is known of the training, and what to say about it and about the import."""
+    known, remarks = stated.model_dump() if stated else {}, list(given.remarks)
+    for name, value in given.recipe.items():
+        if known.get(name) is None:
+            known[name] = value
+        elif known[name] != value:
+            remarks.append(f"{name} is {known[name]} in the study, and {value} in train_config.yaml")
+    if known.get("query_views") not in (None, views):
+        remarks.append(f"the scores are of {views} views, the study says query_views: {known['query_views']}")
+    return known | {"query_views": views}, remarks
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[Given]:
+def _opened(path: Path, models: int | None) -> Iterator[Given]:
     if path.is_dir():
-        yield _read_folder(path)
-        return
-    with open_arrays(path) as arrays:
-        yield _from_arrays(path, arrays)
-
-
-def _from_arrays(path: Path, arrays: Any) -> Given:
-    kinds = [name for name in ("phi", "logits") if name in arrays]
-    if len(kinds) != 1 or "member" not in arrays:
-        raise DataError(
-            f"{path} has {', '.join(arrays) or 'nothing'}: it needs member [M, N] and one of phi [M, N, A], "
-            "logits [M, N, A, C]"
-        )
-    values = arrays[kinds[0]]
-    member = _membership(read_slice(arrays["member"], (), path), f"{path}: member")
-    if values.shape[:2] != member.shape:
-        raise DataError(f"{path}: {kinds[0]} is {list(values.shape)}, but member is {list(member.shape)}")
-    models = [_Row(values, row, path) for row in range(len(member))]
-    labels = read_slice(arrays["labels"], (), path) if "labels" in arrays else None
-    return Given(kinds[0], models, member, labels, [f"{path}: {kinds[0]}[{row}]" for row in range(len(member))])
-
-
-class _Row:
-    """One model's part of an array or of an HDF5 dataset, which is read when it is sliced."""
-
-    def __init__(self, values: Any, row: int, path: Path):
-        self.values, self.row, self.path, self.shape, self.dtype = values, row, path, values.shape[1:], values.dtype
-
-    def __getitem__(self, columns: slice) -> np.ndarray:
-        return read_slice(self.values, (self.row, columns), self.path)
-
-
-def _read_folder(folder: Path) -> Given:
-    found: dict[int, tuple[Path, str | None]] = {}
-    for path in sorted(folder.iterdir()):
-        if path.is_dir() and (match := MODEL.fullmatch(path.name)):
-            one = found.setdefault(int(match[1] or match[2]), (path, match[3]))[0]
-            if one != path:
-                raise DataError(f"{folder}: {one.name} and {path.name} are the same model: leave one of them there")
-    if not found:
-        raise DataError(f"{folder} has no folders model_<k> or experiment-<k>_<M>")
-    stated = next((int(models) for _, models in found.values() if models), None)
-    kept = _first(folder, *KEPT)
-    member = _membership(_array(kept), str(kept)) if kept else None
-    expected = stated or (len(member) if member is not None else max(found) + 1)
-    present = sum(model < expected for model in found)
-    if present < expected or len(found) > expected:
-        lacking = list(islice((model for model in range(expected) if model not in found), SHOWN))
-        more = f" and {expected - present - SHOWN} more" if expected - present > SHOWN else ""
-        beyond = sorted(model for model in found if model >= expected)[:SHOWN]
-        said = f"lacks models {lacking}{more}" if lacking else f"has models {beyond}"
-        raise DataError(f"{folder} {said}: {expected} models are expected, 0 to {expected - 1}")
-    paths = [found[model][0] for model in range(expected)]
-    kind = "phi" if all((path / "scores").is_dir() for path in paths) else "logits"
-    files = [_values(path, "scores" if kind == "phi" else "logits") for path in paths]
-    if member is None:
-        member = _membership_of_each([path / "keep.npy" for path in paths])
-    if len(member) != expected:
-        raise DataError(f"{kept} is of {len(member)} models, there are {expected}")
-    labels = _first(folder, *LABELS)
-    models = [_array(file) for file in files]
-    return Given(kind, models, member, None if labels is None else _array(labels), [str(file) for file in files])
-
-
-def _first(folder: Path, *names: str) -> Path | None:
-    return next((folder / name for name in names if (folder / name).is_file()), None)
-
-
-def _arrays(model: Path, name: str) -> list[Path]:
-    return sorted((model / name).glob("*.npy"))
-
-
-def _values(model: Path, name: str) -> Path:
-    """Returns a model's array; of several, which are of successive epochs, the last by name."""
-    if not (files := _arrays(model, name)):
-        raise DataError(f"{model} has neither scores/*.npy nor logits/*.npy")
-    return files[-1]
-
-
-def _array(path: Path) -> np.ndarray:
-    try:
-        return np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise not_npy(path) from error
-
-
-def _membership_of_each(files: list[Path]) -> Bool[np.ndarray, "model sample"]:
-    rows = [_membership(_array(file)[np.newaxis], str(file)) for file in files]
-    for file, row in zip(files, rows, strict=True):
-        if row.shape != rows[0].shape:
-            raise DataError(f"{file} is of {row.shape[1]} samples, {files[0]} of {rows[0].shape[1]}")
-    return np.concatenate(rows)
-
-
-def _membership(member: Any, place: str) -> Bool[np.ndarray, "model sample"]:
-    member = check_booleans(member, place)
-    if member.ndim != 2 or not member.size:
-        raise DataError(f"{place} is {list(member.shape)}: membership is [models, samples]")
-    return member
+        yield read_folder(path, models)
+    elif path.suffix == ".csv":
+        yield first_models(read_table(path), models, path)
+    else:
+        with open_arrays(path) as arrays:
+            yield first_models(from_arrays(path, arrays), models, path)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int, Shaped
 
 from lira.core.errors import DataError
 from lira.core.validation import ArrayLike, check_array
@@ -35,10 +35,24 @@ def scaled_logit(
         scaled -= scaled.max(-1, keepdims=True)
         probability = np.exp(scaled, out=scaled)
         probability /= probability.sum(-1, keepdims=True)
+    return _log_odds(probability, labels, TINY)
+
+
+def log_odds(
+    probabilities: Float[np.ndarray, "sample view class"], labels: Int[np.ndarray, " sample"]
+) -> Float[np.ndarray, "sample view"]:
+    """Computes the same of probabilities, of two classes or more; infinite where p_y or all others are 0."""
+    with np.errstate(divide="ignore"):
+        return _log_odds(probabilities.astype(np.float64), labels, 0)
+
+
+def _log_odds(
+    probability: Float[np.ndarray, "sample view class"], labels: Shaped[np.ndarray, " sample"], tiny: float
+) -> Float[np.ndarray, "sample view"]:
     true = labels[:, None, None].astype(np.intp, copy=False)
     p_true = np.take_along_axis(probability, true, -1)[..., 0]
     np.put_along_axis(probability, true, 0, -1)
-    return np.log(p_true + TINY) - np.log(probability.sum(-1) + TINY)
+    return np.log(p_true + tiny) - np.log(probability.sum(-1) + tiny)
 
 
 def _on_cpu(values: Any) -> Any:

@@ -6,6 +6,7 @@ HDF5 files say where they come from in their attributes. A table or a figure car
 made      the table or figure, and its options
 by        versions, device and git revision that made it
 shared    what the ``shadows.h5`` of all its runs say: recipe, recipe_version, protocol, versions, device
+trained   only if all runs were imported: that this machine trained nothing
 runs      by file, what they say that differs; ``sha256`` is that of φ and membership
 csv       sha256 of the table's ``.csv``
 ========  ============================================================================================
@@ -34,6 +35,7 @@ MUST_AGREE = ("recipe_version", "protocol")
 """In these no two runs of a study, and no two runs that are compared sample by sample, may differ."""
 
 ABOUT_THE_FILE = ("encoding-type", "encoding-version", "encoding-writer", hdf5.CHECKSUM)
+NOTHING_TRAINED = "nothing on this machine: all scores were imported"
 WORTH_A_NOTE = ("study", "device", "lira", "torch")
 RECORD = re.compile(r"^(?:<!--|%) lira: (\{.*?\})(?: -->)?$", re.MULTILINE)
 KEYWORDS = re.compile(rb"/Keywords \(((?:[^()\\]|\\.)*)\)", re.DOTALL)
@@ -77,19 +79,29 @@ def differences(runs: Sequence[Run], *, compared: bool = False) -> list[str]:
         notes.append(f"Made with different {said}.")
     if own and len(own) < len(runs):
         notes.append(f"Imported, made elsewhere: {_named([run for run in runs if run not in own])}.")
-    return notes
+    remarks: dict[str, list[Run]] = {}
+    for run in runs:
+        for remark in run.attributes.get("remarks", ()):
+            remarks.setdefault(remark, []).append(run)
+    return [*notes, *(f"Imported ({_named(group)}): {remark}." for remark, group in remarks.items())]
 
 
 def make_record(made: str, options: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
     """Makes the record that a table or figure of these runs carries."""
     said = {_file(run): {k: v for k, v in run.attributes.items() if k not in ABOUT_THE_FILE} for run in runs}
     shared, own = _factored(list(said.values()))
-    return {
+    nothing = {"trained": NOTHING_TRAINED} if all_imported(runs) else {}
+    return nothing | {
         "made": {"from": made, "options": {k: str(v) for k, v in options.items() if v is not None}},
         "by": hdf5.describe_environment(),
         "shared": shared,
         "runs": dict(zip(said, own, strict=True)),
     }
+
+
+def all_imported(runs: Sequence[Run]) -> bool:
+    """Tells whether there are runs, and all are of models that were trained elsewhere."""
+    return bool(runs) and all("imported" in run.attributes for run in runs)
 
 
 def as_text(record: dict[str, Any]) -> str:
@@ -170,7 +182,7 @@ def _beside(path: Path) -> dict[str, Any] | None:
     if stored and path.stem in COLUMNS:
         Run(path.parent).table(path.name)
         found = make_record(path.name, {}, runs_of([path.parent]))
-        return {name: found[name] for name in ("made", "shared", "runs")}
+        return {name: value for name, value in found.items() if name != "by"}
     return None
 
 

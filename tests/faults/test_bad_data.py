@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from outcomes import campaign, contents, outcome
 
 from lira.attacks.lira import score_file
-from lira.config import Dataset, ImportedRecipe, RunDescription
+from lira.config import Dataset, RunDescription
 from lira.datasets import prepare_data, read_part
 from lira.evaluation.calibration import calibrate_file
 from lira.shadows.imported import import_scores
@@ -152,18 +152,20 @@ MEMBER = np.argsort(RNG.random((6, 24)), axis=0) < 3
 SCORES = {
     "phi": {"phi": RNG.normal(size=(6, 24, 2)).astype("f4"), "member": MEMBER},
     "logits": {"logits": RNG.normal(size=(6, 24, 2, 3)).astype("f4"), "member": MEMBER, "labels": LABELS},
+    "probabilities": {"probabilities": RNG.dirichlet([1] * 3, (6, 24)), "member": MEMBER, "labels": LABELS},
 }
+KINDS = {"phi": "scores", "logits": "logits", "probabilities": "probabilities"}
 
 
 @st.composite
 def scores(draw):
     """Arrays of imported scores, how they are written, and the labels of a prepared pool if there is one."""
-    arrays = dict(SCORES[draw(st.sampled_from(["phi", "logits"]))])
+    arrays = dict(SCORES[draw(st.sampled_from(list(SCORES)))])
     if draw(st.booleans()):
         arrays |= {"labels": LABELS}
     for name in draw(st.lists(st.sampled_from(list(arrays)), max_size=2)):
         arrays[name] = draw(spoilt(arrays[name]))
-    for name in draw(st.lists(st.sampled_from(["labels", "z", "member", "phi"]), max_size=1)):
+    for name in draw(st.lists(st.sampled_from(["labels", "z", "member", "phi", "test_loss"]), max_size=1)):
         arrays[name] = draw(LONE)
     for name in draw(st.lists(st.sampled_from(list(arrays)), max_size=1)):
         del arrays[name]
@@ -175,8 +177,8 @@ def scores(draw):
 
 def write_folder(folder, arrays):
     """As the released code writes scores: a folder per model."""
-    kind = "scores" if "phi" in arrays else "logits"
-    values = arrays.get("phi", arrays.get("logits", np.zeros(0)))
+    name = next((name for name in KINDS if name in arrays), "phi")
+    kind, values = KINDS[name], arrays.get(name, np.zeros(0))
     for model, own in enumerate(values if values.ndim else [values]):
         place = folder / f"model_{model}" / kind
         place.mkdir(parents=True)
@@ -195,6 +197,7 @@ def test_broken_scores(tmp_path_factory, examples):
         arrays, form, pool = case
         folder = tmp_path_factory.mktemp("scores", numbered=True)
         source, output = folder / "given", folder / "shadows.h5"
+        models = [None, None, None, 4, 7][len(form) % 5]
         if form == "folder":
             write_folder(source, arrays)
         else:
@@ -204,7 +207,7 @@ def test_broken_scores(tmp_path_factory, examples):
         if data:
             with hdf5.create(data, "data", {}) as file:
                 file["pool/y"] = pool
-        if outcome(lambda: import_scores(source, RUN, ImportedRecipe(), data, output), folder, ("given",)):
+        if outcome(lambda: import_scores(source, RUN, None, data, output, models), folder, ("given",)):
             return
         steps = [
             lambda: score_file(output, folder / "scores.h5"),
@@ -214,5 +217,60 @@ def test_broken_scores(tmp_path_factory, examples):
             if outcome(step, folder, ("shadows.h5", "scores.h5")):
                 return
         assert "metrics.csv" in contents(folder)
+
+    run()
+
+
+METRICS = [
+    "Best_epoch,Train_loss,Test_loss,Train_acc (%),Test_acc (%)",
+    "3,.1,.2,99,88",
+    "",
+    "x",
+    "3,-1,.2,101,nan",
+    ",",
+]
+CONFIGS = ["training: {epochs: 3}", "training: 3", "model: {drop_rate: 2}", "training: {epochs: []}", "[", "", "a: 1"]
+CONFIGS += [
+    "train_data_augmentation: [random_crop, 3, {}]",
+    "dataset: {input_size: 32.5}",
+    "training: {optimizer: [1]}",
+]
+
+
+@st.composite
+def texts(draw):
+    """CSV files of scores and what the released code writes beside its models, some of them odd."""
+    values = RNG.normal(size=(3, 8, 3))
+    index = np.indices((3, 8)).reshape(2, -1)
+    names = ["model", "sample", "member", "label", "logit_0", "logit_1", "logit_2"]
+    rows = [names, *zip(*index, index.sum(0) % 2, index[1] % 3, *values.reshape(-1, 3).T, strict=True)]
+    lines = [",".join(map(str, row)) for row in rows]
+    for _ in range(draw(st.integers(0, 2))):
+        line = draw(st.integers(0, len(lines) - 1))
+        cells = lines[line].split(",")
+        cells[draw(st.integers(0, len(cells) - 1))] = draw(
+            st.sampled_from(["", "nan", "inf", "x", "-1", "1e300", "0,1"])
+        )
+        lines[line] = draw(st.sampled_from([",".join(cells), ",".join(cells), "", lines[line][:5]]))
+    metrics = "\n".join(draw(st.lists(st.sampled_from(METRICS), min_size=1, max_size=3)))
+    return "\n".join(lines), metrics, draw(st.sampled_from(CONFIGS)), draw(st.booleans())
+
+
+@MANY
+def test_broken_texts(tmp_path_factory, examples):
+    @campaign(examples)
+    @given(texts())
+    def run(case):
+        table, metrics, configured, alone = case
+        folder = tmp_path_factory.mktemp("texts", numbered=True)
+        source = folder / ("given.csv" if alone else "given")
+        if alone:
+            source.write_text(table)
+        else:
+            write_folder(source, SCORES["phi"])
+            (source / "model_0" / "metrics.csv").write_text(metrics)
+            (source / "train_config.yaml").write_text(configured)
+            (source / "labels.csv").write_text(table if metrics == "x" else "\n".join(map(str, LABELS)))
+        outcome(lambda: import_scores(source, RUN, None, None, folder / "shadows.h5"), folder, ("given",))
 
     run()

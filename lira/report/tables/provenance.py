@@ -10,6 +10,7 @@ from lira.report.labels import show
 from lira.report.numbers import MISSING
 from lira.report.runs import SERIES, in_order
 from lira.report.table import Table
+from lira.storage.provenance import NOTHING_TRAINED, all_imported
 from lira.storage.run import Run
 
 ENTRY = Entry(
@@ -45,7 +46,8 @@ def table(runs: Sequence[Run]) -> Table:
         f"Checksums are SHA-256 of the prepared data, and of φ and membership in shadows.h5. The first {DIGITS} digits "
         "of each and of the revision are shown; lira provenance FILE prints all that is known about a file."
     )
-    return Table(data, text, keys, [note])
+    nothing = f"Trained: {NOTHING_TRAINED}; revision and versions are those of the import."
+    return Table(data, text, keys, [note, *([nothing] if all_imported(runs) else [])])
 
 
 def origin(run: Run) -> dict:

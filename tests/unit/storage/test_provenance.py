@@ -216,6 +216,16 @@ def test_imported_runs_are_named_and_need_no_protocol(tmp_path):
     assert not differences(runs_of([foreign]))
 
 
+def test_a_study_of_imported_runs_alone_says_that_nothing_was_trained(tmp_path):
+    foreign, other = (run(tmp_path / f"{k}", k, imported="x.npz", remarks=["6 of 8 models"]) for k in (0, 1))
+    assert differences(runs_of([foreign, other])) == ["Imported (d a baseline 0 and 1 more): 6 of 8 models."]
+    tabulate("provenance", [foreign, other], tmp_path / "p.csv")
+    nothing = "nothing on this machine: all scores were imported"
+    assert f"Trained: {nothing}" in (tmp_path / "p.md").read_text() and trace(tmp_path / "p.csv")["trained"] == nothing
+    tabulate("provenance", [foreign, run(tmp_path / "2", 2)], tmp_path / "p.csv")
+    assert "Trained:" not in (tmp_path / "p.md").read_text() and "trained" not in trace(tmp_path / "p.csv")
+
+
 def test_the_table_has_a_row_per_run_and_a_dash_for_what_is_not_known(tmp_path):
     made = {"revision": f"{'4f' * 20}-dirty", "data_sha256": "ab" * 32, "sha256": "cd" * 32}
     tabulate("provenance", [run(tmp_path / "0", **made), run(tmp_path / "1", 1)], tmp_path / "p.csv")

@@ -1,0 +1,85 @@
+"""Notices scores that are not what they are called: probabilities for logits, models for samples."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lira.core.errors import DataError
+
+ROUNDING = 0.05
+"""Largest distance of a sum of probabilities from 1."""
+
+CLEARLY = 4
+"""Ratio of spreads, or number of standard errors, from which on chance is no explanation."""
+
+ENOUGH = 8
+"""Models and samples from which on their spreads can be compared."""
+
+
+def check_logits(outputs: Float[np.ndarray, "sample view class"], place: str) -> None:
+    """Raises DataError if a model's logits are probabilities: all from 0 to 1, and their sums 1."""
+    inside = ((outputs >= 0) & (outputs <= 1)).all()
+    single = outputs.shape[-1] == 1
+    if inside and (
+        np.ptp(outputs) > 0 if single else (np.abs(outputs.sum(-1, dtype=np.float64) - 1) <= ROUNDING).all()
+    ):
+        said = "all are from 0 to 1" if single else "all are from 0 to 1 and sum to 1"
+        raise DataError(f"{place}: the logits are probabilities ({said}): give them as probabilities")
+
+
+def check_probabilities(outputs: Float[np.ndarray, "sample view class"], place: str, start: int) -> None:
+    """Raises DataError unless probabilities are from 0 to 1 with sums of 1; ``start`` is the first sample's number."""
+    inside = ((outputs >= 0) & (outputs <= 1)).all(-1)
+    if len(wrong := np.argwhere(~inside)):
+        values = outputs[tuple(wrong[0])]
+        value = values[~((values >= 0) & (values <= 1))][0]
+        said = f"a probability of sample {start + wrong[0, 0]} is {value:g}: allowed are numbers from 0 to 1"
+        raise DataError(f"{place}: {said}; give logits as logits")
+    sums = outputs.sum(-1, dtype=np.float64) if outputs.shape[-1] > 1 else np.ones(outputs.shape[:2])
+    if len(wrong := np.argwhere(np.abs(sums - 1) > ROUNDING)):
+        said = f"probabilities of sample {start + wrong[0, 0]} sum to {sums[tuple(wrong[0])]:.4g}"
+        raise DataError(f"{place}: {said}: those of all classes sum to 1, up to {ROUNDING:g} for rounding")
+
+
+def check_phi(least: float, most: float, place: str) -> None:
+    """Raises DataError if all φ are from 0 to 1."""
+    if least >= 0 and most <= 1:
+        raise DataError(
+            f"{place}: all φ are from {least:.3g} to {most:.3g}, as probabilities are: give log(p_y) − log(1 − p_y), "
+            "or the probabilities of the classes as probabilities"
+        )
+
+
+def check_orientation(phi: Float[np.ndarray, "n n"], member: Bool[np.ndarray, "n n"], place: str) -> None:
+    """Raises DataError if φ or membership of as many models as samples seems to have models in its columns.
+
+    Args:
+        phi: φ of each model and sample, mean over views.
+        member: True where the sample trained the model.
+        place: Source, for messages.
+    """
+    size = f"there are {len(phi)} models and {len(phi)} samples"
+    given, turned = (_correlation(phi, held) for held in (member, member.T))
+    if abs(turned) > max(2 * abs(given), CLEARLY / len(phi)):
+        said = f"φ goes with the transposed member (correlation {turned:.2f}), not with member ({given:.2f})"
+        raise DataError(f"{place}: {size}, and {said}: transpose one of them, both are [models, samples]")
+    of_models, of_samples = member.sum(1), member.sum(0)
+    turned_draws = np.ptp(of_models) == 0 < np.ptp(of_samples)
+    rest = phi - (phi[member].mean() - phi[~member].mean()) * member if 0 < member.mean() < 1 else phi
+    rows, columns = (_spread(rest.mean(axis)) for axis in (1, 0))
+    if columns < rows * 2 if turned_draws else len(phi) >= ENOUGH and columns < rows / CLEARLY:
+        said = f"each row of member has {of_models[0]} members, and columns {of_samples.min()} to {of_samples.max()}"
+        said = said if turned_draws else "φ differs more from row to row than from column to column"
+        remedy = "give [models, samples], or one model less if that is what they are"
+        raise DataError(f"{place}: {size}, and {said}, as if models were in the columns: {remedy}")
+
+
+def _spread(values: Float[np.ndarray, " n"]) -> float:
+    """Returns the median absolute deviation, which a few diverged models do not change."""
+    return float(np.median(np.abs(values - np.median(values))))
+
+
+def _correlation(phi: np.ndarray, member: np.ndarray) -> float:
+    """Returns the correlation of φ and membership without the means of models and of samples."""
+    one, other = (values - values.mean(0) - values.mean(1, keepdims=True) + values.mean() for values in (phi, member))
+    scale = np.sqrt((one**2).sum() * (other**2).sum())
+    return float((one * other).sum() / scale) if scale > 0 else 0.0
