@@ -59,6 +59,7 @@ include: "rules/report.smk"
 onstart:
     plan.write_manifest()
     plan.specs.accept()
+    screen.watch(logger)
 
 
 onsuccess:
@@ -66,6 +67,4 @@ onsuccess:
 
 
 onerror:
-    print(
-        f"Stopped. What failed is said above and in {plan.results}/logs; run the same command again to go on from here."
-    )
+    print(describe_stop(plan, screen.interrupted))

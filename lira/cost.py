@@ -151,7 +151,7 @@ def _cost(remaining: Remaining, key: str, measures: Mapping[str, Measures]) -> d
     return row | {"per_job": last - first + 1} | time._asdict() | stored
 
 
-def hours_left(models: int, jobs: int, seconds: float) -> float:
+def hours_left(models: float, jobs: int, seconds: float) -> float:
     """Returns the hours that jobs take to train models, of so many seconds each."""
     return (models * seconds + jobs * START_SECONDS) / 3600
 

@@ -4,9 +4,11 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from lira.core.errors import LiraError
+from lira.core.screen import Screen
 from lira.pages import COMMANDS, Pages, category, rule_name
 from lira.report.verdict_entries import VERDICT
 from lira.report.catalogue import entries
+from lira.status import describe_stop
 from lira.workflow import SO_FAR, option, read_plan
 
 try:
@@ -24,7 +26,7 @@ try:
 except LiraError as error:
     raise WorkflowError(str(error)) from None
 
-study = plan.study
+study, screen = plan.study, Screen()
 GPUS = 1 if study.device == "cuda" else 0
 # Resources, not parameters: what only schedules is no reason to run a job again.
 DEVICE = dict(device=study.device, jobs_per_gpu=study.jobs_per_gpu)

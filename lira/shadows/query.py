@@ -90,7 +90,7 @@ def write_query(
     stored_classes: int | None,
     pace: Pace,
 ) -> None:
-    """Writes φ, and the logits if ``stored_classes`` is given, batch by batch to bound the memory; tells how far it is."""
+    """Writes φ, and the logits if ``stored_classes`` is given, batch by batch to bound the memory."""
     chunks = shape[0], min(batch_size, shape[1]), shape[2]
     phi, logits = hdf5.dataset(file, "phi", shape, np.float32, chunks=chunks), None
     if stored_classes:

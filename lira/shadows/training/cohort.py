@@ -137,8 +137,11 @@ def _epochs(progress: Progress, epochs: int, pace: Pace) -> Iterator[int]:
     for epoch in range(progress.epoch, epochs):
         if not progress.alive:
             return
-        models = len(progress.alive)
+        models, whole = len(progress.alive), progress.current is None
         yield epoch
+        if not whole:  # an earlier attempt took a part of it
+            pace.start()
+            continue
         left = len(progress.alive) * (epochs - epoch - 1)
         more = f": {len(progress.alive)} models training, best test accuracy {progress.best_accuracy.mean():.4f} (mean)"
         pace.tell(pace.training, models / epochs, left / epochs, f"epoch {epoch + 1} of {epochs}", more)
