@@ -1,5 +1,9 @@
 """The study as a graph: data, shadow models, attacks, calibration, agreement, tables and figures."""
 
+from lira.core.screen import Screen
+
+screen = Screen()  # first, as it says from here on what Ctrl-C stopped
+
 from snakemake.utils import min_version
 
 min_version("9.14")

@@ -4,7 +4,6 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from lira.core.errors import LiraError
-from lira.core.screen import Screen
 from lira.pages import COMMANDS, Pages, category, rule_name
 from lira.report.verdict_entries import VERDICT
 from lira.report.catalogue import entries
@@ -26,7 +25,7 @@ try:
 except LiraError as error:
     raise WorkflowError(str(error)) from None
 
-study, screen = plan.study, Screen()
+study = plan.study
 GPUS = 1 if study.device == "cuda" else 0
 # Resources, not parameters: what only schedules is no reason to run a job again.
 DEVICE = dict(device=study.device, jobs_per_gpu=study.jobs_per_gpu)

@@ -30,16 +30,17 @@ class Screen(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.interrupted = False
+        self.interrupted = self._runs = False
         self._jobs: dict[int, tuple[str, list[Path]]] = {}
         self._bars: dict[int, tqdm] = {}
         self._ended = Event()
-
-    def watch(self, logger: logging.Logger) -> None:
-        """Starts with a run of Snakemake, of whose logger it is one more handler."""
         if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
             with suppress(ValueError):  # not the main thread: Snakemake does not listen there either
                 signal.signal(signal.SIGINT, self._interrupt)
+
+    def watch(self, logger: logging.Logger) -> None:
+        """Starts with a run of Snakemake, of whose logger it is one more handler."""
+        self._runs = True
         for shown in logger.handlers:
             if isinstance(shown, logging.StreamHandler) and shown.stream in (sys.stdout, sys.stderr):
                 shown.addFilter(self._passes)
@@ -84,6 +85,8 @@ class Screen(logging.Handler):
 
     def _interrupt(self, number: int, frame: object) -> None:
         """Stops Snakemake once: its jobs are told by the terminal too, and need some time to store their work."""
+        if not self._runs:
+            sys.exit("Stopped before any job was started: nothing has changed.")
         first, self.interrupted = not self.interrupted, True
         if first:
             raise KeyboardInterrupt
