@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 
-LOG_SECONDS, FILE_SECONDS = 30.0, 2.0
+LOG_SECONDS, SHOW_SECONDS = 30.0, 2.0
 PASSES_TRAINED = 3  # a training step in forward passes: forward, backward for weights, backward for activations
 
 
@@ -62,13 +62,18 @@ class Pace:
     Args:
         models: Number of models that the job trains.
         file: File to tell it in, if any.
+
+    Attributes:
+        training: The epochs of its models.
+        query: Their queries.
     """
 
     def __init__(self, models: int = 0, file: Path | None = None):
         self.training, self.query = Stage(), Stage()
         self._models, self._waiting, self._cohort, self._file, self._name = models, models, 0, file, ""
-        self._since = self._logged = self._wrote = 0.0
+        self._since = self._logged = self._shown = 0.0
         self._bar: tqdm | None = None
+        self._draws = is_terminal(sys.stderr)
 
     def begin(self, name: str, models: int, epochs: int, members: float, tested: int, queried: int = 0) -> None:
         """Begins a cohort.
@@ -83,8 +88,8 @@ class Pace:
         """
         self._name, self._cohort, self._waiting = name, models, self._waiting - models
         self.training.passes, self.query.passes = epochs * (PASSES_TRAINED * members + tested), queried
-        self.training.left = self.query.left = models
-        self._tell(self._told(name))
+        self.training.left, self.query.left = models, models if queried else 0
+        self._show(self._told(name))
 
     def start(self) -> None:
         """Starts the clock of what is told next."""
@@ -94,7 +99,7 @@ class Pace:
         """Tells what was done since the clock was started, and starts it again.
 
         Args:
-            stage: :attr:`training` or :attr:`query`.
+            stage: ``training`` or ``query``.
             done: Models' worth of it that was done.
             left: Models' worth of it that is left in this cohort.
             step: What is done, as ``epoch 3 of 9``.
@@ -108,28 +113,32 @@ class Pace:
         if stage is self.query:
             self.training.left = 0
         told = self._told(step)
-        self._tell(told)
-        if self._bar is None and (first or now - self._logged >= LOG_SECONDS):
+        if now - self._shown >= SHOW_SECONDS:
+            self._show(told)
+        if not self._draws and (first or now - self._logged >= LOG_SECONDS):
             self._logged = now
             log.info("%s, %s%s; %s left in this job", self._name, step, more, duration(told.left or 0))
+        if self._bar and not self.training.left + self.query.left:  # room for what the log says of the cohort
+            self._bar.close()
+            self._bar = None
 
     def _told(self, said: str) -> Told:
         stages = [self.training, self.query]
-        work = sum(stage.measured * stage.passes for stage in stages)
-        if not work:
+        seconds = sum(stage.seconds for stage in stages)
+        if not seconds:
             return Told(said)
-        rate = sum(stage.seconds for stage in stages) / work
+        rate = seconds / sum(stage.measured * stage.passes for stage in stages)
         each = [stage.seconds / stage.measured if stage.measured else rate * stage.passes for stage in stages]
         model, here = sum(each), sum(time * stage.left for time, stage in zip(each, stages, strict=True))
         left = here + model * self._waiting
         return Told(said, 1 - left / (model * self._models), left, model, self._cohort - here / model)
 
-    def _tell(self, told: Told) -> None:
-        """Writes the file from time to time; a job does not fail because it cannot."""
-        if is_terminal(sys.stderr):
+    def _show(self, told: Told) -> None:
+        """Draws the bar and writes the file; a job does not fail because it cannot."""
+        self._shown = time.monotonic()
+        if self._draws:
             self._bar = draw(self._bar, told)
-        if self._file and (told.left is None or time.monotonic() - self._wrote >= FILE_SECONDS):
-            self._wrote = time.monotonic()
+        if self._file:
             with suppress(OSError):
                 self._file.write_text(json.dumps(told._asdict()), encoding="utf-8")
 

@@ -6,9 +6,10 @@ Nothing is drawn where its output is no terminal, and nothing at all is changed 
 import logging
 import signal
 import sys
-from contextlib import suppress
+import warnings
 from pathlib import Path
 from threading import Event, Thread
+from types import TracebackType
 from typing import Any
 
 from tqdm import tqdm
@@ -30,17 +31,15 @@ class Screen(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.interrupted = self._runs = False
+        self.interrupted, self._said = False, "no job was started, and nothing has changed"
         self._jobs: dict[int, tuple[str, list[Path]]] = {}
         self._bars: dict[int, tqdm] = {}
         self._ended = Event()
-        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-            with suppress(ValueError):  # not the main thread: Snakemake does not listen there either
-                signal.signal(signal.SIGINT, self._interrupt)
+        sys.excepthook = self._end
 
     def watch(self, logger: logging.Logger) -> None:
         """Starts with a run of Snakemake, of whose logger it is one more handler."""
-        self._runs = True
+        self._said = "what is finished is kept, and the same command goes on from here"
         for shown in logger.handlers:
             if isinstance(shown, logging.StreamHandler) and shown.stream in (sys.stdout, sys.stderr):
                 shown.addFilter(self._passes)
@@ -83,16 +82,22 @@ class Screen(logging.Handler):
                     self._bars[number] = draw(self._bars.get(number), told, name)
                 self.release()
 
-    def _interrupt(self, number: int, frame: object) -> None:
-        """Stops Snakemake once: its jobs are told by the terminal too, and need some time to store their work."""
-        if not self._runs:
-            sys.exit("Stopped before any job was started: nothing has changed.")
-        first, self.interrupted = not self.interrupted, True
-        if first:
-            raise KeyboardInterrupt
-
     def _passes(self, record: logging.LogRecord) -> bool:
-        """Drops what Snakemake says after Ctrl-C of the jobs that it stopped: they have not failed."""
-        if self.interrupted:
-            self.close()
-        return not self.interrupted or record.getMessage().startswith(STOPPING)
+        """Drops what Snakemake says after Ctrl-C of the jobs that it stops: they have not failed.
+
+        From then on it takes no notice of Ctrl-C. The jobs are told by the terminal, and need time to store their work.
+        """
+        if self.interrupted or not record.getMessage().startswith(STOPPING):
+            return not self.interrupted
+        self.interrupted = True
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.close()
+        return True
+
+    def _end(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """Ends with one line where Snakemake itself does not listen, as while it plans."""
+        if not issubclass(kind, KeyboardInterrupt):
+            return sys.__excepthook__(kind, error, trace)
+        warnings.simplefilter("ignore")  # of Snakemake's coroutines and event loop, which are left as they are
+        sys.unraisablehook = lambda left: None
+        sys.stderr.write(f"Stopped: {self._said}.\n")
