@@ -18,6 +18,7 @@ from tqdm import tqdm
 log = logging.getLogger(__name__)
 
 LOG_SECONDS, SHOW_SECONDS = 30.0, 2.0
+LONGEST = 1000  # characters that a job tells
 PASSES_TRAINED = 3  # a training step in forward passes: forward, backward for weights, backward for activations
 
 
@@ -144,9 +145,9 @@ class Pace:
 
 
 def read_told(file: Path) -> Told | None:
-    """Reads what a job told last; None if there is nothing yet, or it is just being written."""
-    with suppress(OSError, ValueError, TypeError):
-        return Told(**json.loads(file.read_text(encoding="utf-8")))
+    """Reads what a job told last; None if there is nothing yet, or it is just being written, or is another file."""
+    with suppress(OSError, ValueError, TypeError), file.open(encoding="utf-8") as told:
+        return Told(**json.loads(told.read(LONGEST)))
     return None
 
 

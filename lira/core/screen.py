@@ -34,6 +34,7 @@ class Screen(logging.Handler):
         self.interrupted, self._said = False, "no job was started, and nothing has changed"
         self._jobs: dict[int, tuple[str, list[Path]]] = {}
         self._bars: dict[int, tqdm] = {}
+        self._shown: logging.Handler = self
         self._ended = Event()
         sys.excepthook = self._end
 
@@ -43,6 +44,7 @@ class Screen(logging.Handler):
         for shown in logger.handlers:
             if isinstance(shown, logging.StreamHandler) and shown.stream in (sys.stdout, sys.stderr):
                 shown.addFilter(self._passes)
+                self._shown = shown
                 if is_terminal(shown.stream):
                     shown.setStream(DummyTqdmFile(shown.stream))  # writes above the bars
                     logger.addHandler(self)
@@ -52,7 +54,7 @@ class Screen(logging.Handler):
         """Takes a job up when it begins, and drops it when it ends."""
         said: dict[str, Any] = vars(record)
         match said.get("event"):
-            case "job_info":
+            case "job_info" if self._shown.filter(record):  # not with --quiet
                 name = said["rule_msg"] or said["rule_name"]
                 self._jobs[said["jobid"]] = f"; {name}", [Path(file) for file in said["output"]]
             case "job_finished" | "job_error":
