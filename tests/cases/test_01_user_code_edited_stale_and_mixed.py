@@ -15,7 +15,7 @@ def project(request, tmp_path_factory):
 
 def made_from(project, run):
     with h5py.File(project.folder / run / "shadows.h5") as file:
-        return {name: value for name, value in file.attrs.items() if name in ("data_sha256", "network")}
+        return {name: value for name, value in file.attrs.items() if name in ("data_sha256", "code")}
 
 
 def test_an_edited_attack_is_scored_anew(project):
