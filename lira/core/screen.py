@@ -73,6 +73,7 @@ class Screen(logging.Handler):
         self._jobs.pop(number, None)
         if bar := self._bars.pop(number, None):
             bar.close()
+            bar.fp.write("\r")  # what tqdm leaves out for all bars but the first
 
     def _draw(self) -> None:
         while not self._ended.wait(DRAW_SECONDS):
