@@ -1,5 +1,9 @@
 """The study as a graph: data, shadow models, attacks, calibration, agreement, tables and figures."""
 
+from lira.core.screen import Screen
+
+screen = Screen()  # first, as it says from here on what Ctrl-C stopped
+
 from snakemake.utils import min_version
 
 min_version("9.14")
@@ -59,6 +63,7 @@ include: "rules/report.smk"
 onstart:
     plan.write_manifest()
     plan.specs.accept()
+    screen.watch(logger)
 
 
 onsuccess:
@@ -67,6 +72,4 @@ onsuccess:
 
 
 onerror:
-    print(
-        f"Stopped. What failed is said above and in {plan.results}/logs; run the same command again to go on from here."
-    )
+    print(describe_stop(plan, screen.interrupted))

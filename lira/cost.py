@@ -18,6 +18,7 @@ import h5py
 
 from lira.config import StudySettings
 from lira.core.errors import LiraError
+from lira.core.pace import duration
 from lira.remaining import Remaining
 from lira.storage import hdf5
 from lira.storage.rehearsals import Rehearsal, read_rehearsal, stored_bytes
@@ -252,7 +253,7 @@ def _cost(remaining: Remaining, key: str, measures: Mapping[str, Measures]) -> d
     return row | {"per_job": last - first + 1} | time._asdict() | stored
 
 
-def hours_left(models: int, jobs: int, seconds: float) -> float:
+def hours_left(models: float, jobs: int, seconds: float) -> float:
     """Returns the hours that jobs take to train models, of so many seconds each."""
     return (models * seconds + jobs * START_SECONDS) / 3600
 
@@ -267,7 +268,7 @@ def describe_costs(study: StudySettings, rows: "pd.DataFrame") -> str:
     lines = [(*heads, "Logits", "φ", "Scores", "Weights")]
     for row in shown:
         counts = [f"{row[name]:.0f}" for name in ("seeds", "models", "models_left", "jobs_left")]
-        job = (f"{row['per_job']:.0f}", _time(row["job_seconds"])) if row.get("per_job") else ("", "")
+        job = (f"{row['per_job']:.0f}", duration(row["job_seconds"])) if row.get("per_job") else ("", "")
         sizes = [_gb(row[name]) for name in STORED]
         lines.append((row["run"], *counts, short(row["hours_left"]), row["source"], *job, *sizes))
     whole = f"Disk when finished: {_gb(sum(total[name] for name in STORED))}, without prepared data and figures"
@@ -288,7 +289,7 @@ def _advice(study: StudySettings, rows: "pd.DataFrame") -> list[str]:
         enough = row["per_job"] < study.shadow_models and study.shadow_models * row["seconds"] >= shortest
         brief = row["job_seconds"] < shortest and enough
         if brief or row["job_seconds"] > longest:
-            made = f"{row['run']}: jobs of {_time(row['job_seconds'])} by shard_size: {study.shard_size}"
+            made = f"{row['run']}: jobs of {duration(row['job_seconds'])} by shard_size: {study.shard_size}"
             advice = advised_shard(study, row["run"])
             lines.append(f"{made}; 20 minutes to 4 hours are advised, {advice} models a job if it is not given.")
     return lines
@@ -322,12 +323,6 @@ def aligned(lines: Sequence[Sequence[str]], sides: Sequence[Callable[[str, int],
 def short(hours: float) -> str:
     """Returns hours as text of two digits or more."""
     return f"{hours:.0f}" if hours >= 10 else f"{hours:.2g}"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.2g} s"
-    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def _gb(size: float) -> str:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from lira.config import Dataset, StudySettings
 from lira.core.errors import ConfigError, DataError
+from lira.core.pace import PASSES_TRAINED
 
 SIZES: dict[str, tuple[int, int, tuple[int, ...], int]] = {
     "digits": (1797, 0, (1, 8, 8), 10),
@@ -47,7 +48,6 @@ ASSUMED = TIMM["resnet18", "small"]
 JOB_SECONDS = (
     3600  # aim for a job: long against its start, and inside lira.cost.JOB_WINDOW if the stated time is off by two
 )
-PASSES_TRAINED = 3  # a training step in forward passes: forward, backward for weights, backward for activations
 
 
 class Seconds(NamedTuple):

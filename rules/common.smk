@@ -8,6 +8,7 @@ from lira.cost import Rehearsals
 from lira.pages import COMMANDS, Pages, category, rule_name
 from lira.report.verdict_entries import VERDICT
 from lira.report.catalogue import entries
+from lira.status import describe_stop
 from lira.workflow import SO_FAR, option, read_plan
 
 try:

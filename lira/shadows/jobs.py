@@ -17,6 +17,7 @@ from torch import nn
 from lira.config import PretrainingSettings, RunDescription, TrainingSettings
 from lira.core import preemption
 from lira.core.errors import ConfigError, StoreError
+from lira.core.pace import Pace
 from lira.core.plugins import check_code
 from lira.datasets import read_part
 from lira.shadows.loading import Loaded, build_network
@@ -98,7 +99,7 @@ def train_shadows(
                 lease(device, jobs_per_gpu) as leased,
                 blamed_on(f"runs.{run.dataset}/{run.architecture}/{run.regime}"),
             ):
-                _train_missing(replace(job, device=leased), missing, last, checkpoint_seconds)
+                _train_missing(replace(job, device=leased), missing, last, checkpoint_seconds, receipt)
         _merge(job, first, last)
         drop_checkpoints(folder, first, last)
         finished = job.finished()
@@ -142,13 +143,15 @@ class _Job:
         return self.settings.attributes(self.run) | made_from | {"identity": self.identity}
 
 
-def _train_missing(job: _Job, missing: Sequence[int], last: int, checkpoint_seconds: float) -> None:
+def _train_missing(job: _Job, missing: Sequence[int], last: int, checkpoint_seconds: float, receipt: Path) -> None:
     """Trains and queries the cohorts in which models are missing."""
     cohort, loaded = job.settings.recipe.cohort, None
-    for first in dict.fromkeys(model - model % cohort for model in missing):
-        models = models_file(job.folder, first, min(first + cohort - 1, last), job.identity)
+    firsts = dict.fromkeys(model - model % cohort for model in missing)
+    places = [models_file(job.folder, first, min(first + cohort - 1, last), job.identity) for first in firsts]
+    pace = Pace(sum(models.number for models in places), receipt)
+    for models in places:
         fingerprint = digest_of([job.identity, models[:2], torch.__version__, name_of(job.device)])
-        checkpoint = Checkpoint(models.path.with_suffix(".pt"), fingerprint, checkpoint_seconds)
+        checkpoint = Checkpoint(models.path.with_suffix(".pt"), fingerprint, checkpoint_seconds, pace)
         with preemption.deferred(), memory_advice(models.number, name_of(job.device)):
             loaded = loaded or _tried(job, models)
             _train_and_query(job, loaded, models, checkpoint)
@@ -192,6 +195,9 @@ def _merge(job: _Job, first: int, last: int) -> None:
 def _train_and_query(job: _Job, loaded: Loaded, place: Models, checkpoint: Checkpoint) -> None:
     recipe, part, models = job.settings.recipe, loaded.part, list(range(place.first, place.last + 1))
     network = build_network(job.settings, part, len(models))
+    members, tested = loaded.membership[models].sum(1).mean(), len(loaded.test or loaded.pool)
+    work = recipe.epochs, members, tested, recipe.query_views * len(loaded.pool)
+    checkpoint.pace.begin(f"models {place.first}-{place.last}", len(models), *work)
     trained = _train(job, loaded, network, models, checkpoint)
     for attempt in range(1, recipe.retries + 1):
         failed = np.flatnonzero(trained.values["utility/diverged"])
@@ -213,8 +219,8 @@ def _train_and_query(job: _Job, loaded: Loaded, place: Models, checkpoint: Check
                 array = weight.float().cpu().numpy()  # stored with a chunk per model, so that one can be read by itself
                 hdf5.dataset(file, f"weights/{name}", data=array, chunks=(1, *array.shape[1:]))
         queried = query(network, trained.best, loaded.pool, recipe, Streams(job.run.seed, models, job.device, QUERY))
-        shape, classes = (len(models), len(loaded.pool), recipe.query_views), part.classes
-        write_query(file, queried, shape, recipe.batch_size, part.y, classes if job.settings.store_logits else None)
+        shape, stored = (len(models), len(loaded.pool), recipe.query_views), job.settings.store_logits and part.classes
+        write_query(file, queried, shape, recipe.batch_size, part.y, stored, checkpoint.pace)
         file.attrs["seconds"] = checkpoint.seconds_spent()
     utility = {name: trained.values[f"utility/{name}"] for name in hdf5.UTILITY}
     means = utility["test_accuracy"].mean(), (utility["test_loss"] / utility["train_loss"]).mean()
@@ -304,16 +310,16 @@ def pretrain_model(
     seconds = 0.0
     identity = models_identity(settings, 0, data)
     finished = output.with_name(f"{output.stem}.{identity}.pt")
-    if read_whole(finished) is None:
-        place = f"pretraining of {output.parent.name}/{output.stem}"
-        with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)), blamed_on(place):
-            seconds = _pretrain(settings, data, finished, identity, leased)
+    place = f"pretraining of {output.parent.name}/{output.stem}"
     with hdf5.atomic(output) as beside:
+        if read_whole(finished) is None:
+            with lease(device, jobs_per_gpu) as leased, memory_advice(1, name_of(leased)), blamed_on(place):
+                seconds = _pretrain(settings, data, finished, identity, leased, Pace(1, beside))
         shutil.copyfile(finished, beside)
     return seconds
 
 
-def _pretrain(settings: PretrainingSettings, data: Path, output: Path, identity: str, device: str) -> float:
+def _pretrain(settings: PretrainingSettings, data: Path, output: Path, identity: str, device: str, pace: Pace) -> float:
     part = read_part(data, "public")
     public, everything = Samples(part, device), np.ones((1, len(part.y)), bool)
     loaded, trial = Loaded(part, public, public, everything), output.with_suffix(".trial.pt")
@@ -322,7 +328,8 @@ def _pretrain(settings: PretrainingSettings, data: Path, output: Path, identity:
     initial = _initial(network, [generator(0, 0, INITIAL)], None, device)
     network.to(device)
     fingerprint = digest_of([identity, torch.__version__, name_of(device)])
-    checkpoint = Checkpoint(output.with_name(f"{output.name}.part"), fingerprint)
+    checkpoint = Checkpoint(output.with_name(f"{output.name}.part"), fingerprint, pace=pace)
+    pace.begin("the model to start from", 1, settings.recipe.epochs, len(public), len(public))
     with preemption.deferred():
         progress = train_cohort(
             network, initial, settings.recipe, public, public, everything, Streams(0, [0], device), checkpoint

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from lira.config import Recipe
 from lira.core import preemption
+from lira.core.pace import Pace
 from lira.shadows.logits import scaled_logit
 from lira.shadows.models.layers import set_query_mode
 from lira.shadows.rng import Streams
@@ -92,6 +93,7 @@ def write_query(
     batch_size: int,
     labels: np.ndarray,
     stored_classes: int | None,
+    pace: Pace,
 ) -> None:
     """Writes φ, and the logits if ``stored_classes`` is given, batch by batch to bound the memory."""
     chunks = shape[0], min(batch_size, shape[1]), shape[2]
@@ -99,10 +101,15 @@ def write_query(
     if stored_classes:
         every = (stored_classes,)
         logits = hdf5.dataset(file, "logits", shape + every, np.float32, chunks=chunks + every)
+    models, samples = shape[:2]
+    pace.start()
     for batch, values in queried:
         phi[:, batch] = np.stack([scaled_logit(model, labels[batch]) for model in values])
         if logits is not None:
             logits[:, batch] = values
+        done = min(batch.stop, samples)
+        share, left = (done - batch.start) / samples, 1 - done / samples
+        pace.tell(pace.query, models * share, models * left, f"query: {done} of {samples} samples")
 
 
 def _to_host(logits: Tensor) -> Callable[[], np.ndarray]:

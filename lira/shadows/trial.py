@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lira.config import Recipe
 from lira.core.errors import ConfigError, DataError, NetworkError, StoreError, reason
+from lira.core.pace import PASSES_TRAINED
 from lira.shadows.loading import Loaded
 from lira.shadows.models import initialise
 from lira.shadows.models.layers import set_query_mode
@@ -101,7 +102,7 @@ def try_out(
     _try_checkpoint(progress, streams, Checkpoint(stored, ""))
     weights = progress.state.parameters | progress.state.buffers
     _try_evaluation(network, weights, recipe, [pool, loaded.test or pool])
-    forward = _try_query(network, weights, recipe, pool, taken) if queried else step / 3  # it has two backward passes
+    forward = _try_query(network, weights, recipe, pool, taken) if queried else step / PASSES_TRAINED
     return Trial(step, forward, sum(value[0].numel() for value in initial.values()))
 
 

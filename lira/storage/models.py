@@ -148,19 +148,19 @@ def missing_models(first: int, last: int, finished: Iterable[Models]) -> list[in
     return [model for model in range(first, last + 1) if model not in there]
 
 
-def running_jobs(folder: Path, seconds: float) -> int:
-    """Counts the training jobs that are at work on a run.
+def running_jobs(folder: Path, seconds: float) -> list[Path]:
+    """Finds the training jobs that are at work on a run, and returns their unfinished receipts.
 
     A job holds its unfinished receipt, whose name says its node and process. A process of another node counts as alive
     if one of its files is younger than ``seconds``: models, checkpoints, or the receipt.
     """
     files = [(path, found) for path in folder.glob("*") if (found := re.match(r"\.?(\d+)-", path.name))]
-    running = 0
+    running = []
     for path, _ in files:
         if receipt := RECEIPT.fullmatch(path.name):
             first, last = int(receipt[1]), int(receipt[2])
             own = [path for path, found in files if first <= int(found[1]) <= last]
-            running += any(hdf5.is_written(file, receipt[3], seconds) for file in own)
+            running += [path] if any(hdf5.is_written(file, receipt[3], seconds) for file in own) else []
     return running
 
 

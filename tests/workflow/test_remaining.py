@@ -1,6 +1,8 @@
 """What is left of a study: what `lira cost` and `lira status` say, the dry run of Snakemake, and what is trained."""
 
+import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -233,6 +235,17 @@ def test_status_says_what_is_running_and_what_a_killed_job_has_finished(project)
     assert "whose process lives on this node" in running
     assert list(shards.glob(".0-1.json.*"))
     assert re.search(r"^wards/fcn/r +1 of 4 +7 +\S+ +stale", status(project), re.MULTILINE)
+
+
+def test_status_takes_hours_from_jobs_at_work_and_has_none_before(project):
+    shutil.rmtree(project.folder / "results")
+    shards = project.folder / FCN / "shards"
+    shards.mkdir(parents=True)
+    receipt = shards / f".0-1.json.{platform.node()}-{os.getpid()}.json"
+    receipt.touch()
+    assert re.search(r"^wards/fcn/r +0 of 4 +7 +1 +\? +running$", status(project), re.MULTILINE)
+    receipt.write_text(json.dumps({"said": "epoch 1 of 2", "done": 0.25, "left": 5400, "model": 3600, "begun": 0.5}))
+    assert re.search(r"^wards/fcn/r +0 of 4 +7 +1 +3\.5 +running$", status(project), re.MULTILINE)
 
 
 def test_status_of_a_study_that_was_not_started(project):

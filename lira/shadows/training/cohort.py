@@ -2,7 +2,6 @@
 
 import logging
 import math
-import sys
 import time
 from collections.abc import Iterator
 
@@ -13,11 +12,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 
 from lira.config import Recipe
 from lira.core import preemption
 from lira.core.errors import ConfigError
+from lira.core.pace import Pace
 from lira.datasets import Part
 from lira.shadows.augment import augment, mix
 from lira.shadows.models.single import differentiate
@@ -30,7 +29,6 @@ from lira.shadows.training.schedules import rate_and_momentum
 log = logging.getLogger(__name__)
 
 EVALUATION_BATCH = 1024
-REPORT_SECONDS = 30.0
 
 
 class Samples:
@@ -94,7 +92,7 @@ def train_cohort(
     progress = progress or start(network, initial, recipe, len(member))
     saved = time.monotonic()
     try:
-        for epoch in _epochs(progress, recipe.epochs):
+        for epoch in _epochs(progress, recipe.epochs, checkpoint.pace if checkpoint else Pace()):
             alive = progress.alive
             if progress.current is None:
                 progress.current = Pass.of([members[row] for row in alive], streams.take(alive))
@@ -138,17 +136,20 @@ def _finish_epoch(
     _drop_stopped(progress, epoch, recipe.patience)
 
 
-def _epochs(progress: Progress, epochs: int) -> Iterator[int]:
-    """Yields the remaining epochs; shows a progress bar on a terminal, and a line from time to time in a log."""
-    said = time.monotonic()
-    left = range(progress.epoch, epochs)
-    for epoch in tqdm(left, "epochs", initial=progress.epoch, total=epochs, disable=not sys.stderr.isatty()):
+def _epochs(progress: Progress, epochs: int, pace: Pace) -> Iterator[int]:
+    """Yields the remaining epochs; after each, tells how far the models are."""
+    pace.start()
+    for epoch in range(progress.epoch, epochs):
         if not progress.alive:
             return
+        models, whole = len(progress.alive), progress.current is None
         yield epoch
-        if not sys.stderr.isatty() and time.monotonic() - said >= REPORT_SECONDS:
-            said, state = time.monotonic(), (len(progress.alive), progress.best_accuracy.mean())
-            log.info("epoch %d of %d: %d models training, best test accuracy %.4f (mean)", epoch + 1, epochs, *state)
+        if not whole:  # an earlier attempt took a part of it
+            pace.start()
+            continue
+        left = len(progress.alive) * (epochs - epoch - 1)
+        more = f": {len(progress.alive)} models training, best test accuracy {progress.best_accuracy.mean():.4f} (mean)"
+        pace.tell(pace.training, models / epochs, left / epochs, f"epoch {epoch + 1} of {epochs}", more)
 
 
 def start(network: nn.Module, initial: Tensors, recipe: Recipe, models: int) -> Progress:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from lira.core.pace import Pace
 from lira.shadows.rng import Streams, send
 from lira.shadows.training.optimizers import Tensors
 from lira.storage import hdf5
@@ -84,12 +85,14 @@ class Progress:
 class Checkpoint:
     """Where and how often a cohort's progress is stored; ``fingerprint`` identifies the training.
 
-    ``before`` is the time that earlier attempts took, as far as they stored it; ``started`` is when this one began.
+    ``pace`` is told how far it is. ``before`` is the time that earlier attempts took, as far as they stored it;
+    ``started`` is when this one began.
     """
 
     path: Path
     fingerprint: str
     seconds: float = 300.0
+    pace: Pace = field(default_factory=Pace)
     before: float = 0.0
     started: float = field(default_factory=time.monotonic)
 
