@@ -3,10 +3,12 @@
 import shlex
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from lira.core.errors import LiraError
 from lira.core.pace import read_told
 from lira.cost import Measures, aligned, hours_left, measure, seconds_per_model, short, unit
 from lira.remaining import Remaining
@@ -54,13 +56,16 @@ def describe_stop(plan: Plan, interrupted: bool) -> str:
     again = "to go on from here"
     if not interrupted:
         return f"Stopped. What failed is said above and in {plan.results}/logs; run the same command again {again}."
-    remaining = Remaining(Plan(plan.study))  # for the plan of before, all was new that it asked for
-    jobs = [job for job in remaining.jobs if job.models]
-    models = sum(job.models[1] - job.models[0] + 1 for job in jobs if job.models)
-    begun = len([*Path(plan.results, "runs").glob("*/*/*/*/shards/[!.]*.pt")])
-    kept = f"{models - sum(map(remaining.to_train, jobs))} of {models} models, {begun} checkpoints of unfinished ones"
+    kept = ""
+    with suppress(LiraError):  # a damaged file, of which the next run says more
+        remaining = Remaining(Plan(plan.study))  # for the plan of before, all was new that it asked for
+        jobs = [job for job in remaining.jobs if job.models]
+        models = sum(job.models[1] - job.models[0] + 1 for job in jobs if job.models)
+        begun = len([*Path(plan.results, "runs").glob("*/*/*/*/shards/[!.]*.pt")])
+        finished = models - sum(map(remaining.to_train, jobs))
+        kept = f"{finished} of {models} models, {begun} checkpoints of unfinished ones and "
     command = shlex.join(["snakemake", *sys.argv[1:]])
-    return f"Stopped. {plan.results} keeps {kept} and every finished step; {again}, type: {command}"
+    return f"Stopped. {plan.results} keeps {kept}every finished step; {again}, type: {command}"
 
 
 def _status(remaining: Remaining, key: str, measures: Mapping[str, Measures]) -> dict[str, Any]:
