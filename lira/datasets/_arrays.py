@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
-from lira.config.sections import MOST, Dataset
+from lira.config.dataset import Dataset
+from lira.config.sections import MOST
 from lira.core.errors import DataError
 from lira.core.validation import ArrayLike, allowed, check_array, quoted
 
