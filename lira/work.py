@@ -145,36 +145,42 @@ def size_of(study: StudySettings, key: str) -> Size:
     if name not in study.datasets:
         return Size(*SIZES["cifar10"], known=False)
     dataset = study.dataset_of(key)
-    found = SIZES.get(dataset.source)
-    if dataset.source == "synthetic":
-        found = dataset.samples, 0, (dataset.features,), dataset.classes
-    elif dataset.source == "file":
-        found = _measured(dataset)
+    found = _measured(dataset)
     train, test, shape, classes = found or SIZES["cifar10"]
-    whole = train + test if dataset.pool == "train+test" else train
+    whole = dataset.part or (train + test if dataset.pool == "train+test" else train)
     pool = whole - (dataset.test or 0) - dataset.public
     return Size(pool if found else max(1, pool), dataset.test or test, shape, classes, known=found is not None)
 
 
 def _measured(dataset: Dataset) -> tuple[int, int, tuple[int, ...], int] | None:
+    """Returns training samples, test samples, shape and classes of a dataset as far as they are known."""
+    if dataset.source == "synthetic":
+        samples, features = dataset.synthetic_shape
+        return samples, 0, (features,), dataset.classes
+    if dataset.source != "file":
+        return SIZES.get(dataset.source)
     with suppress(OSError, DataError):  # the step that prepares it says what is wrong
-        path = Path(str(dataset.path))
-        return _size_of_file(path, dataset.holds, path.stat().st_mtime_ns)
+        return _size_of_file(dataset.model_dump_json(), Path(str(dataset.path)).stat().st_mtime_ns)
     return None
 
 
 @cache
-def _size_of_file(path: Path, kind: str, _: int) -> tuple[int, int, tuple[int, ...], int]:
+def _size_of_file(settings: str, _: int) -> tuple[int, int, tuple[int, ...], int]:
+    from lira.datasets._tables import measure_table
     from lira.datasets.file import measure
 
-    return measure(path, kind)
+    dataset = Dataset.model_validate_json(settings)
+    if dataset.label is not None:
+        return measure_table(dataset)
+    return measure(Path(str(dataset.path)), dataset.holds, dataset.channels, dataset.named_labels)
 
 
 def check_sizes(study: StudySettings) -> None:
-    """Raises ConfigError if a pool of known size is empty, lacks the sample of the in/out figure or has no test set."""
+    """Raises ConfigError if a pool of known size is empty, too small for what is asked of it, or has no test set."""
     for key in study.runs:
         size = size_of(study, key)
         _check_test_set(study, key)
+        _check_part(study, key)
         if not size.known:
             continue
         if size.pool < 1:
@@ -182,6 +188,19 @@ def check_sizes(study: StudySettings) -> None:
         if study.sample is not None and study.sample >= size.pool:
             said = f"allowed are 0 to {size.pool - 1}, as the pool of {key} has {size.pool} samples"
             raise ConfigError(f"sample is {study.sample}: {said}")
+
+
+def _check_part(study: StudySettings, key: str) -> None:
+    """Checks that a dataset has as many samples as are to be taken, if that is known."""
+    name = key.split("/")[0]
+    dataset = study.dataset_of(key) if name in study.datasets else None
+    if not dataset or not dataset.part or not (found := _measured(dataset)):
+        return
+    train, test, _, classes = found
+    whole = train + test if dataset.pool == "train+test" else train
+    if not 2 * classes <= dataset.part <= whole:
+        said = f"allowed are {2 * classes} to {whole}, as it has so many and each of {classes} classes needs two"
+        raise ConfigError(f"datasets.{name}.samples is {dataset.part}: {said}")
 
 
 def _check_test_set(study: StudySettings, key: str) -> None:
@@ -198,7 +217,8 @@ def _check_test_set(study: StudySettings, key: str) -> None:
     needed = study.runs[key].scores is None and study.recipe_of(key).test_set == "test"
     if needed and not dataset.test and not found[1]:
         raise ConfigError(
-            f"runs.{key}.test_set: test needs datasets.{name}.test, or x_test and y_test in {dataset.path}"
+            f"runs.{key}.test_set: test needs datasets.{name}.test"
+            + ("" if dataset.label else f", or x_test and y_test in {dataset.path}")
         )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 
 from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, LONGEST_NAME, MOST_RUNS, NAME
+from lira.config.dataset import Dataset
 from lira.config.messages import check_section
-from lira.config.sections import Dataset, Recipe, RunSettings
+from lira.config.sections import Recipe, RunSettings
 from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
 from lira.core.validation import check_blocks, check_choice, check_distinct, check_new

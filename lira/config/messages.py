@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from lira.config.sections import Architecture, Dataset, Margins, Recipe, Settings
+from lira.config.dataset import Dataset
+from lira.config.sections import Architecture, Margins, Recipe, Settings
 from lira.core.errors import ConfigError
 from lira.core.validation import allowed, quoted
 

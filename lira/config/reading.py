@@ -10,8 +10,9 @@ from typing import Any
 import yaml
 
 from lira.config.checks import check_study
+from lira.config.dataset import Dataset
 from lira.config.messages import check_section
-from lira.config.sections import Architecture, Dataset, Margins, Recipe, Settings
+from lira.config.sections import Architecture, Margins, Recipe, Settings
 from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
 from lira.core.validation import quoted

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lira.config.catalogue import FUNCTION, PROTOCOLS, RECIPE_VERSION
+from lira.config.dataset import Dataset
 from lira.config.messages import check_section
 from lira.config.sections import (
     Architecture,
     Count,
-    Dataset,
     Fraction,
     ImportedRecipe,
     Margins,

@@ -6,7 +6,8 @@ module also has ``fetch(folder) -> {file: checksum}``, which checks and download
 
 import hashlib
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,15 +15,20 @@ from typing import Any
 
 import h5py
 import numpy as np
-from jaxtyping import Int, Shaped, UInt8
+from jaxtyping import Int, Shaped, UInt8, UInt64
 
 from lira.config import DATASETS, Dataset
 from lira.core.errors import ConfigError, DataError
 from lira.datasets._arrays import Arrays, check_classes, check_finite, with_moments
+from lira.datasets._names import shown
+from lira.datasets._parts import balanced, digests, duplicates
 from lira.datasets._precision import as_float32, with_offset
 from lira.storage import hdf5
+from lira.storage.records import write_names
 
 __all__ = ["Arrays", "Part", "download_data", "load", "prepare_data", "read_part", "split"]
+
+log = logging.getLogger("lira")
 
 FOLDER = "data"
 BLOCK_BYTES = 32 << 20
@@ -59,10 +65,14 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
     """Writes a dataset's pool, test set and public part to one HDF5 file, block by block.
 
     ``source`` records the index of each sample in the original dataset, which counts its training samples first and
-    then its test samples (Purchase-100: its rows). Images are resized as torchvision resizes pictures: bilinear, with
-    antialiasing. Mean and standard deviation are the constants of the released code if it has them. Otherwise they
-    are those of the pool, per channel or feature, after division by ``scale``, unless the settings give others. Of
-    features whose values float32 would take for one, the attribute ``offset`` is subtracted first.
+    then its test samples (Purchase-100: its rows). ``id``, ``group`` and the pool's ``class_names`` are there if the
+    dataset has them. The attribute ``duplicates`` counts samples of the pool that are equal to another in it, and those
+    of each other part that are equal to one in the pool.
+
+    Images are resized as torchvision resizes pictures: bilinear, with antialiasing. Mean and standard deviation are
+    the constants of the released code if it has them. Otherwise they are those of the pool, per channel or feature,
+    after division by ``scale``, unless the settings give others. Of features whose values float32 would take for one,
+    the attribute ``offset`` is subtracted first.
 
     Args:
         settings: The dataset.
@@ -79,10 +89,11 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
     seed = settings.split_seed(seed)
     arrays = load(settings, seed)
     parts = split(arrays, settings, seed)
-    classes = check_classes(arrays, parts["pool"])
+    classes = check_classes(arrays, parts["pool"], settings)
     arrays, size = with_offset(with_moments(arrays, settings), parts["pool"]), size or arrays.size
     if not size and not isinstance(arrays.x, np.ndarray):
         raise DataError(f"{arrays.origin}: its images are not in one array: set image_size")
+    found: dict[str, Any] = {}
     statistics, checksum = StandardScaler(), hashlib.sha256()  # a constant feature gets a standard deviation of 1
     attributes = {
         "dataset": settings.source,
@@ -94,29 +105,39 @@ def prepare_data(settings: Dataset, size: int | None, seed: int, output: Path) -
     with hdf5.create(output, "data", attributes | hdf5.describe_environment()) as file:
         for name, source in parts.items():
             fit = statistics if name == "pool" and arrays.mean is None else None
-            _write(file.create_group(name), arrays, source, size, fit, checksum)
+            found[name] = _write(file.create_group(name), arrays, source, size, fit, checksum)
+        if arrays.class_names is not None:
+            write_names(file["pool"], {"class_names": np.asarray(arrays.class_names)})
         fitted = (statistics.mean_, statistics.scale_) if arrays.mean is None else (arrays.mean, arrays.std)
         file.attrs["mean"], file.attrs["std"] = (np.asarray(values, np.float64) for values in fitted)
         if np.any(arrays.offset):
             file.attrs["offset"] = arrays.offset
         file.attrs["sha256"] = checksum.hexdigest()
+        file.attrs["duplicates"] = hdf5.stored(counted := duplicates(found))
+    if any(counted.values()):
+        log.warning("%s: exact duplicates of samples in the pool: %s", arrays.origin, counted)
 
 
 def _write(
     group: h5py.Group, arrays: Arrays, source: np.ndarray, size: int | None, statistics: Any, checksum: Any
-) -> None:
-    written = 0
+) -> UInt64[np.ndarray, " sample"]:
+    """Writes one part, and returns a digest of each of its samples."""
+    written, found = 0, []
     for x in _blocks(arrays, source, size):
         if not written:
             hdf5.dataset(group, "x", (len(source), *x.shape[1:]), x.dtype)
         group["x"][written : written + len(x)] = x
         written += len(x)
         checksum.update(x.tobytes())
+        found.append(digests(x))
         if statistics is not None:
             statistics.partial_fit(np.moveaxis(x, 1, -1).reshape(-1, x.shape[1]) / arrays.scale)
     hdf5.dataset(group, "y", data=arrays.y[source])
     hdf5.dataset(group, "source", data=source)
     checksum.update(arrays.y[source].tobytes() + source.tobytes())
+    called = {"id": arrays.ids, "group": arrays.groups}
+    write_names(group, {name: values[source] for name, values in called.items() if values is not None})
+    return np.concatenate(found)
 
 
 def _blocks(arrays: Arrays, source: np.ndarray, size: int | None) -> Iterator[np.ndarray]:
@@ -130,7 +151,7 @@ def _samples(arrays: Arrays, source: np.ndarray, size: int | None) -> np.ndarray
     if isinstance(arrays.x, np.ndarray) and arrays.x.ndim == 2:
         given = arrays.x[source]
         x = as_float32(given, arrays.offset)
-        check_finite(x, given, source, arrays.origin)
+        check_finite(x, given, source, arrays)
         return x
     if size:
         return np.stack([resize(arrays.x[index], size) for index in source])
@@ -154,7 +175,8 @@ def split(arrays: Arrays, settings: Dataset, seed: int) -> dict[str, Int[np.ndar
     The parts are disjoint. The pool has the dataset's training samples, followed by its test samples if
     ``settings.pool`` is ``train+test``, without those that ``settings.test`` and ``settings.public`` set aside; these
     are drawn so that each class has its share. Without ``settings.test``, the test set is the dataset's own, unless
-    the pool contains it.
+    the pool contains it. With ``settings.samples``, all this is of a part that has as many samples of each class as
+    can be.
 
     Raises:
         ConfigError: The dataset is too small, or the user's own, with a test set, and another one is to be drawn.
@@ -168,12 +190,14 @@ def split(arrays: Arrays, settings: Dataset, seed: int) -> dict[str, Int[np.ndar
             "test out, or set pool: train+test to divide all samples"
         )
     candidates = np.concatenate([arrays.own_train, arrays.own_test]) if whole else arrays.own_train
+    if settings.part is not None:
+        candidates = candidates[balanced(arrays.y[candidates], settings.part, seed)]
     rest, parts = np.arange(len(candidates)), {}
     for name, size in (("test", settings.test), ("public", settings.public)):
         if not size:
             continue
         strata = arrays.y[candidates[rest]]
-        if hindrance := _cannot_be_set_aside(size, strata):
+        if hindrance := _cannot_be_set_aside(size, strata, arrays.class_names):
             raise ConfigError(f"{name}: cannot set aside {size} of {len(candidates)} samples: {hindrance}")
         rest, part = train_test_split(rest, test_size=size, random_state=seed, stratify=strata)
         parts[name] = candidates[np.sort(part)]
@@ -182,14 +206,14 @@ def split(arrays: Arrays, settings: Dataset, seed: int) -> dict[str, Int[np.ndar
     return {"pool": candidates[np.sort(rest)], **parts}
 
 
-def _cannot_be_set_aside(size: int, labels: Int[np.ndarray, " sample"]) -> str:
+def _cannot_be_set_aside(size: int, labels: Int[np.ndarray, " sample"], names: Sequence[str] | None) -> str:
     """Says why a part of this size that has each class cannot be drawn; returns an empty text if it can."""
     classes, counts = np.unique(labels, return_counts=True)
     most = len(labels) - len(classes)
     if not len(classes) <= size <= most:
         return f"allowed are {len(classes)} to {most}, as each part needs a sample of each class"
     if counts.min() < 2:
-        lone = classes[counts.argmin()]
+        lone = shown(names, int(classes[counts.argmin()]))
         return f"class {lone} has one, and each part needs one: leave the class out or merge it with another"
     return ""
 

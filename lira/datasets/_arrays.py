@@ -2,16 +2,23 @@
 
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
-from lira.config.sections import MOST, Dataset
+from lira.config.dataset import Dataset
+from lira.config.sections import MOST
 from lira.core.errors import DataError
 from lira.core.validation import ArrayLike, allowed, check_array, quoted
+from lira.datasets._names import check_names, numbered, shown
 
 CHANNELS = (1, 3)
+KNOWN = (
+    *("x", "y", "x_test", "y_test", "scale", "classes", "mean", "std", "features"),
+    *("id", "groups", "id_test", "groups_test"),
+)
 LARGEST = np.finfo(np.float32).max
 
 
@@ -34,6 +41,10 @@ class Arrays:
         std: Standard deviation, likewise.
         size: Height and width to resize images to if the study sets none.
         offset: What the preparation subtracts from each feature of tabular data before it becomes float32.
+        class_names: Name of each class.
+        features: Name of each feature of tabular data.
+        ids: What each sample is called, which is kept with the results.
+        groups: What results can be split by, likewise.
     """
 
     x: Annotated[Any, "sample ..."]
@@ -47,11 +58,19 @@ class Arrays:
     std: Annotated[ArrayLike, "channel"] | None = None
     size: int | None = None
     offset: Annotated[Any, "feature"] = 0.0
+    class_names: Sequence[str] | None = None
+    features: Sequence[str] | None = None
+    ids: Annotated[Any, "sample"] = None
+    groups: Annotated[Any, "sample"] = None
 
     @property
     def own_test(self) -> Int[np.ndarray, " test"]:
         """Indices of the dataset's own test samples; empty if it has none."""
         return np.empty(0, np.int64) if self.test is None else self.test
+
+    def feature(self, index: int) -> str:
+        """Returns the index of a feature, with its name if it has one."""
+        return str(index) if self.features is None else f"{index} ({str(self.features[index])!r})"
 
     @property
     def own_train(self) -> Int[np.ndarray, " train"]:
@@ -59,54 +78,76 @@ class Arrays:
         return np.setdiff1d(np.arange(len(self.y)), self.own_test) if self.train is None else self.train
 
 
-def from_user(given: Any, origin: str, kind: str) -> Arrays:
+def from_user(given: Any, origin: str, settings: Dataset) -> Arrays:
     """Checks the user's own dataset and returns it as :class:`Arrays`.
 
     Args:
-        given: Mapping with ``x`` and ``y``, and optionally ``x_test`` and ``y_test``, ``scale``, ``classes``,
-            ``mean`` and ``std``.
+        given: Mapping with ``x`` and ``y``, and optionally ``x_test`` and ``y_test``, ``scale``, ``classes``, ``mean``
+            and ``std``, ``features``, ``id`` and ``groups`` (and ``id_test``, ``groups_test``). Labels may be text.
         origin: Where the dataset comes from, for messages.
-        kind: ``image`` or ``tabular``.
+        settings: What the study says of it.
 
     Raises:
         DataError: An array is missing, unknown, or of the wrong type or length.
     """
-    known = ("x", "y", "x_test", "y_test", "scale", "classes", "mean", "std")
     for name in given:
-        if name not in known:
-            raise DataError(f"{origin}: {quoted(name)} is an unknown array: {allowed(known)}")
-    for name in ("x", "y", *(("x_test", "y_test") if "x_test" in given or "y_test" in given else ())):
+        if name not in KNOWN:
+            raise DataError(f"{origin}: {quoted(name)} is an unknown array: {allowed(KNOWN)}")
+    ends = ("", "_test")[: 1 + ("x_test" in given or "y_test" in given)]
+    called = [name for name in ("id", "groups") if name in given or f"{name}_test" in given]
+    for name in (f"{one}{end}" for end in ends for one in ("x", "y", *called)):
         if name not in given:
             raise DataError(f"{origin}: has no {name!r}, it has: {', '.join(given) or 'nothing'}")
-    arrange = check_images if kind == "image" else check_table
-    x, y = arrange(given["x"], f"{origin}: x"), check_labels(given["y"], f"{origin}: y", given["x"])
-    test = None
-    if "x_test" in given:
-        x_test = arrange(given["x_test"], f"{origin}: x_test")
-        if x_test.shape[1:] != x.shape[1:]:
-            raise DataError(f"{origin}: samples of x_test are {x_test.shape[1:]}, those of x {x.shape[1:]}")
-        y_test = check_labels(given["y_test"], f"{origin}: y_test", x_test)
-        test = np.arange(len(x), len(x) + len(x_test))
-        x, y = np.concatenate([x, x_test]), np.concatenate([y, y_test])
-    scale = given.get("scale", 255 if kind == "image" else 1)
-    mean, std = given.get("mean"), given.get("std")
-    whole = Arrays(x, y, origin, scale, given.get("classes"), test=test, mean=mean, std=std)
-    return check_arrays(whole, origin, kind)
+    image = settings.holds == "image"
+    arrange = partial(check_images, channels=settings.channels) if image else check_table
+    x = [arrange(given[f"x{end}"], f"{origin}: x{end}") for end in ends]
+    if x[-1].shape[1:] != x[0].shape[1:]:
+        raise DataError(f"{origin}: samples of x_test are {x[1].shape[1:]}, those of x {x[0].shape[1:]}")
+    labels, class_names = numbered({f"{origin}: y{end}": given[f"y{end}"] for end in ends})
+    y = [check_labels(values, place, part) for (place, values), part in zip(labels.items(), x, strict=True)]
+    parts = list(zip(ends, x, strict=True))
+    names = {
+        name: [check_names(given[name + end], f"{origin}: {name}{end}", len(part)) for end, part in parts]
+        for name in called
+    }
+    joined = {
+        name: np.concatenate(parts) if ends[1:] else parts[0] for name, parts in ({"x": x, "y": y} | names).items()
+    }
+    whole = Arrays(
+        joined["x"],
+        joined["y"],
+        origin,
+        given.get("scale", 255 if image else 1),
+        given.get("classes"),
+        test=np.arange(len(x[0]), len(joined["x"])) if ends[1:] else None,
+        mean=given.get("mean"),
+        std=given.get("std"),
+        class_names=class_names,
+        features=given.get("features"),
+        ids=joined.get("id"),
+        groups=joined.get("groups"),
+    )
+    arranged = settings.model_copy(update={"channels": "first"}) if image else settings
+    return check_arrays(whole, origin, arranged)
 
 
-def check_arrays(given: Arrays, source: str, kind: str) -> Arrays:
+def check_arrays(given: Arrays, source: str, settings: Dataset) -> Arrays:
     """Checks every field of a dataset that the user's code made, and returns it with arrays of the right types.
 
     Args:
         given: What the user's code returned.
         source: Where it comes from, for messages.
-        kind: ``image`` or ``tabular``.
+        settings: What the study says of it.
 
     Raises:
         DataError: A field has the wrong type or length, or is out of range.
     """
-    x = _check_pictures(given.x, f"{source}: x") if kind == "image" else check_table(given.x, f"{source}: x")
-    y = check_labels(given.y, f"{source}: y", x)
+    image = settings.holds == "image"
+    x = _check_pictures(given.x, f"{source}: x", settings.channels) if image else check_table(given.x, f"{source}: x")
+    y, names = check_labels(given.y, f"{source}: y", x), given.class_names
+    if settings.named_labels and names is None:
+        present, y = np.unique(y, return_inverse=True)
+        names = [str(label) for label in present]
     train, test = (_check_indices(getattr(given, name), f"{source}: {name}", len(y)) for name in ("train", "test"))
     if train is not None and test is not None and len(both := np.intersect1d(train, test)):
         raise DataError(f"{source}: sample {both[0]} is in both train and test")
@@ -120,25 +161,47 @@ def check_arrays(given: Arrays, source: str, kind: str) -> Arrays:
         raise DataError(f"{source}: std is {std.min():g} somewhere: numbers above 0 are needed")
     scale = _check_number(given.scale, f"{source}: scale")
     classes, size = (_check_count(getattr(given, name), f"{source}: {name}") for name in ("classes", "size"))
-    found = Arrays(x, y, given.origin, scale, classes, train, test, mean, std, size)
+    lengths = {"class_names": classes or int(y.max(initial=-1)) + 1, "features": width, "ids": len(y), "groups": len(y)}
+    called = {name: getattr(given, name) for name in lengths} | {"class_names": names}
+    called = {
+        name: None if values is None else check_names(values, f"{source}: {name}", lengths[name])
+        for name, values in called.items()
+    }
+    found = Arrays(x, y, given.origin, scale, classes, train, test, mean, std, size, **called)
     labels, counts = np.unique(y[found.own_train], return_counts=True)
     if len(lone := labels[counts == 1]):
         raise DataError(
-            f"{source}: class {lone[0]} has one training sample, and models without it know nothing of it: leave "
-            "the class out or merge it with another"
+            f"{source}: class {shown(found.class_names, lone[0])} has one training sample, and models without it know "
+            "nothing of it: leave the class out or merge it with another"
         )
     return found
 
 
-def _check_pictures(x: Any, place: str) -> np.ndarray | Sequence[np.ndarray]:
-    """Checks images of one size or of several; of a lazy sequence, only the first image is read."""
+class _Album:
+    """Images that are read one by one, with their channels first."""
+
+    def __init__(self, images: Sequence, place: str, channels: str | None):
+        self.images, self.place, self.channels = images, place, channels
+        self.width = len(self[0]) if len(images) else 0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: Any) -> UInt8[np.ndarray, "channel height width"]:
+        place = f"{self.place}[{index}]"
+        [image] = check_images([self.images[index]], place, self.channels)
+        if len(image) != getattr(self, "width", len(image)):
+            raise DataError(f"{place} has {len(image)} channels, {self.place}[0] has {self.width}")
+        return image
+
+
+def _check_pictures(x: Any, place: str, channels: str | None) -> np.ndarray | list[np.ndarray] | _Album:
+    """Checks images of one size or of several; a lazy sequence is checked as it is read."""
     if isinstance(x, Sequence) and not isinstance(x, list | tuple | str):
-        if len(x):
-            check_images([x[0]], f"{place}[0]")
-        return x
+        return _Album(x, place, channels)
     if not isinstance(x, list | tuple) or len({np.shape(image) for image in x}) < 2:
-        return check_images(x, place)
-    found = [check_images([image], f"{place}[{index}]")[0] for index, image in enumerate(x)]
+        return check_images(x, place, channels)
+    found = [check_images([image], f"{place}[{index}]", channels)[0] for index, image in enumerate(x)]
     if len({len(image) for image in found}) > 1:
         raise DataError(f"{place} has images of different numbers of channels")
     return found
@@ -173,8 +236,17 @@ def _check_count(given: Any, place: str) -> int | None:
     return int(found)
 
 
-def check_images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height width"]:
-    """Returns uint8 images with channels first (given first, last or, if grey, not at all); else raises DataError."""
+def check_images(x: Any, place: str, channels: str | None = None) -> UInt8[np.ndarray, "sample channel height width"]:
+    """Returns uint8 images with channels first.
+
+    Args:
+        x: Images with channels first, last or, if grey, not at all.
+        place: Where they come from, for messages.
+        channels: ``first`` or ``last``; where there are 1 or 3 if not given.
+
+    Raises:
+        DataError: They are no images, or either axis may be that of the channels.
+    """
     x = check_array(x, place)
     if x.dtype != np.uint8:
         raise DataError(f"{place} is {x.dtype}: images are uint8, from 0 to 255")
@@ -182,15 +254,23 @@ def check_images(x: Any, place: str) -> UInt8[np.ndarray, "sample channel height
         raise DataError(f"{place} is {list(x.shape)}: its images have no pixels")
     if x.ndim == 3:
         return x[:, np.newaxis]
-    if x.ndim == 4 and x.shape[1] in CHANNELS:
+    first, last = (x.ndim == 4 and x.shape[axis] in CHANNELS for axis in (1, 3))
+    if first and last and channels is None and x.shape[1:] != (1, 1, 1):
+        raise DataError(
+            f"{place} is {list(x.shape)}: its channels may be first or last, set channels: first or channels: last"
+        )
+    if first and channels != "last":
         return x
-    if x.ndim == 4 and x.shape[3] in CHANNELS:
+    if last and channels != "first":
         return np.moveaxis(x, 3, 1)
-    raise DataError(f"{place} is {list(x.shape)}: images are [N, H, W], [N, C, H, W] or [N, H, W, C], C 1 or 3")
+    stated = f", and channels is {channels!r}" if channels else ""
+    raise DataError(f"{place} is {list(x.shape)}: images are [N, H, W], [N, C, H, W] or [N, H, W, C], C 1 or 3{stated}")
 
 
 def check_table(x: Any, place: str) -> Shaped[np.ndarray, "sample feature"]:
     """Returns a table of numbers as an array; raises DataError unless it has two axes."""
+    if wrong := [name for name, kind in getattr(x, "dtypes", {}).items() if kind.kind not in "biuf"]:  # a DataFrame
+        raise DataError(f"{place}: column {wrong[0]!r} is {x.dtypes[wrong[0]]}: features are numbers")
     x = check_array(x, place)
     if x.ndim != 2 or not x.shape[1]:
         raise DataError(f"{place} is {list(x.shape)}: tabular data is [N, features]")
@@ -230,26 +310,36 @@ def with_moments(arrays: Arrays, settings: Dataset) -> Arrays:
     return replace(arrays, mean=mean, std=std)
 
 
-def check_classes(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> int:
+def check_classes(arrays: Arrays, pool: Int[np.ndarray, " pool"], settings: Dataset) -> int:
     """Returns the number of classes C.
 
     Raises:
-        DataError: Labels are not 0 to C − 1, the pool lacks a class, or there is but one.
+        DataError: Labels are not 0 to C − 1, the pool lacks a class or has one sample of it, or there is but one class.
     """
     y, origin = arrays.y, arrays.origin
+    name = partial(shown, arrays.class_names)
+    own = settings.kind is not None and arrays.class_names is None
+    hint = "; named_labels: true takes other whole numbers, such as 1 to C" if own else ""
     if len(arrays.x) != len(y):
         raise DataError(f"{origin}: {len(arrays.x)} samples but {len(y)} labels")
     if not len(pool):
         raise DataError(f"{origin}: there are no samples")
     classes = arrays.classes or max(int(y.max()) + 1, 1)
     if len(wrong := np.flatnonzero((y < 0) | (y >= classes))):
-        raise DataError(f"{origin}: the label of sample {wrong[0]} is {y[wrong[0]]}: allowed are 0 to {classes - 1}")
-    found = np.unique(y[pool])
+        said = f"the label of sample {wrong[0]} is {y[wrong[0]]}: allowed are 0 to {classes - 1}{hint}"
+        raise DataError(f"{origin}: {said}")
+    found, counts = np.unique(y[pool], return_counts=True)
     if len(found) < classes:
         missing = np.append(np.flatnonzero(found != np.arange(len(found))), len(found))[0]
-        raise DataError(f"{origin}: the pool has no sample of class {missing} of 0 to {classes - 1}")
+        said = f"the pool has no sample of class {name(missing)} of {name(0)} to {name(classes - 1)}{hint}"
+        raise DataError(f"{origin}: {said}")
     if classes < 2:
         raise DataError(f"{origin}: all samples are of one class: two classes or more are needed")
+    if settings.kind and len(lone := found[counts == 1]):
+        raise DataError(
+            f"{origin}: the pool has one sample of class {name(lone[0])}, and models without it know nothing of it: "
+            "set less aside, or leave the class out"
+        )
     return classes
 
 
@@ -257,11 +347,12 @@ def check_finite(
     x: Float[np.ndarray, "block feature"],
     given: Shaped[np.ndarray, "block feature"],
     source: Int[np.ndarray, " block"],
-    origin: str,
+    arrays: Arrays,
 ) -> None:
     """Raises DataError, with sample and feature, if a value as float32 is NaN or infinite; ``given`` it was before."""
     if not np.isfinite(x).all():
         row, feature = np.argwhere(~np.isfinite(x))[0]
         value = given[row, feature]
         needed = f"divide the feature, float32 ends at {LARGEST:.1e}" if np.isfinite(value) else "must be finite"
-        raise DataError(f"{origin}: feature {feature} of sample {source[row]} is {value}: {needed}")
+        place = f"{arrays.origin}: feature {arrays.feature(feature)} of sample {source[row]}"
+        raise DataError(f"{place} is {value}: {needed}")

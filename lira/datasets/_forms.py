@@ -1,16 +1,18 @@
 """Says what form a file has that cannot be read, by its first bytes; what libraries say of it misleads."""
 
 import os
+from codecs import getincrementaldecoder
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from lira.core.errors import DataError
 
 NPY, NPZ, HDF5 = "a single .npy array", "an .npz file", "an HDF5 file"
+PARQUET, TEXT = "a parquet file", "text, such as CSV"
 STARTS = {
     b"\x93NUMPY": NPY,
     b"\x89HDF": HDF5,
-    b"PAR1": "a parquet file",
+    b"PAR1": PARQUET,
     b"\x1f\x8b": "compressed by gzip",
     b"\x80": "a pickle",
 }
@@ -22,15 +24,15 @@ def form_of(path: Path) -> str:
     if not os.access(path, os.R_OK):
         return "not allowed to be read"
     with path.open("rb") as file:
-        start = file.read(START)  # may end within a character
+        start = file.read(START)
     if not start:
         return "empty"
     if start.startswith(b"PK"):
         return _form_of_zip(path)
     if found := next((form for magic, form in STARTS.items() if start.startswith(magic)), None):
         return found
-    text = start.decode(errors="replace")
-    return "of an unknown form" if set(text) & {"\0", "\ufffd"} else "text, such as CSV"
+    text = getincrementaldecoder("utf-8")("replace").decode(start)  # which may end within a character
+    return "of an unknown form" if set(text) & {"\0", "\ufffd"} else TEXT
 
 
 def not_npy(path: Path, besides: str = "") -> DataError:

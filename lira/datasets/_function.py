@@ -22,10 +22,10 @@ def load(settings: Dataset, seed: int) -> Arrays:
     """
     given = _call(load_function(settings.source), settings)
     if isinstance(given, Arrays):
-        return check_arrays(given, settings.source, settings.holds)
+        return check_arrays(given, settings.source, settings)
     if not isinstance(given, Mapping):
         raise DataError(f"{settings.source} returned {type(given).__name__}: a dictionary with x and y is needed")
-    return from_user(given, settings.source, settings.holds)
+    return from_user(given, settings.source, settings)
 
 
 def _call(function: Callable, settings: Dataset) -> Any:

@@ -33,7 +33,7 @@ def with_offset(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> Arrays:
             continue
         offset[feature] = values[len(values) // 2] if mean is None else mean[feature] * arrays.scale
         if _distinct(values, offset[feature]) < LEAST * len(values):
-            lost.append(str(feature))
+            lost.append(arrays.feature(int(feature)))
     if lost:
         named = ", ".join(lost[:SHOWN]) + (f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else "")
         raise DataError(

@@ -1,8 +1,9 @@
-"""Reads the user's own data: an ``.npz`` or HDF5 file with ``x`` and ``y``, optionally ``x_test`` and ``y_test``."""
+"""Reads the user's own data: arrays in an ``.npz`` or HDF5 file, or a table with a column of labels."""
 
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from zipfile import BadZipFile
@@ -14,30 +15,40 @@ from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_
 from lira.config import Dataset
 from lira.core.errors import DataError
 from lira.datasets._arrays import Arrays, check_images, check_labels, check_table, from_user
-from lira.datasets._forms import HDF5, NPZ, form_of
+from lira.datasets._forms import HDF5, NPZ, PARQUET, TEXT, form_of
+from lira.datasets._names import numbered
+from lira.datasets._tables import read_table
 
 DAMAGE = (OSError, ValueError, EOFError, BadZipFile, zlib.error, LookupError, AttributeError, TypeError, RuntimeError)
 """Exceptions that reading a damaged file can raise; MemoryError is not one of them."""
 
 
 def load(settings: Dataset, seed: int) -> Arrays:
-    """Reads the whole file and checks its arrays.
+    """Reads the whole file and checks its arrays, or its columns if the settings name that of the labels.
 
     Raises:
         DataError: The file is missing, damaged or of another form, or has arrays of objects.
     """
     path = Path(settings.path or "")
+    if settings.label is not None:
+        return from_user(read_table(settings), str(path), settings)
+    if path.is_file() and form_of(path) in (TEXT, PARQUET):
+        raise _unreadable(path, ValueError(), ", or label names the column of labels in CSV and parquet")
     with open_arrays(path) as arrays:
         given = {name: read_slice(values, (), path) for name, values in arrays.items()}
-    return from_user(given, str(path), settings.holds)
+    return from_user(given, str(path), settings)
 
 
-def measure(path: Path, kind: str) -> tuple[int, int, tuple[int, ...], int]:
+def measure(
+    path: Path, kind: str, channels: str | None = None, named: bool = False
+) -> tuple[int, int, tuple[int, ...], int]:
     """Reads the size of a dataset from headers and labels, without its samples.
 
     Args:
         path: The file.
         kind: ``image`` or ``tabular``.
+        channels: As the dataset's settings say.
+        named: Whether they say that labels are names.
 
     Returns:
         Number of training samples and of test samples, shape of a sample, number of classes.
@@ -45,7 +56,7 @@ def measure(path: Path, kind: str) -> tuple[int, int, tuple[int, ...], int]:
     Raises:
         DataError: The file is missing, damaged or of another form.
     """
-    arrange = check_images if kind == "image" else check_table
+    arrange = partial(check_images, channels=channels) if kind == "image" else check_table
     with ExitStack() as stack:
         try:
             if h5py.is_hdf5(path):
@@ -57,8 +68,10 @@ def measure(path: Path, kind: str) -> tuple[int, int, tuple[int, ...], int]:
             blank = {name: np.broadcast_to(np.zeros((), dtype), shape) for name, (shape, dtype) in headers.items()}
             x = arrange(blank["x"], "x")
             parts = [("x", "y"), *([("x_test", "y_test")] if "x_test" in file else [])]
-            train, *test = (check_labels(file[labels][()], labels, blank[samples]) for samples, labels in parts)
-            found = max(int(labels.max()) for labels in (train, *test)) + 1
+            labels, names = numbered({name: file[name][()] for _, name in parts})
+            train, *test = (check_labels(labels[name], name, blank[samples]) for samples, name in parts)
+            every = np.concatenate([train, *test])
+            found = len(names or np.unique(every)) if names or named else int(every.max()) + 1
             classes = int(np.asarray(file["classes"][()]).item()) if "classes" in file else found
         except DAMAGE as error:
             raise _unreadable(path, error) from error
@@ -129,11 +142,11 @@ def _datasets(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
     return found
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def _unreadable(path: Path, error: Exception, besides: str = "") -> DataError:
     if isinstance(error, DataError):
         said = str(error)
     elif (form := form_of(path)) in (NPZ, HDF5):
         said = f"it is damaged, or not whole, as {form}: make or copy it again"
     else:
-        said = f"it is {form}: numpy.savez makes an .npz file of arrays"
+        said = f"it is {form}: numpy.savez makes an .npz file of arrays{besides}"
     return DataError(f"{path} cannot be read as .npz or HDF5 with arrays of numbers: {said}")

@@ -31,7 +31,7 @@ from lira.evaluation.bootstrap import clopper_pearson, medians_of_others
 from lira.evaluation.detections import count_detections
 from lira.evaluation.roc import Ordered, flagged
 from lira.storage.csv_files import COLUMNS, RATES, with_run, write_csv
-from lira.storage.run import RUN_KEYS, read_asked
+from lira.storage.run import RUN_KEYS, Run, read_asked
 
 FEW_FALSE_POSITIVES = 5
 
@@ -190,7 +190,8 @@ def calibrate_file(
         metrics: the rows of :func:`calibrate` after the run's dataset, architecture, regime and seed; at shadow
             thresholds with the exact 95 % interval of each target's rates, ``tpr_low tpr_high fpr_low fpr_high``; and
             ``expected_fp resolution``.
-        samples: per FPR the rows of :func:`count_detections` for ``online`` at shadow thresholds.
+        samples: per FPR the rows of :func:`count_detections` for ``online`` at shadow thresholds, with what
+            ``shadows.h5`` beside the scores says of each sample (:meth:`lira.storage.run.Run.about`).
 
     Raises:
         StoreError: ``scores`` is missing, damaged, of another kind, or without the online attack.
@@ -213,7 +214,10 @@ def calibrate_file(
     counts = [
         count_detections(online, member, _thresholds(rates, "online", "shadow", fpr)).assign(fpr=fpr) for fpr in fprs
     ]
-    write_csv(samples, with_run(pd.concat(counts)[COLUMNS["samples"]], run), source)
+    found = pd.concat(counts)[COLUMNS["samples"]]
+    if (Path(scores).parent / "shadows.h5").is_file():
+        found = found.join(Run(Path(scores).parent).about, on="sample")
+    write_csv(samples, with_run(found, run), source)
 
 
 def with_intervals(rates: pd.DataFrame) -> pd.DataFrame:

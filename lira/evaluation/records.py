@@ -91,8 +91,9 @@ def cards(runs: Sequence[Run], names: Sequence[str], fpr: float, sample: int | N
         count: Number of records if ``sample`` is ``None``.
 
     Returns:
-        ``dataset architecture regime seed record class run fpr``; mean and standard deviation of φ over the models that
-        hold the record (``phi_in_*``) and over the others (``phi_out_*``); and the columns of :func:`worth`.
+        ``dataset architecture regime seed record class``; ``id``, ``group`` and ``class_name`` if known; ``run fpr``;
+        mean and standard deviation of φ over the models that hold the record (``phi_in_*``) and over the others
+        (``phi_out_*``); and the columns of :func:`worth`.
 
     Raises:
         ConfigError: The pool has no such record.
@@ -103,7 +104,7 @@ def cards(runs: Sequence[Run], names: Sequence[str], fpr: float, sample: int | N
         for run, name, of_run in zip(runs, names, found, strict=True):
             phi, member = logits_of(run, record)
             label = None if run.labels is None else int(run.labels[record])
-            row = run.key | {"record": record, "class": label, "run": name, "fpr": fpr}
+            row = run.key | {"record": record, "class": label, **run.about.loc[record], "run": name, "fpr": fpr}
             for side, values in (("in", phi[member]), ("out", phi[~member])):
                 row |= {f"phi_{side}_mean": values.mean(), f"phi_{side}_std": values.std(ddof=1)}
             rows.append(row | worth(of_run.iloc[[record]], priors).iloc[0].to_dict())

@@ -12,7 +12,7 @@ from lira.report.make import make
 from lira.report.table import Table
 from lira.report.text import latex, markdown
 from lira.storage.hdf5 import atomic, folder_of
-from lira.storage.provenance import as_text, differences, make_record, runs_of
+from lira.storage.provenance import as_text, differences, duplicates, make_record, runs_of
 
 
 def tabulate(
@@ -53,7 +53,7 @@ def write_table(
     """
     folder_of(output)
     runs = runs_of(folders)
-    made.notes = [*made.notes, *differences(runs)]
+    made.notes = [*made.notes, *differences(runs), *duplicates(runs)]
     csv = output.with_suffix(".csv")
     with atomic(csv) as beside:
         made.data.to_csv(beside, index=False)
@@ -68,5 +68,6 @@ def write_table(
 def preview(name: str, folders: Sequence[Path | str], **options: Any) -> str:
     """Returns a table as Markdown, for a terminal; arguments and errors as for :func:`tabulate`."""
     made = make("tables", name, folders, options)
-    made.notes = [*made.notes, *differences(runs_of(folders))]
+    runs = runs_of(folders)
+    made.notes = [*made.notes, *differences(runs), *duplicates(runs)]
     return markdown(made)

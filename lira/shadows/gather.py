@@ -13,6 +13,7 @@ from lira.core.errors import StoreError
 from lira.storage import hdf5
 from lira.storage.identity import models_identity
 from lira.storage.models import Models, differences, joined_attributes, missing_models, read_receipts
+from lira.storage.records import passed_on, write_names
 
 BLOCK_BYTES = 4 << 20
 
@@ -44,6 +45,7 @@ def gather_shadows(
         raise StoreError(f"{output}: the receipts lack models {missing}: 0 to {models - 1} are expected")
     with hdf5.read(data, "data") as file:
         labels, checksum = file["pool/y"][:], file.attrs["sha256"]
+    names, about = passed_on(data)
     made_from = {"data_sha256": checksum, "identity": identity}
     samples, views = len(labels), settings.recipe.query_views
     utility: list[str] = []
@@ -56,10 +58,12 @@ def gather_shadows(
             if file["phi"].shape != shape or file["member"].shape != shape[:2] or list(file["utility"]) != utility:
                 raise StoreError(f"{path} has other arrays than this run: {remedy}")
     block = max(1, min(samples, BLOCK_BYTES // (models * views * 4)))
-    with hdf5.create(output, "shadows", settings.attributes(run) | made_from | joined_attributes(files)) as file:
+    attributes = settings.attributes(run) | about | made_from | joined_attributes(files)
+    with hdf5.create(output, "shadows", attributes) as file:
         phi = hdf5.dataset(file, "phi", (models, samples, views), np.float32, chunks=(models, block, views))
         member = hdf5.dataset(file, "member", (models, samples), bool)
         hdf5.dataset(file, "labels", data=labels)
+        write_names(file, names)
         for name in utility:
             hdf5.dataset(file, f"utility/{name}", (models,), np.float64)
         file.attrs["sha256"] = _copy(files, phi, member, file["utility"], block)

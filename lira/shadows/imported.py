@@ -25,6 +25,7 @@ from lira.shadows.formats.tables import read_table
 from lira.shadows.logits import log_odds, scaled_logit
 from lira.shadows.plausible import check_logits, check_orientation, check_phi, check_probabilities
 from lira.storage import hdf5
+from lira.storage.records import passed_on, write_names
 
 log = logging.getLogger(__name__)
 
@@ -85,15 +86,17 @@ def import_scores(
             "shadow_models": len(given.models),
             "member_fraction": float(given.member.mean()),
         }
+        names, about = passed_on(data)
         environment = hdf5.describe_environment("unknown")
         environment["versions"].pop("torch", None)  # which made nothing of this
-        with hdf5.create(output, "shadows", attributes | environment) as file:
+        with hdf5.create(output, "shadows", attributes | about | environment) as file:
             blocks = _Blocks(given, labels, shape)
             file.attrs["sha256"] = blocks.write(file)
             if remarks := [*remarks, *blocks.remarks]:
                 file.attrs["remarks"] = hdf5.stored(remarks)
             if labels is not None:
                 hdf5.dataset(file, "labels", data=labels)
+            write_names(file, names)
             unknown = dict.fromkeys(hdf5.UTILITY, np.full(len(given.models), np.nan))
             for name, values in (unknown | dict(given.utility)).items():
                 hdf5.dataset(file, f"utility/{name}", data=values)

@@ -14,7 +14,7 @@ from lira.core.errors import LiraError, said
 from lira.core.plugins import check_code
 from lira.datasets import read_part
 from lira.shadows.loading import Loaded, build_network
-from lira.shadows.training.cohort import Samples
+from lira.shadows.training.cohort import Samples, check_members
 from lira.shadows.training.device import lease, memory_advice, name_of
 from lira.shadows.trial import Trial, blamed_on, try_out
 from lira.storage.rehearsals import Rehearsal, stored_bytes
@@ -60,6 +60,7 @@ def rehearse_models(
 def _found(settings: PretrainingSettings, name: str, spec: str, data: Path, output: Path, device: str) -> Rehearsal:
     recipe, run = settings.recipe, settings if isinstance(settings, TrainingSettings) else None
     loaded = Loaded.of(run, data, 0, device) if run else _public(data, device)
+    check_members(recipe, loaded.membership)
     models = min(recipe.cohort, run.shadow_models) if run else 1
     build, checkpoint = partial(build_network, settings, loaded.part, models), output.with_suffix(".trial.pt")
     output.parent.mkdir(parents=True, exist_ok=True)

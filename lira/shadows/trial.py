@@ -21,7 +21,7 @@ from lira.shadows.models.single import Single
 from lira.shadows.query import full_float32, logits_of_views
 from lira.shadows.repeating import check_repeating
 from lira.shadows.rng import INITIAL, QUERY, Streams, generator
-from lira.shadows.training.cohort import EVALUATION_BATCH, Samples, check_members, logits_of, start, train_step
+from lira.shadows.training.cohort import EVALUATION_BATCH, Samples, logits_of, start, train_step
 from lira.shadows.training.optimizers import Tensors
 from lira.shadows.training.precision import autocast
 from lira.shadows.training.progress import Checkpoint, Progress
@@ -83,10 +83,8 @@ def try_out(
     Raises:
         NetworkError: A batch of one sample is too small for the network; or the network is from elsewhere, and fails,
             gives probabilities, or has state that is not saved.
-        ConfigError: A model has fewer members than one batch.
         StoreError: A checkpoint does not give back what was stored.
     """
-    check_members(recipe, loaded.membership)
     network, pool, device = build(), loaded.pool, loaded.pool.device
     if isinstance(network, Single):
         check_repeating(network, recipe, loaded.part)
@@ -94,7 +92,7 @@ def try_out(
     initial = {name: value.to(device) for name, value in drawn.items()}
     network.to(device).train()
     progress, streams = start(network, initial, recipe, models), Streams(0, range(models), device)
-    size = recipe.batch_size
+    size = min(recipe.batch_size, len(pool))
     index = torch.arange(size, device=device).expand(models, -1)
     taken = partial(_fastest, device, spend)
     with _advice(size, f"batch_size is {size}: in training", "set 2 or more"):

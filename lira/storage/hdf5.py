@@ -6,12 +6,13 @@ suite wrote it, others where it came from (see :func:`describe_environment`). Fi
 :data:`READERS` are read. Arrays: M models, N samples, A views, C classes.
 
 =========  =====================================================================================
-data       ``pool|test|public/{x, y, source}``; ``source`` holds the index in the original dataset
+data       ``pool|test|public/{x, y, source}``; ``source`` holds the index in the original dataset; text in UTF-8 if
+           known: ``{id, group}`` of each sample, ``pool/class_names [C]``
 shard      ``logits [m, N, A, C]`` (optional), ``phi [m, N, A]``, ``member [m, N]``,
            ``utility/* [m]``, ``history/* [m, epoch]``, ``weights/* [m, ...]`` (optional: parameters and buffers,
            float32, at the best epoch) of models ``first`` to ``last``
 shadows    ``phi [M, N, A]`` float32 (imported scores: maybe float64), ``member [M, N]``, ``labels [N]`` (imported:
-           if known), ``utility/* [M]`` (imported: NaN if not known)
+            if known), ``utility/* [M]`` (imported: maybe NaN); ``id, group [N]`` and ``class_names [C]`` if known
 scores     one float64 ``[M, N]`` array per attack, and ``member [M, N]``
 =========  ====================================================================================="""
 
@@ -44,7 +45,7 @@ LIBRARIES = ("torch", "numpy", "h5py")
 LEFT_SECONDS = 86_400
 """Age at which another node's unfinished file counts as left behind by a killed job."""
 
-JSON = ("recipe", "versions", "network", "code", "split", "definition", "own", "remarks")
+JSON = ("recipe", "versions", "network", "code", "split", "definition", "own", "remarks", "duplicates")
 """Attributes that are stored as JSON text."""
 
 SEVERAL = ", "

@@ -86,6 +86,22 @@ def differences(runs: Sequence[Run], *, compared: bool = False) -> list[str]:
     return [*notes, *(f"Imported ({_named(group)}): {remark}." for remark, group in remarks.items())]
 
 
+def duplicates(runs: Sequence[Run]) -> list[str]:
+    """Returns a sentence on equal samples in pools, and in test sets and pools, if runs have any."""
+    most: dict[str, tuple[int, int, int]] = {}
+    for run in runs:
+        counted = run.attributes.get("duplicates", {})
+        found = counted.get("pool", 0), counted.get("test", 0), run.pool
+        if any(found[:2]):
+            most[run.key["dataset"]] = max(found, most.get(run.key["dataset"], found))
+    said = [
+        f"{dataset}: {pool} of {samples} in the pool equal another one in it, {test} of the test set one in the pool"
+        for dataset, (pool, test, samples) in most.items()
+    ]
+    meaning = "a model that holds an equal sample knows one that counts as a non-member"
+    return [f"Exact duplicates ({'; '.join(said)}): {meaning}."] if said else []
+
+
 def make_record(made: str, options: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
     """Makes the record that a table or figure of these runs carries."""
     said = {_file(run): {k: v for k, v in run.attributes.items() if k not in ABOUT_THE_FILE} for run in runs}

@@ -16,6 +16,7 @@ from lira.core.errors import DataError, StoreError
 from lira.storage import hdf5
 from lira.storage.csv_files import read_csv, rows_at
 from lira.storage.identity import differing_settings, read_spec, specs_of
+from lira.storage.records import read_names
 
 RUN_KEYS = ("dataset", "architecture", "regime", "seed")
 IDENTITY = ("study", "protocol", *RUN_KEYS, "recipe_version", "sha256")
@@ -105,6 +106,16 @@ class Run:
         """Class of each sample; ``None`` if the run does not know them."""
         with self.shadows() as file:
             return file["labels"][:] if "labels" in file else None
+
+    @cached_property
+    def about(self) -> pd.DataFrame:
+        """A row per sample of the pool, with its ``id``, ``group`` and ``class_name`` as far as they are known."""
+        with self.shadows() as file:
+            known = read_names(file)
+        classes = known.pop("class_names", None)
+        if classes is not None and self.labels is not None:
+            known["class_name"] = classes[self.labels]
+        return pd.DataFrame(known, index=range(self.pool))
 
     @cached_property
     def utility(self) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from lira.config.sections import VIEW
+from lira.config.dataset import VIEW
 from lira.core.errors import ConfigError
 from lira.core.validation import check_choice
 from lira.storage.comparison import LISTED, Comparison

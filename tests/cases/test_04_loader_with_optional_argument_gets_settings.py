@@ -34,7 +34,7 @@ def ward(tmp_path, monkeypatch):
     (tmp_path / "ward.py").write_text(WARD)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(__import__("sys").modules, "ward", raising=False)
-    return lambda name: prepared(Dataset(source=f"ward:{name}", kind="tabular", samples=24), tmp_path)
+    return lambda name, **settings: prepared(Dataset(source=f"ward:{name}", kind="tabular", **settings), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["optional", "number", "keyword", "any_number", "instance"])
@@ -44,7 +44,7 @@ def test_what_has_a_default_is_left_alone(ward, name):
 
 @pytest.mark.parametrize("name", ["required", "named", "named_keyword", "positional"])
 def test_settings_go_to_a_required_parameter_or_one_of_that_name(ward, name):
-    assert ward(name).y.tolist() == (np.arange(24) % 4).tolist()
+    assert ward(name, samples=24).y.tolist() == (np.arange(24) % 4).tolist()
 
 
 def test_a_loader_that_needs_more_is_refused(ward):

@@ -78,13 +78,14 @@ def test_missing_raw_files_stop_the_study_with_one_line(snakemake, tmp_path):
 def test_every_example_in_the_documentation_runs(request, snakemake, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = (request.config.rootpath / "docs" / "data.md").read_text()
+    names: dict = {}
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        exec(compile(block, "docs/data.md", "exec"), {})
+        exec(compile(block, "docs/data.md", "exec"), names)
     studies = {
         study["study"]: study for study in map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
     }
-    assert set(studies) == {"own-data", "own-function", "own-scores"}
-    for name, classes in (("own-data", 3), ("own-function", 2)):
+    assert set(studies) == {"own-data", "own-table", "own-function", "own-scores"}
+    for name, classes in (("own-data", 3), ("own-table", 3), ("own-function", 2)):
         view = next(iter(load_study(studies[name]).views()))
         target = f"results/{name}/data/{'-'.join(view)}.h5"
         done = snakemake(studies[name], "--cores", "1", target)

@@ -80,7 +80,8 @@ def figure(
 def draw_card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures: Pictures | None) -> None:
     """Draws the card of one record."""
     record, label = rows["record"].iloc[0], rows["class"].iloc[0]
-    title = f"#{record}" + (f"\nclass {label:.0f}" if pd.notna(label) else "")
+    label = rows["class_name"].iloc[0] if "class_name" in rows else f"class {label:.0f}" if pd.notna(label) else ""
+    title = "\n".join(filter(None, [f"#{record}", rows["id"].iloc[0] if "id" in rows else "", label]))
     if pictures is None:
         panel = part.subplots()
         panel.set_title(title.replace("\n", ", "), loc="left", pad=24)

@@ -9,6 +9,9 @@ from lira.report.runs import in_order
 from lira.report.table import Table
 from lira.storage.run import Run
 
+CALLED = {"id": "ID", "class_name": "Class", "group": "Group"}
+"""What a record may be called besides its index in the pool."""
+
 CHOSEN = (
     "The records were picked as the most exposed of the whole pool, and the bounds do not allow for that choice: each "
     "holds for a record named beforehand; for the most extreme of many, the confidence is below 95 %."
@@ -26,7 +29,8 @@ def table(runs: Sequence[Run], sample: int | None = None, fpr: float | None = No
         count: Number of records to show if none is named.
     """
     data = cards_of(in_order(runs), sample, fpr, count)
-    text = data[["record", "run"]].astype(str).set_axis(["Record", "Run"], axis=1)
+    named = {"record": "Record", **{name: title for name, title in CALLED.items() if name in data}, "run": "Run"}
+    text = data[[*named]].astype(str).set_axis([*named.values()], axis=1)
     for side in ("in", "out"):
         text[f"φ {side}"] = means(data, f"phi_{side}", 2)
     text["Detected"] = of_all(data["tp"], data["fn"])
@@ -40,4 +44,4 @@ def table(runs: Sequence[Run], sample: int | None = None, fpr: float | None = No
         "Detected: models trained with the record that flag it; false alarms: models trained without it that do. "
         "PPV: of this record's own rates; ≥: its lower bound at 95 % confidence."
     )
-    return Table(data, text, 2, [note] if sample is not None else [note, CHOSEN])
+    return Table(data, text, len(named), [note] if sample is not None else [note, CHOSEN])

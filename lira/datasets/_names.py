@@ -1,0 +1,74 @@
+"""What is given by name: classes, and what a record is called."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from lira.core.errors import DataError
+from lira.core.validation import check_array, quoted
+
+
+def numbered(labels: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str] | None]:
+    """Numbers classes that are given by name, in order of their names.
+
+    Args:
+        labels: Labels of all parts of a dataset by their place, for messages.
+
+    Returns:
+        Labels from 0 by place, and the name of each class; labels as they are and ``None`` if they are no text.
+
+    Raises:
+        DataError: Some are text and others not, or empty.
+    """
+    texts = {place: _text(values, place) for place, values in labels.items()}
+    if all(text is None for text in texts.values()):
+        return labels, None
+    for place, text in texts.items():
+        if text is None:
+            raise DataError(f"{place} has no text, as other labels are: give all as text, or all as numbers")
+    found = {place: text for place, text in texts.items() if text is not None}
+    names = in_order({name for text in found.values() for name in text.ravel().tolist()})
+    if len(alike := {name.strip(): name for name in names}) < len(names):
+        name = next(name for name in names if alike[name.strip()] != name)
+        raise DataError(f"{next(iter(labels))}: {name!r} and {alike[name.strip()]!r} differ by blanks: write one name")
+    numbers = {name: number for number, name in enumerate(names)}
+    return {place: np.vectorize(numbers.get, otypes=[np.int64])(text) for place, text in found.items()}, names
+
+
+def in_order(names: set[str]) -> list[str]:
+    """Sorts names: by value if all are whole numbers, else as text."""
+    try:
+        return sorted(names, key=lambda name: (int(name), name))
+    except ValueError:
+        return sorted(names)
+
+
+def check_names(values: Any, place: str, count: int) -> Shaped[np.ndarray, " name"]:
+    """Returns so many names as text; raises DataError if one is missing."""
+    found = _text(values, place)
+    found = np.array([str(value) for value in check_array(values, place).tolist()]) if found is None else found
+    if found.shape != (count,):
+        raise DataError(f"{place} is {list(found.shape)}: {count} names are needed")
+    return found
+
+
+def _text(values: Any, place: str) -> Shaped[np.ndarray, "..."] | None:
+    """Returns values as text if they are that."""
+    try:
+        given = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError):  # who takes them for numbers says what they are
+        return None
+    if given.dtype.kind not in "OSUT" or not any(isinstance(value, str | bytes) for value in given.flat):
+        return None
+    found = [value.decode(errors="replace") if isinstance(value, bytes) else value for value in given.flat]
+    for row, value in enumerate(found):
+        if not isinstance(value, str) or not value:
+            raise DataError(f"{place}[{row}] is {quoted(value)}: text is needed, as the others are")
+    return np.array(found, dtype=str).reshape(given.shape)
+
+
+def shown(names: Sequence[str] | None, index: int) -> str:
+    """Returns a name of a list as messages show it, or its index if there is no list."""
+    return repr(str(names[index])) if names is not None and 0 <= index < len(names) else str(index)
