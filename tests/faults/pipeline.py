@@ -79,7 +79,7 @@ class Pipeline:
         """Snakemake in a process group of its own; it and its jobs write to ``said``."""
         with (self.folder / "said").open("w") as said:
             return subprocess.Popen(
-                self.command("--cores", "2", *arguments),
+                ["env", "--default-signal=INT", *self.command("--cores", "2", *arguments)],  # else a background job's
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

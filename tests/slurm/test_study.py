@@ -85,7 +85,7 @@ def test_every_run_is_rehearsed_by_a_job(finished):
     said = finished.finish(finished.submit("rehearse", "--configfile", "studies/smoke.yaml"))
     sent = jobs_by_rule(finished)["rehearse_models"]
     assert len(sent) == len(list(finished.folder.glob("results/smoke/rehearsals/**/*.json"))) == 4
-    rows = [line.split() for line in said.splitlines() if line.startswith("digits/")]
-    assert {row[0]: row[-1] for row in rows} == dict.fromkeys(
+    table = [line.split() for line in said[said.index("Run  ") :].splitlines()[1:5]]
+    assert {row[0]: row[-1] for row in table} == dict.fromkeys(
         ("digits/fcn", "digits/fcn/baseline", "digits/fcn/tl", "digits/resnet/aof"), "ok"
     )

@@ -137,7 +137,7 @@ def test_a_failed_job_says_where_to_look_and_leaves_nothing_half_written(finishe
     target = "results/smoke/runs/digits/fcn/baseline/seed0/shadows.h5"
     done = subprocess.run(broken.command("--cores", "2", target), capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "error: batch_size is 10000: allowed are at most the" in done.stdout + done.stderr
+    assert "error: runs.digits/fcn/baseline: batch_size is 10000: allowed are at most the" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert "results/smoke/logs" in done.stdout + done.stderr
     assert not list(broken.path("runs").rglob("*.h5"))

@@ -166,7 +166,7 @@ def test_how_jobs_are_run_is_no_reason_to_run_them(project, options, found):
         ('"Training {wildcards', '"Now training {wildcards'),
         ("exec lira train-shadows", "exec  lira train-shadows"),
         ("<logs>/train_shadows/", "<logs>/training/"),
-        ("runtime=growing(240)", "runtime=growing(241)"),
+        ("runtime=rehearsals.minutes(240)", "runtime=rehearsals.minutes(241)"),
     ],
     ids=["message", "command", "log", "time"],
 )

@@ -148,7 +148,7 @@ def _epochs(progress: Progress, epochs: int, pace: Pace) -> Iterator[int]:
             pace.start()
             continue
         left = len(progress.alive) * (epochs - epoch - 1)
-        more = f": {len(progress.alive)} models training, best test accuracy {progress.best_accuracy.mean():.4f} (mean)"
+        more = f": {len(progress.alive)} models training, best accuracy {progress.best_accuracy.mean():.4f} (mean)"
         pace.tell(pace.training, models / epochs, left / epochs, f"epoch {epoch + 1} of {epochs}", more)
 
 
