@@ -32,7 +32,7 @@ class VersionError(StoreError):
     """A result file is of a version that is not read here; it may be whole, and weeks of work."""
 
 
-def said(error: Exception) -> str:
+def said(error: BaseException) -> str:
     """Returns type and message of an error in the user's own code."""
     try:
         return repr(error)

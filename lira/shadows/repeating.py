@@ -1,5 +1,6 @@
 """Checks that a network from elsewhere repeats itself: what a training step changes must be saved with the model."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,11 +13,13 @@ from lira.config import Recipe
 from lira.core.errors import NetworkError
 from lira.datasets import Part
 from lira.shadows.models import initialise
-from lira.shadows.models.single import Single
+from lira.shadows.models.single import Single, blaming
 from lira.shadows.rng import INITIAL, Streams, generator
 from lira.shadows.training.cohort import Samples, logits_of, start, train_step
 from lira.shadows.training.optimizers import Tensors
 from lira.shadows.training.progress import State
+
+log = logging.getLogger(__name__)
 
 FEW = 4
 MODES = {False: "evaluation", True: "training"}
@@ -37,6 +40,8 @@ def check_repeating(network: Single, recipe: Recipe, part: Part) -> None:
     last = slice(max(len(part.y) - FEW, 0), None)
     head, tail = (Samples(replace(part, x=part.x[few], y=part.y[few]), "cpu") for few in (slice(FEW), last))
     first, second = network.remade(0), network.remade(1)
+    if _same(*(list(made.state_dict().values()) for made in (first, second))):
+        log.warning("%s: all shadow models start from the same weights", network.name)
     state = start(first, initialise(first, [generator(0, 0, INITIAL)]), recipe, 1).state
     for seed in (0, 1):  # more steps than the second takes
         _step(first, state, recipe, head, seed)
@@ -55,8 +60,7 @@ def check_repeating(network: Single, recipe: Recipe, part: Part) -> None:
             f"{network.name} does not repeat itself, given the same weights and random numbers: register all layers, "
             "keep what changes in buffers, and draw random numbers from torch's global generator alone"
         )
-    stored.parameters = _disturbed(stored.parameters)
-    _check_logits(network.name, fresh, _evaluate(second, stored, tail))
+    _check_logits(network.name, fresh, _check_changing(network, second, stored, tail))
 
 
 def _step(network: Single, state: State, recipe: Recipe, samples: Samples, seed: int) -> Tensor:
@@ -70,17 +74,21 @@ def _evaluate(network: Single, state: State, samples: Samples) -> list[Tensor]:
     """Computes logits in both modes, and leaves the state as it is."""
     found = []
     for training in MODES:
-        network.train(training)
-        weights = {name: value.clone() for name, value in (state.parameters | state.buffers).items()}
-        found.append(logits_of(network, weights, samples, slice(None), Streams(0, [0])))
+        found.append(_logits(network.train(training), state, samples))
     return found
+
+
+@torch.no_grad()
+def _logits(network: nn.Module, state: State, samples: Samples) -> Tensor:
+    weights = {name: value.clone() for name, value in (state.parameters | state.buffers).items()}
+    return logits_of(network, weights, samples, slice(None), Streams(0, [0]))
 
 
 def _unsaved(module: nn.Module) -> Iterator[tuple[str, Any]]:
     """Yields the names and values of attributes and buffers that are in no state_dict."""
     common = vars(nn.Module()).keys()
     for place, part in module.named_modules():
-        values = {name: value for name, value in vars(part).items() if name not in common}
+        values = {name: value for name, value in vars(part).items() if name not in common and "dynamo" not in name}
         values |= {name: part._buffers.get(name) for name in part._non_persistent_buffers_set}
         yield from ((f"{place}.{name}".lstrip("."), value) for name, value in values.items())
 
@@ -98,6 +106,38 @@ def _same(one: Any, other: Any) -> bool:
     return not isinstance(one, int | float | complex | str | bytes | set) or one == other or one != one
 
 
+def _check_changing(network: Single, used: Single, state: State, samples: Samples) -> list[Tensor]:
+    """Checks that weights count as they are, though they were others a call before; returns logits of disturbed ones.
+
+    Args:
+        network: Gives a module that was never called.
+        used: One that was.
+        state: Weights; other parameters are put in their place.
+        samples: Samples to evaluate.
+    """
+    _logits(used.eval(), state, samples)
+    state.parameters = _disturbed(state.parameters)
+    found = _evaluate(used, state, samples)
+    unused = network.remade(2)
+    if not _same(found[0], _logits(unused.eval(), state, samples)):
+        raise NetworkError(
+            f"{network.name} gives logits of weights that it had in an earlier call: compute with its parameters anew"
+        )
+    own = dict(unused.named_parameters())
+    for name, value in _disturbed({name: value.detach() for name, value in own.items()}).items():
+        own[name].data.copy_(value)
+    for mode in (False, True, False):
+        before = {name: value.clone() for name, value in unused.state_dict().items()}
+        with blaming(f"{network.name} fails in train({mode})", "it must switch modes at any time"):
+            unused.train(mode)
+        if changed := [name for name, value in unused.state_dict().items() if not _same(value, before[name])]:
+            raise NetworkError(
+                f"{network.name} changes {changed[0].removeprefix('module.')} in train() or eval(), which are called "
+                "without the weights that are trained: compute it in forward"
+            )
+    return found
+
+
 def _disturbed(parameters: Tensors) -> Tensors:
     draws = torch.Generator().manual_seed(0)
     return {name: value + 1000 * torch.randn(value.shape, generator=draws) for name, value in parameters.items()}
@@ -106,6 +146,8 @@ def _disturbed(parameters: Tensors) -> Tensors:
 def _check_logits(name: str, logits: list[Tensor], disturbed: list[Tensor]) -> None:
     """Checks for probabilities: between 0 and 1 whatever the parameters are, or with a sum of 1 too."""
     for mode, found, changed in zip(MODES.values(), logits, disturbed, strict=True):
+        if (found == changed.flatten()[0]).all():
+            raise NetworkError(f"{name} gives the same logits in {mode} mode for all samples, classes and parameters")
         within = [bool(((values >= 0) & (values <= 1)).all()) for values in (found, changed)]
         if all(within) or (within[0] and bool(((found.sum(-1) - 1).abs() < 1e-3).all())):
             raise NetworkError(

@@ -98,9 +98,8 @@ def try_out(
     with _advice(size, f"batch_size is {size}: in training", "set 2 or more"):
         step = taken(train_step, network, progress.state, recipe, pool, index, streams, 0, np.full(models, 10**6))
     _try_checkpoint(progress, streams, Checkpoint(stored, ""))
-    weights = progress.state.parameters | progress.state.buffers
-    _try_evaluation(network, weights, recipe, [pool, loaded.test or pool])
-    forward = _try_query(network, weights, recipe, pool, taken) if queried else step / PASSES_TRAINED
+    _try_evaluation(network, initial, recipe, [pool, loaded.test or pool])
+    forward = _try_query(network, initial, recipe, pool, taken) if queried else step / PASSES_TRAINED
     return Trial(step, forward, sum(value[0].numel() for value in initial.values()))
 
 
@@ -162,12 +161,21 @@ def _try_query(
     place = f"batch_size is {size}: in the query of the pool's {number} samples, the last batch"
     weights = {name: value.clone() for name, value in weights.items()}  # batch statistics overwrite running ones
     with torch.no_grad(), full_float32():
-        full = taken(lambda: next(logits_of_views(network, weights, pool, slice(0, size), recipe, streams)))
+        full = taken(lambda: _finite(next(logits_of_views(network, weights, pool, slice(0, size), recipe, streams))))
         with _advice(number - last.start, place, remedy):
-            found = next(logits_of_views(network, weights, pool, last, recipe, streams))
-            if not found.isfinite().all() and number - last.start == 1:
-                raise DataError("logits that are not finite")
+            _finite(next(logits_of_views(network, weights, pool, last, recipe, streams)))
     return full
+
+
+def _finite(logits: Tensor) -> None:
+    if logits.isfinite().all():
+        return
+    if logits.shape[1] == 1:
+        raise DataError("logits that are not finite")
+    raise NetworkError(
+        "the query gives logits that are not finite, before any training: look for divisions by 0, logarithms of 0, "
+        "and values that the network does not expect"
+    )
 
 
 @contextmanager

@@ -113,12 +113,14 @@ def set_query_mode(network: nn.Module, batch_statistics: bool, stochastic: bool)
 
     Args:
         network: Any network of :func:`lira.shadows.models.build`.
-        batch_statistics: Let BatchNorm use the statistics of the batch instead of the running ones.
+        batch_statistics: Let BatchNorm use the statistics of the batch instead of the running ones, unless the network
+            keeps it in evaluation mode while it trains.
         stochastic: Keep functional dropout and drop-path on; dropout modules are off in any case.
     """
+    trained = {layer for layer in network.train().modules() if layer.training}
     network.train(stochastic)
     for layer in network.modules():
         if isinstance(layer, BatchNorm2d | nn.modules.batchnorm._BatchNorm):
-            layer.train(batch_statistics)
+            layer.train(batch_statistics and layer in trained)
         elif isinstance(layer, nn.modules.dropout._DropoutNd) or (isinstance(layer, Dropout) and not layer.functional):
             layer.eval()

@@ -1,13 +1,14 @@
 """Wraps ordinary torch modules, timm's and the user's own, as cohorts of one model."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lira.core.errors import ConfigError, LiraError, NetworkError, said
+from lira.core.preemption import Preempted
 from lira.shadows.rng import Streams
 from lira.shadows.training.device import is_out_of_memory
 
@@ -51,6 +52,7 @@ class Single(nn.Module):
         for value in self.state_dict(keep_vars=True).values():
             value.data = self._laid_out(value.data)[None]
         self.places = _places(self.module)
+        self.last: list[tuple[dict, str, Tensor]] = []
 
     def reset(self, generators: list[torch.Generator]) -> None:
         """Sets parameters and buffers to the initial values of a newly made module."""
@@ -62,8 +64,21 @@ class Single(nn.Module):
             value.copy_(fresh[name][None])
 
     def remade(self, seed: int) -> "Single":
-        """Makes another such network, whose module is drawn from another seed."""
-        return Single(self.factory, self.channels_last, self.name, self.classes, seed)
+        """Makes another such network, whose module is drawn from another seed.
+
+        Raises:
+            NetworkError: It has other parameters or buffers, or is the same module.
+        """
+        had = {name: value.shape for name, value in self.state_dict().items()}
+        made = Single(self.factory, self.channels_last, self.name, self.classes, seed)
+        if made.module is self.module:
+            raise NetworkError(f"{self.name} returns the same module in each call: make a new one each time")
+        if other := had.items() ^ {name: value.shape for name, value in made.state_dict().items()}.items():
+            raise NetworkError(
+                f"{self.name} has other parameters or buffers each time, as to {min(name for name, _ in other)}: make "
+                "all layers in __init__, always of the same sizes"
+            )
+        return made
 
     def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
         """Maps samples ``[1, batch, ...]`` to logits ``[1, batch, classes]``."""
@@ -72,7 +87,8 @@ class Single(nn.Module):
         x = self._laid_out(x.squeeze(0))
         mode = "training" if self.training else "evaluation"
         failed = f"{self.name} cannot take samples of shape {tuple(x.shape[1:])}, {len(x)} at a time in {mode} mode"
-        with self._without_axis(), drawing, blaming(failed, "it must work for batches of any size, in both modes"):
+        needed = "it must take them, and nothing else, as float32 in batches of any size, in both modes"
+        with self._without_axis(), drawing, blaming(failed, needed):
             return self._logits(self.module(x), len(x), mode)[None]
 
     def _logits(self, output: Any, batch: int, mode: str) -> Tensor:
@@ -102,16 +118,38 @@ class Single(nn.Module):
         ``torch.func.functional_call`` does the same, but takes as long as the launch of a large network's kernels.
         """
         held = [(place, name, place[name], place[name].squeeze(0)) for place, name in self.places]
-        for place, name, _, alone in held:
-            place[name] = alone
-        try:
+        with self._put([(place, name, alone) for place, name, _, alone in held]):
             yield
             for place, name, value, alone in held:
-                if place[name] is not alone:  # the module assigned a new value
-                    value.copy_(place[name].detach()[None])
+                now = place[name]
+                if now is not alone or now.data_ptr() != value.data_ptr():  # the module assigned a new value
+                    self._take_over(name, value, now, now is alone)
+        self.last = [(place, name, alone) for place, name, _, alone in held] if self.training else []
+
+    def _take_over(self, name: str, value: Tensor, now: Tensor | None, same: bool) -> None:
+        """Stores a value that the module assigned to a parameter or buffer in a call."""
+        fits = isinstance(now, Tensor) and (now.shape, now.dtype) == (value.shape[1:], value.dtype)
+        if now is None or not fits or (value.requires_grad and not same):
+            what = "a parameter" if value.requires_grad and fits else "another shape or type"
+            raise NetworkError(
+                f"{self.name} gives {name} {what} in forward: change its values in place, and nothing else of it"
+            )
+        value.data.copy_(now.data[None])  # not counted as a change by autograd, which has kept what it needs
+
+    @contextmanager
+    def _put(self, values: Sequence[tuple[dict, str, Tensor]]) -> Iterator[None]:
+        held = [(place, name, place[name]) for place, name, _ in values]
+        for place, name, value in values:
+            place[name] = value
+        try:
+            yield
         finally:
-            for place, name, value, _ in held:
+            for place, name, value in held:
                 place[name] = value
+
+    def again(self) -> AbstractContextManager[None]:
+        """Puts the parameters of the last call in place, as gradient checkpointing computes it again."""
+        return self._put(self.last)
 
 
 def _places(module: nn.Module) -> list[tuple[dict, str]]:
@@ -142,6 +180,8 @@ def _unsupported(module: nn.Module) -> str:
             return f"has a gradient hook on {name}, which is not supported: do in forward what the hook does"
         if value.requires_grad and not value.is_floating_point():
             return f"trains {name} of {value.dtype}: parameters must be real numbers"
+    if unreal := [name for name, value in saved.items() if value.is_complex()]:
+        return f"has complex numbers in {unreal[0]}, which files of weights have not: keep real and imaginary parts"
     return ""
 
 
@@ -162,8 +202,8 @@ def blaming(failed: str, needed: str) -> Iterator[None]:
         yield
     except LiraError:
         raise
-    except Exception as error:  # the network may do anything
-        if is_out_of_memory(error):
+    except (Exception, SystemExit) as error:  # the network may do anything
+        if isinstance(error, Preempted) or is_out_of_memory(error):
             raise
         raise NetworkError(f"{failed} ({said(error)}): {needed}") from error
 
@@ -174,8 +214,15 @@ def differentiate(network: nn.Module, value: Tensor, parameters: Sequence[Tensor
     Raises:
         NetworkError: A network from elsewhere has none.
     """
-    with blaming(f"{getattr(network, 'name', 'the network')} has no gradient", "its output must be differentiable"):
-        return torch.autograd.grad(value, parameters, allow_unused=True)
+    name, again = (
+        getattr(network, "name", "the network"),
+        network.again() if isinstance(network, Single) else nullcontext(),
+    )
+    with again, blaming(f"{name} has no gradient", "its output must be differentiable"):
+        slopes = torch.autograd.grad(value, parameters, allow_unused=True)
+        if any(slope is not None and slope.is_sparse for slope in slopes):
+            raise NetworkError(f"{name} has sparse gradients: set sparse=False where it has embeddings")
+        return slopes
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def memory_advice(cohort: int, device: str) -> Iterator[None]:
         raise LiraError(f"{cohort} models at a time do not fit into the memory of {device}: {way_out}") from error
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Tells whether an error says that the machine's or the device's memory is full."""
     if not isinstance(error, RuntimeError) or isinstance(error, torch.OutOfMemoryError):
         return isinstance(error, MemoryError | torch.OutOfMemoryError)
