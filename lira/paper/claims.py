@@ -9,6 +9,7 @@ from lira.config import Margins
 from lira.paper import on_fit, on_rates, on_sets
 from lira.paper.comparison import TABLES, compare_runs
 from lira.paper.equivalence import VERDICTS
+from lira.paper.on_sets import Sets
 from lira.paper.published import published
 from lira.paper.results import Results
 from lira.report.tabulate import write_table
@@ -40,7 +41,7 @@ def judge_study(
         StoreError: a result file is missing.
     """
     allowed = margins.model_dump()
-    results, sets = Results(runs), [on_sets.Sets(folder) for folder in agreements]
+    results, sets = Results(runs), [Sets(folder) for folder in agreements]
     compared = compare_tables(results, sets, allowed)
     tables = {f"published-{name}": published_table(rows, published(name).source) for name, rows in compared.items()}
     tables["verdict"] = verdict_table(count_verdicts(compared), notes)
@@ -50,22 +51,20 @@ def judge_study(
         write_table(table, headings[name], Path(output) / f"{name}.csv", "claims", [*runs, *agreements])
 
 
-def compare_tables(
-    results: Results, sets: Sequence[on_sets.Sets], margins: Mapping[str, float]
-) -> dict[str, pd.DataFrame]:
+def compare_tables(results: Results, sets: Sequence[Sets], margins: Mapping[str, float]) -> dict[str, pd.DataFrame]:
     """Returns the rows of every table of the paper: one per published number that the study has a counterpart of."""
-    rows = {name: list(compare_runs(name, results, margins)) for name in TABLES}
-    rows["agreement"] = [row for one in sets for row in on_sets.compare_agreement(one, margins)]
-    rows["support"] = [row for one in sets for row in on_sets.compare_support(one, margins)]
-    rows["loss_ratio"] = list(on_fit.compare_fit(results, margins))
-    frames = {name: pd.DataFrame(made) for name, made in rows.items()}
+    rows = {name: compare_runs(name, results, margins) for name in TABLES}
+    rows["agreement"] = (row for one in sets for row in on_sets.compare_agreement(one, margins))
+    rows["support"] = (row for one in sets for row in on_sets.compare_support(one, margins))
+    rows["loss_ratio"] = on_fit.compare_fit(results, margins)
+    frames = {name: pd.DataFrame(list(made)) for name, made in rows.items()}
     return {
         name: frame.reindex(columns=[*(key for key in KEYS if key in frame or key == "quantity"), *NUMBERS])
         for name, frame in frames.items()
     }
 
 
-def judge_claims(results: Results, sets: Sequence[on_sets.Sets], margins: Mapping[str, float]) -> pd.DataFrame:
+def judge_claims(results: Results, sets: Sequence[Sets], margins: Mapping[str, float]) -> pd.DataFrame:
     """Tests all claims of the paper: ``claim part verdict stated ours low high numbers``, with 90 % intervals."""
     rows = [*on_rates.judge_reductions(results, margins), *on_rates.judge_precision(results, margins)]
     rows += [row for one in sets for row in on_sets.judge_agreement(one, margins)]

@@ -41,37 +41,22 @@ class Number(NamedTuple):
     no_error: str = "no error known"
 
 
-class Quantity(NamedTuple):
-    """What a column of a published table is of, and its counterpart in a run.
+UTILITY = {"train_loss": "loss", "test_loss": "loss", "loss_ratio": "loss_ratio"}
+UTILITY |= {"train_accuracy": "accuracy", "test_accuracy": "accuracy"}
+"""Kind of each mean over models, by column of the paper's tables."""
 
-    Attributes:
-        kind: Name of the margin.
-        name: Name that the verdict shows.
-        place: Thresholds, FPR, metric and prior of the rate in ``summary.csv``; ``None`` for a mean over models.
-    """
-
-    kind: str
-    name: str
-    place: tuple[str, float | None, str, float | None] | None = None
-
-
-QUANTITIES = {
-    "train_loss": Quantity("loss", "train_loss"),
-    "test_loss": Quantity("loss", "test_loss"),
-    "loss_ratio": Quantity("loss_ratio", "loss_ratio"),
-    "train_accuracy": Quantity("accuracy", "train_accuracy"),
-    "test_accuracy": Quantity("accuracy", "test_accuracy"),
-    "tpr_at_fpr_1e-5": Quantity("tpr", "TPR", ("target", 1e-5, "tpr", None)),
-    "tpr_at_fpr_1e-3": Quantity("tpr", "TPR", ("target", 1e-3, "tpr", None)),
-    "tpr_at_fpr_1e-3_online_fixed": Quantity("tpr", "TPR", ("target", 1e-3, "tpr", None)),
-    "auc": Quantity("auc", "AUC", ("target", None, "auc", None)),
-    "tpr": Quantity("tpr", "TPR′", ("shadow", 1e-5, "tpr", None)),
-    "fpr": Quantity("fpr", "FPR′", ("shadow", 1e-5, "fpr_achieved", None)),
-    "ppv_1pct": Quantity("ppv", "PPV at π = 1 %", ("shadow", 1e-5, "ppv", 0.01)),
-    "ppv_10pct": Quantity("ppv", "PPV at π = 10 %", ("shadow", 1e-5, "ppv", 0.1)),
-    "ppv_50pct": Quantity("ppv", "PPV at π = 50 %", ("shadow", 1e-5, "ppv", 0.5)),
+RATES: dict[str, tuple[str, str, tuple[str, float | None, str, float | None]]] = {
+    "tpr_at_fpr_1e-5": ("tpr", "TPR", ("target", 1e-5, "tpr", None)),
+    "tpr_at_fpr_1e-3": ("tpr", "TPR", ("target", 1e-3, "tpr", None)),
+    "tpr_at_fpr_1e-3_online_fixed": ("tpr", "TPR", ("target", 1e-3, "tpr", None)),
+    "auc": ("auc", "AUC", ("target", None, "auc", None)),
+    "tpr": ("tpr", "TPR′", ("shadow", 1e-5, "tpr", None)),
+    "fpr": ("fpr", "FPR′", ("shadow", 1e-5, "fpr_achieved", None)),
+    "ppv_1pct": ("ppv", "PPV at π = 1 %", ("shadow", 1e-5, "ppv", 0.01)),
+    "ppv_10pct": ("ppv", "PPV at π = 10 %", ("shadow", 1e-5, "ppv", 0.1)),
+    "ppv_50pct": ("ppv", "PPV at π = 50 %", ("shadow", 1e-5, "ppv", 0.5)),
 }
-"""Quantities of the paper's tables on single runs, by column without ``_mean``."""
+"""Kind, name and place in ``summary.csv`` (thresholds, FPR, metric, prior) of each rate, by column less ``_mean``."""
 
 TABLES = {"utility": "", "optimistic": "", "calibrated": "", "ablation": "online_fixed", "transfer": "online"}
 """The paper's tables on single runs, with the attack of those whose rows do not name it."""
@@ -84,11 +69,11 @@ def compare_runs(table: str, results: Results, margins: Mapping[str, float]) -> 
         if run is None:
             continue
         attack, obstacles = row.get("attack", TABLES[table]), run.obstacles(dataset, network)
-        for column in filter(QUANTITIES.get, (name.removesuffix("_mean") for name in row)):
+        for column in filter((UTILITY | RATES).get, (name.removesuffix("_mean") for name in row)):
             number = _number(run, row, column, attack)
             if number.ours or obstacles:
                 made = judge_number(number, margins, obstacles, run.other_pool)
-                named = {"attack": attack if QUANTITIES[column].place else ""} if attack else {}
+                named = {"attack": attack if column in RATES else ""} if attack else {}
                 yield {"published_run": f"{dataset}/{network}"} | run.names | named | made
 
 
@@ -151,10 +136,10 @@ def _has_recipe(run: Benchmark, row: Mapping) -> bool:
 
 
 def _number(run: Benchmark, row: Mapping, column: str, attack: str) -> Number:
-    kind, name, place = QUANTITIES[column]
-    if place is None:
+    if column in UTILITY:
         mean = run.utility_means[column]  # NaN for imported scores without a utility
-        return Number(name, kind, Estimate(row[column], np.nan), None if np.isnan(mean.value) else mean)
+        return Number(column, UTILITY[column], Estimate(row[column], np.nan), None if np.isnan(mean.value) else mean)
+    kind, name, place = RATES[column]
     found, fpr = run.rates.find(attack, *place), place[1]
     ours = estimate(found) if found else None
     name = f"{name}, {percent(fpr)} FPR" if fpr else name

@@ -1,4 +1,4 @@
-"""Judges whether two numbers with standard errors agree within a margin, and writes the lines of the table of claims."""
+"""Judges whether two numbers with standard errors agree within a margin, and writes the lines on the claims."""
 
 import math
 from collections.abc import Mapping

@@ -5,7 +5,7 @@ together.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,12 +42,11 @@ NONE_FALSE = Estimate(100.0, 0.0)
 """PPV without a false positive, in percent."""
 
 
-def kept(things: Sequence, why_not: Callable[[Any], str], noun: str) -> tuple[list, str]:
+def kept(things: Sequence[tuple[Any, str]], noun: str) -> tuple[list, str]:
     """Returns the things without a reason to leave them out, and a text that counts the others by reason."""
-    reasons = [why_not(thing) for thing in things]
-    said = [f"{count} {noun} ({reason})" for reason, count in Counter(reasons).items() if reason]
-    left = f"; left out: {', '.join(said)}" if said else ""
-    return [thing for thing, reason in zip(things, reasons, strict=True) if not reason], left
+    reasons = Counter(reason for _, reason in things if reason)
+    said = ", ".join(f"{count} {noun} ({reason})" for reason, count in reasons.items())
+    return [thing for thing, reason in things if not reason], f"; left out: {said}" if said else ""
 
 
 def judge_reductions(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
@@ -56,7 +55,7 @@ def judge_reductions(results: Results, margins: Mapping[str, float]) -> Iterator
     found = [one for one in find_reductions(data) if one and one.row["attack"] in LIRA]
     for regime, (name, stated, spread) in REDUCTIONS.items():
         claim = Claim(f"{name} cuts the TPR", margins)
-        known, left = kept([one for one in found if one.row["regime"] == regime], _no_reduction, "cells")
+        known, left = kept([(one, _no_reduction(one)) for one in found if one.row["regime"] == regime], "cells")
         if not known:
             yield claim.untold("direction", f"no cell with a baseline{left}")
             continue
@@ -100,7 +99,7 @@ def _as_tables(claim: Claim, cells: Sequence[Reduction]) -> dict:
             return "not in the tables"
         return why_unlike(cell.row["run"], cell.row) or why_unlike(cell.against["run"], cell.against)
 
-    both, left = kept(cells, why_not, "cells")
+    both, left = kept([(one, why_not(one)) for one in cells], "cells")
     if not both:
         return claim.untold(part, f"no cell as in the paper's tables{left}")
     mean, theirs = mean_of([one.logarithm.exp() for one in both]), [stated(one) for one in both]
@@ -159,17 +158,16 @@ def _fall_as_tables(claim: Claim, runs: Sequence[Benchmark], prior: float) -> It
     if f"{column}_mean" not in rows:
         return
     stated = rows[rows["attack"] == "online"].set_index(["dataset", "regime"])
-    found = [(run, run.rates.find("online", "shadow", PUBLISHED_FPR, "ppv", prior)) for run in runs]
 
-    def why_not(one: tuple[Benchmark, Mapping | None]) -> str:
-        run, rate = one
+    def why_not(run: Benchmark, rate: Mapping | None) -> str:
         if run.place not in stated.index:
             return "not in the tables"
         if rate is None or np.isnan(rate["standard_error"]):
             return "no PPV with a known error"
         return why_unlike(run, rate)
 
-    both, left = kept(found, why_not, "runs")
+    found = [(run, run.rates.find("online", "shadow", PUBLISHED_FPR, "ppv", prior)) for run in runs]
+    both, left = kept([(one, why_not(*one)) for one in found], "runs")
     if not both:
         yield claim.untold(part, f"no run as in the paper's tables at {percent(PUBLISHED_FPR)} FPR{left}")
         return

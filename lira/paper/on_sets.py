@@ -52,8 +52,8 @@ class Sets(Comparison):
 
     def obstacles(self) -> str:
         """Returns why they cannot be compared with the published sets; empty if they can."""
-        recipe = "" if _is_aof(self.first) else "recipe other than aof"
-        return listed(self.first.obstacles("cifar10", "resnet18"), recipe)
+        other = "" if _is_aof(self.first) else "recipe other than aof"
+        return listed(self.first.obstacles("cifar10", "resnet18"), other)
 
     def describe(self, fpr: float) -> str:
         """Names the runs and the FPR, and says if the pool does not resolve it."""

@@ -101,12 +101,12 @@ class Results:
 
     def __init__(self, folders: Sequence[Path | str]):
         self.runs = in_order([Benchmark(folder) for folder in folders])
-        self.own_data = not any(run.key["dataset"] in POOLS for run in self.runs)
 
     def find(self, dataset: str, regime: str, network: str) -> Benchmark | None:
         """Returns the run of a benchmark, else one of another network; with own data the first of the regime."""
         alike = [run for run in self.runs if run.key["regime"] == regime]
-        alike = alike if self.own_data else [run for run in alike if run.key["dataset"] == dataset]
+        if any(run.key["dataset"] in POOLS for run in self.runs):
+            alike = [run for run in alike if run.key["dataset"] == dataset]
         return next((run for run in alike if run.is_network(network)), alike[0] if alike else None)
 
     def benchmarks(self) -> list[Benchmark]:

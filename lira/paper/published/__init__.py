@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lira.core.validation import check_choice
-
 MODELS = 256
 """Shadow models, and so targets, of every published run."""
 
@@ -29,12 +27,7 @@ class Published(NamedTuple):
 
 
 def published(name: str) -> Published:
-    """Published numbers by name: ``utility optimistic calibrated ablation transfer support agreement loss_ratio``.
-
-    Raises:
-        ConfigError: there is no such file.
-    """
-    check_choice(name, "published", list_published())
+    """Published numbers by name: ``utility optimistic calibrated ablation transfer support agreement loss_ratio``."""
     with (files(__name__) / f"{name}.csv").open(encoding="utf-8") as lines:
         source = lines.readline().removeprefix("# ").strip()
         rows = pd.read_csv(lines)
