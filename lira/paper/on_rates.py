@@ -83,21 +83,25 @@ def _no_reduction(cell: Reduction) -> str:
 
 def _as_tables(claim: Claim, cells: Sequence[Reduction]) -> dict:
     """Tests the size of the paper's tables, over the cells that they have too and that are comparable."""
-    part, rows = "size, the tables'", published("optimistic").rows.set_index(["dataset", "regime", "attack"])
+    names = ["dataset", "regime", "attack"]
+    part, rows = "size, the tables'", published("optimistic").rows.set_index(names)
+
+    def place(row: Mapping) -> tuple:
+        return tuple(row[name] for name in names)
+
+    def why_not(cell: Reduction) -> str:
+        if place(cell.row) not in rows.index or cell.row["fpr"] not in FPRS:
+            return "not in the tables"
+        return why_unlike(cell.row["run"], cell.row) or why_unlike(cell.against["run"], cell.against)
 
     def stated(cell: Reduction) -> Estimate:
         """Returns the reduction in the paper's tables; its error follows from their standard deviations."""
         fpr, tprs = FPRS[cell.row["fpr"]], []
         for row in cell:
-            ours = row["run"].rates.find(row["attack"], "target", row["fpr"], "tpr")
-            tprs.append(published_rate(rows.loc[_place(row)], f"tpr_at_fpr_{fpr}", ours))
-        reduction = rows.loc[_place(cell.row), f"reduction_at_fpr_{fpr}"]
+            found = row["run"].rates.find(row["attack"], "target", row["fpr"], "tpr")
+            tprs.append(published_rate(rows.loc[place(row)], f"tpr_at_fpr_{fpr}", found))
+        reduction = rows.loc[place(cell.row), f"reduction_at_fpr_{fpr}"]
         return Estimate(reduction, reduction * log_ratio(*tprs).error)
-
-    def why_not(cell: Reduction) -> str:
-        if _place(cell.row) not in rows.index or cell.row["fpr"] not in FPRS:
-            return "not in the tables"
-        return why_unlike(cell.row["run"], cell.row) or why_unlike(cell.against["run"], cell.against)
 
     both, left = kept([(one, why_not(one)) for one in cells], "cells")
     if not both:
@@ -106,10 +110,6 @@ def _as_tables(claim: Claim, cells: Sequence[Reduction]) -> dict:
     least, most = (end(one.value for one in theirs) for end in (min, max))
     said = f"mean {mean.value:.2f}× over {len(both)} cells of the tables, their range there {least:g}–{most:g}×{left}"
     return claim.size(part, mean, mean_of(theirs), "reduction", said)
-
-
-def _place(row: Mapping) -> tuple[str, str, str]:
-    return row["dataset"], row["regime"], row["attack"]
 
 
 def judge_precision(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
