@@ -112,12 +112,6 @@ class Results:
     def benchmarks(self) -> list[Benchmark]:
         """Returns the runs of Table 1; of a dataset and regime without one, all in the paper's three regimes."""
         regimes = {regime for _, regime in BENCHMARKS}
-
-        def standing_for(run: Benchmark) -> Benchmark:
-            network = BENCHMARKS.get(run.place)
-            rivals = (
-                other for other in self.runs if network and other.place == run.place and other.is_network(network)
-            )
-            return next(rivals, run)
-
-        return [run for run in self.runs if run.key["regime"] in regimes and standing_for(run) is run]
+        known = [run for run in self.runs if run.place in BENCHMARKS and run.is_network(BENCHMARKS[run.place])]
+        first = {run.place: run for run in reversed(known)}
+        return [run for run in self.runs if run.key["regime"] in regimes and first.get(run.place, run) is run]

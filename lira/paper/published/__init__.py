@@ -33,8 +33,3 @@ def published(name: str) -> Published:
         rows = pd.read_csv(lines)
     place = source.split(", ", 1)[1].split(":")[0].split(", ")[0]
     return Published(place, source, rows)
-
-
-def list_published() -> list[str]:
-    """Names of the files there are."""
-    return sorted(file.name.removesuffix(".csv") for file in files(__name__).iterdir() if file.name.endswith(".csv"))
