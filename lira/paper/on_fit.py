@@ -78,8 +78,8 @@ def judge_fit(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
         return
     ours = fit_of(points)
     verdicts = {exceeds(ours[name], 0.0) for name in ("r", "ρ")}
-    said = f"Pearson r {ours['r'].value:.2f} (log x), Spearman ρ {ours['ρ'].value:.2f}, "
-    said += f"{len(points)} runs at {percent(fpr)} FPR"
+    both = f"Pearson r {ours['r'].value:.2f} (log x), Spearman ρ {ours['ρ'].value:.2f}"
+    said = f"{both}, {len(points)} runs at {percent(fpr)} FPR"
     verdict = verdicts.pop() if len(verdicts) == 1 else UNKNOWN
     yield claim.line("direction", verdict, ours["r"], "correlation", said)
     points, obstacles = comparable_points(results)

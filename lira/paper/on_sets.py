@@ -122,28 +122,24 @@ def _variant(run: Benchmark, reference: Benchmark) -> str:
 def compare_support(sets: Sets, margins: Mapping) -> Iterator[dict]:
     """Yields the rows of Figure 3: identical runs by the fewest detections that count."""
     for k, support, *values in published("support").rows.itertuples(index=False):
-        for made in _compare(sets, values, margins, k, support=support):
-            yield made | {"support": support}
+        yield from _compare({"runs": k, "support": support}, sets, values, margins, IDENTICAL)
 
 
 def compare_agreement(sets: Sets, margins: Mapping) -> Iterator[dict]:
     """Yields the rows of Figure 2: identical runs, and with variants among them, tp >= 1."""
     for (name, k), group in published("agreement").rows.groupby(["scenario", "runs_combined"], sort=False):
         if given := find_scenario(sets, name):
-            for made in _compare(sets, group["value"], margins, k, given):
-                yield made | {"scenario": name}
+            yield from _compare({"runs": k, "scenario": name}, sets, group["value"], margins, given)
 
 
-def _compare(
-    sets: Sets, values: Sequence[float], margins: Mapping, k: int, scenario: Scenario = IDENTICAL, support: int = 1
-) -> Iterator[dict]:
-    """Yields a row per measure of the agreement of ``k`` runs."""
+def _compare(of: dict, sets: Sets, values: Sequence[float], margins: Mapping, scenario: Scenario) -> Iterator[dict]:
+    """Yields a row per measure of the agreement of so many ``runs``, with what it is ``of``."""
     runs, obstacles, found = len(sets.reference), sets.obstacles() or scenario.obstacles, None
     if not obstacles:
         if FPR not in sets.first.fprs or (scenario.different and runs < SEEDS):
             return
-        flagged = sets.flagged(FPR, support, variants=scenario.different > 0)
-        found = flagged.estimate(k, scenario.different, scenario.among)
+        flagged = sets.flagged(FPR, of.get("support", 1), variants=scenario.different > 0)
+        found = flagged.estimate(of["runs"], scenario.different, scenario.among)
     other = "" if runs == SEEDS else f"{runs} runs (published {SEEDS})"
     label = listed(other, sets.first.other_pool, scenario.label)
     no_error = f"no error between runs: {runs} of them are combined"
@@ -152,7 +148,7 @@ def _compare(
         theirs = Estimate(value, as_published(sets, ours) if ours else np.nan)
         kind = "jaccard" if measure == "jaccard" else "samples"
         row = judge_number(Number(SHOWN[measure], kind, theirs, ours, no_error=no_error), margins, obstacles, label)
-        yield {"published_run": "cifar10/resnet18", "runs": k} | sets.first.names | row
+        yield {"published_run": "cifar10/resnet18"} | of | sets.first.names | row
 
 
 def _measured(found: EstimatedAgreement, measure: str) -> Estimate:
