@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from lira.config import Margins
-from lira.paper import on_fit, on_rates, on_sets, overlap
+from lira.paper import on_fit, on_rates, on_sets
 from lira.paper.comparison import TABLES, compare_runs
 from lira.paper.equivalence import VERDICTS
-from lira.paper.overlap import Sets
+from lira.paper.on_sets import Sets
 from lira.paper.published import published
 from lira.paper.results import Results
 from lira.report.tabulate import write_table
@@ -41,7 +41,7 @@ def judge_study(
         StoreError: a result file is missing.
     """
     allowed = margins.model_dump()
-    results, sets = Results([Path(folder) for folder in runs]), [Sets(folder) for folder in agreements]
+    results, sets = Results(runs), [Sets(folder) for folder in agreements]
     compared = compare_tables(results, sets, allowed)
     tables = {f"published-{name}": published_table(rows, published(name).source) for name, rows in compared.items()}
     tables["verdict"] = verdict_table(count_verdicts(compared), notes)
@@ -53,11 +53,11 @@ def judge_study(
 
 def compare_tables(results: Results, sets: Sequence[Sets], margins: Mapping[str, float]) -> dict[str, pd.DataFrame]:
     """Returns the rows of every table of the paper: one per published number that the study has a counterpart of."""
-    rows = {name: list(compare_runs(name, results, margins)) for name in TABLES}
-    rows["agreement"] = [row for one in sets for row in overlap.compare_agreement(one, margins)]
-    rows["support"] = [row for one in sets for row in overlap.compare_support(one, margins)]
-    rows["loss_ratio"] = list(on_fit.compare_fit(results, margins))
-    frames = {name: pd.DataFrame(made) for name, made in rows.items()}
+    rows = {name: compare_runs(name, results, margins) for name in TABLES}
+    rows["agreement"] = (row for one in sets for row in on_sets.compare_agreement(one, margins))
+    rows["support"] = (row for one in sets for row in on_sets.compare_support(one, margins))
+    rows["loss_ratio"] = on_fit.compare_fit(results, margins)
+    frames = {name: pd.DataFrame(list(made)) for name, made in rows.items()}
     return {
         name: frame.reindex(columns=[*(key for key in KEYS if key in frame or key == "quantity"), *NUMBERS])
         for name, frame in frames.items()

@@ -1,10 +1,8 @@
-"""Judges whether two numbers with standard errors agree within a margin, and writes the lines of the table of claims.
-
-A claim has a direction (is it true of this study?) and, where the paper gives a number, a size (by as much?).
-"""
+"""Judges whether two numbers with standard errors agree within a margin, and writes the lines on the claims."""
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +17,7 @@ POINTS = ("accuracy", "auc", "ppv", "jaccard", "correlation", "explained")
 """Kinds of numbers whose margin is absolute; that of the others is a share of the published number."""
 
 BOUNDS = {"correlation": (-1, 1), "explained": (0, 1), "fit": (-math.inf, math.inf), "points": (-100, 100)}
-PERCENT = ("accuracy", "auc", "tpr", "fpr", "ppv", "jaccard")
+BOUNDS |= dict.fromkeys(("accuracy", "auc", "tpr", "fpr", "ppv", "jaccard"), (0, 100))
 
 
 def margin_of(kind: str, published: float, margins: Mapping[str, float]) -> float:
@@ -29,7 +27,7 @@ def margin_of(kind: str, published: float, margins: Mapping[str, float]) -> floa
 
 def within(kind: str, low: float, high: float) -> tuple[float, float]:
     """Cuts an interval to the values that this kind of number can have."""
-    least, most = BOUNDS.get(kind, (0, 100 if kind in PERCENT else math.inf))
+    least, most = BOUNDS.get(kind, (0, math.inf))
     return max(low, least), min(high, most)
 
 
@@ -57,30 +55,37 @@ def exceeds(estimate: Estimate, bound: float) -> str:
     return FAILS if high < bound else UNKNOWN
 
 
-def claim_line(
-    claim: str, part: str, verdict: str, ours: Estimate | None, kind: str, numbers: str, stated: float = np.nan
-) -> dict:
-    """Returns one line of the table of claims, with the 90 % interval of our number."""
-    found = ours or Estimate(np.nan, np.nan)
-    low, high = within(kind, *found.interval())
-    places = {"claim": claim, "part": part, "verdict": verdict, "stated": stated, "ours": found.value}
-    return places | {"low": low, "high": high, "numbers": numbers}
+class Claim(NamedTuple):
+    """A claim: it has a direction (is it true of this study?) and, where the paper gives a number, a size.
 
-
-def untold_line(claim: str, part: str, why: str) -> dict:
-    """Returns the line of a claim for which the study has no number."""
-    return claim_line(claim, part, UNKNOWN, None, "", why)
-
-
-def judge_size(
-    claim: str, part: str, ours: Estimate | None, stated: Estimate, margins: Mapping[str, float], kind: str, said: str
-) -> dict:
-    """Returns the line of a size, which holds if our number agrees with the stated one within the margin of its kind.
-
-    A number that the paper gives in its text only has no error there: it counts as exact (error 0).
+    Attributes:
+        name: What is claimed.
+        margins: Largest differences that still agree, by kind of number; only sizes need them.
     """
-    margin = margin_of(kind, stated.value, margins)
-    verdict = equivalence(ours - stated, margin) if ours else UNKNOWN
-    error = f"its standard error {stated.error:.2g}, " if stated.error else ""
-    numbers = f"{said}; stated {stated.value:.3g}, {error}margin ±{margin:.3g}"
-    return claim_line(claim, part, OF_SIZES[verdict], ours, kind, numbers, stated.value)
+
+    name: str
+    margins: Mapping[str, float]
+
+    def line(
+        self, part: str, verdict: str, ours: Estimate | None, kind: str, said: str, stated: float = np.nan
+    ) -> dict:
+        """Returns one line of the table of claims, with the 90 % interval of our number."""
+        found = ours or Estimate(np.nan, np.nan)
+        low, high = within(kind, *found.interval())
+        places = {"claim": self.name, "part": part, "verdict": verdict, "stated": stated, "ours": found.value}
+        return places | {"low": low, "high": high, "numbers": said}
+
+    def untold(self, part: str, why: str) -> dict:
+        """Returns the line of a part for which the study has no number."""
+        return self.line(part, UNKNOWN, None, "", why)
+
+    def size(self, part: str, ours: Estimate | None, stated: Estimate, kind: str, said: str) -> dict:
+        """Returns the line of a size, which holds if our number agrees with the stated one within its margin.
+
+        A number that the paper gives in its text only has no error there: it counts as exact (error 0).
+        """
+        margin = margin_of(kind, stated.value, self.margins)
+        verdict = equivalence(ours - stated, margin) if ours else UNKNOWN
+        error = f"its standard error {stated.error:.2g}, " if stated.error else ""
+        said += f"; stated {stated.value:.3g}, {error}margin ±{margin:.3g}"
+        return self.line(part, OF_SIZES[verdict], ours, kind, said, stated.value)

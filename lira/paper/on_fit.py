@@ -1,16 +1,15 @@
 """Compares the published fit of the TPR to the loss ratio (Figure 7) with the study's, and tests the claim on it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-import numpy as np
-from jaxtyping import Float
+import pandas as pd
 
 from lira.evaluation.estimates import QUANTILE, Estimate
 from lira.evaluation.utility import fit, loss_ratios
 from lira.paper.comparison import Number, judge_number
-from lira.paper.equivalence import UNKNOWN, claim_line, exceeds, judge_size, margin_of, untold_line
+from lira.paper.equivalence import UNKNOWN, Claim, exceeds, margin_of
 from lira.paper.published import POOLS, published
-from lira.paper.results import NETWORKS, Benchmark, Results
+from lira.paper.results import NETWORKS, Results
 from lira.report.labels import percent
 
 FIT = {"r": "correlation", "ρ": "correlation", "slope": "fit", "intercept": "fit", "R²": "explained"}
@@ -23,39 +22,30 @@ ENOUGH = 10
 """Fewest runs of the paper's data whose fit is comparable with the published one."""
 
 
-def fit_of(ratio: Float[np.ndarray, " run"], tpr: Float[np.ndarray, " run"]) -> dict[str, Estimate]:
-    """Fits the TPR to the loss ratio; the numbers are named as in :data:`FIT`, none for too few runs."""
+def fit_of(points: pd.DataFrame) -> dict[str, Estimate]:
+    """Fits ``tpr`` (%) to ``loss_ratio``; the numbers are named as in :data:`FIT`, none for too few points."""
+    ratio, tpr = (points[name].to_numpy(float) for name in ("loss_ratio", "tpr"))
     return dict(zip(FIT, fit(ratio, tpr) or (), strict=False))
 
 
 def published_fit() -> dict[str, Estimate]:
     """Fits the 49 published configurations, which gives the numbers that the paper states."""
-    rows = published("loss_ratio").rows
-    return fit_of(rows["loss_ratio"].to_numpy(), rows["tpr_at_fpr_1e-3_online"].to_numpy())
+    return fit_of(published("loss_ratio").rows.set_axis(["loss_ratio", "tpr"], axis=1))
 
 
-def own_fit(runs: Sequence[Benchmark], fpr: float) -> tuple[int, dict[str, Estimate]]:
-    """Returns the number of runs with a loss ratio and a TPR at this FPR, and the fit over them."""
-    points = loss_ratios(runs, fpr)
-    return len(points), fit_of(points["loss_ratio"].to_numpy(float), points["tpr"].to_numpy(float))
-
-
-def comparable_fit(results: Results) -> tuple[str, int, dict[str, Estimate]]:
-    """Fits the runs of the paper's data, architectures and number of models at 0.1 % FPR.
+def comparable_points(results: Results) -> tuple[pd.DataFrame, str]:
+    """Finds the runs of the paper's data, architectures and number of models at 0.1 % FPR.
 
     Returns:
-        Why the fit cannot be compared with the published one (empty if it can), number of runs and fit. With too few
-        such runs, these are of all runs.
+        Their rows of :func:`lira.evaluation.utility.loss_ratios`; with too few such runs, those of all runs, and why
+        their fit cannot be compared with the published one.
     """
-    alike = [run for run in results.runs if run.key["dataset"] in POOLS and _is_comparable(run)]
-    if len(alike) < ENOUGH:
-        few = f"{len(alike)} runs of the paper's data, architectures and number of models"
-        return few, *own_fit(results.runs, FPR)
-    return "", *own_fit(alike, FPR)
-
-
-def _is_comparable(run: Benchmark) -> bool:
-    return any(not run.obstacles(run.key["dataset"], network) for network in NETWORKS)
+    places = [(dataset, network) for dataset in POOLS for network in NETWORKS]
+    alike = [run for run in results.runs if not all(run.obstacles(*place) for place in places)]
+    if len(alike) >= ENOUGH:
+        return loss_ratios(alike, FPR), ""
+    few = f"{len(alike)} runs of the paper's data, architectures and number of models"
+    return loss_ratios(results.runs, FPR), few
 
 
 def carries(theirs: Estimate, margin: float) -> str:
@@ -66,14 +56,13 @@ def carries(theirs: Estimate, margin: float) -> str:
 
 def compare_fit(results: Results, margins: Mapping) -> Iterator[dict]:
     """Yields the rows of Figure 7; with too few comparable runs, those of the study stand beside it."""
-    obstacles, count, ours = comparable_fit(results)
-    label = "" if obstacles else f"{count} runs (published {len(published('loss_ratio').rows)})"
+    points, obstacles = comparable_points(results)
+    ours, label = fit_of(points), f"{len(points)} runs (published {len(published('loss_ratio').rows)})"
     for name, theirs in published_fit().items():
         if name in ours or obstacles:
-            row = judge_number(Number(name, FIT[name], theirs, ours.get(name)), margins, obstacles)
-            if row["verdict"] == UNKNOWN:
-                row["reason"] = carries(theirs, row["margin"]) or row["reason"]
-            yield row | {"label": label}
+            row = judge_number(Number(name, FIT[name], theirs, ours.get(name)), margins, obstacles, label)
+            few = carries(theirs, row["margin"]) if row["verdict"] == UNKNOWN else ""
+            yield row | {"reason": few or row["reason"]}
 
 
 def judge_fit(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
@@ -81,22 +70,24 @@ def judge_fit(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
 
     The FPR is 0.1 % if the study has it, else its largest.
     """
-    claim, fprs = "The loss ratio predicts the TPR", results.runs[0].rates.fprs
+    claim, fprs = Claim("The loss ratio predicts the TPR", margins), results.runs[0].rates.fprs
     fpr = FPR if FPR in fprs else fprs[-1]
-    count, ours = own_fit(results.runs, fpr)
-    if count < ENOUGH:
-        yield untold_line(claim, "direction", f"{count} runs are too few, it needs {ENOUGH}")
+    points = loss_ratios(results.runs, fpr)
+    if len(points) < ENOUGH:
+        yield claim.untold("direction", f"{len(points)} runs are too few, it needs {ENOUGH}")
         return
+    ours = fit_of(points)
     verdicts = {exceeds(ours[name], 0.0) for name in ("r", "ρ")}
-    said = f"Pearson r {ours['r'].value:.2f} (log x), Spearman ρ {ours['ρ'].value:.2f}, "
-    said += f"{count} runs at {percent(fpr)} FPR"
+    both = f"Pearson r {ours['r'].value:.2f} (log x), Spearman ρ {ours['ρ'].value:.2f}"
+    said = f"{both}, {len(points)} runs at {percent(fpr)} FPR"
     verdict = verdicts.pop() if len(verdicts) == 1 else UNKNOWN
-    yield claim_line(claim, "direction", verdict, ours["r"], "correlation", said)
-    obstacles, count, ours = comparable_fit(results)
+    yield claim.line("direction", verdict, ours["r"], "correlation", said)
+    points, obstacles = comparable_points(results)
+    ours = fit_of(points)
     if obstacles or not ours:
-        yield untold_line(claim, "size", f"{obstacles or f'{count} runs at {percent(FPR)} FPR'}: too few")
+        yield claim.untold("size", f"{obstacles or f'{len(points)} runs at {percent(FPR)} FPR'}: too few")
         return
     for name, theirs in published_fit().items():
         few = carries(theirs, margin_of(FIT[name], theirs.value, margins))
-        said = f"{name} {ours[name].value:.2f}, {count} runs as the paper's{f'; {few}' if few else ''}"
-        yield judge_size(claim, f"size, {name}", ours[name], theirs, margins, FIT[name], said)
+        said = f"{name} {ours[name].value:.2f}, {len(points)} runs as the paper's{f'; {few}' if few else ''}"
+        yield claim.size(f"size, {name}", ours[name], theirs, FIT[name], said)

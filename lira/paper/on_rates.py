@@ -5,8 +5,7 @@ together.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,8 @@ from lira.evaluation.outliers import dominance
 from lira.evaluation.rates import rates_at_own_thresholds
 from lira.evaluation.reductions import Reduction, find_reductions
 from lira.paper.comparison import published_rate, why_unlike
-from lira.paper.equivalence import FAILS, HOLDS, claim_line, exceeds, judge_size, untold_line
-from lira.paper.overlap import FPR as PUBLISHED_FPR
+from lira.paper.equivalence import FAILS, HOLDS, Claim, exceeds
+from lira.paper.on_sets import FPR as PUBLISHED_FPR
 from lira.paper.published import published
 from lira.paper.results import Benchmark, Results, estimate
 from lira.report.labels import percent
@@ -43,12 +42,11 @@ NONE_FALSE = Estimate(100.0, 0.0)
 """PPV without a false positive, in percent."""
 
 
-def kept(things: Sequence, why_not: Callable[[Any], str], noun: str) -> tuple[list, str]:
+def kept(things: Sequence[tuple[Any, str]], noun: str) -> tuple[list, str]:
     """Returns the things without a reason to leave them out, and a text that counts the others by reason."""
-    reasons = [why_not(thing) for thing in things]
-    said = [f"{count} {noun} ({reason})" for reason, count in Counter(reasons).items() if reason]
-    left = f"; left out: {', '.join(said)}" if said else ""
-    return [thing for thing, reason in zip(things, reasons, strict=True) if not reason], left
+    reasons = Counter(reason for _, reason in things if reason)
+    said = ", ".join(f"{count} {noun} ({reason})" for reason, count in reasons.items())
+    return [thing for thing, reason in things if not reason], f"; left out: {said}" if said else ""
 
 
 def judge_reductions(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
@@ -56,75 +54,62 @@ def judge_reductions(results: Results, margins: Mapping[str, float]) -> Iterator
     data = pd.DataFrame(row | {"run": run} for run in results.benchmarks() for row in rates_at_own_thresholds(run))
     found = [one for one in find_reductions(data) if one and one.row["attack"] in LIRA]
     for regime, (name, stated, spread) in REDUCTIONS.items():
-        claim = f"{name} cuts the TPR"
-        known, left = kept([one for one in found if one.row["regime"] == regime], partial(_gap, name), "cells")
+        claim = Claim(f"{name} cuts the TPR", margins)
+        known, left = kept([(one, _no_reduction(one)) for one in found if one.row["regime"] == regime], "cells")
         if not known:
-            yield untold_line(claim, "direction", f"no cell with a baseline{left}")
+            yield claim.untold("direction", f"no cell with a baseline{left}")
             continue
-        centre, mean = mean_of([one.logarithm for one in known]), mean_of([one.logarithm.exp() for one in known])
-        ratios, geometric = [one.logarithm.exp().value for one in known], centre.exp().value
+        logarithms, reductions = [one.logarithm for one in known], [one.logarithm.exp() for one in known]
+        centre, mean, ratios = mean_of(logarithms), mean_of(reductions), [one.value for one in reductions]
         cells = f"{sum(ratio > 1 for ratio in ratios)} of {len(ratios)} cells above 1, "
         cells += f"{min(ratios):.2g}–{max(ratios):.2g}×{left}"
-        said = f"geometric mean {geometric:.2f}×, {cells}"
-        ours = Estimate(geometric, np.nan)
-        tested = claim_line(claim, "direction", exceeds(centre, 0.0), ours, "reduction", said)
-        yield tested | dict(zip(("low", "high"), map(float, np.exp(centre.interval())), strict=True))
+        ours, (low, high) = Estimate(centre.exp().value, np.nan), map(float, np.exp(centre.interval()))
+        said = f"geometric mean {ours.value:.2f}×, {cells}"
+        yield claim.line("direction", exceeds(centre, 0.0), ours, "reduction", said) | {"low": low, "high": high}
         said = f"mean {mean.value:.2f}×, {cells}; the text's range {spread}×"
-        yield judge_size(claim, "size, the text's", mean, Estimate(stated, 0.0), margins, "reduction", said)
-        yield _as_tables(claim, regime, known, margins)
+        yield claim.size("size, the text's", mean, Estimate(stated, 0.0), "reduction", said)
+        yield _as_tables(claim, known)
 
 
-def _gap(name: str, cell: Reduction) -> str:
-    """Returns why the regime of this name has no reduction here; empty if it has one."""
+def _no_reduction(cell: Reduction) -> str:
+    """Returns why a cell has no reduction; empty if it has one."""
     if cell.against["tpr_mean"] == 0:
         return "TPR of 0 of the baseline"
     if cell.row["tpr_mean"] == 0:
+        name, *_ = REDUCTIONS[cell.row["regime"]]
         return f"TPR of 0 after {name}, so that the reduction is understated"
     return "no known error" if np.isnan(cell.logarithm.error) else ""
 
 
-def _as_tables(claim: str, regime: str, cells: Sequence[Reduction], margins: Mapping) -> dict:
+def _as_tables(claim: Claim, cells: Sequence[Reduction]) -> dict:
     """Tests the size of the paper's tables, over the cells that they have too and that are comparable."""
-    part, tables = "size, the tables'", of_tables(regime)
+    names = ["dataset", "regime", "attack"]
+    part, rows = "size, the tables'", published("optimistic").rows.set_index(names)
+
+    def place(row: Mapping) -> tuple:
+        return tuple(row[name] for name in names)
 
     def why_not(cell: Reduction) -> str:
-        if _cell(cell.row) not in tables:
+        if place(cell.row) not in rows.index or cell.row["fpr"] not in FPRS:
             return "not in the tables"
         return why_unlike(cell.row["run"], cell.row) or why_unlike(cell.against["run"], cell.against)
 
-    both, left = kept(cells, why_not, "cells")
+    def stated(cell: Reduction) -> Estimate:
+        """Returns the reduction in the paper's tables; its error follows from their standard deviations."""
+        fpr, tprs = FPRS[cell.row["fpr"]], []
+        for row in cell:
+            found = row["run"].rates.find(row["attack"], "target", row["fpr"], "tpr")
+            tprs.append(published_rate(rows.loc[place(row)], f"tpr_at_fpr_{fpr}", found))
+        reduction = rows.loc[place(cell.row), f"reduction_at_fpr_{fpr}"]
+        return Estimate(reduction, reduction * log_ratio(*tprs).error)
+
+    both, left = kept([(one, why_not(one)) for one in cells], "cells")
     if not both:
-        return untold_line(claim, part, f"no cell as in the paper's tables{left}")
-    mean, theirs = mean_of([one.logarithm.exp() for one in both]), [_published(one, tables) for one in both]
+        return claim.untold(part, f"no cell as in the paper's tables{left}")
+    mean, theirs = mean_of([one.logarithm.exp() for one in both]), [stated(one) for one in both]
     least, most = (end(one.value for one in theirs) for end in (min, max))
     said = f"mean {mean.value:.2f}× over {len(both)} cells of the tables, their range there {least:g}–{most:g}×{left}"
-    return judge_size(claim, part, mean, mean_of(theirs), margins, "reduction", said)
-
-
-def _cell(row: Mapping) -> tuple[str, str, float]:
-    return row["dataset"], row["attack"], row["fpr"]
-
-
-def _published(cell: Reduction, tables: Mapping[tuple, float]) -> Estimate:
-    """Returns the reduction in the paper's tables; its error follows from their standard deviations."""
-    rows = published("optimistic").rows.set_index(["dataset", "regime", "attack"])
-    column, parts = f"tpr_at_fpr_{FPRS[cell.row['fpr']]}", []
-    for row in cell:
-        ours = row["run"].rates.find(row["attack"], "target", row["fpr"], "tpr")
-        parts.append(published_rate(rows.loc[row["dataset"], row["regime"], row["attack"]], column, ours))
-    reduction = tables[_cell(cell.row)]
-    return Estimate(reduction, reduction * log_ratio(*parts).error)
-
-
-def of_tables(regime: str) -> dict[tuple[str, str, float], float]:
-    """Returns the reductions of the LiRA attacks in the paper's Tables 3-6, by dataset, attack and FPR."""
-    rows = published("optimistic").rows
-    rows = rows[(rows["regime"] == regime) & rows["attack"].isin(LIRA)]
-    return {
-        (row["dataset"], row["attack"], fpr): row[f"reduction_at_fpr_{name}"]
-        for row in rows.to_dict("records")
-        for fpr, name in FPRS.items()
-    }
+    return claim.size(part, mean, mean_of(theirs), "reduction", said)
 
 
 def judge_precision(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
@@ -135,27 +120,27 @@ def judge_precision(results: Results, margins: Mapping[str, float]) -> Iterator[
     """
     runs = results.benchmarks()
     for prior in sorted({prior for run in runs for prior in run.rates.priors if prior <= REALISTIC}):
-        claim = f"Shadow thresholds at π = {percent(prior)} cut the PPV"
+        claim = Claim(f"Shadow thresholds at π = {percent(prior)} cut the PPV", margins)
         for fpr in sorted({fpr for run in runs for fpr in run.rates.fprs}):
             yield _fall_at(claim, runs, fpr, prior)
-        yield from _fall_as_tables(claim, runs, prior, margins)
+        yield from _fall_as_tables(claim, runs, prior)
 
 
-def _fall_at(claim: str, runs: Sequence[Benchmark], fpr: float, prior: float) -> dict:
+def _fall_at(claim: Claim, runs: Sequence[Benchmark], fpr: float, prior: float) -> dict:
     """Tests the direction: the fall of the PPV from target to shadow thresholds at one FPR, in percentage points."""
     part = f"direction, {percent(fpr)} FPR"
     pairs = [[_ppv(run, mode, fpr, prior) for mode in ("target", "shadow")] for run in runs]
     known = [(target, shadow) for target, shadow in pairs if target and shadow]
     if not known:
-        return untold_line(claim, part, "no run with both PPVs")
+        return claim.untold(part, "no run with both PPVs")
     falls = [target - shadow for target, shadow in known if target.value < 100]
     floor = f"{len(known) - len(falls)} of {len(known)} runs cannot tell: no false positive at target thresholds"
     if not falls:
-        return untold_line(claim, part, floor)
+        return claim.untold(part, floor)
     mean, lower = mean_of(falls), sum(fall.value > 0 for fall in falls)
     said = f"{abs(mean.value):.1f} points {'lower' if mean.value > 0 else 'higher'} than with target thresholds, "
     said += f"mean of {len(falls)} runs, lower in {lower}; online; {floor}"
-    return claim_line(claim, part, exceeds(mean, 0.0), mean, "points", said)
+    return claim.line(part, exceeds(mean, 0.0), mean, "points", said)
 
 
 def _ppv(run: Benchmark, mode: str, fpr: float, prior: float) -> Estimate | None:
@@ -167,30 +152,29 @@ def _ppv(run: Benchmark, mode: str, fpr: float, prior: float) -> Estimate | None
     return None if np.isnan(ppv.error) else ppv
 
 
-def _fall_as_tables(claim: str, runs: Sequence[Benchmark], prior: float, margins: Mapping) -> Iterator[dict]:
+def _fall_as_tables(claim: Claim, runs: Sequence[Benchmark], prior: float) -> Iterator[dict]:
     """Tests the size of the paper's tables, whose target thresholds have a PPV of 100 %, over the runs of both."""
     rows, part, column = published("calibrated").rows, "size, the tables'", f"ppv_{100 * prior:g}pct"
     if f"{column}_mean" not in rows:
         return
     stated = rows[rows["attack"] == "online"].set_index(["dataset", "regime"])
-    found = [(run, run.rates.find("online", "shadow", PUBLISHED_FPR, "ppv", prior)) for run in runs]
 
-    def why_not(one: tuple[Benchmark, Mapping | None]) -> str:
-        run, rate = one
+    def why_not(run: Benchmark, rate: Mapping | None) -> str:
         if run.place not in stated.index:
             return "not in the tables"
         if rate is None or np.isnan(rate["standard_error"]):
             return "no PPV with a known error"
         return why_unlike(run, rate)
 
-    both, left = kept(found, why_not, "runs")
+    found = [(run, run.rates.find("online", "shadow", PUBLISHED_FPR, "ppv", prior)) for run in runs]
+    both, left = kept([(one, why_not(*one)) for one in found], "runs")
     if not both:
-        yield untold_line(claim, part, f"no run as in the paper's tables at {percent(PUBLISHED_FPR)} FPR{left}")
+        yield claim.untold(part, f"no run as in the paper's tables at {percent(PUBLISHED_FPR)} FPR{left}")
         return
     shadow = mean_of([estimate(rate) for _, rate in both])
     theirs = mean_of([published_rate(stated.loc[run.place], column, rate) for run, rate in both])
     said = f"{100 - shadow.value:.1f} points below 100 %, mean of {len(both)} runs of the tables{left}"
-    yield judge_size(claim, part, NONE_FALSE - shadow, NONE_FALSE - theirs, margins, "ppv", said)
+    yield claim.size(part, NONE_FALSE - shadow, NONE_FALSE - theirs, "ppv", said)
 
 
 def judge_single_target(results: Results) -> dict:
@@ -198,16 +182,16 @@ def judge_single_target(results: Results) -> dict:
 
     A cell can tell if chance would not give one target that many of its false positives, or ``DOMINATES`` of them.
     """
-    claim, part, found = "A single target makes a mean FPR′", "direction", []
+    claim, part, found = Claim("A single target makes a mean FPR′", {}), "direction", []
     for run in results.benchmarks():
         rates = (run.rates.find(attack, "shadow", run.rates.fprs[0], "fpr_achieved") for attack in LIRA)
         found += [(one, run) for rate in rates if rate and (one := dominance(rate))]
     if not found:
-        return untold_line(claim, part, "no false positives at shadow thresholds")
+        return claim.untold(part, "no false positives at shadow thresholds")
     telling = [(one, run) for one, run in found if one.chance(DOMINATES) * len(found) < CHANCE]
     if not telling:
         few = f"too few false positives in each of {len(found)} runs and attacks: chance may give one target half"
-        return untold_line(claim, part, few)
+        return claim.untold(part, few)
     (share, rate), run = max(telling, key=lambda one: one[0].share)
     said = (
         f"largest share of {len(telling)} of {len(found)} runs and attacks with enough false positives: target "
@@ -215,4 +199,4 @@ def judge_single_target(results: Results) -> dict:
         f"{rate['mean']:.3f} %, without it {rate['mean'] - rate['influence']:.3f} %, median {rate['median']:.3f} %, at "
         f"{percent(rate['fpr'])} FPR; holds from a share of {DOMINATES:g}"
     )
-    return claim_line(claim, part, HOLDS if share > DOMINATES else FAILS, Estimate(share, np.nan), "share", said)
+    return claim.line(part, HOLDS if share > DOMINATES else FAILS, Estimate(share, np.nan), "share", said)

@@ -7,7 +7,7 @@ from typing import Any
 
 from lira.evaluation.estimates import Estimate
 from lira.evaluation.rates import RatesOverTargets
-from lira.evaluation.utility import utility_over_models
+from lira.evaluation.utility import QUANTITIES, utility_over_models
 from lira.paper.published import MODELS, POOLS
 from lira.report.runs import in_order
 from lira.storage.run import Run
@@ -33,7 +33,7 @@ BENCHMARKS = {
     ("purchase100", "baseline"): "fcn",
     ("purchase100", "aof"): "fcn",
 }
-"""Network of each benchmark of Table 1."""
+"""Network of each benchmark of Table 1, by dataset and regime."""
 
 
 class Benchmark(Run):
@@ -55,13 +55,10 @@ class Benchmark(Run):
         return RatesOverTargets(self)
 
     @cached_property
-    def over_models(self) -> dict[str, float]:
-        """Means and standard deviations of the utility over models."""
-        return utility_over_models(self)
-
-    def of_models(self, name: str) -> Estimate:
-        """Returns the mean of a utility column over models, with its standard error."""
-        return Estimate(self.over_models[f"{name}_mean"], self.over_models[f"{name}_std"] / self.models**0.5)
+    def utility_means(self) -> dict[str, Estimate]:
+        """Mean over models of each loss and accuracy (%), with its standard error; NaN where it is not known."""
+        found, root = utility_over_models(self), self.models**0.5
+        return {name: Estimate(found[f"{name}_mean"], found[f"{name}_std"] / root) for name in QUANTITIES}
 
     def is_network(self, name: str) -> bool:
         """Returns whether it is of one of the paper's networks; imported scores go by the architecture's name."""
@@ -72,9 +69,22 @@ class Benchmark(Run):
 
     def obstacles(self, dataset: str, network: str) -> str:
         """Returns why it cannot be compared with published numbers: another dataset, network or M; empty if it can."""
-        found = [] if self.key["dataset"] == dataset else [f"dataset {self.key['dataset']}"]
-        found += [] if self.is_network(network) else [f"architecture {self.key['architecture']}"]
-        return ", ".join(found + ([] if self.models == MODELS else [f"{self.models} shadow models"]))
+        return listed(
+            "" if self.key["dataset"] == dataset else f"dataset {self.key['dataset']}",
+            "" if self.is_network(network) else f"architecture {self.key['architecture']}",
+            "" if self.models == MODELS else f"{self.models} shadow models",
+        )
+
+    @property
+    def other_pool(self) -> str:
+        """Says by how much its pool differs from the published one of its dataset; empty if it does not."""
+        published = POOLS.get(self.key["dataset"], self.pool)
+        return "" if self.pool == published else f"pool {self.pool:,} (published {published:,})"
+
+
+def listed(*parts: str) -> str:
+    """Joins the parts that are not empty."""
+    return ", ".join(filter(None, parts))
 
 
 def estimate(rate: Mapping) -> Estimate:
@@ -91,21 +101,17 @@ class Results:
 
     def __init__(self, folders: Sequence[Path | str]):
         self.runs = in_order([Benchmark(folder) for folder in folders])
-        self.own_data = not any(run.key["dataset"] in POOLS for run in self.runs)
 
     def find(self, dataset: str, regime: str, network: str) -> Benchmark | None:
         """Returns the run of a benchmark, else one of another network; with own data the first of the regime."""
         alike = [run for run in self.runs if run.key["regime"] == regime]
-        alike = alike if self.own_data else [run for run in alike if run.key["dataset"] == dataset]
+        if any(run.key["dataset"] in POOLS for run in self.runs):
+            alike = [run for run in alike if run.key["dataset"] == dataset]
         return next((run for run in alike if run.is_network(network)), alike[0] if alike else None)
 
     def benchmarks(self) -> list[Benchmark]:
         """Returns the runs of Table 1; of a dataset and regime without one, all in the paper's three regimes."""
-        chosen = []
-        for run in self.runs:
-            network = BENCHMARKS.get(run.place)
-            found = self.find(*run.place, network) if network else None
-            stands_in = not (network and found and found.is_network(network))
-            if run.key["regime"] in ("baseline", "aof", "tl") and (stands_in or found is run):
-                chosen.append(run)
-        return chosen
+        regimes = {regime for _, regime in BENCHMARKS}
+        known = [run for run in self.runs if run.place in BENCHMARKS and run.is_network(BENCHMARKS[run.place])]
+        first = {run.place: run for run in reversed(known)}
+        return [run for run in self.runs if run.key["regime"] in regimes and first.get(run.place, run) is run]

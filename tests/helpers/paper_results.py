@@ -1,5 +1,6 @@
 """Made-up results of the paper's benchmarks whose verdict is known beforehand: summaries, utilities, flagged sets."""
 
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, with_run, write_csv
 from lira.storage.run import Run
 
+PUBLISHED = sorted(path.stem for path in Path(str(files("lira.paper.published"))).glob("*.csv"))
 RECIPE = {"augment": ["flip", "crop", "cutout"], "dropout": 0.0, "weight_decay": 5e-4, "batch_size": 256}
 RECIPE |= {"start": "scratch", "crop_padding": "reflect"}
 AOF = {"augment": ["flip", "crop", "rotate", "jitter", "cutmix"], "dropout": 0.1, "weight_decay": 1e-3}

@@ -3,10 +3,11 @@
 from types import SimpleNamespace
 
 import pytest
+from paper_results import PUBLISHED
 
 from lira.config import load_study, read_yaml
 from lira.pages import Pages, category, rule_name
-from lira.paper.published import list_published, published
+from lira.paper.published import published
 from lira.report.catalogue import entries, entry_of
 from lira.report.verdict_entries import VERDICT
 from lira.workflow import SO_FAR, Plan
@@ -114,7 +115,7 @@ def test_what_the_report_says(pages):
 
 def test_the_verdicts_tables_stand_where_the_papers_do():
     named = {entry.name.removeprefix("published-"): entry.paper for entry in VERDICT if entry.paper}
-    assert set(named) == set(list_published())
+    assert set(named) == set(PUBLISHED)
     for name, place in named.items():
         assert published(name).place.replace("Tables", "Table").replace("-", "–").startswith(place.split(",")[0]), name
 

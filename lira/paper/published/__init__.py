@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lira.core.validation import check_choice
-
 MODELS = 256
 """Shadow models, and so targets, of every published run."""
 
@@ -29,19 +27,9 @@ class Published(NamedTuple):
 
 
 def published(name: str) -> Published:
-    """Published numbers by name: ``utility optimistic calibrated ablation transfer support agreement loss_ratio``.
-
-    Raises:
-        ConfigError: there is no such file.
-    """
-    check_choice(name, "published", list_published())
+    """Published numbers by name: ``utility optimistic calibrated ablation transfer support agreement loss_ratio``."""
     with (files(__name__) / f"{name}.csv").open(encoding="utf-8") as lines:
         source = lines.readline().removeprefix("# ").strip()
         rows = pd.read_csv(lines)
     place = source.split(", ", 1)[1].split(":")[0].split(", ")[0]
     return Published(place, source, rows)
-
-
-def list_published() -> list[str]:
-    """Names of the files there are."""
-    return sorted(file.name.removesuffix(".csv") for file in files(__name__).iterdir() if file.name.endswith(".csv"))

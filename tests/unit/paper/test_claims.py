@@ -2,12 +2,11 @@
 
 import pandas as pd
 import pytest
-from paper_results import RATES, write_run
+from paper_results import PUBLISHED, RATES, write_run
 from synthetic_study import RUNS, agreement_folder, run_folder
 
 from lira.config.sections import Margins
 from lira.paper.claims import judge_study
-from lira.paper.published import list_published
 
 MARGINS = Margins().model_dump()
 
@@ -29,7 +28,7 @@ def judged(study, tmp_path_factory):
 
 
 def test_a_study_is_judged_whole(judged):
-    made = {"verdict", "claims", *(f"published-{name}" for name in list_published())}
+    made = {"verdict", "claims", *(f"published-{name}" for name in PUBLISHED)}
     assert {path.stem for path in judged.iterdir()} == made
     assert {path.suffix for path in judged.iterdir()} == {".csv", ".md", ".tex", ".html"}
     verdict = pd.read_csv(judged / "verdict.csv").set_index("table")

@@ -6,7 +6,7 @@ from paper_results import AOF, random_sets, write_sets
 
 from lira.config.sections import Margins
 from lira.paper.claims import compare_tables, on_sets
-from lira.paper.overlap import Sets
+from lira.paper.on_sets import Sets
 from lira.paper.results import Results
 
 MARGINS = Margins().model_dump()
