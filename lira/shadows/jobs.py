@@ -217,7 +217,7 @@ def _train_and_query(job: _Job, loaded: Loaded, place: Models, checkpoint: Check
         if job.settings.store_weights:
             for name, weight in trained.best.items():
                 array = weight.float().cpu().numpy()  # stored with a chunk per model, so that one can be read by itself
-                hdf5.dataset(file, f"weights/{name}", data=array, chunks=(1, *array.shape[1:]) if array.size else None)
+                hdf5.dataset(file, f"weights/{name}", data=array, chunks=(1, *array.shape[1:]))
         queried = query(network, trained.best, loaded.pool, recipe, Streams(job.run.seed, models, job.device, QUERY))
         shape, stored = (len(models), len(loaded.pool), recipe.query_views), job.settings.store_logits and part.classes
         write_query(file, queried, shape, recipe.batch_size, part.y, stored, checkpoint.pace)
@@ -279,7 +279,7 @@ def _append(cohort: h5py.File, shard: h5py.File, row: int, models_in_shard: int)
             if name not in shard:
                 hdf5.dataset(shard, name, (models_in_shard, *item.shape[1:]), item.dtype, chunks=item.chunks)
             target, rows = shard[name], slice(row, row + len(item))
-            if item.ndim < 3:
+            if item.ndim < 3 or not item.size:
                 target[rows] = item[:]
                 return
             for start in range(0, item.shape[1], item.chunks[1]):

@@ -226,7 +226,8 @@ def dataset(
     PROMISED[str(file)] += math.prod(shape) * dtype.itemsize
     if PROMISED[str(file)] > shutil.disk_usage(file.parent).free + file.stat().st_size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
-    return group.create_dataset(name, shape, dtype, data=data, chunks=chunks, fletcher32=True)
+    stored = {"chunks": chunks, "fletcher32": True} if math.prod(shape) else {}  # HDF5 has no empty chunks
+    return group.create_dataset(name, shape, dtype, data=data, **stored)
 
 
 @contextmanager

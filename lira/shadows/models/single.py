@@ -60,6 +60,7 @@ class Single(nn.Module):
             raise ConfigError(f"cohort is {len(generators)}: allowed is 1, as such a network trains alone")
         with seeded(generators[0]):
             fresh = self.factory().state_dict()
+        self._check_alike({name: value[None] for name, value in fresh.items()})
         for name, value in self.module.state_dict().items():
             value.copy_(fresh[name][None])
 
@@ -69,16 +70,19 @@ class Single(nn.Module):
         Raises:
             NetworkError: It has other parameters or buffers, or is the same module.
         """
-        had = {name: value.shape for name, value in self.state_dict().items()}
         made = Single(self.factory, self.channels_last, self.name, self.classes, seed)
         if made.module is self.module:
             raise NetworkError(f"{self.name} returns the same module in each call: make a new one each time")
-        if other := had.items() ^ {name: value.shape for name, value in made.state_dict().items()}.items():
+        self._check_alike(made.module.state_dict())
+        return made
+
+    def _check_alike(self, state: Mapping[str, Tensor]) -> None:
+        shapes = [{name: value.shape for name, value in each.items()} for each in (self.module.state_dict(), state)]
+        if other := shapes[0].items() ^ shapes[1].items():
             raise NetworkError(
                 f"{self.name} has other parameters or buffers each time, as to {min(name for name, _ in other)}: make "
                 "all layers in __init__, always of the same sizes"
             )
-        return made
 
     def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
         """Maps samples ``[1, batch, ...]`` to logits ``[1, batch, classes]``."""
