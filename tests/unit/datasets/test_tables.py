@@ -115,6 +115,28 @@ def test_numbers_as_text_keep_their_order(tmp_path):
     assert names_in(tmp_path)["class_names"] == [str(label) for label in range(12)]
 
 
+@pytest.mark.parametrize("name", ["{:05}", "9{:030}", "{}.10", "{}e5", "2020-01-01T00:00:{:02}Z", " {}"])
+def test_records_keep_their_text(tmp_path, name):
+    called = ["NA", *(name.format(row) for row in range(1, N))]
+    prepared(written(tmp_path, PLAIN.assign(i=called, g="02123"), id="i", groups="g"), tmp_path)
+    assert names_in(tmp_path)["id"] == called and {*names_in(tmp_path)["group"]} == {"02123"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["01", "02"], ["NA", "x"], ["NaN", "null"], [str(10**30), str(10**30 + 1)], ["false", "true"], ["2020-01", "b"]],
+)
+def test_labels_keep_their_text(tmp_path, names):
+    given = written(tmp_path, PLAIN.assign(diagnosis=names * (N // 2)))
+    prepared(given, tmp_path)
+    assert names_in(tmp_path)["class_names"] == names and measure_table(given)[3] == 2
+
+
+def test_labels_that_numbers_miss_are_missing(tmp_path):
+    with pytest.raises(DataError, match="column 'diagnosis' has no value in row 2, line 4"):
+        prepared(written(tmp_path, PLAIN.assign(diagnosis=["0", "1", "NA"] * (N // 3))), tmp_path)
+
+
 def test_categories_and_decimals_of_parquet_are_what_they_are_called(tmp_path):
     from decimal import Decimal
 
