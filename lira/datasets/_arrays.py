@@ -285,6 +285,10 @@ def check_labels(y: Any, place: str, x: Sized) -> Int[np.ndarray, " sample"]:
     whole = np.asarray(y, np.float64)
     if len(wrong := np.flatnonzero(~np.isfinite(whole) | (whole != np.floor(whole)))):
         raise DataError(f"{place}[{wrong[0]}] is {y[wrong[0]]}: labels are whole numbers from 0")
+    if len(large := np.flatnonzero(np.abs(whole) >= 2**63)):
+        raise DataError(
+            f"{place}[{large[0]}] is {y[large[0]]}: labels are less than 2^63, or text, as astype(str) makes"
+        )
     return y.astype(np.int64)
 
 
