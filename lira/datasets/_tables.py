@@ -15,7 +15,8 @@ from lira.config.dataset import COLUMNS
 from lira.core.errors import DataError
 from lira.core.validation import quoted
 from lira.datasets._arrays import check_labels
-from lira.datasets._forms import PARQUET, TEXT, form_of
+from lira.datasets._columns import EXACT, beside
+from lira.datasets._forms import ENCODED, PARQUET, TEXT, absent, form_of
 from lira.datasets._names import numbered
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ DELIMITERS = ",;\t|"
 UNNAMED = "Unnamed: "
 """What pandas calls a column without a name, with its place: mostly its own index."""
 
-EXACT = 2**53  # float64 holds all whole numbers up to it
 BLOCK_BYTES = 8 << 20  # a line must fit
+MANY = 20  # numbers that are hardly all the row numbers by chance
+INDICES = {"index", "idx", "row", "row_id", "rowid", "row_number", "id", "no", "nr", "number", "record", "sample"}
+MISSING = {"?", "-", "--", ".", "*", "none", "n.a.", "missing", "unknown"}
 SHOWN = 10  # columns that a message names
 
 
@@ -113,16 +116,12 @@ class _Table:
                 "write one in its place, or a column of 0 and 1 for each category, or list other columns as features"
             )
         found = [self._whole(name, self.columns[name]).to_numpy() for name in names]
-        if counting := [name for name, one in zip(names, found, strict=True) if not self.listed and _counts(one)]:
+        if counting := [name for name, one in zip(names, found, strict=True) if not self.listed and _counts(name, one)]:
             raise DataError(
                 f"{self.path}: column {counting[0]!r} counts the rows, as an index does: set id: {counting[0]!r} if it "
                 "names the records, write the file without it, or list features"
             )
-        found = [one.view(np.uint8) if one.dtype == bool else one for one in found]
-        kind, whole = np.result_type(*found), [one for one in found if one.dtype.kind in "iu"]
-        if kind.kind == "f" and any(np.abs(one.astype(float)).max() > EXACT for one in whole):
-            kind = np.dtype(np.longdouble)
-        return np.column_stack([one.astype(kind, copy=False) for one in found])
+        return beside(found)
 
     def called(self, name: str) -> Any:
         """Returns a column of labels or of names: its numbers, or else text."""
@@ -130,7 +129,9 @@ class _Table:
 
         column = self._whole(name, self.texts.get(name, self.columns[name]))
         if types.is_nested(column.type) or types.is_binary(column.type):
-            raise DataError(f"{self.path}: column {name!r} has {column.type}: numbers, or text in UTF-8, are needed")
+            raise DataError(
+                f"{self.path}: column {name!r} has {column.type}: numbers, or text, are needed: save text in UTF-8"
+            )
         if not _has_numbers(column) or types.is_boolean(column.type):
             return list(map(str, column.to_pylist()))
         place = f"{self.path}: column {name!r}"
@@ -152,7 +153,10 @@ class _Table:
         kind, values = self.columns[name].type, self.columns[name].to_pylist()
         row = next((row for row, value in enumerate(values) if value is not None and not _is_number(value)), 0)
         what = "text" if isinstance(values[row], str) else "times" if types.is_temporal(kind) else str(kind)
-        return f"{what}, {quoted(str(values[row]))} in {self._row(row)}"
+        what = "text that is not in UTF-8" if types.is_binary(kind) else what
+        hint = " (if it stands for a missing value: fill it in, or leave the row or the column out)"
+        lacks = str(values[row]).strip().lower() in MISSING
+        return f"{what}, {quoted(str(values[row]))} in {self._row(row)}{hint if lacks else ''}"
 
     def _row(self, row: int) -> str:
         return f"row {row}, line {row + 2} of the file" if form_of(self.path) == TEXT else f"row {row}"
@@ -162,12 +166,11 @@ def _open(settings: Dataset, only: str | None = None) -> _Table:
     """Opens a table and checks that it has the columns that the settings name."""
     path = Path(str(settings.path))
     if not path.is_file():
-        raise DataError(f"{path} does not exist: a CSV or parquet file is needed")
+        raise absent(path, "a CSV or parquet file")
     if (form := form_of(path)) not in (TEXT, PARQUET):
-        raise DataError(
-            f"{path} cannot be read as CSV or parquet, as label asks: it is {form}: leave label out if it holds "
-            "arrays, else write it as CSV in UTF-8 or as parquet"
-        )
+        remedy = "leave label out if it holds arrays, else write it as CSV in UTF-8 or as parquet"
+        remedy = "save it in UTF-8" if form == ENCODED else remedy
+        raise DataError(f"{path} cannot be read as CSV or parquet, as label asks: it is {form}: {remedy}")
     called = [name for key in COLUMNS if (name := getattr(settings, key)) is not None]
     names, index, columns, texts = (_read_csv if form == TEXT else _read_parquet)(path, only, called)
     named = {name: [getattr(settings, name)] for name in COLUMNS if getattr(settings, name) is not None}
@@ -281,9 +284,13 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def _counts(values: Shaped[np.ndarray, " row"]) -> bool:
-    """Whether values count the rows, from 0 or 1."""
-    return values.dtype.kind in "iu" and len(values) > 2 and values[0] in (0, 1) and bool((np.diff(values) == 1).all())
+def _counts(name: str, values: Shaped[np.ndarray, " row"]) -> bool:
+    """Whether values count the rows, from 0 or 1, in any order if that is no chance or the name says it."""
+    rows = len(values)
+    if values.dtype.kind not in "iu" or rows < 3 or values.min() not in (0, 1) or np.ptp(values) != rows - 1:
+        return False
+    shuffled = rows > MANY or name.lower() in INDICES
+    return bool((np.diff(values) == 1).all()) or (shuffled and len(np.unique(values)) == rows)
 
 
 def _listed(names: Iterable[str]) -> str:
