@@ -34,6 +34,8 @@ class VersionError(StoreError):
 
 def said(error: BaseException) -> str:
     """Returns type and message of an error in the user's own code."""
+    if isinstance(error, SystemExit):
+        return f"it ends the program with {str(error.code)!r:.200}, as sys.exit and argparse do: leave that out"
     try:
         return repr(error)
     except Exception:  # its text is the user's code too

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from lira.core.errors import ConfigError, LiraError, said
+from lira.core.preemption import Preempted
 
 SUITE, DISTRIBUTION = "lira", "lira-mia"
 INSTALLED = {"site-packages", "dist-packages"}
@@ -43,7 +44,9 @@ def load_function(name: str, digest: str | None = None) -> Callable:
         sys.path.append("")
     try:
         found = getattr(import_module(module), function, None)
-    except Exception as error:  # the module may do anything
+    except Preempted:
+        raise
+    except (Exception, SystemExit) as error:  # the module may do anything
         raise _not_imported(name, error) from error
     if digest is not None:  # again, as the file may have been edited before it was imported
         check_code({name: digest})
@@ -54,9 +57,9 @@ def load_function(name: str, digest: str | None = None) -> Callable:
     def call(*arguments: Any, **named: Any) -> Any:
         try:
             return found(*arguments, **named)
-        except (LiraError, MemoryError):
+        except (LiraError, MemoryError, Preempted):
             raise
-        except Exception as error:  # so may the function
+        except (Exception, SystemExit) as error:  # so may the function
             raise ConfigError(f"{name} failed: {said(error)}") from error
 
     return call
@@ -211,12 +214,5 @@ def _imports(content: bytes, package: str, is_package: bool) -> Iterator[str]:
             yield from (f"{package}.{one!s}" for one in named)  # what `from package import *` imports
 
 
-def _not_imported(name: str, error: Exception) -> ConfigError:
+def _not_imported(name: str, error: BaseException) -> ConfigError:
     return ConfigError(f"{name} cannot be imported from the working directory or the environment: {said(error)}")
-
-
-def _said(error: Exception) -> str:
-    try:
-        return repr(error)
-    except Exception:  # its text is the user's code too
-        return type(error).__name__

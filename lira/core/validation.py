@@ -46,6 +46,8 @@ def check_array(values: Any, name: str, *axes: str) -> np.ndarray:
     except (TypeError, RuntimeError) as error:  # an array of another library
         remedy = "of a tensor, give tensor.detach().cpu().float().numpy()"
         raise DataError(f"{name} is not an array of numbers that numpy reads: {remedy}") from error
+    if found.dtype.kind == "O" and not found.ndim:
+        raise DataError(f"{name} is {_kind(values)}")
     if found.dtype.kind not in "biuf":
         raise DataError(f"{name} is an array of {found.dtype}: numbers are needed")
     if np.ma.is_masked(values):
@@ -53,6 +55,17 @@ def check_array(values: Any, name: str, *axes: str) -> np.ndarray:
     if axes and found.ndim != len(axes):
         raise DataError(f"{name} {found.shape} must be [{', '.join(axes)}]")
     return found
+
+
+def _kind(value: Any) -> str:
+    """Says what a value is that is no array, and how to make one of it."""
+    what = "None" if value is None else f"of type {type(value).__name__}"
+    remedy = ""
+    if hasattr(value, "toarray"):
+        remedy = ", as its toarray() returns"
+    elif isinstance(value, Iterable):
+        remedy = ", as numpy.array(list(...)) makes it"
+    return f"{what}: an array of numbers is needed{remedy}"
 
 
 def check_booleans(values: Any, name: str, *axes: str) -> np.ndarray:

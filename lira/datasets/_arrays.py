@@ -12,6 +12,7 @@ from lira.config.dataset import Dataset
 from lira.config.sections import MOST
 from lira.core.errors import DataError
 from lira.core.validation import ArrayLike, allowed, check_array, quoted
+from lira.datasets._columns import values_of
 from lira.datasets._names import check_names, numbered, shown
 
 CHANNELS = (1, 3)
@@ -145,6 +146,8 @@ def check_arrays(given: Arrays, source: str, settings: Dataset) -> Arrays:
     image = settings.holds == "image"
     x = _check_pictures(given.x, f"{source}: x", settings.channels) if image else check_table(given.x, f"{source}: x")
     y, names = check_labels(given.y, f"{source}: y", x), given.class_names
+    if not len(y):
+        raise DataError(f"{source}: there are no samples")
     if settings.named_labels and names is None:
         present, y = np.unique(y, return_inverse=True)
         names = [str(label) for label in present]
@@ -191,7 +194,7 @@ class _Album:
         place = f"{self.place}[{index}]"
         [image] = check_images([self.images[index]], place, self.channels)
         if len(image) != getattr(self, "width", len(image)):
-            raise DataError(f"{place} has {len(image)} channels, {self.place}[0] has {self.width}")
+            raise DataError(_other_channels(self.place, index, image, self.width))
         return image
 
 
@@ -202,9 +205,14 @@ def _check_pictures(x: Any, place: str, channels: str | None) -> np.ndarray | li
     if not isinstance(x, list | tuple) or len({np.shape(image) for image in x}) < 2:
         return check_images(x, place, channels)
     found = [check_images([image], f"{place}[{index}]", channels)[0] for index, image in enumerate(x)]
-    if len({len(image) for image in found}) > 1:
-        raise DataError(f"{place} has images of different numbers of channels")
+    if other := next((index for index, image in enumerate(found) if len(image) != len(found[0])), 0):
+        raise DataError(_other_channels(place, other, found[other], len(found[0])))
     return found
+
+
+def _other_channels(place: str, index: Any, image: np.ndarray, width: int) -> str:
+    remedy = "images of Pillow have 3 after convert('RGB')"
+    return f"{place}[{index}] has {len(image)} channels, {place}[0] has {width}: {remedy}"
 
 
 def _check_indices(given: Any, place: str, samples: int) -> Int[np.ndarray, " index"] | None:
@@ -247,7 +255,10 @@ def check_images(x: Any, place: str, channels: str | None = None) -> UInt8[np.nd
     Raises:
         DataError: They are no images, or either axis may be that of the channels.
     """
-    x = check_array(x, place)
+    try:
+        x = check_array(x, place)
+    except DataError as error:
+        raise _uneven(x, place) or error from error
     if x.dtype != np.uint8:
         raise DataError(f"{place} is {x.dtype}: images are uint8, from 0 to 255")
     if x.ndim in (3, 4) and 0 in x.shape[1:]:
@@ -267,11 +278,20 @@ def check_images(x: Any, place: str, channels: str | None = None) -> UInt8[np.nd
     raise DataError(f"{place} is {list(x.shape)}: images are [N, H, W], [N, C, H, W] or [N, H, W, C], C 1 or 3{stated}")
 
 
+def _uneven(images: Any, place: str) -> DataError | None:
+    """Returns the error of images of several shapes, if that is what makes them no array."""
+    shapes = [np.shape(image) for image in images] if isinstance(images, list | tuple) else []
+    if not (other := next((index for index, shape in enumerate(shapes) if shape != shapes[0]), 0)):
+        return None
+    return DataError(
+        f"{place}[{other}] is {list(shapes[other])}, {place}[0] {list(shapes[0])}: images must have one size and "
+        "number of channels, as convert('RGB') makes 3 of Pillow's"
+    )
+
+
 def check_table(x: Any, place: str) -> Shaped[np.ndarray, "sample feature"]:
     """Returns a table of numbers as an array; raises DataError unless it has two axes."""
-    if wrong := [name for name, kind in getattr(x, "dtypes", {}).items() if kind.kind not in "biuf"]:  # a DataFrame
-        raise DataError(f"{place}: column {wrong[0]!r} is {x.dtypes[wrong[0]]}: features are numbers")
-    x = check_array(x, place)
+    x = check_array(values_of(x, place), place)
     if x.ndim != 2 or not x.shape[1]:
         raise DataError(f"{place} is {list(x.shape)}: tabular data is [N, features]")
     return x
@@ -285,6 +305,10 @@ def check_labels(y: Any, place: str, x: Sized) -> Int[np.ndarray, " sample"]:
     whole = np.asarray(y, np.float64)
     if len(wrong := np.flatnonzero(~np.isfinite(whole) | (whole != np.floor(whole)))):
         raise DataError(f"{place}[{wrong[0]}] is {y[wrong[0]]}: labels are whole numbers from 0")
+    if len(large := np.flatnonzero(np.abs(whole) >= 2**63)):
+        raise DataError(
+            f"{place}[{large[0]}] is {y[large[0]]}: labels are less than 2^63, or text, as astype(str) makes"
+        )
     return y.astype(np.int64)
 
 
@@ -320,6 +344,8 @@ def check_classes(arrays: Arrays, pool: Int[np.ndarray, " pool"], settings: Data
     name = partial(shown, arrays.class_names)
     own = settings.kind is not None and arrays.class_names is None
     hint = "; named_labels: true takes other whole numbers, such as 1 to C" if own else ""
+    if settings.kind and arrays.classes:
+        hint = f"; classes is {arrays.classes}: leave it out, or give the number of classes that there are"
     if len(arrays.x) != len(y):
         raise DataError(f"{origin}: {len(arrays.x)} samples but {len(y)} labels")
     if not len(pool):
@@ -331,6 +357,8 @@ def check_classes(arrays: Arrays, pool: Int[np.ndarray, " pool"], settings: Data
     found, counts = np.unique(y[pool], return_counts=True)
     if len(found) < classes:
         missing = np.append(np.flatnonzero(found != np.arange(len(found))), len(found))[0]
+        if settings.kind and missing in y[arrays.own_test]:
+            hint = "; y_test alone has it: leave its samples out, or set pool: train+test"
         said = f"the pool has no sample of class {name(missing)} of {name(0)} to {name(classes - 1)}{hint}"
         raise DataError(f"{origin}: {said}")
     if classes < 2:

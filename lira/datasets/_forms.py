@@ -8,19 +8,24 @@ from zipfile import BadZipFile, ZipFile
 from lira.core.errors import DataError
 
 NPY, NPZ, HDF5 = "a single .npy array", "an .npz file", "an HDF5 file"
-PARQUET, TEXT = "a parquet file", "text, such as CSV"
+PARQUET, TEXT, ENCODED = "a parquet file", "text, such as CSV", "text that is not in UTF-8"
 STARTS = {
     b"\x93NUMPY": NPY,
     b"\x89HDF": HDF5,
     b"PAR1": PARQUET,
     b"\x1f\x8b": "compressed by gzip",
     b"\x80": "a pickle",
+    b"\xff\xfe": ENCODED,
+    b"\xfe\xff": ENCODED,
 }
 START = 512  # bytes
+CONTROLS = {*range(32)} - {*b"\t\n\v\f\r\x1a\x1b"}  # which text has not
 
 
 def form_of(path: Path) -> str:
     """Returns the form of a file, to go on from ``it is``."""
+    if path.is_dir():
+        return "a folder"
     if not os.access(path, os.R_OK):
         return "not allowed to be read"
     with path.open("rb") as file:
@@ -32,7 +37,14 @@ def form_of(path: Path) -> str:
     if found := next((form for magic, form in STARTS.items() if start.startswith(magic)), None):
         return found
     text = getincrementaldecoder("utf-8")("replace").decode(start)  # which may end within a character
-    return "of an unknown form" if set(text) & {"\0", "\ufffd"} else TEXT
+    if set(start) & CONTROLS:
+        return "of an unknown form"
+    return ENCODED if "\ufffd" in text else TEXT
+
+
+def absent(path: Path, needed: str) -> DataError:
+    """Returns the error of a path that is no file."""
+    return DataError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}: {needed} is needed")
 
 
 def not_npy(path: Path, besides: str = "") -> DataError:

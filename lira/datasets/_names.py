@@ -62,8 +62,13 @@ def _text(values: Any, place: str) -> Shaped[np.ndarray, "..."] | None:
         return None
     if given.dtype.kind not in "OSUT" or not any(isinstance(value, str | bytes) for value in given.flat):
         return None
-    found = [value.decode(errors="replace") if isinstance(value, bytes) else value for value in given.flat]
+    found = list(given.flat)
     for row, value in enumerate(found):
+        if isinstance(value, bytes):
+            try:
+                value = found[row] = value.decode()
+            except UnicodeDecodeError as error:
+                raise DataError(f"{place}[{row}] is {quoted(value)}: text is needed, or bytes in UTF-8") from error
         if not isinstance(value, str) or not value:
             raise DataError(f"{place}[{row}] is {quoted(value)}: text is needed, as the others are")
     return np.array(found, dtype=str).reshape(given.shape)

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,15 @@ from lira.config.dataset import COLUMNS
 from lira.core.errors import DataError
 from lira.core.validation import quoted
 from lira.datasets._arrays import check_labels
-from lira.datasets._forms import PARQUET, TEXT, form_of
+from lira.datasets._columns import EXACT, beside
+from lira.datasets._forms import ENCODED, PARQUET, TEXT, absent, form_of
 from lira.datasets._names import numbered
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    _Read = tuple[list[str], list[str], pa.Table, dict[str, pa.ChunkedArray]]
+    """Names of all columns, those of an index, what was read, and columns of names as the file writes them."""
 
 log = logging.getLogger("lira")
 
@@ -27,8 +31,10 @@ DELIMITERS = ",;\t|"
 UNNAMED = "Unnamed: "
 """What pandas calls a column without a name, with its place: mostly its own index."""
 
-EXACT = 2**53  # float64 holds all whole numbers up to it
 BLOCK_BYTES = 8 << 20  # a line must fit
+MANY = 20  # numbers that are hardly all the row numbers by chance
+INDICES = {"index", "idx", "row", "row_id", "rowid", "row_number", "id", "no", "nr", "number", "record", "sample"}
+MISSING = {"?", "-", "--", ".", "*", "none", "n.a.", "missing", "unknown"}
 SHOWN = 10  # columns that a message names
 
 
@@ -71,6 +77,7 @@ class _Table:
         names: All its columns.
         index: Those that pandas made of an index.
         columns: Those that were read.
+        texts: Those of names, as a CSV file writes them.
     """
 
     path: Path
@@ -78,6 +85,7 @@ class _Table:
     names: list[str]
     index: list[str]
     columns: dict[str, "pa.ChunkedArray"]
+    texts: dict[str, "pa.ChunkedArray"]
 
     @property
     def listed(self) -> list[str]:
@@ -107,33 +115,30 @@ class _Table:
                 f"{self.path}: column {wrong[0]!r} has {self._no_number(wrong[0])}{others}: features are numbers, so "
                 "write one in its place, or a column of 0 and 1 for each category, or list other columns as features"
             )
-        found = [self._whole(name).to_numpy() for name in names]
-        if counting := [name for name, one in zip(names, found, strict=True) if not self.listed and _counts(one)]:
+        found = [self._whole(name, self.columns[name]).to_numpy() for name in names]
+        if counting := [name for name, one in zip(names, found, strict=True) if not self.listed and _counts(name, one)]:
             raise DataError(
                 f"{self.path}: column {counting[0]!r} counts the rows, as an index does: set id: {counting[0]!r} if it "
                 "names the records, write the file without it, or list features"
             )
-        found = [one.view(np.uint8) if one.dtype == bool else one for one in found]
-        kind, whole = np.result_type(*found), [one for one in found if one.dtype.kind in "iu"]
-        if kind.kind == "f" and any(np.abs(one.astype(float)).max() > EXACT for one in whole):
-            kind = np.dtype(np.longdouble)
-        return np.column_stack([one.astype(kind, copy=False) for one in found])
+        return beside(found)
 
     def called(self, name: str) -> Any:
         """Returns a column of labels or of names: its numbers, or else text."""
         from pyarrow import types
 
-        column = self._whole(name)
+        column = self._whole(name, self.texts.get(name, self.columns[name]))
         if types.is_nested(column.type) or types.is_binary(column.type):
-            raise DataError(f"{self.path}: column {name!r} has {column.type}: numbers, or text in UTF-8, are needed")
+            raise DataError(
+                f"{self.path}: column {name!r} has {column.type}: numbers, or text, are needed: save text in UTF-8"
+            )
         if not _has_numbers(column) or types.is_boolean(column.type):
             return list(map(str, column.to_pylist()))
         place = f"{self.path}: column {name!r}"
         return check_labels(column.to_numpy(), place, column) if name == self.settings.label else column.to_numpy()
 
-    def _whole(self, name: str) -> "pa.ChunkedArray":
+    def _whole(self, name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray":
         """Returns a column, which has a value in each row."""
-        column = self.columns[name]
         if (missing := column.is_null(nan_is_null=True).to_numpy()).any():
             raise DataError(
                 f"{self.path}: column {name!r} has no value in {self._row(int(missing.argmax()))}: fill it in, or "
@@ -148,7 +153,10 @@ class _Table:
         kind, values = self.columns[name].type, self.columns[name].to_pylist()
         row = next((row for row, value in enumerate(values) if value is not None and not _is_number(value)), 0)
         what = "text" if isinstance(values[row], str) else "times" if types.is_temporal(kind) else str(kind)
-        return f"{what}, {quoted(str(values[row]))} in {self._row(row)}"
+        what = "text that is not in UTF-8" if types.is_binary(kind) else what
+        hint = " (if it stands for a missing value: fill it in, or leave the row or the column out)"
+        lacks = str(values[row]).strip().lower() in MISSING
+        return f"{what}, {quoted(str(values[row]))} in {self._row(row)}{hint if lacks else ''}"
 
     def _row(self, row: int) -> str:
         return f"row {row}, line {row + 2} of the file" if form_of(self.path) == TEXT else f"row {row}"
@@ -158,13 +166,13 @@ def _open(settings: Dataset, only: str | None = None) -> _Table:
     """Opens a table and checks that it has the columns that the settings name."""
     path = Path(str(settings.path))
     if not path.is_file():
-        raise DataError(f"{path} does not exist: a CSV or parquet file is needed")
+        raise absent(path, "a CSV or parquet file")
     if (form := form_of(path)) not in (TEXT, PARQUET):
-        raise DataError(
-            f"{path} cannot be read as CSV or parquet, as label asks: it is {form}: leave label out if it holds "
-            "arrays, else write it as CSV in UTF-8 or as parquet"
-        )
-    names, index, columns = (_read_csv if form == TEXT else _read_parquet)(path, only)
+        remedy = "leave label out if it holds arrays, else write it as CSV in UTF-8 or as parquet"
+        remedy = "save it in UTF-8" if form == ENCODED else remedy
+        raise DataError(f"{path} cannot be read as CSV or parquet, as label asks: it is {form}: {remedy}")
+    called = [name for key in COLUMNS if (name := getattr(settings, key)) is not None]
+    names, index, columns, texts = (_read_csv if form == TEXT else _read_parquet)(path, only, called)
     named = {name: [getattr(settings, name)] for name in COLUMNS if getattr(settings, name) is not None}
     named |= {"features": settings.features} if isinstance(settings.features, list) else {}
     for key, name in ((key, name) for key, listed in named.items() for name in listed):
@@ -174,11 +182,13 @@ def _open(settings: Dataset, only: str | None = None) -> _Table:
         raise DataError(f"{path}: two columns are called {twice[0]!r}: rename one")
     if not columns.num_rows:
         raise DataError(f"{path}: there are no rows below the names of its columns")
-    return _Table(path, settings, names, index, {name: _plain(columns[name]) for name in columns.column_names})
+    found = {name: _plain(columns[name]) for name in columns.column_names}
+    return _Table(path, settings, names, index, found, texts)
 
 
-def _read_csv(path: Path, only: str | None) -> tuple[list[str], list[str], "pa.Table"]:
-    from pyarrow import ArrowException, csv
+def _read_csv(path: Path, only: str | None, texts: Sequence[str]) -> "_Read":
+    """Reads a CSV file; of ``texts``, the labels first, what it says is kept, and an empty field alone is missing."""
+    from pyarrow import ArrowException, binary, csv
 
     ragged: list[Any] = []
 
@@ -190,23 +200,54 @@ def _read_csv(path: Path, only: str | None) -> tuple[list[str], list[str], "pa.T
         head = file.readline()
     delimiter = max(DELIMITERS, key=head.count)
     parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note)
-    read = csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES)
+    blocks = {"use_threads": False, "block_size": BLOCK_BYTES}
     try:
-        with csv.open_csv(path, read, parse) as opened:
-            names = opened.schema.names
-        convert = csv.ConvertOptions(strings_can_be_null=True, include_columns=[only] if only in names else None)
-        columns = csv.read_csv(path, read, parse, convert)
+        with csv.open_csv(path, csv.ReadOptions(**blocks), parse) as opened:
+            names = [name or f"{UNNAMED}{place}" for place, name in enumerate(opened.schema.names)]
+        read = csv.ReadOptions(**blocks, column_names=names, skip_rows_after_names=1)
+        some = [only] if only in names else None
+        columns = csv.read_csv(path, read, parse, csv.ConvertOptions(strings_can_be_null=True, include_columns=some))
+        kept = [name for name in texts if columns.column_names.count(name) == 1]
+        convert = csv.ConvertOptions(
+            include_columns=kept,
+            column_types=dict.fromkeys(kept, binary()),
+            strings_can_be_null=True,
+            null_values=[""],
+        )
+        text = csv.read_csv(path, read, parse, convert) if kept else columns
     except (ArrowException, OSError) as error:
         if ragged:
             row = ragged[0]
             said = f"line {row.number} has {row.actual_columns} values where the first line has {row.expected_columns}"
             raise DataError(f"{path}: {said}: write as many in each line") from error
         raise DataError(f"{path} cannot be read as CSV: save it anew, as text in UTF-8") from error
-    called = [name or f"{UNNAMED}{place}" for place, name in enumerate(names)]
-    return called, [], columns if only in names else columns.rename_columns(called)
+    found = {name: text[name] for name in kept if name != texts[0] or _changes(columns[name], text[name])}
+    return names, [], columns, {name: _decoded(column) for name, column in found.items()}
 
 
-def _read_parquet(path: Path, only: str | None) -> tuple[list[str], list[str], "pa.Table"]:
+def _changes(found: "pa.ChunkedArray", text: "pa.ChunkedArray") -> bool:
+    """Whether labels that were read are not what the file says, as with 01, more digits than fit, true, and NA."""
+    from pyarrow import types
+
+    if types.is_floating(found.type):
+        return bool((np.abs(found.drop_null().to_numpy()) > EXACT).any())
+    pairs = zip(found.to_pylist(), text.to_pylist(), strict=True)
+    return not types.is_integer(found.type) or any(
+        value is not None and str(value).encode() != given.strip() for value, given in pairs
+    )
+
+
+def _decoded(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """Returns bytes as text, or as they are if they are not in UTF-8."""
+    from pyarrow import ArrowInvalid, string
+
+    try:
+        return column.cast(string())
+    except ArrowInvalid:
+        return column
+
+
+def _read_parquet(path: Path, only: str | None, texts: Sequence[str]) -> "_Read":
     from pyarrow import ArrowException, parquet
 
     try:
@@ -215,7 +256,8 @@ def _read_parquet(path: Path, only: str | None) -> tuple[list[str], list[str], "
     except (ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path} is damaged, or not whole, as a parquet file: make or copy it again") from error
     said = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
-    return schema.names, [name for name in said.get("index_columns", []) if isinstance(name, str)], columns
+    index = [name for name in said.get("index_columns", []) if isinstance(name, str)]
+    return schema.names, index, columns, {}
 
 
 def _plain(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
@@ -242,9 +284,13 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def _counts(values: Shaped[np.ndarray, " row"]) -> bool:
-    """Whether values count the rows, from 0 or 1."""
-    return values.dtype.kind in "iu" and len(values) > 2 and values[0] in (0, 1) and bool((np.diff(values) == 1).all())
+def _counts(name: str, values: Shaped[np.ndarray, " row"]) -> bool:
+    """Whether values count the rows, from 0 or 1, in any order if that is no chance or the name says it."""
+    rows = len(values)
+    if values.dtype.kind not in "iu" or rows < 3 or values.min() not in (0, 1) or np.ptp(values) != rows - 1:
+        return False
+    shuffled = rows > MANY or name.lower() in INDICES
+    return bool((np.diff(values) == 1).all()) or (shuffled and len(np.unique(values)) == rows)
 
 
 def _listed(names: Iterable[str]) -> str:

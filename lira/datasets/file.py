@@ -15,7 +15,7 @@ from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_
 from lira.config import Dataset
 from lira.core.errors import DataError
 from lira.datasets._arrays import Arrays, check_images, check_labels, check_table, from_user
-from lira.datasets._forms import HDF5, NPZ, PARQUET, TEXT, form_of
+from lira.datasets._forms import HDF5, NPZ, PARQUET, TEXT, absent, form_of
 from lira.datasets._names import numbered
 from lira.datasets._tables import read_table
 
@@ -81,7 +81,9 @@ def measure(
 def _array(file: Any, name: str, path: Path) -> np.ndarray:
     with file.zip.open(f"{name}.npy") as member:
         if _header(member)[1].hasobject:
-            raise _unreadable(path, DataError(f"{name} is an array of objects"))
+            raise _unreadable(
+                path, DataError(f"{name} is an array of objects: save it as astype(str) or astype(float)")
+            )
     return file[name]
 
 
@@ -101,7 +103,7 @@ def open_arrays(path: Path) -> Iterator[dict[str, np.ndarray | h5py.Dataset]]:
         DataError: The file is missing, damaged or of another kind, has arrays of objects, or refers to other files.
     """
     if not path.is_file():
-        raise DataError(f"{path} does not exist: an .npz or HDF5 file is needed")
+        raise absent(path, "an .npz or HDF5 file")
     with ExitStack() as stack:
         try:
             if h5py.is_hdf5(path):

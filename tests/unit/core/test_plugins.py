@@ -9,6 +9,7 @@ import pytest
 
 from lira.core.errors import ConfigError
 from lira.core.plugins import code_digest, load_function
+from lira.core.preemption import Preempted
 
 
 @pytest.fixture
@@ -54,6 +55,25 @@ def test_a_function_whose_error_has_no_text_is_named_by_the_errors_type(monkeypa
     monkeypatch.setitem(sys.modules, "mute", SimpleNamespace(fail=fail))
     with pytest.raises(ConfigError, match="^mute:fail failed: MuteError$"):
         load_function("mute:fail")()
+
+
+@pytest.mark.parametrize(
+    "end", ["sys.exit(3)", "exit(3)", "raise SystemExit(3)", "argparse.ArgumentParser().parse_args(['-x'])"]
+)
+def test_code_that_ends_the_program_is_named(folder, end):
+    called = "def load():\n    import argparse, sys\n    "
+    write(folder, called=f"{called}{end}", imported=f"import argparse, sys\n{end}\ndef load(): ...")
+    for name, said in (("called", "failed"), ("imported", "cannot be imported from the working .*")):
+        with pytest.raises(ConfigError, match=f"^{name}:load {said}: it ends the program with '[23]', as sys.exit and"):
+            load_function(f"{name}:load")()
+
+
+def test_an_order_to_stop_passes_through_the_users_code(folder):
+    stop = "from lira.core.preemption import Preempted\n"
+    write(folder, called=f"{stop}def load():\n    raise Preempted", imported=f"{stop}raise Preempted")
+    for name in ("called", "imported"):
+        with pytest.raises(Preempted):
+            load_function(f"{name}:load")()
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,11 @@ NAN = np.where(np.arange(280).reshape(40, 7) == 52, np.nan, TABLE)
         ("image", {"x": X[:, 0, :0], "y": Y}, r"own.npz: x is \[40, 0, 5\]: its images have no pixels"),
         ("tabular", {"x": TABLE.astype(str), "y": Y}, "own.npz: x is an array of <U.*: numbers are needed"),
         ("tabular", {"x": TABLE, "y": Y, "scale": np.nan}, "own.npz: scale is nan: one number above 0"),
-        ("tabular", {"x": TABLE.astype(object), "y": Y}, "own.npz cannot be read .*: x is an array of objects"),
+        (
+            "tabular",
+            {"x": TABLE.astype(object), "y": Y},
+            "own.npz cannot be read .*: x is an array of objects: save it as astype",
+        ),
     ],
 )
 def test_what_is_wrong_with_own_arrays_is_named(tmp_path, kind, arrays, said):

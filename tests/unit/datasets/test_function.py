@@ -6,8 +6,11 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 from raw_files import TABLE, X, Y, prepared
+from scipy.sparse import csr_matrix
 
 from lira.config import Dataset
 from lira.core.errors import ConfigError, DataError
@@ -59,7 +62,7 @@ PICTURES = [image[:, : 5 + index % 2] for index, image in enumerate(X)]
         ("tabular", {"train": [0.5]}, "train has values other than indices"),
         ("tabular", {"test": [3, 3]}, "test has a sample more than once"),
         ("tabular", {"scale": 0}, "scale is 0: one number above 0"),
-        ("tabular", {"scale": None}, "scale is an array of object"),
+        ("tabular", {"scale": None}, "scale is None: an array of numbers is needed"),
         ("tabular", {"mean": [0] * 7}, "mean and std are needed together"),
         ("tabular", {"mean": [0] * 6, "std": [1] * 7}, r"mean is \[0.*: 7 finite numbers are needed, as x has 7"),
         ("tabular", {"mean": [0] * 7, "std": [1] * 6 + [0]}, "std is 0 somewhere: numbers above 0"),
@@ -67,7 +70,7 @@ PICTURES = [image[:, : 5 + index % 2] for index, image in enumerate(X)]
         ("tabular", {"y": np.stack([Y, Y], 1)}, r"y is \[40, 2\]: one label for each"),
         ("tabular", {"y": Y + 0.5}, r"y\[0\] is 0.5: labels are whole numbers"),
         ("tabular", {"y": Y.astype(str)}, "y is an array of <U"),
-        ("tabular", {"x": None}, "x is an array of object: numbers are needed"),
+        ("tabular", {"x": None}, "x is None: an array of numbers is needed"),
         ("tabular", {"x": [[1.0], [1.0, 2.0]]}, "x is not an array of numbers"),
         ("tabular", {"classes": "4"}, "classes is an array of <U1"),
         ("tabular", {"classes": 4.5}, "classes is 4.5: allowed are whole numbers"),
@@ -75,7 +78,11 @@ PICTURES = [image[:, : 5 + index % 2] for index, image in enumerate(X)]
         ("image", {"x": X, "size": -3}, "size is -3: one number above 0"),
         ("image", {"x": X / 255}, "x is float64: images are uint8"),
         ("image", {"x": [*PICTURES[1:], X[0] / 255]}, r"x\[39\] is float64: images are uint8"),
-        ("image", {"x": [*PICTURES[1:], X[0, :1]]}, "x has images of different numbers of channels"),
+        (
+            "image",
+            {"x": [*PICTURES[1:], X[0, :1]]},
+            r"x\[39\] has 1 channels, own_arrays:load: x\[0\] has 3: .* convert\('RGB'\)",
+        ),
         ("image", {"x": PICTURES}, "mine: its images are not in one array: set image_size"),
     ],
 )
@@ -108,3 +115,59 @@ def test_pictures_of_an_own_function_may_be_read_one_by_one(tmp_path, monkeypatc
     monkeypatch.setitem(sys.modules, "own_arrays", SimpleNamespace(load=lambda: given))
     with pytest.raises(DataError, match=said) if said else nullcontext():
         assert prepared(Dataset(source="own_arrays:load", kind="image"), tmp_path).x.shape == (40, 3, 6, 6)
+
+
+def returns(monkeypatch, **given):
+    """Settings of a function that returns a dictionary."""
+    monkeypatch.setitem(sys.modules, "own_arrays", SimpleNamespace(load=lambda: given))
+    return Dataset(source="own_arrays:load", kind="image" if given.get("scale") == 255 else "tabular")
+
+
+def test_a_frame_of_booleans_and_nullable_numbers(tmp_path, monkeypatch):
+    nullable = {"b": pd.array(Y, "Int64"), "c": pd.array(Y / 2, "Float64"), "d": pd.array(Y > 1, "boolean")}
+    frame = pd.DataFrame({"a": TABLE[:, 0], "e": Y > 0, **nullable})
+    expected = np.column_stack([TABLE[:, 0], Y > 0, Y, Y / 2, Y > 1])
+    np.testing.assert_array_equal(prepared(returns(monkeypatch, x=frame, y=Y), tmp_path).x, expected.astype(np.float32))
+    for name, values in nullable.items():
+        holed = frame.assign(**{name: pd.Series(values).mask(np.arange(40) == 3)})
+        with pytest.raises(DataError, match=f"own_arrays:load: x: column '{name}' has no value in row 3: fill it in"):
+            prepared(returns(monkeypatch, x=holed, y=Y), tmp_path)
+
+
+def mixed(grey):
+    return [Image.fromarray(np.moveaxis(X[row], 0, 2)).convert("L" if row == grey else "RGB") for row in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"x": pd.DataFrame(TABLE).astype(object)},
+            r"x: column 0 is object: features are numbers: astype\(float\) makes",
+        ),
+        (
+            {"x": csr_matrix(TABLE)},
+            r"x is of type csr_matrix: an array of numbers is needed, as its toarray\(\) returns",
+        ),
+        ({"x": (row for row in TABLE)}, r"x is of type generator: .* as numpy.array\(list\(...\)\) makes it"),
+        ({"y": None}, "y is None: an array of numbers is needed$"),
+        ({"x": mixed(3), "scale": 255}, r"x\[3\] is \[6, 5\], .*x\[0\] \[6, 5, 3\]: images must .* convert\('RGB'\)"),
+        ({"x": mixed(0), "scale": 255}, r"x\[1\] is \[6, 5, 3\], .*x\[0\] \[6, 5\]: images must have one size"),
+        ({"classes": 10}, "no sample of class 4 of 0 to 9; classes is 10: leave it out, or give the number"),
+        ({"classes": 2}, "label of sample 2 is 2: allowed are 0 to 1; classes is 2: leave it out"),
+        (
+            {"x_test": TABLE, "y_test": Y + 1},
+            "no sample of class 4 of 0 to 4; y_test alone has it: leave its samples out",
+        ),
+        ({"x": TABLE[:0], "y": Y[:0]}, "own_arrays:load: there are no samples"),
+    ],
+)
+def test_what_is_wrong_with_a_dictionary_is_named(tmp_path, monkeypatch, given, said):
+    with pytest.raises(DataError, match=said) as error:
+        prepared(returns(monkeypatch, **{"x": TABLE, "y": Y} | given), tmp_path)
+    assert "named_labels" not in str(error.value)
+
+
+def test_an_empty_dataset_has_no_samples_to_set_aside(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match="there are no samples"):
+        prepared(returns(monkeypatch, x=TABLE[:0], y=Y[:0]).model_copy(update={"test": 3}), tmp_path)

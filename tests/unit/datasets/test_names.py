@@ -80,6 +80,15 @@ def test_records_of_arrays_have_names_and_groups(tmp_path):
         ({"y": WORDS, "x_test": TABLE, "y_test": Y}, "own.npz: y_test has no text, as other labels are: give all as"),
         ({"y": np.where(Y == 3, "", WORDS)}, r"own.npz: y\[3\] is '': text is needed, as the others are"),
         ({"y": WORDS[:-1]}, r"own.npz: y is \[39\]: one label for each of the 40 samples"),
+        (
+            {"y": np.array([b"c", "é".encode("latin1")])[Y % 2]},
+            r"own.npz: y\[1\] is b'\\xe9': text .*, or bytes in UTF-8",
+        ),
+        (
+            {"y": Y.astype(np.uint64) + 2**63},
+            r"own.npz: y\[0\] is 9223372036854775808: labels are less than 2\^63, or text",
+        ),
+        ({"y": Y * 1e30}, r"own.npz: y\[1\] is 1e\+30: labels are less than 2\^63"),
         ({"y": Y, "id": ["a"]}, r"own.npz: id is \[1\]: 40 names are needed"),
         ({"y": Y, "id": CALLED["id"], "x_test": TABLE, "y_test": Y}, "own.npz: has no 'id_test'"),
         ({"y": np.where(np.arange(40) == 1, "lone", WORDS)}, "class 'lone' has one training sample"),

@@ -1,6 +1,8 @@
 """The user's own tables, CSV and parquet: columns by name, what records are called, and what cannot be used."""
 
 import logging
+import re
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -12,6 +14,7 @@ from lira.config import Dataset, load_study, read_yaml
 from lira.core.errors import ConfigError, DataError
 from lira.datasets import read_part
 from lira.datasets._tables import measure_table
+from lira.datasets.file import measure
 from lira.storage.records import read_names
 from lira.work import check_sizes, size_of
 
@@ -115,6 +118,28 @@ def test_numbers_as_text_keep_their_order(tmp_path):
     assert names_in(tmp_path)["class_names"] == [str(label) for label in range(12)]
 
 
+@pytest.mark.parametrize("name", ["{:05}", "9{:030}", "{}.10", "{}e5", "2020-01-01T00:00:{:02}Z", " {}"])
+def test_records_keep_their_text(tmp_path, name):
+    called = ["NA", *(name.format(row) for row in range(1, N))]
+    prepared(written(tmp_path, PLAIN.assign(i=called, g="02123"), id="i", groups="g"), tmp_path)
+    assert names_in(tmp_path)["id"] == called and {*names_in(tmp_path)["group"]} == {"02123"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["01", "02"], ["NA", "x"], ["NaN", "null"], [str(10**30), str(10**30 + 1)], ["false", "true"], ["2020-01", "b"]],
+)
+def test_labels_keep_their_text(tmp_path, names):
+    given = written(tmp_path, PLAIN.assign(diagnosis=names * (N // 2)))
+    prepared(given, tmp_path)
+    assert names_in(tmp_path)["class_names"] == names and measure_table(given)[3] == 2
+
+
+def test_labels_that_numbers_miss_are_missing(tmp_path):
+    with pytest.raises(DataError, match="column 'diagnosis' has no value in row 2, line 4"):
+        prepared(written(tmp_path, PLAIN.assign(diagnosis=["0", "1", "NA"] * (N // 3))), tmp_path)
+
+
 def test_categories_and_decimals_of_parquet_are_what_they_are_called(tmp_path):
     from decimal import Decimal
 
@@ -204,11 +229,23 @@ NAMED = {"id": "patient", "groups": "sex"}
         (PLAIN.replace({"diagnosis": {"élan": "benign "}}), {}, "y: 'benign' and 'benign ' differ by blanks"),
         (PLAIN, {"label": None}, "it is text, such as CSV: numpy.savez makes .*, or label names the column of labels"),
         ("", {}, "cannot be read as CSV or parquet, as label asks: it is empty"),
-        (PLAIN.to_csv(index=False).encode("utf-16"), {}, "it is of an unknown form: .* else write it as CSV in UTF-8"),
+        (PLAIN.to_csv(index=False).encode("utf-16"), {}, "it is text that is not in UTF-8: save it in"),
         (
             (PLAIN.to_csv(index=False).replace("é", "e") + "1,2.0,True,é\n" * 3).encode("latin1"),
             {},
-            "'diagnosis' has binary: numbers, or",
+            "'diagnosis' has binary: numbers, or text, are needed: save text in UTF-8",
+        ),
+        (PLAIN.to_csv(index=False).encode("latin1"), {}, "it is text that is not in UTF-8: save it in UTF-8"),
+        (PLAIN.assign(row=np.random.default_rng(1).permutation(N)), {}, "column 'row' counts the rows"),
+        (PLAIN.assign(scan=np.random.default_rng(1).permutation(N) + 1), {}, "column 'scan' counts the rows"),
+        (PLAIN[:9].assign(ID=np.random.default_rng(1).permutation(9)), {}, "column 'ID' counts the rows"),
+        *(
+            (
+                PLAIN.astype({"age": object}).mask(PLAIN["age"] == PLAIN["age"][9], sign),
+                {},
+                rf"{re.escape(repr(sign))} in row \d+, .* \(if it stands for a missing value: fill it in",
+            )
+            for sign in ("?", "-")
         ),
     ],
 )
@@ -259,6 +296,27 @@ def test_settings_that_do_not_fit_a_table(request, settings, said):
     smoke["datasets"]["digits"] |= {name: value for name, value in dataset.items() if value is not None}
     with pytest.raises(ConfigError, match=f"datasets.digits.{said}"):
         load_study(smoke)
+
+
+def test_a_few_numbers_may_be_all_the_row_numbers(tmp_path):
+    prepared(written(tmp_path, PLAIN[:9].assign(visits=[3, 1, 2, 0, 8, 7, 6, 5, 4])), tmp_path)
+    prepared(written(tmp_path, PLAIN.assign(visits=[0, *range(1, N - 1), 1])), tmp_path)
+
+
+@pytest.mark.parametrize("settings", [{}, {"label": None}])
+def test_a_folder_is_no_table(tmp_path, settings):
+    WARD.to_parquet(tmp_path / "ward.parquet", partition_cols=["sex"])
+    made = {
+        "source": "file",
+        "path": str(tmp_path / "ward.parquet"),
+        "kind": "tabular",
+        "label": "diagnosis",
+    } | settings
+    made = Dataset(**{name: value for name, value in made.items() if value is not None})
+    with pytest.raises(DataError, match="ward.parquet is a folder: an? .* file is needed"):
+        prepared(made, tmp_path)
+    with pytest.raises(DataError, match="is a folder"):
+        (measure_table if made.label else lambda made: measure(Path(made.path), made.kind))(made)
 
 
 def test_a_study_of_a_table_is_planned_by_its_size(tmp_path):

@@ -1,0 +1,42 @@
+"""Columns of numbers, which become one array."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from lira.core.errors import DataError
+
+EXACT = 2**53  # float64 holds all whole numbers up to it
+
+
+def values_of(x: Any, place: str) -> Any:
+    """Returns the columns of a DataFrame as one array, and what is none as it is.
+
+    Raises:
+        DataError: A column has other values than numbers and booleans, or lacks one.
+    """
+    if not (isinstance(getattr(x, "columns", None), Iterable) and hasattr(x, "items")):
+        return x
+    columns = [_column(values, f"{place}: column {name!r}") for name, values in x.items()]
+    return beside(columns) if columns else np.empty((len(x), 0))
+
+
+def beside(columns: Sequence[Shaped[np.ndarray, " sample"]]) -> Shaped[np.ndarray, "sample feature"]:
+    """Returns columns of numbers and booleans side by side, in a type that holds all their values."""
+    found = [one.view(np.uint8) if one.dtype == bool else one for one in columns]
+    kind, whole = np.result_type(*found), [one for one in found if one.dtype.kind in "iu"]
+    if kind.kind == "f" and any(np.abs(one.astype(float)).max(initial=0) > EXACT for one in whole):
+        kind = np.dtype(np.longdouble)
+    return np.column_stack([one.astype(kind, copy=False) for one in found])
+
+
+def _column(values: Any, place: str) -> Shaped[np.ndarray, " sample"]:
+    """Returns a column of a DataFrame, which has numbers or booleans."""
+    if values.dtype.kind not in "biuf":
+        remedy = "astype(float) makes them of text and objects, pandas.get_dummies of categories"
+        raise DataError(f"{place} is {values.dtype}: features are numbers: {remedy}")
+    if (missing := values.isna()).any():
+        raise DataError(f"{place} has no value in row {missing.argmax()}: fill it in, or leave the row or column out")
+    return np.asarray(values)
