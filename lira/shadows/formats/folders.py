@@ -86,7 +86,11 @@ def find_models(folder: Path, models: int | None) -> Found:
     stated = next(
         (int(match[3]) for path in there.values() if (match := MODEL.fullmatch(path.name)) and match[3]), None
     )
+    if member is not None:
+        _check_turned(member, kept, there)
     expected = stated or (len(member) if member is not None else max(there) + 1)
+    if 0 not in there and max(there) == expected:
+        raise DataError(f"{folder}: the {expected} models are numbered from 1: number them from 0, 0 to {expected - 1}")
     if member is not None and len(member) != expected:
         raise DataError(f"{kept} is of {len(member)} models, there are {expected}")
     having = {
@@ -106,6 +110,15 @@ def find_models(folder: Path, models: int | None) -> Found:
     if len(chosen) < expected:
         remarks.append(f"{len(chosen)} of {expected} models were taken, the first that are finished")
     return Found(kind, chosen, expected, member, list(filter(None, remarks)))
+
+
+def _check_turned(member: np.ndarray, kept: Path | None, there: dict[int, Path]) -> None:
+    """Raises DataError if membership has a row per sample, going by the first file of a model."""
+    samples, models = member.shape
+    files = (file for model in there.values() for name in KINDS.values() for file in arrays(model, name)[-1:])
+    if samples > models and (file := next(files, None)) and read_array(file).shape[:1] == (samples,):
+        said = f"{kept} is [{samples}, {models}], but {file} is of {samples} samples"
+        raise DataError(f"{said}: membership is [models, samples], so transpose it")
 
 
 def _set_aside(name: str, kind: str, chosen: dict[int, Path]) -> str:

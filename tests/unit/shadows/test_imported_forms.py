@@ -367,3 +367,26 @@ def test_as_many_models_as_samples_must_not_be_transposed(tmp_path, phi, member,
     with pytest.raises(DataError, match=f"there are 20 models and 20 samples, and {said}"):
         imported(scores, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["given.npz"]
+
+
+@pytest.mark.parametrize("models", [None, 7])
+def test_models_numbered_from_1_are_refused(tmp_path, models):
+    folder = released(tmp_path / "given")
+    for model in reversed(range(M)):
+        (folder / f"model_{model}").rename(folder / f"model_{model + 1}")
+    with pytest.raises(DataError, match="given: the 8 models are numbered from 1: number them from 0, 0 to 7"):
+        imported(folder, tmp_path, models=models)
+
+
+@pytest.mark.parametrize("models", [None, M])
+@pytest.mark.parametrize("suffix", ["npy", "csv"])
+def test_transposed_membership_is_named(tmp_path, suffix, models):
+    folder = released(tmp_path / "given")
+    (folder / "keep_indices.npy").unlink()
+    if suffix == "npy":
+        np.save(folder / "keep_indices.npy", MEMBER.T)
+    else:
+        np.savetxt(folder / "keep_indices.csv", MEMBER.T, delimiter=",")
+    said = rf"keep_indices.{suffix} is \[40, 8\], but .*logits.npy is of 40 samples: .* so transpose it"
+    with pytest.raises(DataError, match=said):
+        imported(folder, tmp_path, models=models)
