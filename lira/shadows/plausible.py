@@ -12,18 +12,35 @@ CLEARLY = 4
 """Ratio of spreads, or number of standard errors, from which on chance is no explanation."""
 
 ENOUGH = 8
-"""Models and samples from which on their spreads can be compared."""
+"""Models, samples or rows from which on their values can be compared."""
+
+SPREAD = 0.1
+"""Range of values from 0 to 1 from which on they are probabilities; logits that are nearly constant have less."""
 
 
 def check_logits(outputs: Float[np.ndarray, "sample view class"], place: str) -> None:
-    """Raises DataError if a model's logits are probabilities: all from 0 to 1, and their sums 1."""
-    inside = ((outputs >= 0) & (outputs <= 1)).all()
-    single = outputs.shape[-1] == 1
-    if inside and (
-        np.ptp(outputs) > 0 if single else (np.abs(outputs.sum(-1, dtype=np.float64) - 1) <= ROUNDING).all()
-    ):
+    """Raises DataError if a model's logits are probabilities: all from 0 to 1, of one class or of each by itself."""
+    if not ((outputs >= 0) & (outputs <= 1)).all():
+        return
+    single, spread = outputs.shape[-1] == 1, np.ptp(outputs)
+    if (single and spread > 0) or _sum_to_1(outputs):
         said = "all are from 0 to 1" if single else "all are from 0 to 1 and sum to 1"
         raise DataError(f"{place}: the logits are probabilities ({said}): give them as probabilities")
+    if len(outputs) >= ENOUGH and spread > SPREAD:
+        said = "all are from 0 to 1 and do not sum to 1, as sigmoids of each class"
+        raise DataError(f"{place}: the logits are probabilities ({said}): give what the sigmoid was taken of")
+
+
+def check_no_probabilities(logits: Float[np.ndarray, "sample view class"]) -> None:
+    """Raises DataError if some rows or more are from 0 to 1, sum to 1, and are not all the same."""
+    if logits.size < ENOUGH * logits.shape[-1] or logits.min() < 0 or logits.max() > 1:
+        return
+    if np.ptp(logits) > 0 and _sum_to_1(logits):
+        raise DataError("logits are probabilities, all are from 0 to 1 and sum to 1: give logits, or their logarithm")
+
+
+def _sum_to_1(outputs: Float[np.ndarray, "sample view class"]) -> bool:
+    return outputs.shape[-1] > 1 and bool((np.abs(outputs.sum(-1, dtype=np.float64) - 1) <= ROUNDING).all())
 
 
 def check_probabilities(outputs: Float[np.ndarray, "sample view class"], place: str, start: int) -> None:

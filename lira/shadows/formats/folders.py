@@ -17,7 +17,7 @@ from jaxtyping import Bool
 
 from lira.core.errors import DataError
 from lira.datasets._forms import not_npy
-from lira.shadows.formats.given import KINDS, Given, membership
+from lira.shadows.formats.given import KINDS, Given, check_outputs, membership
 from lira.shadows.formats.released import read_metrics, read_recipe, utility_of
 from lira.shadows.formats.tables import read_matrix
 
@@ -182,6 +182,7 @@ def read_folder(folder: Path, models: int | None) -> Given:
         best = "their best epochs" if "best_epoch" in utility else "the last of each"
         remarks.append(f"models are of {len(epochs)} different epochs, {best}")
     values = [read_array(file) for file in files]
+    check_outputs(found.kind, values[0].shape, str(files[0]))
     if found.kind == "logits":  # a CSV of logits has a column per class, of one view
         values = [one[:, np.newaxis] if file.suffix == ".csv" else one for file, one in zip(files, values, strict=True)]
     given_labels = None if labels is None else column(read_array(labels))

@@ -390,3 +390,46 @@ def test_transposed_membership_is_named(tmp_path, suffix, models):
     said = rf"keep_indices.{suffix} is \[40, 8\], but .*logits.npy is of 40 samples: .* so transpose it"
     with pytest.raises(DataError, match=said):
         imported(folder, tmp_path, models=models)
+
+
+SIGMOIDS = 1 / (1 + np.exp(-LOGITS))
+
+
+@pytest.mark.parametrize(
+    ("logits", "said"),
+    [
+        (
+            SIGMOIDS,
+            r"logits\[0\]: the logits are probabilities .* as sigmoids of each class.: give what the sigmoid was",
+        ),
+        (LOGITS[..., :1], r"logits\[0\] is \[40, 2, 1\], two views of one output or two classes: give both classes"),
+        (SIGMOIDS[:, :4], None),
+        (LOGITS * 0.01 + 0.5, None),
+    ],
+    ids=["sigmoids", "two or two", "four samples", "nearly constant"],
+)
+def test_logits_that_are_something_else(tmp_path, logits, said):
+    samples = logits.shape[1]
+    labels = LABELS[:samples] % logits.shape[-1]
+    scores = write_arrays(tmp_path / "given.npz", logits=logits, member=MEMBER[:, :samples], labels=labels)
+    if said is None:
+        imported(scores, tmp_path)
+        return
+    with pytest.raises(DataError, match=said):
+        imported(scores, tmp_path)
+
+
+def test_two_views_of_one_output_in_a_folder_are_refused(tmp_path):
+    folder = released(tmp_path / "given")
+    for model in range(M):
+        np.save(folder / f"model_{model}/logits/logits.npy", LOGITS[model][:, None, :, :1])
+    with pytest.raises(
+        DataError, match=r"model_0/logits/logits.npy is \[40, 1, 2, 1\], two views of one output or two"
+    ):
+        imported(folder, tmp_path)
+
+
+def test_a_table_says_which_are_views(tmp_path):
+    long_table(logit=PHI).assign(label=np.tile(np.repeat(LABELS % 2, A), M)).to_csv(tmp_path / "given.csv")
+    found, *_ = imported(tmp_path / "given.csv", tmp_path)
+    np.testing.assert_allclose(found["phi"], np.where(LABELS % 2, 1, -1)[:, None] * PHI, atol=1e-5)
