@@ -17,6 +17,7 @@ STARTS = {
     b"\x80": "a pickle",
 }
 START = 512  # bytes
+DELIMITERS = ",;\t|"
 
 
 def form_of(path: Path) -> str:
@@ -33,6 +34,12 @@ def form_of(path: Path) -> str:
         return found
     text = getincrementaldecoder("utf-8")("replace").decode(start)  # which may end within a character
     return "of an unknown form" if set(text) & {"\0", "\ufffd"} else TEXT
+
+
+def delimiter_of(path: Path) -> str:
+    """Returns what separates the values of a CSV file, by its first line."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return max(DELIMITERS, key=file.readline().count)
 
 
 def not_npy(path: Path, besides: str = "") -> DataError:

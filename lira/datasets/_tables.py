@@ -15,7 +15,7 @@ from lira.config.dataset import COLUMNS
 from lira.core.errors import DataError
 from lira.core.validation import quoted
 from lira.datasets._arrays import check_labels
-from lira.datasets._forms import PARQUET, TEXT, form_of
+from lira.datasets._forms import PARQUET, TEXT, delimiter_of, form_of
 from lira.datasets._names import numbered
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lira")
 
-DELIMITERS = ",;\t|"
 UNNAMED = "Unnamed: "
 """What pandas calls a column without a name, with its place: mostly its own index."""
 
@@ -186,10 +185,7 @@ def _read_csv(path: Path, only: str | None) -> tuple[list[str], list[str], "pa.T
         ragged.append(row)
         return "error"
 
-    with path.open(encoding="utf-8", errors="replace") as file:
-        head = file.readline()
-    delimiter = max(DELIMITERS, key=head.count)
-    parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note)
+    parse = csv.ParseOptions(delimiter=delimiter_of(path), newlines_in_values=True, invalid_row_handler=note)
     read = csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES)
     try:
         with csv.open_csv(path, read, parse) as opened:

@@ -21,9 +21,9 @@ from lira.datasets.file import open_arrays
 from lira.shadows.formats.arrays import from_arrays
 from lira.shadows.formats.folders import read_folder
 from lira.shadows.formats.given import Given, first_models
-from lira.shadows.formats.tables import read_table
+from lira.shadows.formats.tables import is_table, read_table
 from lira.shadows.logits import log_odds, scaled_logit
-from lira.shadows.plausible import check_logits, check_orientation, check_phi, check_probabilities
+from lira.shadows.plausible import LEAVE_OUT, check_logits, check_orientation, check_phi, check_probabilities
 from lira.storage import hdf5
 from lira.storage.records import passed_on, write_names
 
@@ -163,7 +163,9 @@ class _Blocks:
                 if wrong.any():
                     sample, view = np.argwhere(wrong)[0]
                     where = f"sample {start + sample}, view {view}"
-                    raise DataError(f"{place}: φ of {where}, is {block[row, sample, view]}")
+                    infinite = self.given.kind == "phi" and np.isinf(block[row, sample, view])
+                    remedy = "give logits or probabilities, of which it is clipped" if infinite else LEAVE_OUT
+                    raise DataError(f"{place}: φ of {where}, is {block[row, sample, view]}: {remedy}")
             yield columns, block
 
     def _phi(self, found: np.ndarray, place: str, columns: slice) -> Float[np.ndarray, "block view"]:
@@ -173,7 +175,7 @@ class _Blocks:
         outputs, labels = found.reshape(len(found), *self.shape), self.labels[columns]
         logits = self.given.kind == "logits"
         if not logits:
-            check_probabilities(outputs, place, columns.start)
+            outputs = check_probabilities(outputs, place, columns.start)
         elif not columns.start:
             check_logits(outputs, place)
         if self.shape.outputs == 1:
@@ -263,7 +265,7 @@ def _recipe(given: Given, stated: ImportedRecipe | None, views: int) -> tuple[di
 def _opened(path: Path, models: int | None) -> Iterator[Given]:
     if path.is_dir():
         yield read_folder(path, models)
-    elif path.suffix == ".csv":
+    elif is_table(path):
         yield first_models(read_table(path), models, path)
     else:
         with open_arrays(path) as arrays:

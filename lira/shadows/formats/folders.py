@@ -8,7 +8,7 @@ are ``labels`` or ``y_train`` beside the models.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,10 @@ from lira.core.errors import DataError
 from lira.datasets._forms import not_npy
 from lira.shadows.formats.given import KINDS, Given, check_outputs, membership
 from lira.shadows.formats.released import read_metrics, read_recipe, utility_of
-from lira.shadows.formats.tables import read_matrix
+from lira.shadows.formats.tables import SUFFIXES, is_table, read_matrix
 
 MODEL = re.compile(r"(?:model_(\d+)|experiment-(\d+)_(\d+))")
 KEPT, LABELS = ("keep_indices", "keep"), ("labels", "y_train")  # beside the models; the first that is there is read
-SUFFIXES = (".npy", ".csv")
 SHOWN = 10  # models that a message lists
 
 
@@ -184,7 +183,7 @@ def read_folder(folder: Path, models: int | None) -> Given:
     values = [read_array(file) for file in files]
     check_outputs(found.kind, values[0].shape, str(files[0]))
     if found.kind == "logits":  # a CSV of logits has a column per class, of one view
-        values = [one[:, np.newaxis] if file.suffix == ".csv" else one for file, one in zip(files, values, strict=True)]
+        values = [one[:, np.newaxis] if is_table(file) else one for file, one in zip(files, values, strict=True)]
     given_labels = None if labels is None else column(read_array(labels))
     places = [str(file) for file in files]
     return Given(found.kind, values, member, given_labels, places, utility, recipe, [*found.remarks, *remarks])
@@ -192,14 +191,14 @@ def read_folder(folder: Path, models: int | None) -> Given:
 
 def first(folder: Path, names: Sequence[str]) -> Path | None:
     """Returns the first of these files that a folder has, with any of the suffixes."""
-    files = [folder / f"{name}{suffix}" for name in names for suffix in SUFFIXES]
-    return next((file for file in files if file.is_file()), None)
+    there = {(file.stem, file.suffix.lower()): file for file in folder.glob("*.*") if file.is_file()}
+    return next((there[file] for file in product(names, (".npy", *SUFFIXES)) if file in there), None)
 
 
 def arrays(model: Path, name: str) -> list[Path]:
     """Returns a model's files of one kind; of several, which are of successive epochs, the latest comes last."""
-    found = [sorted((model / name).glob(f"*{suffix}"), key=_numbers_in) for suffix in SUFFIXES]
-    return found[0] or found[1]
+    files = sorted((model / name).glob("*.*"), key=_numbers_in)
+    return [file for file in files if file.suffix == ".npy"] or [file for file in files if is_table(file)]
 
 
 def _numbers_in(file: Path) -> list[Any]:
@@ -223,7 +222,7 @@ def read_array(path: Path) -> np.ndarray:
     Raises:
         DataError: The file is missing, damaged or something else.
     """
-    if path.suffix == ".csv":
+    if is_table(path):
         return read_matrix(path)
     try:
         return np.lib.format.open_memmap(path, mode="r")
