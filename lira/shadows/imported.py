@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from lira.config import ImportedRecipe, RunDescription
 from lira.core.errors import DataError
@@ -73,6 +73,7 @@ def import_scores(
     """
     with _opened(scores, models) as given:
         shape = _check_shapes(given)
+        _check_sides(scores, given.member, whole=models is None)
         labels = _labels(scores, given, shape, data)
         known, remarks = _recipe(given, recipe, shape.views)
         if shadow_models not in (None, len(given.models)):
@@ -215,6 +216,20 @@ def _check_shapes(given: Given) -> Shape:
         "probabilities": "[N, C], [N, A, C] or [N, 1, A, C], or [N], of class 1 of two",
     }
     raise DataError(f"{place} is {list(shape)}: {given.kind} of a model is {allowed[given.kind]}")
+
+
+def _check_sides(scores: Path, member: Bool[np.ndarray, "model sample"], whole: bool) -> None:
+    """Raises DataError if no sample, or of the ``whole`` membership one, has models with and without it."""
+    alike = (member == member[0]).all(axis=0)
+    if not (alike.any() if whole else alike.all()):
+        return
+    sample = int(alike.argmax())
+    held = f"all {len(member)} models have" if member[0, sample] else f"none of {len(member)} models has"
+    many = f", and so it is with {alike.sum()} of {len(alike)} samples" if alike.sum() > 1 else ""
+    raise DataError(
+        f"{scores}: {held} sample {sample} as a member{many}: attacks need models with and without each sample, so "
+        "correct member or leave the sample out"
+    )
 
 
 def _labels(scores: Path, given: Given, shape: Shape, data: Path | None) -> Int[np.ndarray, " sample"] | None:

@@ -479,3 +479,26 @@ def test_scores_that_are_not_finite_have_a_remedy(tmp_path, kind, value, said):
     scores = write_arrays(tmp_path / "given.npz", **{kind: values}, member=MEMBER, labels=LABELS)
     with pytest.raises(DataError, match=rf"\[1\]: φ of sample 2, view 0, {said}"):
         imported(scores, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda m: np.ones_like(m),
+            "all 8 models have sample 0 as a member, and so it is with 40 of 40 samples: attacks",
+        ),
+        (
+            lambda m: np.zeros_like(m),
+            "none of 8 models has sample 0 as a member, .*: attacks need models with and without",
+        ),
+        (lambda m: np.tile(m[0], (M, 1)), "sample 0 as a member, and so it is with 40 of 40 samples"),
+        (lambda m: m | (np.arange(N) == 7), "all 8 models have sample 7 as a member: attacks .* leave the sample out"),
+    ],
+    ids=["all", "none", "same", "one"],
+)
+def test_samples_without_one_side_are_refused(tmp_path, change, said):
+    scores = write_arrays(tmp_path / "given.npz", phi=PHI, member=change(MEMBER))
+    with pytest.raises(DataError, match=said):
+        imported(scores, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["given.npz"]
