@@ -89,7 +89,7 @@ def find_models(folder: Path, models: int | None) -> Found:
         _check_turned(member, kept, there)
     expected = stated or (len(member) if member is not None else max(there) + 1)
     if 0 not in there and max(there) == expected:
-        raise DataError(f"{folder}: the {expected} models are numbered from 1: number them from 0, 0 to {expected - 1}")
+        raise DataError(f"{folder}: the {expected} models are numbered from 1: number them from 0 to {expected - 1}")
     if member is not None and len(member) != expected:
         raise DataError(f"{kept} is of {len(member)} models, there are {expected}")
     having = {

@@ -375,7 +375,7 @@ def test_models_numbered_from_1_are_refused(tmp_path, models):
     folder = released(tmp_path / "given")
     for model in reversed(range(M)):
         (folder / f"model_{model}").rename(folder / f"model_{model + 1}")
-    with pytest.raises(DataError, match="given: the 8 models are numbered from 1: number them from 0, 0 to 7"):
+    with pytest.raises(DataError, match="given: the 8 models are numbered from 1: number them from 0 to 7"):
         imported(folder, tmp_path, models=models)
 
 
