@@ -20,6 +20,7 @@ STARTS = {
 }
 START = 512  # bytes
 CONTROLS = {*range(32)} - {*b"\t\n\v\f\r\x1a\x1b"}  # which text has not
+DELIMITERS = ",;\t|"
 
 
 def form_of(path: Path) -> str:
@@ -45,6 +46,12 @@ def form_of(path: Path) -> str:
 def absent(path: Path, needed: str) -> DataError:
     """Returns the error of a path that is no file."""
     return DataError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}: {needed} is needed")
+
+
+def delimiter_of(path: Path) -> str:
+    """Returns what separates the values of a CSV file, by its first line."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return max(DELIMITERS, key=file.readline().count)
 
 
 def not_npy(path: Path, besides: str = "") -> DataError:

@@ -16,7 +16,7 @@ from lira.core.errors import DataError
 from lira.core.validation import quoted
 from lira.datasets._arrays import check_labels
 from lira.datasets._columns import EXACT, beside
-from lira.datasets._forms import ENCODED, PARQUET, TEXT, absent, form_of
+from lira.datasets._forms import ENCODED, PARQUET, TEXT, absent, delimiter_of, form_of
 from lira.datasets._names import numbered
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lira")
 
-DELIMITERS = ",;\t|"
 UNNAMED = "Unnamed: "
 """What pandas calls a column without a name, with its place: mostly its own index."""
 
@@ -196,10 +195,7 @@ def _read_csv(path: Path, only: str | None, texts: Sequence[str]) -> "_Read":
         ragged.append(row)
         return "error"
 
-    with path.open(encoding="utf-8", errors="replace") as file:
-        head = file.readline()
-    delimiter = max(DELIMITERS, key=head.count)
-    parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note)
+    parse = csv.ParseOptions(delimiter=delimiter_of(path), newlines_in_values=True, invalid_row_handler=note)
     blocks = {"use_threads": False, "block_size": BLOCK_BYTES}
     try:
         with csv.open_csv(path, csv.ReadOptions(**blocks), parse) as opened:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from lira.config import ImportedRecipe, RunDescription
 from lira.core.errors import DataError
@@ -21,9 +21,9 @@ from lira.datasets.file import open_arrays
 from lira.shadows.formats.arrays import from_arrays
 from lira.shadows.formats.folders import read_folder
 from lira.shadows.formats.given import Given, first_models
-from lira.shadows.formats.tables import read_table
+from lira.shadows.formats.tables import is_table, read_table
 from lira.shadows.logits import log_odds, scaled_logit
-from lira.shadows.plausible import check_logits, check_orientation, check_phi, check_probabilities
+from lira.shadows.plausible import LEAVE_OUT, check_logits, check_orientation, check_phi, check_probabilities
 from lira.storage import hdf5
 from lira.storage.records import passed_on, write_names
 
@@ -73,6 +73,7 @@ def import_scores(
     """
     with _opened(scores, models) as given:
         shape = _check_shapes(given)
+        _check_sides(scores, given.member, whole=models is None)
         labels = _labels(scores, given, shape, data)
         known, remarks = _recipe(given, recipe, shape.views)
         if shadow_models not in (None, len(given.models)):
@@ -163,7 +164,9 @@ class _Blocks:
                 if wrong.any():
                     sample, view = np.argwhere(wrong)[0]
                     where = f"sample {start + sample}, view {view}"
-                    raise DataError(f"{place}: φ of {where}, is {block[row, sample, view]}")
+                    infinite = self.given.kind == "phi" and np.isinf(block[row, sample, view])
+                    remedy = "give logits or probabilities, of which it is clipped" if infinite else LEAVE_OUT
+                    raise DataError(f"{place}: φ of {where}, is {block[row, sample, view]}: {remedy}")
             yield columns, block
 
     def _phi(self, found: np.ndarray, place: str, columns: slice) -> Float[np.ndarray, "block view"]:
@@ -173,7 +176,7 @@ class _Blocks:
         outputs, labels = found.reshape(len(found), *self.shape), self.labels[columns]
         logits = self.given.kind == "logits"
         if not logits:
-            check_probabilities(outputs, place, columns.start)
+            outputs = check_probabilities(outputs, place, columns.start)
         elif not columns.start:
             check_logits(outputs, place)
         if self.shape.outputs == 1:
@@ -213,6 +216,20 @@ def _check_shapes(given: Given) -> Shape:
         "probabilities": "[N, C], [N, A, C] or [N, 1, A, C], or [N], of class 1 of two",
     }
     raise DataError(f"{place} is {list(shape)}: {given.kind} of a model is {allowed[given.kind]}")
+
+
+def _check_sides(scores: Path, member: Bool[np.ndarray, "model sample"], whole: bool) -> None:
+    """Raises DataError if no sample, or of the ``whole`` membership one, has models with and without it."""
+    alike = (member == member[0]).all(axis=0)
+    if not (alike.any() if whole else alike.all()):
+        return
+    sample = int(alike.argmax())
+    held = f"all {len(member)} models have" if member[0, sample] else f"none of {len(member)} models has"
+    many = f", and so it is with {alike.sum()} of {len(alike)} samples" if alike.sum() > 1 else ""
+    raise DataError(
+        f"{scores}: {held} sample {sample} as a member{many}: attacks need models with and without each sample, so "
+        "correct member or leave the sample out"
+    )
 
 
 def _labels(scores: Path, given: Given, shape: Shape, data: Path | None) -> Int[np.ndarray, " sample"] | None:
@@ -263,7 +280,7 @@ def _recipe(given: Given, stated: ImportedRecipe | None, views: int) -> tuple[di
 def _opened(path: Path, models: int | None) -> Iterator[Given]:
     if path.is_dir():
         yield read_folder(path, models)
-    elif path.suffix == ".csv":
+    elif is_table(path):
         yield first_models(read_table(path), models, path)
     else:
         with open_arrays(path) as arrays:

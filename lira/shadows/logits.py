@@ -7,6 +7,7 @@ from jaxtyping import Float, Int, Shaped
 
 from lira.core.errors import DataError
 from lira.core.validation import ArrayLike, check_array
+from lira.shadows.plausible import check_no_probabilities
 
 TINY = 1e-45
 
@@ -17,11 +18,13 @@ def scaled_logit(
     """Computes log(p_y) − log(sum of the other probabilities), in float64 (Carlini et al. 2022).
 
     Args:
-        logits: Logits of one model, as an array or a tensor of torch; a row that is not finite gives NaN.
+        logits: Logits of one model, as an array or a tensor of torch; a row that is not finite gives NaN. Of
+            probabilities give the logarithm, which has the same φ.
         labels: True class of each sample.
 
     Raises:
-        DataError: Shapes do not match, logits are not numbers or of one class, or a label is not one of the classes.
+        DataError: Shapes do not match, logits are not numbers, of one class or probabilities, or a label is not one of
+            the classes.
     """
     logits, labels = check_array(_on_cpu(logits), "logits"), check_array(_on_cpu(labels), "labels")
     if logits.ndim != 3 or labels.shape != logits.shape[:1]:
@@ -30,6 +33,7 @@ def scaled_logit(
         raise DataError(f"logits {logits.shape} are of {logits.shape[2]} classes: two or more are needed")
     if labels.dtype.kind not in "iu" or not ((labels >= 0) & (labels < logits.shape[2])).all():
         raise DataError(f"labels must be classes, whole numbers from 0 to {logits.shape[2] - 1}")
+    check_no_probabilities(logits)
     with np.errstate(invalid="ignore"):
         scaled = logits.astype(np.float64)
         scaled -= scaled.max(-1, keepdims=True)

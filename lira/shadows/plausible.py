@@ -8,36 +8,73 @@ from lira.core.errors import DataError
 ROUNDING = 0.05
 """Largest distance of a sum of probabilities from 1."""
 
+BEYOND = 1e-3
+"""How far beyond 0 and 1 rounding may take a probability."""
+
 CLEARLY = 4
 """Ratio of spreads, or number of standard errors, from which on chance is no explanation."""
 
 ENOUGH = 8
-"""Models and samples from which on their spreads can be compared."""
+"""Models, samples or rows from which on their values can be compared."""
+
+SPREAD = 0.1
+"""Range of values from 0 to 1 from which on they are probabilities; logits that are nearly constant have less."""
+
+LEAVE_OUT = "query the model again, or leave it out of the scores and of the membership"
 
 
 def check_logits(outputs: Float[np.ndarray, "sample view class"], place: str) -> None:
-    """Raises DataError if a model's logits are probabilities: all from 0 to 1, and their sums 1."""
-    inside = ((outputs >= 0) & (outputs <= 1)).all()
-    single = outputs.shape[-1] == 1
-    if inside and (
-        np.ptp(outputs) > 0 if single else (np.abs(outputs.sum(-1, dtype=np.float64) - 1) <= ROUNDING).all()
-    ):
+    """Raises DataError if a model's logits are probabilities: all from 0 to 1, of one class or of each by itself."""
+    if not _within(outputs).all():
+        return
+    single, spread = outputs.shape[-1] == 1, np.ptp(outputs)
+    if (single and spread > 0) or _sum_to_1(outputs):
         said = "all are from 0 to 1" if single else "all are from 0 to 1 and sum to 1"
         raise DataError(f"{place}: the logits are probabilities ({said}): give them as probabilities")
+    if len(outputs) >= ENOUGH and spread > SPREAD:
+        said = "all are from 0 to 1 and do not sum to 1, as sigmoids of each class"
+        raise DataError(f"{place}: the logits are probabilities ({said}): give what the sigmoid was taken of")
 
 
-def check_probabilities(outputs: Float[np.ndarray, "sample view class"], place: str, start: int) -> None:
-    """Raises DataError unless probabilities are from 0 to 1 with sums of 1; ``start`` is the first sample's number."""
-    inside = ((outputs >= 0) & (outputs <= 1)).all(-1)
-    if len(wrong := np.argwhere(~inside)):
-        values = outputs[tuple(wrong[0])]
-        value = values[~((values >= 0) & (values <= 1))][0]
-        said = f"a probability of sample {start + wrong[0, 0]} is {value:g}: allowed are numbers from 0 to 1"
-        raise DataError(f"{place}: {said}; give logits as logits")
+def check_no_probabilities(logits: Float[np.ndarray, "sample view class"]) -> None:
+    """Raises DataError if some rows or more are from 0 to 1, sum to 1, and are not all the same."""
+    if logits.size < ENOUGH * logits.shape[-1] or not _within(logits).all():
+        return
+    if np.ptp(logits) > 0 and _sum_to_1(logits):
+        raise DataError("logits are probabilities, all are from 0 to 1 and sum to 1: give logits, or their logarithm")
+
+
+def _within(outputs: Float[np.ndarray, "sample view class"]) -> Bool[np.ndarray, "sample view class"]:
+    return (outputs >= -BEYOND) & (outputs <= 1 + BEYOND)
+
+
+def _sum_to_1(outputs: Float[np.ndarray, "sample view class"]) -> bool:
+    return outputs.shape[-1] > 1 and bool((np.abs(outputs.sum(-1, dtype=np.float64) - 1) <= ROUNDING).all())
+
+
+def check_probabilities(
+    outputs: Float[np.ndarray, "sample view class"], place: str, start: int
+) -> Float[np.ndarray, "sample view class"]:
+    """Returns probabilities without what rounding took beyond 0 and 1.
+
+    Args:
+        outputs: Those of one model.
+        place: Source, for messages.
+        start: Number of the first sample.
+
+    Raises:
+        DataError: One is not from 0 to 1, or those of a sample do not sum to 1.
+    """
+    if len(wrong := np.argwhere(~_within(outputs))):
+        value = outputs[tuple(wrong[0])]
+        remedy = LEAVE_OUT if np.isnan(value) else "allowed are numbers from 0 to 1; give logits as logits"
+        raise DataError(f"{place}: a probability of sample {start + wrong[0, 0]} is {value:g}: {remedy}")
+    outputs = np.clip(outputs, 0, 1)
     sums = outputs.sum(-1, dtype=np.float64) if outputs.shape[-1] > 1 else np.ones(outputs.shape[:2])
     if len(wrong := np.argwhere(np.abs(sums - 1) > ROUNDING)):
         said = f"probabilities of sample {start + wrong[0, 0]} sum to {sums[tuple(wrong[0])]:.4g}"
         raise DataError(f"{place}: {said}: those of all classes sum to 1, up to {ROUNDING:g} for rounding")
+    return outputs
 
 
 def check_phi(least: float, most: float, place: str) -> None:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from lira.core.errors import DataError
 from lira.core.validation import check_array
 from lira.datasets.file import read_slice
-from lira.shadows.formats.given import KINDS, Given, membership
+from lira.shadows.formats.given import KINDS, Given, check_outputs, membership
 from lira.storage.hdf5 import UTILITY
 
 
@@ -30,6 +30,7 @@ def from_arrays(path: Path, arrays: Any) -> Given:
     if values.shape[:2] != member.shape:
         raise DataError(f"{path}: {kinds[0]} is {list(values.shape)}, but member is {list(member.shape)}")
     models = [_Row(values, row, path) for row in range(len(member))]
+    check_outputs(kinds[0], models[0].shape, f"{path}: {kinds[0]}[0]")
     labels = read_slice(arrays["labels"], (), path) if "labels" in arrays else None
     utility = {
         name: _measure(read_slice(arrays[name], (), path), f"{path}: {name}", len(member))

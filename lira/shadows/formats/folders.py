@@ -8,7 +8,7 @@ are ``labels`` or ``y_train`` beside the models.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,12 @@ from jaxtyping import Bool
 
 from lira.core.errors import DataError
 from lira.datasets._forms import not_npy
-from lira.shadows.formats.given import KINDS, Given, membership
+from lira.shadows.formats.given import KINDS, Given, check_outputs, membership
 from lira.shadows.formats.released import read_metrics, read_recipe, utility_of
-from lira.shadows.formats.tables import read_matrix
+from lira.shadows.formats.tables import SUFFIXES, is_table, read_matrix
 
 MODEL = re.compile(r"(?:model_(\d+)|experiment-(\d+)_(\d+))")
 KEPT, LABELS = ("keep_indices", "keep"), ("labels", "y_train")  # beside the models; the first that is there is read
-SUFFIXES = (".npy", ".csv")
 SHOWN = 10  # models that a message lists
 
 
@@ -86,7 +85,11 @@ def find_models(folder: Path, models: int | None) -> Found:
     stated = next(
         (int(match[3]) for path in there.values() if (match := MODEL.fullmatch(path.name)) and match[3]), None
     )
+    if member is not None:
+        _check_turned(member, kept, there)
     expected = stated or (len(member) if member is not None else max(there) + 1)
+    if 0 not in there and max(there) == expected:
+        raise DataError(f"{folder}: the {expected} models are numbered from 1: number them from 0 to {expected - 1}")
     if member is not None and len(member) != expected:
         raise DataError(f"{kept} is of {len(member)} models, there are {expected}")
     having = {
@@ -106,6 +109,15 @@ def find_models(folder: Path, models: int | None) -> Found:
     if len(chosen) < expected:
         remarks.append(f"{len(chosen)} of {expected} models were taken, the first that are finished")
     return Found(kind, chosen, expected, member, list(filter(None, remarks)))
+
+
+def _check_turned(member: np.ndarray, kept: Path | None, there: dict[int, Path]) -> None:
+    """Raises DataError if membership has a row per sample, going by the first file of a model."""
+    samples, models = member.shape
+    files = (file for model in there.values() for name in KINDS.values() for file in arrays(model, name)[-1:])
+    if samples > models and (file := next(files, None)) and read_array(file).shape[:1] == (samples,):
+        said = f"{kept} is [{samples}, {models}], but {file} is of {samples} samples"
+        raise DataError(f"{said}: membership is [models, samples], so transpose it")
 
 
 def _set_aside(name: str, kind: str, chosen: dict[int, Path]) -> str:
@@ -169,8 +181,9 @@ def read_folder(folder: Path, models: int | None) -> Given:
         best = "their best epochs" if "best_epoch" in utility else "the last of each"
         remarks.append(f"models are of {len(epochs)} different epochs, {best}")
     values = [read_array(file) for file in files]
+    check_outputs(found.kind, values[0].shape, str(files[0]))
     if found.kind == "logits":  # a CSV of logits has a column per class, of one view
-        values = [one[:, np.newaxis] if file.suffix == ".csv" else one for file, one in zip(files, values, strict=True)]
+        values = [one[:, np.newaxis] if is_table(file) else one for file, one in zip(files, values, strict=True)]
     given_labels = None if labels is None else column(read_array(labels))
     places = [str(file) for file in files]
     return Given(found.kind, values, member, given_labels, places, utility, recipe, [*found.remarks, *remarks])
@@ -178,14 +191,14 @@ def read_folder(folder: Path, models: int | None) -> Given:
 
 def first(folder: Path, names: Sequence[str]) -> Path | None:
     """Returns the first of these files that a folder has, with any of the suffixes."""
-    files = [folder / f"{name}{suffix}" for name in names for suffix in SUFFIXES]
-    return next((file for file in files if file.is_file()), None)
+    there = {(file.stem, file.suffix.lower()): file for file in folder.glob("*.*") if file.is_file()}
+    return next((there[file] for file in product(names, (".npy", *SUFFIXES)) if file in there), None)
 
 
 def arrays(model: Path, name: str) -> list[Path]:
     """Returns a model's files of one kind; of several, which are of successive epochs, the latest comes last."""
-    found = [sorted((model / name).glob(f"*{suffix}"), key=_numbers_in) for suffix in SUFFIXES]
-    return found[0] or found[1]
+    files = sorted((model / name).glob("*.*"), key=_numbers_in)
+    return [file for file in files if file.suffix == ".npy"] or [file for file in files if is_table(file)]
 
 
 def _numbers_in(file: Path) -> list[Any]:
@@ -209,7 +222,7 @@ def read_array(path: Path) -> np.ndarray:
     Raises:
         DataError: The file is missing, damaged or something else.
     """
-    if path.suffix == ".csv":
+    if is_table(path):
         return read_matrix(path)
     try:
         return np.lib.format.open_memmap(path, mode="r")

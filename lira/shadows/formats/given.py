@@ -61,6 +61,15 @@ def first_models(given: Given, models: int | None, source: Any) -> Given:
     )
 
 
+def check_outputs(kind: str, shape: tuple[int, ...], place: str) -> None:
+    """Raises DataError if a model's array ends in ``[2, 1]``: it may be two views of one output, or two classes."""
+    if kind != "phi" and len(shape) > 2 and shape[-2:] == (2, 1):
+        raise DataError(
+            f"{place} is {list(shape)}, two views of one output or two classes: give both classes of each view, "
+            "[..., 2, 2] or [..., 1, 2]"
+        )
+
+
 def membership(member: Any, place: str) -> Bool[np.ndarray, "model sample"]:
     """Returns membership as booleans; raises DataError unless it is of 0 and 1, [models, samples]."""
     member = check_booleans(member, place)

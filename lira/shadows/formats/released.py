@@ -1,6 +1,7 @@
 """What the released code writes about its models: ``metrics.csv`` of each, and ``train_config.yaml`` of all."""
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lira.config import ImportedRecipe, check_section, read_yaml
-from lira.core.errors import DataError
+from lira.core.errors import ConfigError, DataError
 
 METRICS = {
     "Train_loss": "train_loss",
@@ -75,7 +76,12 @@ def read_recipe(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: It is no YAML, or a setting has a value that no recipe may have.
     """
-    given = read_yaml(path)
+    try:
+        given = read_yaml(path)
+    except ConfigError as error:
+        line = re.search(r"line \d+", str(error))
+        said = f"{path}: this is no YAML with a section per line{f', see {line[0]}' if line else ''}"
+        raise ConfigError(f"{said}: correct it as the released code writes it, or leave it out") from error
     training, model, data = (_section(given, name) for name in ("training", "model", "dataset"))
     found = {name: training[name] for name in TRAINING if name in training}
     optimizer = str(training.get("optimizer")).lower()

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from lira.core.errors import DataError
-from lira.datasets._forms import form_of
+from lira.datasets._forms import delimiter_of, form_of
 from lira.shadows.formats.given import Given, membership
 
 if TYPE_CHECKING:
@@ -21,7 +21,13 @@ COLUMN = {"phi": "phi", "logit": "logits", "probability": "probabilities"}
 
 INDEX = ("model", "sample", "view")
 TRUTH = ("true", "false")
-NUMBERS = "numbers are needed, separated by commas"
+SUFFIXES = (".csv", ".tsv")
+NUMBERS = "numbers are needed, with a point before decimals"
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is called a CSV file, whatever separates its values."""
+    return path.suffix.lower() in SUFFIXES
 
 
 def read_table(path: Path) -> Given:
@@ -39,7 +45,7 @@ def read_table(path: Path) -> Given:
     if not columns or not {"model", "sample", "member"} <= set(frame.columns):
         raise DataError(
             f"{path} has the columns {', '.join(frame.columns)[:200]}: scores need model, sample, member and one of "
-            "phi, logit_0 ..., probability_0 ..., separated by commas, with a row for each model and sample"
+            "phi, logit_0 ..., probability_0 ..., with a row for each model and sample"
         )
     frame = frame[[*frame.columns.intersection([*INDEX, "member", "label"]), *columns]]
     _check_numbers(frame, path, first=2)
@@ -115,7 +121,7 @@ def read_matrix(path: Path) -> Shaped[np.ndarray, "row column"]:
     start: list[str] = []
     if path.is_file():
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            start = [cell.strip() for cell in next(csv.reader(file), [])]
+            start = [cell.strip() for cell in next(csv.reader(file, delimiter=delimiter_of(path)), [])]
     numbered = start == [str(column) for column in range(len(start))] and len(start) > 2
     named = numbered or not all(map(_is_value, start))
     frame = _frame(path, header=0 if named else None)
@@ -142,7 +148,7 @@ def _frame(path: Path, header: int | None) -> "pd.DataFrame":
     if not path.is_file():
         raise DataError(f"{path} does not exist: a CSV file is needed")
     try:
-        frame = pd.read_csv(path, header=header, skipinitialspace=True)
+        frame = pd.read_csv(path, sep=delimiter_of(path), header=header, skipinitialspace=True)
     except (ValueError, OSError) as error:  # pandas' errors are ValueErrors
         form = form_of(path)
         said = "its lines are of different lengths" if form.startswith("text") else f"it is {form}"

@@ -123,7 +123,7 @@ def test_broken_tables_are_refused(tmp_path, change, said):
         (b"model,sample,member,phi\n0,0,1\n0,1,1,2,3\n", "cannot be read as CSV: its lines are of different lengths"),
         (b"", "cannot be read as CSV: it is empty"),
         (b"\x93NUMPY\x00\xff", "cannot be read as CSV: it is a single .npy array"),
-        (b"model;sample;member;phi\n0;0;1;2\n", "has the columns model;sample;member;phi: .* separated by commas"),
+        (b"model;sample;member;phi\n0;0;1;0,5\n", "line 2, column phi, has '0,5': numbers are .* a point before dec"),
     ],
 )
 def test_other_files_called_csv_are_refused(tmp_path, text, said):
@@ -202,7 +202,8 @@ def test_settings_that_no_recipe_here_has_are_not_known(tmp_path, change, known)
     ("file", "text", "error", "said"),
     [
         ("train_config.yaml", "training: {epochs: many}", ConfigError, r"train_config.yaml.epochs is 'many': input"),
-        ("train_config.yaml", "a: [", ConfigError, "train_config.yaml: "),
+        ("train_config.yaml", "a: [", ConfigError, "train_config.yaml: this is no YAML .* see line 1: correct it as"),
+        ("train_config.yaml", "a", ConfigError, "train_config.yaml: this is no YAML .* per line: correct it as"),
         ("model_2/metrics.csv", "loss\n1\n", DataError, "model_2/metrics.csv has the columns loss: losses need Train_"),
         ("model_2/metrics.csv", "", DataError, "model_2/metrics.csv is empty: losses need"),
         ("model_2/metrics.csv", "Train_loss\n-1\n", DataError, "Train_loss is -1: allowed are numbers from 0 to inf"),
@@ -365,5 +366,139 @@ def test_as_many_models_as_samples_must_not_be_transposed(tmp_path, phi, member,
         imported(scores, tmp_path)
         return
     with pytest.raises(DataError, match=f"there are 20 models and 20 samples, and {said}"):
+        imported(scores, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["given.npz"]
+
+
+@pytest.mark.parametrize("models", [None, 7])
+def test_models_numbered_from_1_are_refused(tmp_path, models):
+    folder = released(tmp_path / "given")
+    for model in reversed(range(M)):
+        (folder / f"model_{model}").rename(folder / f"model_{model + 1}")
+    with pytest.raises(DataError, match="given: the 8 models are numbered from 1: number them from 0 to 7"):
+        imported(folder, tmp_path, models=models)
+
+
+@pytest.mark.parametrize("models", [None, M])
+@pytest.mark.parametrize("suffix", ["npy", "csv"])
+def test_transposed_membership_is_named(tmp_path, suffix, models):
+    folder = released(tmp_path / "given")
+    (folder / "keep_indices.npy").unlink()
+    if suffix == "npy":
+        np.save(folder / "keep_indices.npy", MEMBER.T)
+    else:
+        np.savetxt(folder / "keep_indices.csv", MEMBER.T, delimiter=",")
+    said = rf"keep_indices.{suffix} is \[40, 8\], but .*logits.npy is of 40 samples: .* so transpose it"
+    with pytest.raises(DataError, match=said):
+        imported(folder, tmp_path, models=models)
+
+
+SIGMOIDS = 1 / (1 + np.exp(-LOGITS))
+
+
+@pytest.mark.parametrize(
+    ("logits", "said"),
+    [
+        (
+            SIGMOIDS,
+            r"logits\[0\]: the logits are probabilities .* as sigmoids of each class.: give what the sigmoid was",
+        ),
+        (LOGITS[..., :1], r"logits\[0\] is \[40, 2, 1\], two views of one output or two classes: give both classes"),
+        (SIGMOIDS[:, :4], None),
+        (LOGITS * 0.01 + 0.5, None),
+    ],
+    ids=["sigmoids", "two or two", "four samples", "nearly constant"],
+)
+def test_logits_that_are_something_else(tmp_path, logits, said):
+    samples = logits.shape[1]
+    labels = LABELS[:samples] % logits.shape[-1]
+    scores = write_arrays(tmp_path / "given.npz", logits=logits, member=MEMBER[:, :samples], labels=labels)
+    if said is None:
+        imported(scores, tmp_path)
+        return
+    with pytest.raises(DataError, match=said):
+        imported(scores, tmp_path)
+
+
+def test_two_views_of_one_output_in_a_folder_are_refused(tmp_path):
+    folder = released(tmp_path / "given")
+    for model in range(M):
+        np.save(folder / f"model_{model}/logits/logits.npy", LOGITS[model][:, None, :, :1])
+    with pytest.raises(
+        DataError, match=r"model_0/logits/logits.npy is \[40, 1, 2, 1\], two views of one output or two"
+    ):
+        imported(folder, tmp_path)
+
+
+def test_a_table_says_which_are_views(tmp_path):
+    long_table(logit=PHI).assign(label=np.tile(np.repeat(LABELS % 2, A), M)).to_csv(tmp_path / "given.csv")
+    found, *_ = imported(tmp_path / "given.csv", tmp_path)
+    np.testing.assert_allclose(found["phi"], np.where(LABELS % 2, 1, -1)[:, None] * PHI, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "sep"), [("g.csv", ";"), ("g.CSV", ","), ("g.tsv", "\t"), ("g.Tsv", "|"), ("g.csv", "\t")]
+)
+def test_tables_of_other_names_and_delimiters(tmp_path, name, sep):
+    long_table(phi=PHI).to_csv(tmp_path / name, sep=sep, index=False)
+    np.testing.assert_array_equal(imported(tmp_path / name, tmp_path)[0]["phi"], PHI)
+    for model in range(M):
+        (tmp_path / "given" / f"model_{model}" / "scores").mkdir(parents=True)
+        place = tmp_path / "given" / f"model_{model}" / "scores" / name
+        pd.DataFrame(PHI[model]).to_csv(place, sep=sep, index=False, header=False)
+    pd.DataFrame(MEMBER * 1).to_csv(tmp_path / "given" / f"keep_indices{name[1:]}", sep=sep, index=False, header=False)
+    found, *_ = imported(tmp_path / "given", tmp_path)
+    np.testing.assert_array_equal(found["phi"], PHI)
+    np.testing.assert_array_equal(found["member"], MEMBER)
+
+
+def test_probabilities_may_be_rounded_beyond_1(tmp_path):
+    given = PROBABILITIES.copy()
+    given[0, 0] = np.eye(C)[0] + np.array([1e-7, -1e-9, 1e-9])
+    labels = {"member": MEMBER, "labels": LABELS}
+    found, *_ = imported(write_arrays(tmp_path / "given.npz", probabilities=given, **labels), tmp_path)
+    np.testing.assert_allclose(found["phi"][0, 0], -np.log(1e-9), rtol=1e-6)
+    np.testing.assert_allclose(found["phi"][1:], PHI[1:], atol=1e-5)
+    for value, said in ((1.01, "is 1.01: allowed are"), (np.nan, "is nan: query the model again, or leave it out")):
+        given[0, 0, 0, 0] = value
+        with pytest.raises(DataError, match=f"a probability of sample 0 {said}"):
+            imported(write_arrays(tmp_path / "given.npz", probabilities=given, **labels), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [
+        ("phi", np.inf, "is inf: give logits or probabilities, of which it is clipped"),
+        ("phi", np.nan, "is nan: query the model again, or leave it out of the scores"),
+        ("logits", np.inf, "is nan: query the model again"),
+    ],
+)
+def test_scores_that_are_not_finite_have_a_remedy(tmp_path, kind, value, said):
+    values = {"phi": PHI, "logits": LOGITS}[kind].copy()
+    values[1, 2] = value
+    scores = write_arrays(tmp_path / "given.npz", **{kind: values}, member=MEMBER, labels=LABELS)
+    with pytest.raises(DataError, match=rf"\[1\]: φ of sample 2, view 0, {said}"):
+        imported(scores, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda m: np.ones_like(m),
+            "all 8 models have sample 0 as a member, and so it is with 40 of 40 samples: attacks",
+        ),
+        (
+            lambda m: np.zeros_like(m),
+            "none of 8 models has sample 0 as a member, .*: attacks need models with and without",
+        ),
+        (lambda m: np.tile(m[0], (M, 1)), "sample 0 as a member, and so it is with 40 of 40 samples"),
+        (lambda m: m | (np.arange(N) == 7), "all 8 models have sample 7 as a member: attacks .* leave the sample out"),
+    ],
+    ids=["all", "none", "same", "one"],
+)
+def test_samples_without_one_side_are_refused(tmp_path, change, said):
+    scores = write_arrays(tmp_path / "given.npz", phi=PHI, member=change(MEMBER))
+    with pytest.raises(DataError, match=said):
         imported(scores, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["given.npz"]

@@ -53,3 +53,20 @@ def test_scaled_logit_takes_what_a_network_returns(dtype):
     labels = torch.arange(6) % 3
     expected = scaled_logit(logits.detach().double().numpy(), labels.numpy())
     np.testing.assert_array_equal(scaled_logit(logits, labels), expected)
+
+
+def test_scaled_logit_refuses_probabilities():
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(20, 2, 3)), rng.integers(0, 3, 20)
+    p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    for given in (p, p.round(2), torch.as_tensor(p).bfloat16()):
+        with pytest.raises(
+            DataError, match="logits are probabilities, all are from 0 to 1 and sum to 1: give logits, or"
+        ):
+            scaled_logit(given, labels)
+    np.testing.assert_allclose(scaled_logit(np.log(p), labels), scaled_logit(logits, labels), rtol=1e-12)
+
+
+@pytest.mark.parametrize("logits", [np.full((20, 1, 2), 0.5), np.eye(3)[:, None], np.zeros((0, 1, 3))])
+def test_scaled_logit_takes_a_few_rows_and_equal_ones(logits):
+    assert np.isfinite(scaled_logit(logits, np.zeros(len(logits), int))).all()
