@@ -15,7 +15,7 @@ global          phi
 A higher score means that the sample is more likely a member.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,11 +39,13 @@ from lira.core.validation import (
     check_choice,
     quoted,
 )
+from lira.shadows.plausible import check_phi
 from lira.storage import hdf5
 from lira.storage.run import read_asked
 
 ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
 NEEDS_IN = ("online", "online_fixed")
+FEW = 20  # samples, whose φ may all be from 0 to 1 by chance
 
 
 @dataclass(frozen=True)
@@ -298,7 +300,10 @@ def _log_density(x: np.ndarray, centre: np.ndarray, spread: np.ndarray | float) 
 def _check_arguments(
     phi: ArrayLike, member: ArrayLike, attacks: str | Sequence[str], definition: Definition, nonfinite: Nonfinite
 ) -> tuple[np.ndarray, np.ndarray, Sequence[str]]:
-    attacks = [attacks] if isinstance(attacks, str) else attacks
+    given = attacks
+    attacks = [attacks] if isinstance(attacks, str) else list(attacks) if isinstance(attacks, Iterable) else []
+    if not attacks:
+        raise ConfigError(f"attacks are {quoted(given)}: one or more are needed, {allowed(ATTACKS)}")
     for attack in attacks:
         check_choice(attack, "attack", ATTACKS)
     if not isinstance(definition, Definition):
@@ -311,17 +316,30 @@ def _check_arguments(
     for size, of in zip(phi.shape[::2], ("models", "views"), strict=True):
         if not size:
             raise DataError(f"phi {phi.shape} has no {of}: at least one is needed")
+    if phi.shape[1] > FEW:
+        check_phi(float(np.fmin.reduce(phi, axis=None)), float(np.fmax.reduce(phi, axis=None)), "phi")
     return phi, member, attacks
 
 
 def _check_targets(targets: ArrayLike, models: int) -> Int[np.ndarray, " target"]:
     """Returns the indices of the attacked models."""
-    given = np.atleast_1d(np.asarray(targets))
-    if given.dtype == bool and given.shape == (models,):
-        return np.flatnonzero(given)
+    may = f"allowed are model indices from 0 to {models - 1}, or {models} truth values, at least one true"
+    try:
+        given = np.atleast_1d(np.asarray(targets.detach() if hasattr(targets, "detach") else targets))
+    except (ValueError, TypeError, RuntimeError):  # rows of different lengths, or an array on a GPU
+        raise DataError(f"targets are {quoted(targets)}: {may}") from None
     said = f"targets are {quoted(given.tolist())}"
-    if given.dtype == bool or given.ndim != 1 or not np.isin(given, np.arange(models)).all():
-        raise DataError(f"{said}: allowed are model indices from 0 to {models - 1}, or {models} truth values")
+    if given.dtype == bool and given.shape == (models,):
+        given = np.flatnonzero(given)
+    if np.ma.is_masked(targets):
+        raise DataError(f"targets are {quoted(targets)}: they have masked values, {may}")
+    if (
+        given.dtype.kind not in "iufO"
+        or given.ndim != 1
+        or not np.isin(given, np.arange(models)).all()
+        or not len(given)
+    ):
+        raise DataError(f"{said}: {may}")
     if len(np.unique(given)) < len(given):
         raise DataError(f"{said}: allowed is each model once; a mask is {models} truth values")
     return given.astype(np.int64)

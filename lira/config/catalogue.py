@@ -67,4 +67,5 @@ batches and images, MixUp's Beta(1, 1), one-sided offline attacks), the text's v
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
 LONGEST_NAME = 40  # characters: the name of a file has three names and more, and file systems allow 255
+NAMED = f"up to {LONGEST_NAME} letters, digits and _ . + -, of which the first is a letter or a digit"
 ACTIVE = "<>\"'`$;&|*?!\\{}"  # shells, HTML or Snakemake may act on these characters, so that paths have none

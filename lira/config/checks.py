@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import product
 
-from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, LONGEST_NAME, MOST_RUNS, NAME
+from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, LONGEST_NAME, MOST_RUNS, NAME, NAMED
 from lira.config.dataset import Dataset
 from lira.config.messages import check_section
-from lira.config.sections import Recipe, RunSettings
+from lira.config.sections import Recipe, RunSettings, check_function
 from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
 from lira.core.validation import check_blocks, check_choice, check_distinct, check_new
@@ -28,8 +28,9 @@ def check_study(study: StudySettings) -> None:
     for fpr in study.fprs:
         if float(f"{fpr:g}") != fpr:
             raise ConfigError(f"fprs has {fpr!r}: allowed are six digits, as files are named by it")
-    for name in study.attacks:
+    for name, function in study.attacks.items():
         check_new(name, "attacks", TAKEN)
+        check_function(function, f"attacks.{name}")
     for key, run in study.runs.items():
         _check_run(study, key, run)
     for reference, variants in study.agreement.items():
@@ -191,7 +192,7 @@ def _check_import(study: StudySettings, key: str, scores: str) -> None:
     place = f"runs.{key}"
     for name in key.split("/"):
         if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME:
-            raise ConfigError(f"{place} has {name!r}: allowed are up to {LONGEST_NAME} letters, digits and _ . + -")
+            raise ConfigError(f"{place} has {name!r}: allowed are {NAMED}")
     if len(study.seeds_of(key)) > 1 and "{seed}" not in scores:
         raise ConfigError(f"{place}.scores: {scores!r} must have {{seed}} in it, the run has several seeds")
     study.recipe_of(key)

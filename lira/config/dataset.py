@@ -1,16 +1,22 @@
 """The section of a dataset: where its samples come from, and how they are divided."""
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from lira.config.catalogue import DATASETS, FORM, FUNCTION
+from lira.config.catalogue import DATASETS
 from lira.config.paths import PlainPath
-from lira.config.sections import MOST, Count, Positive, Seed, Settings
+from lira.config.sections import MOST, Count, Positive, Seed, Settings, check_function
 from lira.core.errors import ConfigError
-from lira.core.validation import allowed, check_choice, check_distinct, quoted
+from lira.core.validation import allowed, check_distinct, quoted
 
 VIEW = r"(?:\d+px-)?train(?:-test)?(?:-samples\d+)?(?:-test\d+)?(?:-public\d+)?-split(\d+)"
 """Pattern of :meth:`Dataset.view`, with the seed of the split as a group."""
@@ -28,6 +34,13 @@ def _number_or_names(value: Any) -> Any:
     if value is not None and not names and not (isinstance(value, int) and 1 <= value <= MOST):
         raise PydanticCustomError("features", "allowed are a list of columns, or for synthetic their number")
     return value
+
+
+def _seed_or_run(value: Any, validated: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validated(value)
+    except ValidationError:
+        raise PydanticCustomError("seed", "allowed are whole numbers from 0 to 4294967295 and 'run'") from None
 
 
 class Dataset(Settings):
@@ -66,7 +79,9 @@ class Dataset(Settings):
         description="Samples set aside to choose the best epoch and measure utility; the dataset's own if not given.",
     )
     public: Count = Field(0, description="Samples set aside to pretrain on, disjoint from the others.")
-    seed: Seed | Literal["run"] = Field(0, description="Seed of the split; run: each run's own, as for Purchase-100.")
+    seed: Annotated[Seed | Literal["run"], WrapValidator(_seed_or_run)] = Field(
+        0, description="Seed of the split; run: each run's own, as for Purchase-100."
+    )
     normalise: bool = Field(
         True, description="Whether values are centred and scaled; false for categories, such as ids of tokens."
     )
@@ -78,8 +93,7 @@ class Dataset(Settings):
 
     @model_validator(mode="after")
     def _loadable(self) -> "Dataset":
-        if self.source not in DATASETS and not re.fullmatch(FUNCTION, self.source):
-            check_choice(self.source, "source", [*DATASETS, FORM])
+        check_function(self.source, "source", DATASETS)
         if DATASETS.get(self.source) is None and self.kind is None:
             raise ConfigError(f"kind is missing: {self.source} needs it, {allowed(['image', 'tabular'])}")
         if DATASETS.get(self.source) is not None and self.kind is not None:

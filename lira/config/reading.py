@@ -21,6 +21,8 @@ MERGE = "tag:yaml.org,2002:merge"
 UNREADABLE = (yaml.YAMLError, RecursionError, ValueError, LookupError, TypeError, AttributeError)
 """Exceptions that reading YAML can raise; PyYAML does not check dates, and numbers or booleans with tags."""
 
+MISLED, QUOTE = "a value is not what its form or tag says", "write text in quotes, and no tag"
+
 MISREAD = re.compile(r"[-+]?0[0-7_]+|[-+]?[\d_]+(:[0-5]?\d)+(\.[\d_]*)?")
 """Numbers that YAML 1.1 reads to base 8 or 60."""
 
@@ -44,21 +46,35 @@ class _UniqueKeys(yaml.SafeLoader):
 
     def _checked(self, node: yaml.Node | None) -> list[yaml.Node]:
         """Checks a node without those in it, and returns these."""
+        if node and node.tag not in self.yaml_constructors:
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            raise yaml.YAMLError(f"{_line(node)}: {tag} is an unknown tag: leave it out, and write text in quotes")
         if isinstance(node, yaml.ScalarNode):
+            value = self._read_scalar(node)
             number = node.tag.endswith((":int", ":float")) and not node.style
             if number and MISREAD.fullmatch(node.value):
                 meant = f"write the number in digits, or {node.value!r} for text"
-                raise yaml.YAMLError(f"{_line(node)}: {node.value} is read as {self.construct_object(node)}: {meant}")
+                raise yaml.YAMLError(f"{_line(node)}: {node.value} is read as {value}: {meant}")
         if not isinstance(node, yaml.MappingNode):
             return node.value if isinstance(node, yaml.SequenceNode) else []
         keys: list[Any] = []
         for key, _ in node.value:
             if key.tag == MERGE:
                 continue
-            keys.append(self.construct_object(key, deep=True))
+            scalar = isinstance(key, yaml.ScalarNode)
+            keys.append(self._read_scalar(key) if scalar else self.construct_object(key, deep=True))
             if keys.count(keys[-1]) > 1:
                 raise yaml.YAMLError(f"{_line(key)}: {keys[-1]!r} is given more than once")
-        return [one for pair in node.value for one in pair]
+            if scalar and not isinstance(keys[-1], str):
+                said = f"{key.value} is read as {keys[-1]!r}, and a name is text"
+                raise yaml.YAMLError(f"{_line(key)}: {said}: write it in quotes, {key.value!r}")
+        return [one for pair in node.value for one in pair if one.tag != MERGE or one is pair[1]]
+
+    def _read_scalar(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return self.construct_object(node)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise yaml.YAMLError(f"{MISLED}: {node.value} in {_line(node)}: {QUOTE}") from None
 
 
 def _line(node: yaml.Node) -> str:
@@ -101,12 +117,16 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     """
     try:
         content = _parse(Path(path).expanduser().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist: give the path of a study file") from None
     except OSError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{path} cannot be read as a study file ({error.strerror}): give a file") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text: save it as UTF-8") from None
     except UNREADABLE as error:
         raise ConfigError(f"{path}: {_said(error)}") from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: not a mapping of study settings")
+        raise ConfigError(f"{path}: not a mapping of study settings, a line of name: value for each")
     return content
 
 
@@ -120,6 +140,8 @@ def load_study(given: Path | str | Mapping[str, Any]) -> StudySettings:
     Raises:
         ConfigError: The file cannot be read, or a key or value is not allowed.
     """
+    if not isinstance(given, Mapping | str | Path):
+        raise ConfigError(f"the study is {quoted(given)}: allowed are the path of a study file and its settings")
     settings = given if isinstance(given, Mapping) else read_yaml(given)
     parsed = {key: value if key == "study" else _parsed(key, value) for key, value in settings.items()}
     study = check_section("", StudySettings, parsed)
@@ -135,8 +157,14 @@ def _parsed(key: str, value: Any) -> Any:
 
 
 def _said(error: Exception) -> str:
-    own = isinstance(error, (yaml.YAMLError, RecursionError, UnicodeDecodeError))
-    return str(error).replace('"<file>", ', "") if own else f"a value is not what its form or tag says: {error!r}"
+    if type(error) is yaml.YAMLError:
+        return str(error)
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply: a study has five levels at most"
+    if not isinstance(error, yaml.YAMLError):
+        return f"{MISLED}: {QUOTE}"
+    place = str(error).replace('"<file>", ', "").replace('"<unicode string>", ', "")
+    return f"it is no YAML: {place}: see that indentation (by spaces), quotes, brackets and names are right there"
 
 
 def schema() -> str:

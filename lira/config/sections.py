@@ -1,7 +1,8 @@
 """The sections of a study file: architectures, recipes and the lines of the run list."""
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -24,7 +25,7 @@ from lira.config.catalogue import (
     RECIPE_VERSION,
     Augmentation,
 )
-from lira.config.paths import PlainPath
+from lira.config.paths import PlainPath, SeedPath
 from lira.core.errors import ConfigError
 from lira.core.validation import check_choice
 
@@ -49,10 +50,24 @@ class Settings(BaseModel):
     def _no_truth_value_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         """Rejects booleans, which pydantic would accept as 0 and 1."""
         values = value if isinstance(value, list) else [value]
-        annotation = cls.model_fields[str(info.field_name)].annotation
-        if any(isinstance(one, bool) for one in values) and annotation is not bool:
+        numbers = _takes_numbers(cls.model_fields[str(info.field_name)].annotation)
+        if numbers and any(isinstance(one, bool) for one in values):
             raise PydanticCustomError("truth_value", "true and false are no numbers")
         return value
+
+
+def _takes_numbers(annotation: Any) -> bool:
+    return annotation in (int, float) or any(_takes_numbers(part) for part in get_args(annotation))
+
+
+def check_function(value: str, place: str, known: Iterable[str] = ()) -> None:
+    """Raises ConfigError unless a value is known, or names a function of the user's."""
+    if value in (known := list(known)):
+        return
+    if not re.fullmatch(FUNCTION, value):
+        check_choice(value, place, [*known, FORM])
+    if ".py:" in value:
+        raise ConfigError(f"{place} is {value!r}: allowed is {value.replace('.py:', ':')!r}, a module without .py")
 
 
 class Architecture(Settings):
@@ -80,8 +95,7 @@ class Architecture(Settings):
 
     @model_validator(mode="after")
     def _buildable(self) -> "Architecture":
-        if self.family not in FAMILIES and not re.fullmatch(FUNCTION, self.family):
-            check_choice(self.family, "family", [*FAMILIES, FORM])
+        check_function(self.family, "family", FAMILIES)
         if self.family == "timm" and self.name is None:
             raise ConfigError("name is missing: timm needs the name of a model")
         if self.family != "timm" and self.name is not None:
@@ -157,7 +171,7 @@ class RunSettings(Settings):
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(
         None, description="Seeds of this run, if not the study's."
     )
-    scores: PlainPath | None = Field(
+    scores: SeedPath | None = Field(
         None, description="Scores made elsewhere, to import instead of training; {seed} stands for the seed."
     )
     models: ShadowModels | None = Field(

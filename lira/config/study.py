@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from lira.config.catalogue import FUNCTION, PROTOCOLS, RECIPE_VERSION
 from lira.config.dataset import Dataset
@@ -28,6 +28,13 @@ from lira.config.sections import (
     ShadowModels,
     TrainingSettings,
 )
+
+OPTIONAL = ("attacks", "datasets", "architectures", "regimes", "pretraining", "agreement", "margins")
+"""Sections that may have nothing in them."""
+
+
+def _or_empty(value: Any) -> Any:
+    return {} if value is None else value
 
 
 class StudySettings(Settings):
@@ -65,11 +72,11 @@ class StudySettings(Settings):
     )
     datasets: dict[Name, Dataset] = Field({}, description="Datasets by name.")
     architectures: dict[Name, Architecture] = Field({}, description="Architectures by name.")
-    regimes: dict[Name, dict[str, Any]] = Field(
+    regimes: dict[Name, Annotated[dict[str, Any], BeforeValidator(_or_empty)]] = Field(
         {}, description="Recipe settings by regime: all keys of a recipe are allowed."
     )
     pretraining: dict[str, Any] = Field({}, description="Recipe settings for pretraining on a dataset's public part.")
-    runs: Annotated[dict[str, RunSettings], Field(min_length=1)] = Field(
+    runs: Annotated[dict[str, Annotated[RunSettings, BeforeValidator(_or_empty)]], Field(min_length=1)] = Field(
         description="dataset/architecture/regime: {seeds: [...], and recipe settings on top of the regime's}."
     )
     agreement: dict[str, list[str]] = Field(
@@ -81,6 +88,11 @@ class StudySettings(Settings):
     sample: Count | None = Field(
         None, description="Pool sample of the in/out figure; 21, or the last of a smaller pool, if not given."
     )
+
+    @field_validator(*OPTIONAL, mode="before")
+    @classmethod
+    def _may_be_left_empty(cls, value: Any) -> Any:
+        return _or_empty(value)
 
     def seeds_of(self, key: str) -> list[int]:
         """Returns the seeds of a run, which is given as ``dataset/architecture/regime``."""

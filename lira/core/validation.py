@@ -29,7 +29,7 @@ LARGEST_BLOCK = 20  # shadow models; with that many, all shares in steps of 5 % 
 
 
 def check_array(values: Any, name: str, *axes: str) -> np.ndarray:
-    """Returns ``values`` as an array of numbers or booleans, in its own precision.
+    """Returns ``values`` as an array of numbers or booleans, in its own precision up to float64.
 
     Args:
         values: An array or what numpy can convert to one.
@@ -54,7 +54,7 @@ def check_array(values: Any, name: str, *axes: str) -> np.ndarray:
         raise DataError(f"{name} has masked values: fill them or leave them out")
     if axes and found.ndim != len(axes):
         raise DataError(f"{name} {found.shape} must be [{', '.join(axes)}]")
-    return found
+    return found.astype(np.float64) if found.dtype == np.longdouble else found
 
 
 def _kind(value: Any) -> str:
@@ -130,7 +130,7 @@ def check_whole(value: Any, name: str, least: int, most: int | None = None) -> N
 
 def check_number(value: Any, name: str, what: str, least: float = 0, most: float | None = None) -> None:
     """Raises ConfigError unless a value, described by ``what``, is finite and from ``least`` to ``most`` (included)."""
-    real = isinstance(value, Real)
+    real = isinstance(value, Real) and not isinstance(value, bool)
     if not real or not least <= value < math.inf or (most is not None and value > most):
         raise ConfigError(f"{name} is {quoted(value)}: allowed is {what} {_range(least, most)}")
 

@@ -50,7 +50,10 @@ def set_agreement(sets: Annotated[ArrayLike, "run sample"], k: int) -> Agreement
         ConfigError: ``k`` is not a whole number of at least 1.
     """
     check_whole(k, "k", 1)
-    sets = check_booleans(sets, "sets", "runs", "samples")
+    try:
+        sets = check_booleans(sets, "sets", "runs", "samples")
+    except DataError as error:
+        raise DataError(f"{error}: give masks [runs, samples], true where the run flags the sample") from error
     table = overlaps(patterns_of(sets))
     return _averages(table, np.arange(len(table.union)), np.array([min(k, len(sets) + 1)])).at(0)
 

@@ -75,6 +75,8 @@ def summarise(
             those of the scores.
         ConfigError: ``draws`` or ``seed`` is not a whole number of at least 0.
     """
+    if not isinstance(metrics, pd.DataFrame):
+        raise DataError(f"metrics are a {type(metrics).__name__}: a DataFrame is needed, as calibrate returns it")
     member = check_scores_by_attack(scores, member)
     drawn = Draws.of(member.shape[1], len(member), draws, seed)
     rows = []

@@ -94,7 +94,7 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
         ),
         (
             ["download-data", "--settings", "[]", "--output", "data.json"],
-            "datasets is []: input should be a valid dict",
+            "datasets is []: input should be a mapping",
         ),
         (shadows(0, 1, {"study": "s"}), "spec.protocol is missing"),
         (["prepare-data", "none.json", "--output", "data.h5"], "none.json does not exist: run the rule that makes it"),

@@ -26,7 +26,7 @@ def snakemake(request, tmp_path):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        (f"study=x; {MARK}", "study is 'x; touch pwned': string should match"),
+        (f"study=x; {MARK}", "study is 'x; touch pwned': allowed are up to 40 letters, digits"),
         (RUNS.format(f"'$({MARK})'"), "runs.d/a/r.scores is '$(touch pwned)': a path is printable"),
         pytest.param(f"datasets={{'; {MARK}': {{}}}}", "datasets.; touch pwned", marks=SLOW),
         pytest.param(f"datasets={{d: {{source: file, kind: image, path: '`{MARK}`'}}}}", "datasets.d.path", marks=SLOW),

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lira.core.errors import DataError
-from lira.core.validation import ArrayLike, check_scores, check_scores_by_attack
+from lira.core.errors import ConfigError, DataError
+from lira.core.validation import ArrayLike, check_scores, check_scores_by_attack, quoted
 from lira.evaluation.roc import curve_over_targets, tpr_by_chance
 from lira.report.catalogue import Entry
 from lira.report.figures import _style
@@ -91,11 +91,14 @@ def plot_roc(
 
     Raises:
         DataError: There are no scores, shapes do not match, a score is NaN, or a target lacks members or non-members.
+        ConfigError: ``axes`` are no axes of matplotlib.
     """
     from matplotlib import pyplot, rc_context
 
+    if not isinstance(axes, Axes | None):
+        raise ConfigError(f"axes is {quoted(axes)}: allowed is one Axes of matplotlib")
     with rc_context(_style.STYLE):
-        axes = axes or pyplot.figure(figsize=(SINGLE, 1.3 * SINGLE)).subplots()
+        axes = pyplot.figure(figsize=(SINGLE, 1.3 * SINGLE)).subplots() if axes is None else axes
         draw_roc(axes, scores, member)
         axes.set(xlabel="FPR (%)", ylabel="TPR (%)")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15))

@@ -230,7 +230,7 @@ def test_an_empty_hdf5_dataset_is_refused(tmp_path):
         (NAMES | {"seed": None}, "run.seed is None: input should be a valid integer"),
         (NAMES | {"seed": True}, "run.seed is True: true and false are no numbers"),
         (NAMES | {"seed": 2**32}, "run.seed is 4294967296: input should be less than 4294967296"),
-        (NAMES | {"regime": "a/b"}, "run.regime is 'a/b': string should match"),
+        (NAMES | {"regime": "a/b"}, "run.regime is 'a/b': allowed are up to 40 letters, digits"),
         (NAMES | {"protocol": "own"}, "run.protocol is 'own': input should be 'artifact' or 'preprint'"),
         (NAMES | {"sead": 1}, "run.sead is an unknown key: allowed are 'study', 'protocol'"),
     ],
