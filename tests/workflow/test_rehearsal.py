@@ -75,7 +75,8 @@ def test_what_fails_is_said_of_every_run_and_the_rest_is_measured(rehearsed):
     assert done.returncode == 1 and done.stderr.endswith("error: 2 of 5 would fail: the table says why\n")
     assert rows["digits/picky/r"].endswith(
         "runs.digits/picky/r: networks:picky cannot take samples of shape (1, 8, 8), 100 at a time in evaluation mode "
-        "(RuntimeError('a hundred at once')): it must take them, and nothing else, as float32 in batches of any size, in both modes"
+        "(RuntimeError('a hundred at once')): it must take them, and nothing else, as float32 in batches of any size, "
+        "in both modes"
     )
     assert "runs.digits/plain/r: batch_size is 199: allowed are at most the " in rows["digits/plain/r"]
     for name in ("digits/plain", "digits/plain/tl", "digits/fcn/r"):
