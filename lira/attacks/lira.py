@@ -310,6 +310,7 @@ def _check_arguments(
         raise ConfigError(f"definition is {quoted(definition)}: allowed is a Definition")
     check_choice(nonfinite, "nonfinite", NONFINITE)
     phi, member = check_array(phi, "phi"), check_booleans(member, "member")
+    phi = phi.astype(np.float64, copy=False) if phi.dtype.itemsize > 8 else phi
     phi = phi[..., np.newaxis] if phi.ndim == 2 else phi
     if phi.ndim != 3 or member.shape != phi.shape[:2]:
         raise DataError(f"phi {phi.shape} must be [models, samples, views] and member {member.shape} [models, samples]")

@@ -29,7 +29,7 @@ LARGEST_BLOCK = 20  # shadow models; with that many, all shares in steps of 5 % 
 
 
 def check_array(values: Any, name: str, *axes: str) -> np.ndarray:
-    """Returns ``values`` as an array of numbers or booleans, in its own precision up to float64.
+    """Returns ``values`` as an array of numbers or booleans, in its own precision.
 
     Args:
         values: An array or what numpy can convert to one.
@@ -54,7 +54,7 @@ def check_array(values: Any, name: str, *axes: str) -> np.ndarray:
         raise DataError(f"{name} has masked values: fill them or leave them out")
     if axes and found.ndim != len(axes):
         raise DataError(f"{name} {found.shape} must be [{', '.join(axes)}]")
-    return found.astype(np.float64) if found.dtype == np.longdouble else found
+    return found
 
 
 def _kind(value: Any) -> str:

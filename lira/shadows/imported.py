@@ -73,8 +73,8 @@ def import_scores(
     """
     with _opened(scores, models) as given:
         shape = _check_shapes(given)
-        _check_sides(scores, given.member, whole=models is None)
         labels = _labels(scores, given, shape, data)
+        _check_sides(scores, given.member, whole=models is None)
         known, remarks = _recipe(given, recipe, shape.views)
         if shadow_models not in (None, len(given.models)):
             raise DataError(

@@ -10,7 +10,7 @@ import termios
 
 from pipeline import RUN, STUDY, Pipeline, wait_for
 
-LONG = {"regimes": {"baseline": STUDY["regimes"]["baseline"] | {"epochs": 600, "patience": 600, "cohort": 4}}}
+LONG = {"regimes": {"baseline": STUDY["regimes"]["baseline"] | {"epochs": 2000, "patience": 2000, "cohort": 4}}}
 RECEIPTS = ["/".join(("results/faults", *RUN, "shards", name)) for name in ("0-3.json", "4-7.json")]
 
 
@@ -54,7 +54,7 @@ def assert_goes_on(pipeline, said):
     done = subprocess.run(shlex.split(advised), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for log in pipeline.path("logs").rglob("?-?.log"):
-        first, again = re.findall(r"models \d-\d, epoch (\d+) of 600: .* left in this job", log.read_text())[:2]
+        first, again = re.findall(r"models \d-\d, epoch (\d+) of 2000: .* left in this job", log.read_text())[:2]
         assert int(first) == 1 < int(again)
         assert re.search(r"models \d-\d, query: \d+ of \d+ samples; \S+ \w+ left in this job", log.read_text())
 
@@ -65,7 +65,7 @@ def test_ctrl_c_on_a_terminal(request, tmp_path, found):
     terminal = Terminal(pipeline)
     for models in ("0 to 3", "4 to 7"):
         terminal.until(
-            rf"%\|.{{12}}\| \S+ \w+ left, epoch \d+ of 600; Training digits fcn baseline, seed 0: models {models}"
+            rf"%\|.{{12}}\| \S+ \w+ left, epoch \d+ of 2000; Training digits fcn baseline, seed 0: models {models}"
         )
     terminal.type(b"\x03")
     terminal.until("Terminating")

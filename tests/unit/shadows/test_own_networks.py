@@ -177,7 +177,7 @@ CACHING = """if self.training:
         ),
         ({"forward": "return self.layer(x) / 0 * 0"}, "logits that are not finite, before any training"),
         ({"forward": "return self.layer(x) * 0"}, "the same logits in"),
-        ({"forward": "import sys; sys.exit(3)"}, "SystemExit(3)"),
+        ({"forward": "import sys; sys.exit(3)"}, "it ends the program with '3'"),
     ],
     ids=["merged", "cached", "random", "complex", "reassigned", "grown", "sparse", "nan", "constant", "exit"],
 )
