@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from measuring import Size, stopwatch, write_run
 from plain.attacks import attack_target
 
-from lira.attacks.lira import score_file
+from lira.attacks.lira import UNCUT, score_file
+from lira.attacks.registry import ATTACKS
 from lira.storage import hdf5
 
 PLAIN_TARGETS = (0, 101)
@@ -28,7 +30,7 @@ def test_leave_one_out(size, shadows, timed, report, bandwidth, sorting, tmp_pat
     per_target = []
     with hdf5.read(output, "scores") as file:
         for target in PLAIN_TARGETS:
-            expected, seconds = stopwatch(attack_target, phi, member, target)
+            expected, seconds = stopwatch(attack_target, phi, member, target, True)
             per_target.append(seconds)
             for attack, values in expected.items():
                 np.testing.assert_allclose(file[attack][target], values, rtol=1e-9, atol=1e-10, err_msg=attack)
@@ -36,6 +38,19 @@ def test_leave_one_out(size, shadows, timed, report, bandwidth, sorting, tmp_pat
     share += f", {phi.size / ours / sorting:.1%} of sorting"
     whole, name = np.mean(per_target) * size.models, f"attacks {size.models}x{size.samples}x{size.views}"
     report(name, ours, whole, share, plain_per_target=np.mean(per_target), bytes_read=4 * phi.size)
+
+
+@pytest.mark.parametrize("chosen", [None, Size(64, 4000, 2)], ids=["", "small"])
+@pytest.mark.parametrize("attack", [*ATTACKS][5:])
+def test_other_attacks(attack, chosen, size, timed, report, tmp_path):
+    """Each by itself, as a multiple of the time of the paper's five together; the uncut five too."""
+    size = chosen or size
+    shadows = write_run(tmp_path / "shadows.h5", size)
+    _, five = stopwatch(score_file, shadows, tmp_path / "five.h5")
+    _, uncut = stopwatch(partial(score_file, definition=UNCUT), shadows, tmp_path / "uncut.h5")
+    _, ours = timed(partial(score_file, attacks=[attack]), shadows, tmp_path / "scores.h5", rounds=2)
+    share = f"{ours / five:.2f} of the five together; these uncut {uncut / five:.2f}"
+    report(f"{attack} {'x'.join(map(str, size))}", ours, None, share, five=five, uncut=uncut)
 
 
 def test_peak_memory(size, shadows, timed, report, tmp_path):

@@ -12,10 +12,10 @@ Does a model leak, which records, and how sure is that? From the scaled logits o
 >>> summary.set_index("attack")[["mean", "low", "high"]].round(2)  # how often a flag is right at 10 % members
                mean   low  high
 attack
-online         0.50  0.46  0.54
-online_fixed   0.56  0.52  0.61
-offline        0.44  0.41  0.48
-offline_fixed  0.49  0.46  0.53
+online         0.49  0.46  0.53
+online_fixed   0.57  0.53  0.62
+offline        0.43  0.40  0.47
+offline_fixed  0.50  0.46  0.54
 >>> axes = lira.plot_roc(scores, member)
 
 Each name is loaded on first use. Every step of a study is a command too: ``lira --help``.

@@ -13,92 +13,92 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from lira.attacks.block import SAMPLES_PER_TASK, Reader
 from lira.attacks.order_statistics import SMALLEST_SPREAD, Scratch, surprise, surprise_without_each
 from lira.core.threads import cores
+from lira.storage.run import cut_sizes
 
-SAMPLES_PER_TASK = 256  # one read, and one write per attack
 VALUES_PER_STEP = 150_000  # 1.2 MB of float64, which stays in the cache
-LARGEST = 1e100
-
-
-def usable(phi: Float[np.ndarray, "model sample view"]) -> Bool[np.ndarray, " model"]:
-    """Marks the models whose scores are neither NaN nor infinite nor too large to square."""
-    flat = phi.reshape(len(phi), -1)
-    largest, smallest = flat.max(axis=1, initial=0), flat.min(axis=1, initial=0)
-    return (largest.astype(np.float64) < LARGEST) & (smallest.astype(np.float64) > -LARGEST)
-
-
-def cut_sizes(held: Bool[np.ndarray, "model sample"]) -> Int[np.ndarray, " model"]:
-    """Counts, per sample, the models other than the target that hold it; returns each target's smallest count."""
-    counts = held.sum(axis=0)
-    smallest = counts.min(initial=len(held))
-    return smallest - held[:, counts == smallest].any(axis=1)
 
 
 def score_all(
-    phi: Any, member: Bool[np.ndarray, "model sample"], scores: Mapping[str, Any], workers: int | None = None
-) -> Bool[np.ndarray, " model"]:
-    """Computes the leave-one-out scores of every model.
+    reader: Reader,
+    member: Bool[np.ndarray, "model sample"],
+    scores: Mapping[str, Any],
+    cut: bool,
+    workers: int | None = None,
+) -> None:
+    """Computes the leave-one-out scores of every model; they are undefined if one is not usable.
 
     Args:
-        phi: Scaled logits [M, N, A], an array or an HDF5 dataset.
+        reader: Reads phi ``[model, sample, view]``.
         member: True where the sample trained the model. Without any one model, each sample must still have the IN and
             OUT scores that the attacks need.
         scores: Arrays or HDF5 datasets [M, N] to fill, by attack.
+        cut: Whether to use as many scores of each sample as the sample with the fewest has.
         workers: Number of threads; by default, one per core.
-
-    Returns:
-        True for the models whose phi is :func:`usable`. If one is not, the scores are undefined.
     """
-    sides = _needed_sides(phi, member, set(scores))
+    sides = _needed_sides(reader.phi, member, set(scores), cut)
     scratch = Scratch()
 
-    def task(first: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def task(first: int) -> dict[str, np.ndarray]:
         samples = slice(first, min(first + SAMPLES_PER_TASK, member.shape[1]))
-        block = _read(phi, samples, scratch)
-        clean = usable(block)
-        if not clean.all():
-            return clean, {}
+        block = reader(samples)
+        if not reader.clean.all():
+            return {}
         sums, moments = _sum_sides(block, {name: side.at(samples) for name, side in sides.items()}, scratch)
         for attack, into in scores.items():
             into[:, samples] = _combine(attack, block, sums)
-        return clean, moments
+        return moments
 
     with ThreadPoolExecutor(workers or cores()) as pool:
         done = list(pool.map(task, range(0, member.shape[1], SAMPLES_PER_TASK)))
-    clean = np.all([part for part, _ in done], axis=0) if done else np.ones(len(member), dtype=bool)
-    if clean.all() and done:
-        samples_views = member.shape[1] * phi.shape[2]
-        for attack, name in {"online_fixed": "in", "offline_fixed": "out"}.items():
-            if attack in scores:
-                moments = sum((parts[name] for _, parts in done), np.zeros((2, len(member))))
-                _scale(scores[attack], attack, _pooled_spread(moments, sides[name].cuts * samples_views))
-    return clean
+    if not reader.clean.all() or not done:
+        return
+    for attack, name in {"online_fixed": "in", "offline_fixed": "out"}.items():
+        if attack in scores:
+            moments = sum((parts[name] for parts in done), np.zeros((2, len(member))))
+            _scale(scores[attack], attack, sides[name].spread(moments, reader.phi.shape[2]))
 
 
 class _Side(NamedTuple):
     """The models that hold a sample (IN), or those that do not (OUT)."""
 
     held: Bool[np.ndarray, "model sample"]
-    cuts: Int[np.ndarray, " model"]
+    cuts: Int[np.ndarray, " model"] | None  # each target's number of scores of every sample, unless all are used
     origin: float  # a score of this side, from which squares are counted without losing digits
 
     @classmethod
-    def of(cls, phi: Any, held: np.ndarray) -> "_Side":
+    def of(cls, phi: Any, held: np.ndarray, cut: bool) -> "_Side":
         first = np.asarray(phi[:, :1])[held[:, 0], 0, 0] if held.size else np.empty(0)
-        return cls(held, cut_sizes(held), float(np.median(first)) if first.size else 0.0)
+        return cls(held, cut_sizes(held) if cut else None, float(np.median(first)) if first.size else 0.0)
 
     def at(self, samples: slice) -> "_Side":
         return self._replace(held=self.held[:, samples])
 
+    def targets(self, cut: int) -> Bool[np.ndarray, " model"]:
+        """Tells which targets have so many scores of every sample."""
+        return np.ones(len(self.held), dtype=bool) if self.cuts is None else self.cuts == cut
+
+    def spread(self, moments: np.ndarray, views: int) -> Float[np.ndarray, " model"]:
+        """Returns the spread of all scores that are used for each target."""
+        if self.cuts is None:
+            moments = np.stack([_sum_of_others(own) for own in moments])
+            return _pooled_spread(moments, (self.held.sum() - self.held.sum(axis=1)) * views)
+        return _pooled_spread(moments, self.cuts * self.held.shape[1] * views)
+
 
 class _Window(NamedTuple):
-    """Positions, in the order of models, of a side's first ``cut + 1`` models, or ``cut`` if there are no more."""
+    """Positions, in the order of models, of a side's first ``cut + 1`` models, or ``cut`` if there are no more.
+
+    If ``whole``, they are all of the side, and targets that are none of them have one score more.
+    """
 
     side: str
     cut: int
     start: int
     stop: int
+    whole: bool = False
 
     @property
     def complete(self) -> bool:
@@ -114,22 +114,13 @@ class _Job(NamedTuple):
     windows: list[_Window]
 
 
-def _needed_sides(phi: Any, member: np.ndarray, attacks: set[str]) -> dict[str, _Side]:
+def _needed_sides(phi: Any, member: np.ndarray, attacks: set[str], cut: bool) -> dict[str, _Side]:
     sides = {}
     if attacks & {"online", "online_fixed"}:
-        sides["in"] = _Side.of(phi, member)
+        sides["in"] = _Side.of(phi, member, cut)
     if attacks - {"global"}:
-        sides["out"] = _Side.of(phi, ~member)
+        sides["out"] = _Side.of(phi, ~member, cut)
     return sides
-
-
-def _read(phi: Any, samples: slice, scratch: Scratch) -> Float[np.ndarray, "model sample view"]:
-    block = scratch.array("block", (phi.shape[0], samples.stop - samples.start, phi.shape[2]), phi.dtype)
-    if isinstance(phi, np.ndarray):
-        np.copyto(block, phi[:, samples])
-    else:
-        phi.read_direct(block, source_sel=np.s_[:, samples])
-    return block
 
 
 def _sum_sides(
@@ -149,18 +140,21 @@ def _sum_sides(
                 into = arranged[window][:, step], totals[window][:, step]
                 _sum_window(x, window, sides[window.side].origin, *into, scratch)
         for window in job.windows:
-            targets = sides[window.side].cuts == window.cut
-            moments[window.side] += np.where(targets, _moments_left(totals[window], job.order, window), 0)
+            targets = sides[window.side].targets(window.cut)
+            moments[window.side] += np.where(targets, _moments(totals[window], job.order, window), 0)
             _put(sums[window.side], arranged[window], job, targets, scratch)
     return sums, moments
 
 
 def _jobs(sides: dict[str, _Side]) -> Iterator[_Job]:
     """Yields one job for all samples and sides if all their models are used (balanced design), else several."""
-    cuts = {name: np.unique(side.cuts) for name, side in sides.items()}
     counts = {name: side.held.sum(axis=0) for name, side in sides.items()}
     if not sides:
         return
+    if sides["out"].cuts is None:
+        yield from _whole_jobs(sides, counts["out"])
+        return
+    cuts = {name: np.unique(side.cuts) for name, side in sides.items() if side.cuts is not None}
     if all(len(cuts[name]) == 1 and (counts[name] == cuts[name] + 1).all() for name in sides):
         held = sides["out"].held
         order, cut = np.argsort(held, axis=0, kind="stable").T, int(cuts["out"][0])
@@ -174,6 +168,18 @@ def _jobs(sides: dict[str, _Side]) -> Iterator[_Job]:
                 if chosen.any():
                     order = np.argsort(~side.held[:, chosen], axis=0, kind="stable").T
                     yield _Job(np.flatnonzero(chosen), order, [_Window(name, int(cut), 0, int(size))])
+
+
+def _whole_jobs(sides: dict[str, _Side], counts: Int[np.ndarray, " sample"]) -> Iterator[_Job]:
+    """Yields a job for the samples of each number of models, which use all of them."""
+    models = len(sides["out"].held)
+    for count in np.unique(counts):
+        chosen, middle = counts == count, models - int(count)
+        order = np.argsort(sides["out"].held[:, chosen], axis=0, kind="stable").T
+        windows = [_Window("out", int(count) - 1, middle, models, whole=True)]
+        if "in" in sides:
+            windows.append(_Window("in", middle - 1, 0, middle, whole=True))
+        yield _Job(np.flatnonzero(chosen), order, windows)
 
 
 def _arrange(
@@ -198,7 +204,7 @@ def _sum_window(
     if window.complete:
         beyond = slice(window.stop, None) if window.start == 0 else slice(0, window.start)
         own = sums[..., window.start : window.stop]
-        surprise_without_each(within, x[..., beyond], own, sums[..., beyond], scratch)
+        surprise_without_each(within, x[..., beyond], own, sums[..., beyond], scratch, window.whole)
     else:
         surprise(within, x, sums, scratch)
     distance = np.subtract(within, np.float64(origin), out=scratch.array("distance", within.shape))
@@ -206,12 +212,15 @@ def _sum_window(
     np.square(distance, out=distance).sum(axis=1, out=totals[1])
 
 
-def _moments_left(totals: np.ndarray, order: np.ndarray, window: _Window) -> Float[np.ndarray, "2 model"]:
-    """Sums the scores, and their squares, that a side keeps for each target, over samples.
+def _moments(totals: np.ndarray, order: np.ndarray, window: _Window) -> Float[np.ndarray, "2 model"]:
+    """Sums the scores, and their squares, that a side keeps for each target, over samples; each model's own if whole.
 
     It only adds and never subtracts, so that a model with huge scores causes no rounding error where it is left out.
     """
     models, holders = order.shape[1], order[:, window.start : window.stop]
+    if window.whole:
+        own = [np.bincount(holders.ravel(), weights=total.ravel(), minlength=models) for total in totals]
+        return np.stack(own)
     if not window.complete:
         return np.repeat(totals.sum(axis=(1, 2))[:, None], models, axis=1)
     others, last = holders[:, :-1].ravel(), holders[:, -1]
@@ -235,9 +244,7 @@ def _sum_of_others(values: Float[np.ndarray, " model"]) -> Float[np.ndarray, " m
 
 def _put(sums: np.ndarray, arranged: np.ndarray, job: _Job, targets: np.ndarray, scratch: Scratch) -> None:
     """Writes sums in the order of models, for the samples of the job and the targets of its cut."""
-    samples = sums.shape[2]
-    places = job.order * samples + job.samples[:, None]
-    everything = targets.all() and len(job.samples) == samples
+    places, everything = job.order * sums.shape[2] + job.samples[:, None], targets.all()
     for into, part in zip(sums, arranged, strict=True):
         ordered = into if everything else scratch.array("ordered sums", into.shape)
         ordered.put(places, part)

@@ -1,34 +1,28 @@
-"""The five attacks: likelihood ratios under the shadow models (Carlini et al. 2022, as released with the paper).
+"""Scores of every sample for every target, by the attacks of :mod:`lira.attacks.registry`.
 
-For sample j and view a, IN and OUT are the scores of the shadow models that were trained with j and without j, in model
-order and cut to the smallest such count over all samples. Their centre is the median, and their spread the population
-standard deviation over models. A score is the mean over views of
-
-==============  ===================================================================================
-online          log N(phi; IN) - log N(phi; OUT)
-online_fixed    the same with one spread for both, that of all IN scores of all samples and views
-offline         -log N(phi; OUT), two-sided
-offline_fixed   the same with one spread, that of all OUT scores
-global          phi
-==============  ===================================================================================
-
-A higher score means that the sample is more likely a member.
+``leave_one_out`` attacks each model with all others as its shadow models, ``held_out`` some models with the rest, and
+``score_file`` does the former from file to file. A higher score means that the sample is more likely a member.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from lira.attacks.leave_one_out import SAMPLES_PER_TASK, cut_sizes, score_all, usable
-from lira.attacks.order_statistics import SMALLEST_SPREAD
+from lira.attacks.block import IN, OUT, SAMPLES_PER_TASK, Attack, Reader, usable
+from lira.attacks.definition import PUBLISHED as PUBLISHED
+from lira.attacks.definition import UNCUT
+from lira.attacks.definition import Definition as Definition
+from lira.attacks.leave_one_out import score_all
+from lira.attacks.likelihood import Split, score_splits
+from lira.attacks.own import OwnAttacks
+from lira.attacks.registry import ATTACKS as REGISTRY
+from lira.attacks.streaming import score_each
+from lira.config.catalogue import PAPER_ATTACKS
 from lira.core.errors import ConfigError, DataError
-from lira.core.plugins import code_digest, load_function
-from lira.core.threads import cores
 from lira.core.validation import (
     NONFINITE,
     ArrayLike,
@@ -41,39 +35,11 @@ from lira.core.validation import (
 )
 from lira.shadows.plausible import check_phi
 from lira.storage import hdf5
-from lira.storage.run import read_asked
+from lira.storage.run import MUCH, cut_sizes, read_asked, thrown_away
 
-ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
-NEEDS_IN = ("online", "online_fixed")
+ATTACKS = PAPER_ATTACKS
 FEW = 20  # samples, whose φ may all be from 0 to 1 by chance
-
-
-@dataclass(frozen=True)
-class Definition:
-    """Details in which readings of the attacks differ; the defaults are those of the published code.
-
-    Other definitions are computed target by target, which takes seconds per target instead of hundredths.
-
-    Attributes:
-        cut: Use as many IN (OUT) scores of each sample as the sample with the fewest has; False: use all.
-        fixed_spread: ``"in"``: ``online_fixed`` uses the spread of the IN scores for OUT too; ``"own"``: each its own.
-        offline: ``"two-sided"``: a score far below OUT also suggests a member; ``"one-sided"``: the distance to OUT
-            in spreads, which ranks one view like 1 - Pr[Z > phi] but does not round to 1.
-    """
-
-    cut: bool = True
-    fixed_spread: Literal["in", "own"] = "in"
-    offline: Literal["two-sided", "one-sided"] = "two-sided"
-
-    def __post_init__(self):
-        """Checks each value."""
-        if not isinstance(self.cut, bool):
-            raise ConfigError(f"cut is {quoted(self.cut)}: {allowed([True, False])}")
-        check_choice(self.fixed_spread, "fixed_spread", ("in", "own"))
-        check_choice(self.offline, "offline", ("two-sided", "one-sided"))
-
-
-PUBLISHED = Definition()
+log = logging.getLogger(__name__)
 
 
 def leave_one_out(
@@ -81,7 +47,7 @@ def leave_one_out(
     member: Annotated[ArrayLike, "model sample"],
     attacks: str | Sequence[str] = ATTACKS,
     *,
-    definition: Definition = PUBLISHED,
+    definition: Definition = UNCUT,
     nonfinite: Nonfinite = "error",
 ) -> dict[str, Float[np.ndarray, "model sample"]]:
     """Attacks every model once, with all others as its shadow models.
@@ -89,7 +55,7 @@ def leave_one_out(
     Args:
         phi: Scaled logits; without an axis of views, of one view.
         member: True where the sample trained the model.
-        attacks: Names from :data:`ATTACKS`, or a single one.
+        attacks: Names from :data:`lira.attacks.registry.ATTACKS`, or a single one; by default the paper's five.
         definition: Which reading of the attacks to use.
         nonfinite: ``"error"``, or ``"official"`` to treat NaN, infinite and missing scores as the published code does.
 
@@ -103,10 +69,7 @@ def leave_one_out(
     """
     phi, member, attacks = _check_arguments(phi, member, attacks, definition, nonfinite)
     scores = {attack: np.empty(member.shape) for attack in attacks}
-    if nonfinite == "official" and (_lacking(member, attacks) or not usable(phi).all()):
-        _each_held_out(phi, member, scores, definition, nonfinite)
-    else:
-        _leave_one_out(phi, member, scores, definition)
+    _leave_one_out(phi, member, scores, definition, nonfinite)
     return scores
 
 
@@ -116,7 +79,7 @@ def held_out(
     targets: Annotated[ArrayLike, "target"],
     attacks: str | Sequence[str] = ATTACKS,
     *,
-    definition: Definition = PUBLISHED,
+    definition: Definition = UNCUT,
     nonfinite: Nonfinite = "error",
 ) -> dict[str, Float[np.ndarray, "target sample"]]:
     """Attacks some models, with all models that are not attacked as their shadow models.
@@ -128,37 +91,44 @@ def held_out(
             values raise a DataError.
     """
     phi, member, attacks = _check_arguments(phi, member, attacks, definition, nonfinite)
+    reader, attacked = Reader(phi), _check_targets(targets, len(phi))
+    scores = {attack: np.empty((len(attacked), phi.shape[1])) for attack in attacks}
+    paper, others = _by_kind(attacks)
+    split = Split.of(attacked, member, _sides(paper), definition.cut)
     if nonfinite == "error":
         _check_usable(usable(phi))
-    attacked = _check_targets(targets, len(phi))
-    shadows = np.setdiff1d(np.arange(len(phi)), attacked)
-    x, sides = phi[attacked].astype(np.float64), _sides(member, attacks)
-    with np.errstate(invalid="ignore", over="ignore"):
-        fits = {name: _fit(phi, side, shadows, definition, nonfinite, name) for name, side in sides.items()}
-        return {attack: _score(attack, x, fits, definition).mean(axis=2) for attack in attacks}
+        _check_held_out(member, split, attacks)
+    score_splits(reader, member, [split], paper, definition, scores)
+    score_each(reader, member, others, scores, definition, attacked)
+    return scores
 
 
 def score_file(
     shadows: Path | str,
     output: Path | str,
     *,
+    attacks: Sequence[str] = ATTACKS,
     definition: Definition = PUBLISHED,
     member: Bool[np.ndarray, "model sample"] | None = None,
     own: Mapping[str, str] | None = None,
 ) -> None:
     """Reads a run's ``shadows.h5`` and writes its leave-one-out scores to ``scores.h5``.
 
+    Attacks that need IN or OUT scores which a sample lacks are left out: the log and the attribute ``not_scored`` say
+    why.
+
     Args:
         shadows: File of encoding ``shadows``, with ``phi`` and ``member``.
         output: File of encoding ``scores``; it gets the attributes of ``shadows``.
-        definition: Which reading of the attacks to use.
+        attacks: Names of the suite's attacks.
+        definition: Which reading of the attacks to use; by default that of both protocols.
         member: Membership to use instead of the file's own, as in a null world.
         own: Further attacks by name, as ``package.module:function``. The function takes ``phi [model, sample, view]``
             and ``member [model, sample]`` and returns a score for each model and sample, higher for a member.
 
     Raises:
         StoreError: ``shadows`` is missing, damaged or of another kind.
-        DataError: As :func:`leave_one_out`; or an attack in ``own`` returns another shape, or NaN.
+        DataError: phi is not finite; no attack can be scored; or an attack in ``own`` returns another shape, or NaN.
         ConfigError: An attack in ``own`` cannot be imported.
     """
     with read_asked(shadows, "shadows") as source:
@@ -168,71 +138,120 @@ def score_file(
                 f"{shadows}: phi {source['phi'].shape} must be [models, samples, views] and member {member.shape}, "
                 f"{member.dtype}, [models, samples] of truth values"
             )
+        functions = OwnAttacks(own or {})
+        lacking = {name: why for name in attacks if (why := _lacking(member, name, partial=False))}
+        if lacking and not {*attacks} - {*lacking, "global"} and not functions.codes:
+            raise DataError(f"{shadows}: {next(iter(lacking.values()))}")
         attributes = {key: value for key, value in hdf5.attributes(source).items() if not key.startswith("encoding-")}
-        codes = {name: code_digest(function) for name, function in (own or {}).items()}
-        loaded = {name: load_function(function, codes[name]) for name, function in (own or {}).items()}
-        with hdf5.create(output, "scores", attributes | {"definition": asdict(definition), "own": codes}) as file:
+        attributes |= {"definition": definition.attributes(), "own": functions.codes}
+        attributes |= _remarks(member, attacks, definition, lacking)
+        with hdf5.create(output, "scores", attributes) as file:
             hdf5.dataset(file, "member", data=member)
             chunks = (len(member), min(SAMPLES_PER_TASK, member.shape[1])) if member.size else True  # one per task
-            scores = {name: hdf5.dataset(file, name, member.shape, np.float64, chunks=chunks) for name in ATTACKS}
+            chosen = [name for name in attacks if name not in lacking]
+            scores = {name: hdf5.dataset(file, name, member.shape, np.float64, chunks=chunks) for name in chosen}
             try:
-                _leave_one_out(source["phi"], member, scores, definition)
+                _leave_one_out(source["phi"], member, scores, definition, "error")
             except DataError as error:
                 raise DataError(f"{shadows}: {error}") from error
-            for name, function in (own or {}).items():
-                given = loaded[name](source["phi"][:], member.copy())
-                hdf5.dataset(file, name, data=_own_scores(function, given, member))
+            for name, values in functions.scores(source["phi"], member):
+                hdf5.dataset(file, name, data=values)
 
 
-def _own_scores(function: str, given: Any, member: np.ndarray) -> np.ndarray:
-    needed = f"{function} must return a score, not NaN, of each of {member.shape} models and samples"
-    try:
-        scores = check_array(given, "what it returned")
-    except DataError as error:
-        raise DataError(f"{needed}: {error}") from error
-    if scores.shape != member.shape or np.isnan(scores).any():
-        raise DataError(needed)
-    return scores.astype(np.float64)
+def _remarks(
+    member: np.ndarray, attacks: Sequence[str], definition: Definition, lacking: Mapping[str, str]
+) -> dict[str, Any]:
+    """Logs what readers of the scores should know; returns what the file must say of it."""
+    for name, why in lacking.items():
+        log.warning("%s is not scored: %s", name, why)
+    if "reference" in attacks and "reference" not in lacking and member.size:
+        levels = int(cut_sizes(~member).min()) + 1
+        log.info("reference has %d levels, so that it resolves no FPR below 1 / %d", levels, levels)
+    lost = thrown_away(member) if definition.cut and _sides(_by_kind(attacks)[0]) else {}
+    if any(share > MUCH for share in lost.values()):
+        said = " and ".join(f"{share:.0%} of the {side} scores" for side, share in lost.items())
+        log.warning("cut to the smallest count over all samples, the LiRA attacks do not use %s", said)
+    remarks: dict[str, Any] = {} if tuple(attacks) == PAPER_ATTACKS else {"attacks": list(attacks)}
+    return remarks | ({"not_scored": dict(lacking)} if lacking else {})
 
 
-def _leave_one_out(phi: Any, member: np.ndarray, scores: Mapping, definition: Definition) -> None:
-    if lacking := _lacking(member, scores):
-        raise DataError(lacking)
-    if definition == PUBLISHED:
-        _check_usable(score_all(phi, member, scores))
-    else:
-        rows = {attack: np.empty(member.shape) for attack in scores}  # a file has its chunks across all targets
-        _each_held_out(phi[:], member, rows, definition, "error")
-        for attack, values in rows.items():
-            scores[attack][:] = values
-
-
-def _each_held_out(
-    phi: np.ndarray, member: np.ndarray, scores: Mapping, definition: Definition, nonfinite: Nonfinite
+def _leave_one_out(
+    phi: Any, member: np.ndarray, scores: Mapping[str, Any], definition: Definition, nonfinite: Nonfinite
 ) -> None:
-    def attack(target: int) -> None:
-        rows = held_out(phi, member, [target], list(scores), definition=definition, nonfinite=nonfinite)
-        for name, row in rows.items():
-            scores[name][target] = row[0]
+    missing = next(filter(None, (_lacking(member, name) for name in scores)), "")
+    if missing and nonfinite == "error":
+        raise DataError(missing)
+    reader, (paper, others) = Reader(phi), _by_kind(scores)
+    if paper and definition.streams and not missing:
+        score_all(reader, member, {name: scores[name] for name in paper}, definition.cut)
+        if nonfinite == "error":
+            _check_usable(reader.clean)
+        if definition.cut and reader.clean.all():
+            _settle_ties(reader, member, {name: scores[name] for name in paper if name != "global"}, definition)
+    if paper and (missing or not definition.streams or not reader.clean.all()):
+        splits = [Split.of(np.array([target]), member, _sides(paper), definition.cut) for target in range(len(member))]
+        score_splits(reader, member, splits, paper, definition, scores)
+    if others:
+        score_each(reader, member, others, scores, definition)
+    if nonfinite == "error":
+        _check_usable(reader.clean)
 
-    with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(attack, range(len(member))))
+
+def _settle_ties(reader: Reader, member: np.ndarray, scores: Mapping[str, Any], definition: Definition) -> None:
+    """Takes the scores of :func:`held_out` where those of one pass order samples otherwise.
+
+    With one score left on a side its spread is 1e-30, and rounding decides which of the huge scores tie.
+    """
+    for name, found in scores.items():
+        sides = _sides([name])
+        single = np.any([cut_sizes(member if side == IN else ~member) == 1 for side in sides], axis=0)
+        if not single.any() or not member.size:
+            continue
+        targets = np.flatnonzero(single)
+        splits = [Split.of(np.array([target]), member, sides, definition.cut) for target in targets]
+        exact = np.empty((len(targets), member.shape[1]))
+        score_splits(reader, member, splits, [name], definition, {name: exact})
+        ours, theirs = found[targets], exact
+        if isinstance(found, np.ndarray):  # a threshold may be another target's; files keep what they always held
+            ours, theirs = ours.reshape(1, -1), theirs.reshape(1, -1)
+        order = theirs.argsort(axis=1, kind="stable")
+        steps = [np.sign(np.diff(np.take_along_axis(scores, order, axis=1), axis=1)) for scores in (ours, theirs)]
+        if not np.array_equal(*steps):
+            found[targets] = exact
 
 
-def _lacking(member: np.ndarray, attacks: Collection[str]) -> str:
-    """Says which sample lacks scores under which target; returns an empty text if none does."""
-    for name, side in _sides(member, attacks).items():
+def _by_kind(attacks: Iterable[str]) -> tuple[list[str], dict[str, Attack]]:
+    """Returns those of the paper, and the others, which are computed in another way."""
+    others = {name: REGISTRY[name] for name in attacks if REGISTRY[name].score}
+    return [name for name in attacks if name not in others], others
+
+
+def _sides(attacks: Iterable[str]) -> list[str]:
+    """Returns the sides whose scores the attacks use."""
+    needed = {side for name in attacks for side in REGISTRY[name].needs}
+    return [side for side in (IN, OUT) if side in needed]
+
+
+def _lacking(member: np.ndarray, attack: str, partial: bool = True) -> str:
+    """Says which sample lacks scores that an attack needs, under which target; returns an empty text if none does.
+
+    With ``partial``, an attack that scores such samples as NaN lacks nothing.
+    """
+    for name in REGISTRY[attack].needs if not (partial and REGISTRY[attack].partial) else ():
+        side = member if name == IN else ~member
         if side.size and not (cuts := cut_sizes(side)).all():
             target = int(cuts.argmin())
-            sample = int((side.sum(axis=0) - side[target]).argmin())
-            return _without_score(sample, name, f"when model {target} is the target")
+            counts = side.sum(axis=0) - side[target]
+            more = f", and {found - 1:,} more" if (found := int((counts == 0).sum())) > 1 else ""
+            return _without_score(int(counts.argmin()), name, f"when model {target} is the target{more}")
     return ""
 
 
-def _sides(member: np.ndarray, attacks: Collection[str]) -> dict[str, Bool[np.ndarray, "model sample"]]:
-    """Returns which models hold each sample (IN) and which do not (OUT), as far as the attacks use them."""
-    held = {"IN": member} if set(attacks) & set(NEEDS_IN) else {}
-    return held | ({"OUT": ~member} if set(attacks) - {"global"} else {})
+def _check_held_out(member: np.ndarray, split: Split, attacks: Sequence[str]) -> None:
+    for name in _sides(attack for attack in attacks if not REGISTRY[attack].partial):
+        counts = (member if name == IN else ~member)[split.shadows].sum(axis=0)
+        if counts.size and counts.min() == 0:
+            raise DataError(_without_score(int(counts.argmin()), name, f"among the {len(split.shadows)} shadow models"))
 
 
 def _without_score(sample: int, side: str, situation: str) -> str:
@@ -242,70 +261,15 @@ def _without_score(sample: int, side: str, situation: str) -> str:
     )
 
 
-class _Fit(NamedTuple):
-    """Normal distributions of one side's scores: centre and spread ``[sample, view]``, and one spread for all."""
-
-    centre: np.ndarray
-    spread: np.ndarray
-    pooled: float
-
-
-def _fit(
-    phi: np.ndarray, side: np.ndarray, shadows: np.ndarray, definition: Definition, nonfinite: Nonfinite, name: str
-) -> _Fit:
-    held = side[shadows]
-    counts = held.sum(axis=0)
-    if counts.size and counts.min() == 0:
-        if nonfinite == "error":
-            raise DataError(_without_score(int(counts.argmin()), name, f"among the {len(shadows)} shadow models"))
-        nothing = np.full(phi.shape[1:], np.nan)
-        return _Fit(nothing, nothing, np.nan)
-    if definition.cut:
-        counts[:] = counts.min(initial=len(shadows))
-    models = shadows[np.argsort(~held, axis=0, kind="stable")]
-    centre, spread = np.empty(phi.shape[1:]), np.empty(phi.shape[1:])
-    origin, moments = np.float64(phi[models[0, 0], 0, 0]) if models.size else 0.0, np.zeros(2)
-    for start in range(0, phi.shape[1], SAMPLES_PER_TASK):
-        for count in np.unique(counts[start : start + SAMPLES_PER_TASK]):
-            samples = start + np.flatnonzero(counts[start : start + SAMPLES_PER_TASK] == count)
-            values = phi[models[:count, samples], samples].astype(np.float64)
-            centre[samples] = np.median(values, axis=0)
-            spread[samples] = (values - centre[samples]).std(axis=0)  # equal values must have no spread at all
-            moments += (values - origin).sum(), np.square(values - origin).sum()
-    mean, mean_square = moments / max(counts.sum() * phi.shape[2], 1)
-    return _Fit(centre, spread, np.sqrt(np.maximum(mean_square - mean**2, 0)))
-
-
-def _score(attack: str, x: np.ndarray, fits: Mapping[str, _Fit], definition: Definition) -> np.ndarray:
-    if attack == "global":
-        return x
-    out = fits["OUT"]
-    if attack in NEEDS_IN:
-        held = fits["IN"]
-        if attack == "online":
-            return _log_density(x, held.centre, held.spread) - _log_density(x, out.centre, out.spread)
-        spread_out = held.pooled if definition.fixed_spread == "in" else out.pooled
-        return _log_density(x, held.centre, held.pooled) - _log_density(x, out.centre, spread_out)
-    spread = out.spread if attack == "offline" else out.pooled
-    if definition.offline == "one-sided":
-        return (x - out.centre) / (spread + SMALLEST_SPREAD)
-    return -_log_density(x, out.centre, spread)
-
-
-def _log_density(x: np.ndarray, centre: np.ndarray, spread: np.ndarray | float) -> np.ndarray:
-    spread = spread + SMALLEST_SPREAD
-    return -(((x - centre) / spread) ** 2) / 2 - np.log(spread) - np.log(2 * np.pi) / 2
-
-
 def _check_arguments(
     phi: ArrayLike, member: ArrayLike, attacks: str | Sequence[str], definition: Definition, nonfinite: Nonfinite
 ) -> tuple[np.ndarray, np.ndarray, Sequence[str]]:
     given = attacks
     attacks = [attacks] if isinstance(attacks, str) else list(attacks) if isinstance(attacks, Iterable) else []
     if not attacks:
-        raise ConfigError(f"attacks are {quoted(given)}: one or more are needed, {allowed(ATTACKS)}")
+        raise ConfigError(f"attacks are {quoted(given)}: one or more are needed, {allowed(REGISTRY)}")
     for attack in attacks:
-        check_choice(attack, "attack", ATTACKS)
+        check_choice(attack, "attack", REGISTRY)
     if not isinstance(definition, Definition):
         raise ConfigError(f"definition is {quoted(definition)}: allowed is a Definition")
     check_choice(nonfinite, "nonfinite", NONFINITE)

@@ -39,6 +39,7 @@ def surprise_without_each(
     own: Float[np.ndarray, "2 sample value"],
     other: Float[np.ndarray, "2 sample other"],
     scratch: Scratch,
+    whole: bool = False,
 ) -> None:
     """Measures how far each value lies from the normal distribution of the others.
 
@@ -51,17 +52,21 @@ def surprise_without_each(
             to the median.
         other: The same output for ``beyond``.
         scratch: This thread's arrays.
+        whole: For ``beyond``, take the last too.
     """
     distance, squares, variances = (scratch.array(name, within.shape) for name in ("distance", "squares", "variances"))
     middle = _Middle.of(within, scratch)
     np.subtract(within, middle.centre, out=distance)
     middle.distance_to_median(distance, out=squares)
     np.square(squares, out=squares)
-    logs = _variances_without_each(within, distance, out=variances)
+    logs, variance = _variances_without_each(within, distance, out=variances)
     squares.sum(axis=1, out=own[1])
     squares /= variances
     np.add(squares.sum(axis=1), logs, out=own[0])
-    _surprise(beyond, middle.median_without(within[..., -1:]), variances[..., -1:], other, scratch)
+    if whole:
+        _surprise(beyond, middle.centre, (np.sqrt(variance) + SMALLEST_SPREAD) ** 2, other, scratch)
+    else:
+        _surprise(beyond, middle.median_without(within[..., -1:]), variances[..., -1:], other, scratch)
 
 
 def surprise(
@@ -120,8 +125,10 @@ class _Middle(NamedTuple):
         return np.where(value < self.centre, high, np.where(value > self.centre, low, (self.below + self.above) / 2))
 
 
-def _variances_without_each(x: np.ndarray, distance: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Computes the variance of each row without each of its values; returns its logarithm, summed over views.
+def _variances_without_each(x: np.ndarray, distance: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Computes the variance of each row without each of its values.
+
+    Returns its logarithm, summed over views, and the variance of each row with all of its values.
 
     ``distance`` is measured from the row's median, which serves as an origin as well as the mean.
     """
@@ -134,14 +141,14 @@ def _variances_without_each(x: np.ndarray, distance: np.ndarray, out: np.ndarray
     out *= distance
     out += squares / left - (total / left) ** 2
     whole = (squares - total**2 / (left + 1)) / left
-    limit = np.maximum(LOST * whole, TINY**2)
+    limit, every = np.maximum(LOST * whole, TINY**2), np.maximum(whole, 0) * left / (left + 1)
     rows = out.min(axis=-1) <= limit[..., 0]
     if rows.any():
         out[rows] = _recomputed(x[rows], out[rows], limit[rows])
     if rows.any() or whole.min() < SMALL or whole.max() > 1 / SMALL:
-        return np.log(out).sum(axis=1)
+        return np.log(out).sum(axis=1), every
     products = [out[:, i : i + VIEWS_PER_PRODUCT].prod(axis=1) for i in range(0, x.shape[1], VIEWS_PER_PRODUCT)]
-    return sum(np.log(product) for product in products)
+    return sum(np.log(product) for product in products), every
 
 
 def _recomputed(x: Float[np.ndarray, "row value"], variances: np.ndarray, limit: np.ndarray) -> np.ndarray:

@@ -160,7 +160,7 @@ def score_attacks(
     check_outputs([output], [shadows])
     asked = asked_of(config.AttacksSpec, spec)
     check_code(asked.code)
-    score_file(shadows, output, definition=Definition(offline=asked.offline), own=asked.own)
+    score_file(shadows, output, attacks=asked.names, definition=Definition(**asked.definition), own=asked.own)
 
 
 @app.command()
@@ -196,8 +196,8 @@ def run_controls(
     check_outputs([controls, samples, gaps], [shadows])
     asked, at = asked_of(config.AttacksSpec, spec), asked_of(config.RatesSpec, rates)
     check_code(asked.code)
-    chosen = Definition(offline=asked.offline)
-    control_file(shadows, at.fprs, at.priors, controls, samples, gaps, definition=chosen, own=asked.own)
+    written, definition = (controls, samples, gaps), Definition(**asked.definition)
+    control_file(shadows, at.fprs, at.priors, *written, attacks=asked.names, definition=definition, own=asked.own)
 
 
 @app.command()

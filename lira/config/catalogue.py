@@ -32,6 +32,13 @@ Augmentation = Literal["flip", "crop", "rotate", "jitter", "cutout", "cutmix", "
 AUGMENTATIONS: dict[str, str] = dict.fromkeys(get_args(Augmentation), "image") | {"mixup": "any"}
 """Augmentations and the samples that they accept."""
 
+PAPER_ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
+ATTACKS = (
+    *PAPER_ATTACKS,
+    *("rmia", "rmia_offline", "base", "base_offline", "moderated", "offline_moderated", "reference"),
+)
+"""The suite's attacks, in the order of tables; a study that names none has the paper's."""
+
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 """Pattern of the user's own dataset, architecture or attack; :data:`FORM` describes it in messages."""
 
@@ -39,7 +46,7 @@ FORM = "package.module:function"
 
 PROTOCOLS: dict[str, dict[str, dict[str, Any]]] = {
     "artifact": {
-        "study": {"pool": "train", "membership_draws": "default_rng", "offline": "two-sided"},
+        "study": {"pool": "train", "membership_draws": "default_rng", "offline": "two-sided", "cut": True},
         "recipe": {
             "query_batchnorm": "batch",
             "query_dropout": True,
@@ -49,7 +56,7 @@ PROTOCOLS: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     "preprint": {
-        "study": {"pool": "train+test", "membership_draws": "legacy", "offline": "two-sided"},
+        "study": {"pool": "train+test", "membership_draws": "legacy", "offline": "two-sided", "cut": True},
         "recipe": {
             "query_batchnorm": "running",
             "query_dropout": False,

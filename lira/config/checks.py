@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import product
 
-from lira.config.catalogue import AUGMENTATIONS, FAMILIES, IN_COHORTS, LONGEST_NAME, MOST_RUNS, NAME, NAMED
+from lira.config.catalogue import ATTACKS, AUGMENTATIONS, FAMILIES, IN_COHORTS, LONGEST_NAME, MOST_RUNS, NAME, NAMED
 from lira.config.dataset import Dataset
 from lira.config.messages import check_section
 from lira.config.sections import Recipe, RunSettings, check_function
@@ -13,7 +13,7 @@ from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
 from lira.core.validation import check_blocks, check_choice, check_distinct, check_new
 
-TAKEN = ("online", "online_fixed", "offline", "offline_fixed", "global", "oracle", "coin", "member")  # in scores.h5
+TAKEN = (*ATTACKS, "oracle", "coin", "member")  # in scores.h5
 
 
 def check_study(study: StudySettings) -> None:
@@ -28,9 +28,7 @@ def check_study(study: StudySettings) -> None:
     for fpr in study.fprs:
         if float(f"{fpr:g}") != fpr:
             raise ConfigError(f"fprs has {fpr!r}: allowed are six digits, as files are named by it")
-    for name, function in study.attacks.items():
-        check_new(name, "attacks", TAKEN)
-        check_function(function, f"attacks.{name}")
+    _check_attacks(study)
     for key, run in study.runs.items():
         _check_run(study, key, run)
     for reference, variants in study.agreement.items():
@@ -40,6 +38,19 @@ def check_study(study: StudySettings) -> None:
             check_choice(key, f"{table}: run", study.runs)
     _check_membership(study)
     _check_file_names(study)
+
+
+def _check_attacks(study: StudySettings) -> None:
+    names = [name for item in study.attacks for name in ([item] if isinstance(item, str) else item)]
+    for item in study.attacks:
+        if isinstance(item, str):
+            check_choice(item, "attacks: attack", ATTACKS)
+    for name, function in study.own_attacks.items():
+        check_new(name, "attacks", TAKEN)
+        check_function(function, f"attacks.{name}")
+    check_distinct(names, "attacks")
+    if names == ["global"]:
+        raise ConfigError("attacks is ['global']: allowed are others beside it, as it has no shadow models")
 
 
 def _check_membership(study: StudySettings) -> None:

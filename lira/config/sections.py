@@ -22,6 +22,7 @@ from lira.config.catalogue import (
     FUNCTION,
     LONGEST_NAME,
     NAME,
+    PAPER_ATTACKS,
     RECIPE_VERSION,
     Augmentation,
 )
@@ -253,11 +254,20 @@ class TrainingSettings(PretrainingSettings):
 
 
 class AttacksSpec(Settings):
-    """What is asked of the attacks: whether offline ones have two sides, and the user's own by name."""
+    """What is asked of the attacks: which of the suite's and how they are defined, and the user's own by name."""
 
     offline: Literal["two-sided", "one-sided"]
     own: dict[str, str] = {}
     code: dict[str, str] = {}
+    names: list[str] = [*PAPER_ATTACKS]
+    cut: bool = True
+    gamma: float = 2.0
+    offline_share: float = 0.3
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """Arguments of :class:`lira.Definition`."""
+        return self.model_dump(include={"offline", "cut", "gamma", "offline_share"})
 
 
 class RatesSpec(Settings):

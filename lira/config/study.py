@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from lira.config.catalogue import FUNCTION, PROTOCOLS, RECIPE_VERSION
+from lira.config.catalogue import ATTACKS, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION
 from lira.config.dataset import Dataset
 from lira.config.messages import check_section
 from lira.config.sections import (
@@ -29,7 +29,7 @@ from lira.config.sections import (
     TrainingSettings,
 )
 
-OPTIONAL = ("attacks", "datasets", "architectures", "regimes", "pretraining", "agreement", "margins")
+OPTIONAL = ("datasets", "architectures", "regimes", "pretraining", "agreement", "margins")
 """Sections that may have nothing in them."""
 
 
@@ -67,8 +67,18 @@ class StudySettings(Settings):
     )
     store_logits: bool = Field(False, description="Keep the logits of every query in the shards.")
     store_weights: bool = Field(False, description="Keep the best epoch's weights of every model in the shards.")
-    attacks: dict[Name, Annotated[str, Field(pattern=FUNCTION)]] = Field(
-        {}, description="Further attacks by name: package.module:function."
+    attacks: Annotated[list[str | dict[Name, str]], Field(min_length=1)] = Field(
+        [*PAPER_ATTACKS], description="The suite's attacks, and your own as {name: package.module:function}."
+    )
+    cut: bool | None = Field(
+        None,
+        description="LiRA: use as many scores of each sample as the one with fewest has; the protocol's if not given.",
+    )
+    gamma: Annotated[float, Field(gt=0)] = Field(
+        2.0, description="rmia, rmia_offline: how many times as large as another sample's a ratio must be."
+    )
+    offline_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.3, description="rmia_offline: a, the assumed dependence of IN on OUT probabilities."
     )
     datasets: dict[Name, Dataset] = Field({}, description="Datasets by name.")
     architectures: dict[Name, Architecture] = Field({}, description="Architectures by name.")
@@ -93,6 +103,24 @@ class StudySettings(Settings):
     @classmethod
     def _may_be_left_empty(cls, value: Any) -> Any:
         return _or_empty(value)
+
+    @field_validator("attacks", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """Takes a mapping of the user's own attacks as these beside the paper's."""
+        if value is None or isinstance(value, dict):
+            return [*PAPER_ATTACKS, *([value] if value else [])]
+        return value
+
+    @property
+    def suite_attacks(self) -> list[str]:
+        """Names of the suite's attacks, in the order of tables."""
+        return [name for name in ATTACKS if name in self.attacks]
+
+    @property
+    def own_attacks(self) -> dict[str, str]:
+        """The user's own attacks: functions by name."""
+        return {name: at for item in self.attacks if isinstance(item, dict) for name, at in item.items()}
 
     def seeds_of(self, key: str) -> list[int]:
         """Returns the seeds of a run, which is given as ``dataset/architecture/regime``."""
@@ -142,9 +170,10 @@ class StudySettings(Settings):
                 needed[dataset, prepared.view(size, seed)] = (size, prepared.split_seed(seed))
         return needed
 
-    def protocol_value(self, option: str) -> str:
+    def protocol_value(self, option: str) -> Any:
         """Returns the value of an option that the protocol presets, unless the study sets its own."""
-        return getattr(self, option, None) or PROTOCOLS[self.protocol]["study"][option]
+        own = getattr(self, option, None)
+        return PROTOCOLS[self.protocol]["study"][option] if own is None else own
 
     @staticmethod
     def stem(key: str, parts: int = 3) -> str:

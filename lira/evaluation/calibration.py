@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from lira.attacks.lira import ATTACKS
+from lira.config.catalogue import ATTACKS
 from lira.core.errors import DataError, StoreError
 from lira.core.threads import cores
 from lira.core.validation import (
@@ -31,7 +31,7 @@ from lira.evaluation.bootstrap import clopper_pearson, medians_of_others
 from lira.evaluation.detections import count_detections
 from lira.evaluation.roc import Ordered, flagged
 from lira.storage.csv_files import COLUMNS, RATES, with_run, write_csv
-from lira.storage.run import RUN_KEYS, Run, read_asked
+from lira.storage.run import RUN_KEYS, Run, main_attack, read_asked
 
 FEW_FALSE_POSITIVES = 5
 
@@ -190,29 +190,32 @@ def calibrate_file(
         metrics: the rows of :func:`calibrate` after the run's dataset, architecture, regime and seed; at shadow
             thresholds with the exact 95 % interval of each target's rates, ``tpr_low tpr_high fpr_low fpr_high``; and
             ``expected_fp resolution``.
-        samples: per FPR the rows of :func:`count_detections` for ``online`` at shadow thresholds, with what
+        samples: per FPR the rows of :func:`count_detections` at shadow thresholds, for ``online`` or else the
+            first attack with shadow models, with what
             ``shadows.h5`` beside the scores says of each sample (:meth:`lira.storage.run.Run.about`).
 
     Raises:
-        StoreError: ``scores`` is missing, damaged, of another kind, or without the online attack.
+        StoreError: ``scores`` is missing, damaged, of another kind, or without an attack with shadow models.
         DataError: as :func:`calibrate`.
     """
     with read_asked(scores, "scores") as file:
         run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
         member = file["member"][:]
-        values = {attack: file[attack] for attack in sorted(file, key=_place) if attack != "member"}
-        if "online" not in values:
+        values = {attack: file[attack] for attack in sorted(file, key=place_of) if attack != "member"}
+        main = main_attack(values)
+        if not main:
             raise StoreError(
-                f"{scores} has no scores of the online attack, which the counts per sample are of: score it too"
+                f"{scores} has no scores of the online attack, nor of another with shadow models, which the counts per "
+                "sample are of: score one"
             )
         try:
             rates = calibrate(values, member, fprs, priors)  # which reads one attack at a time
         except DataError as error:
             raise DataError(f"{scores}: {error}") from error
-        online = values["online"][:]
+        counted = values[main][:]
     write_csv(metrics, with_run(with_resolution(with_intervals(rates)), run), source)
     counts = [
-        count_detections(online, member, _thresholds(rates, "online", "shadow", fpr)).assign(fpr=fpr) for fpr in fprs
+        count_detections(counted, member, _thresholds(rates, main, "shadow", fpr)).assign(fpr=fpr) for fpr in fprs
     ]
     found = pd.concat(counts)[COLUMNS["samples"]]
     if (Path(scores).parent / "shadows.h5").is_file():
@@ -240,7 +243,8 @@ def with_resolution(rates: pd.DataFrame) -> pd.DataFrame:
     return rates.assign(expected_fp=expected, resolution=label)
 
 
-def _place(attack: str) -> int:
+def place_of(attack: str) -> int:
+    """Returns the place of an attack in files and tables; those that the suite does not know come last."""
     return ATTACKS.index(attack) if attack in ATTACKS else len(ATTACKS)
 
 

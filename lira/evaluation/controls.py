@@ -15,12 +15,13 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from lira.attacks.lira import PUBLISHED, Definition, score_file
+from lira.config.catalogue import PAPER_ATTACKS
 from lira.core.validation import ArrayLike, check_booleans
-from lira.evaluation.calibration import calibrate_file
+from lira.evaluation.calibration import calibrate_file, place_of
 from lira.evaluation.ranks import GAPS, vulnerability
 from lira.storage import hdf5
 from lira.storage.csv_files import with_run, write_csv
-from lira.storage.run import RUN_KEYS, read_asked
+from lira.storage.run import RUN_KEYS, main_attack, read_asked
 
 
 def oracle(member: Annotated[ArrayLike, "model sample"]) -> Float[np.ndarray, "model sample"]:
@@ -50,6 +51,7 @@ def control_file(
     samples: Path | str,
     gaps: Path | str,
     *,
+    attacks: Sequence[str] = PAPER_ATTACKS,
     definition: Definition = PUBLISHED,
     own: Mapping[str, str] | None = None,
 ) -> None:
@@ -65,6 +67,7 @@ def control_file(
         controls: ``controls.csv``, with the columns of ``metrics.csv``.
         samples: ``null_samples.csv``, with the columns of ``samples.csv``.
         gaps: ``null_gaps.csv``: each sample's :func:`vulnerability` by ``mean`` and by ``median``.
+        attacks: names of the suite's attacks.
         definition: which definition of the attacks.
         own: further attacks, as :func:`lira.attacks.lira.score_file` takes them.
 
@@ -80,10 +83,10 @@ def control_file(
             run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
             stream = [0, crc32("/".join(map(str, run.values())).encode())]
             member = permuted_membership(file["member"][:], stream)
-        score_file(shadows, scores, definition=definition, member=member, own=own)
+        score_file(shadows, scores, attacks=attacks, definition=definition, member=member, own=own)
         with h5py.File(scores, "r+", locking=False) as file:
+            counted = file[main_attack(sorted(file, key=place_of))][:]
             file["oracle"], file["coin"] = oracle(member), coin(member, stream)
-            online = file["online"][:]
         calibrate_file(scores, fprs, priors, controls, samples)
-    found = {gap: vulnerability(online, member, gap, nonfinite="official") for gap in GAPS}
+    found = {gap: vulnerability(counted, member, gap, nonfinite="official") for gap in GAPS}
     write_csv(gaps, with_run(pd.DataFrame({"sample": np.arange(member.shape[1])} | found), run), source)

@@ -24,14 +24,14 @@ def outlying_targets(run: Run, fpr: float) -> list[int]:
 
 
 def achieved(run: Run, fpr: float) -> pd.DataFrame:
-    """Returns the rows of ``metrics.csv`` of the online attack at shadow thresholds, one per target."""
+    """Returns the rows of ``metrics.csv`` of the run's main attack at shadow thresholds, one per target."""
     rows = run.targets("shadow")
-    rows = rows[(rows["attack"] == "online") & (rows["fpr"] == fpr)]
+    rows = rows[(rows["attack"] == run.attack) & (rows["fpr"] == fpr)]
     return rows.sort_values("target").reset_index(drop=True)
 
 
 def detections(run: Run, fpr: float, without: Sequence[int] = ()) -> pd.DataFrame:
-    """Counts ``tp fp`` per sample, of the online attack at shadow thresholds, with some targets left out.
+    """Counts ``tp fp`` per sample, of the run's main attack at shadow thresholds, with some targets left out.
 
     Args:
         run: The run.
@@ -45,7 +45,7 @@ def detections(run: Run, fpr: float, without: Sequence[int] = ()) -> pd.DataFram
         with run.scores() as file:
             for target in without:
                 if np.isfinite(thresholds[target]):
-                    flagged, member = file["online"][target] >= thresholds[target], file["member"][target]
+                    flagged, member = file[run.attack][target] >= thresholds[target], file["member"][target]
                     tp -= flagged & member
                     fp -= flagged & ~member
     return pd.DataFrame({"sample": np.arange(tp.size), "tp": tp, "fp": fp})
@@ -71,7 +71,7 @@ class MeanFpr(NamedTuple):
 
 
 def mean_fpr(run: Run, fpr: float, outlying: Sequence[int]) -> MeanFpr:
-    """Returns the mean achieved FPR of the online attack at shadow thresholds, with and without outlying targets."""
+    """Returns the mean achieved FPR of the run's main attack at shadow thresholds, with and without outliers."""
     rows = achieved(run, fpr)
     mean, shift = 100 * rows["fpr_achieved"].mean(), influence(rows["fpr_achieved"].to_numpy()).shift
     kept = rows[~rows["target"].isin(outlying)]

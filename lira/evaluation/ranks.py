@@ -27,10 +27,11 @@ from lira.core.validation import (
     check_scores,
     check_whole,
 )
+from lira.evaluation.calibration import place_of
 from lira.evaluation.robust import regress
 from lira.storage.csv_files import COLUMNS, write_csv
 from lira.storage.provenance import differences
-from lira.storage.run import Run, check_comparable, check_same_pool
+from lira.storage.run import Run, check_comparable, check_same_pool, main_attack
 
 GAPS = ("mean", "median")
 TOP_PERCENTS = (0.1, 0.25, 0.5, 0.75, 1, 2, 2.24, 3, 4, 5, 10, 10.38, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -283,7 +284,7 @@ def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
     runs: dict[str, list[np.ndarray]] = {gap: [] for gap in GAPS}
     for run in found:
         with run.scores() as file:
-            scores, member = file["online"][:], file["member"][:]
+            scores, member = file[main_attack(sorted(file, key=place_of))][:], file["member"][:]
         for gap in GAPS:
             runs[gap].append(vulnerability(scores, member, gap))
     check_same_pool(found, [len(values) for values in runs[GAPS[0]]])

@@ -8,6 +8,13 @@ ATTACKS = {
     "offline": "LiRA (offline)",
     "offline_fixed": "LiRA (offline, fixed variance)",
     "global": "Global threshold",
+    "rmia": "RMIA",
+    "rmia_offline": "RMIA (offline)",
+    "base": "BASE",
+    "base_offline": "BASE (offline)",
+    "moderated": "LiRA (moderated)",
+    "offline_moderated": "LiRA (offline, moderated)",
+    "reference": "Attack-R",
 }
 REGIMES = {"baseline": "Baseline", "weak": "Weak", "aof": "AOF", "tl": "TL"}
 AUGMENTATIONS = {

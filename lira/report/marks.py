@@ -1,11 +1,12 @@
 """Marks rates that the pool cannot resolve and means that depend on a single target, and explains the marks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lira.evaluation.calibration import resolution
-from lira.report.labels import percent
+from lira.report.labels import percent, show
 from lira.report.numbers import mean_std
+from lira.storage.run import Run
 
 RESOLUTION = {"TPR at 0 FP": " {place} 0 FP", "few FP": "†"}
 INFLUENCE = "‡"
@@ -45,6 +46,22 @@ def notes(resolved: Iterable[str], influential: Iterable[str] = ()) -> list[str]
     """Returns the notes that explain the marks of a table."""
     present = set(resolved)
     return [note for label, note in NOTES.items() if label in present] + [NOTE] * any(influential)
+
+
+def of_scores(runs: Sequence[Run]) -> list[str]:
+    """Returns notes on attacks that were not scored, have few levels, or use few of a run's scores."""
+    found = []
+    for run in runs:
+        said, name = run.scoring, "/".join(map(str, run.key.values()))
+        if lost := said.get("thrown_away"):
+            shares = " and ".join(f"{percent(round(share, 3))} of the {side}" for side, share in lost.items())
+            found.append(f"{name}: the cut to the smallest count over all samples leaves out {shares} scores (LiRA).")
+        if levels := said.get("levels"):
+            least = percent(float(f"{1 / levels:.2g}"))
+            found.append(f"{name}: {show('reference')} has {levels} levels and resolves no FPR below {least}.")
+        why = said.get("not_scored", {})
+        found += [f"{name}: {show(attack)} is not scored: {reason}." for attack, reason in why.items()]
+    return found
 
 
 def not_resolved(fpr: float, negatives: float) -> str:

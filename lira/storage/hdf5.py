@@ -45,7 +45,19 @@ LIBRARIES = ("torch", "numpy", "h5py")
 LEFT_SECONDS = 86_400
 """Age at which another node's unfinished file counts as left behind by a killed job."""
 
-JSON = ("recipe", "versions", "network", "code", "split", "definition", "own", "remarks", "duplicates")
+JSON = (
+    "recipe",
+    "versions",
+    "network",
+    "code",
+    "split",
+    "definition",
+    "own",
+    "remarks",
+    "duplicates",
+    "attacks",
+    "not_scored",
+)
 """Attributes that are stored as JSON text."""
 
 SEVERAL = ", "

@@ -1,6 +1,6 @@
 """The results of one run: its HDF5 files and its CSV files, and what is read from them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 import h5py
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from lira.config import AttacksSpec, RunSpec, check_section
+from lira.config.catalogue import PAPER_ATTACKS
 from lira.core.errors import DataError, StoreError
 from lira.storage import hdf5
 from lira.storage.csv_files import read_csv, rows_at
@@ -19,8 +20,33 @@ from lira.storage.identity import differing_settings, read_spec, specs_of
 from lira.storage.records import read_names
 
 RUN_KEYS = ("dataset", "architecture", "regime", "seed")
+MUCH = 0.1
+"""Share of the scores that a cut may throw away before it is said."""
+
 IDENTITY = ("study", "protocol", *RUN_KEYS, "recipe_version", "sha256")
 """Attributes in which ``shadows.h5`` and ``scores.h5`` of a run must agree; ``sha256`` is of φ and membership."""
+
+
+def main_attack(attacks: Iterable[str]) -> str:
+    """Returns the attack that counts and ranks of records are of: online, or the first that has shadow models."""
+    names = list(attacks)
+    return "online" if "online" in names else next((name for name in names if name not in ("global", "member")), "")
+
+
+def cut_sizes(held: Bool[np.ndarray, "model sample"]) -> Int[np.ndarray, " model"]:
+    """Counts, per sample, the models other than the target that hold it; returns each target's smallest count."""
+    counts = held.sum(axis=0)
+    smallest = counts.min(initial=len(held))
+    return smallest - held[:, counts == smallest].any(axis=1)
+
+
+def thrown_away(member: Bool[np.ndarray, "model sample"]) -> dict[str, float]:
+    """Returns the share of the IN and of the OUT scores, over all targets, that the published cut does not use."""
+    found = {}
+    for name, side in (("IN", member), ("OUT", ~member)):
+        there = int(side.sum()) * (len(side) - 1)
+        found[name] = 1 - int(cut_sizes(side).sum()) * side.shape[1] / there if there else 0.0
+    return found
 
 
 class Run:
@@ -150,6 +176,28 @@ class Run:
         metrics = self._metrics[self._metrics["mode"] == mode]
         return metrics[metrics["prior"] == metrics["prior"].min()]
 
+    @cached_property
+    def scoring(self) -> dict[str, Any]:
+        """What readers of the scores should know; nothing if ``scores.h5`` is not there.
+
+        ``thrown_away``: share of a side's scores that a cut does not use, if much; ``levels``: of the scores of
+        ``reference``; ``not_scored``: reasons by attack.
+        """
+        if not (self.folder / "scores.h5").is_file():
+            return {}
+        with self.scores() as file:
+            found, member, names = hdf5.attributes(file), file["member"][:], set(file)
+        said = {"not_scored": found.get("not_scored", {})}
+        lost = thrown_away(member) if found["definition"]["cut"] and names & {*PAPER_ATTACKS[:-1]} else {}
+        said["thrown_away"] = lost if any(share > MUCH for share in lost.values()) else {}
+        said["levels"] = int(cut_sizes(~member).min()) + 1 if "reference" in names else 0
+        return said
+
+    @property
+    def attack(self) -> str:
+        """The attack that counts and ranks of records are of."""
+        return main_attack(self._metrics["attack"].unique())
+
     @property
     def negatives(self) -> float:
         """Mean number of non-members of a target."""
@@ -204,8 +252,11 @@ def check_asked(path: Path, found: Mapping[str, Any]) -> None:
             _refuse_other(path, spec, " and ".join(other))
     for spec in _asked(study, "attacks") if found["encoding-type"] == "scores" else []:
         attacks = check_section(str(spec), AttacksSpec, read_spec(spec))
-        if found["definition"]["offline"] != attacks.offline:
-            _refuse_other(path, spec, "definition of the offline attacks")
+        defaults = AttacksSpec(offline="two-sided").definition
+        if defaults | {key: found["definition"].get(key, defaults[key]) for key in defaults} != attacks.definition:
+            _refuse_other(path, spec, "definition of the attacks")
+        if found.get("attacks", [*PAPER_ATTACKS]) != attacks.names:
+            _refuse_other(path, spec, "list of attacks")
         if found["own"] != {name: attacks.code.get(at, "") for name, at in attacks.own.items()}:
             _refuse_other(path, spec, "list or code of own attacks")
 

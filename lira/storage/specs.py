@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lira.config import StudySettings
+from lira.config import AttacksSpec, StudySettings
 from lira.config.catalogue import FUNCTION
 from lira.core.errors import StoreError
 from lira.core.plugins import code_digest
@@ -167,7 +167,11 @@ def _of_run(study: StudySettings, of: str) -> dict[str, Any]:
 
 
 def _of_attacks(study: StudySettings, _: str) -> dict[str, Any]:
-    return {"offline": study.protocol_value("offline"), "own": study.attacks, "code": _code(study.attacks.values())}
+    own, names = study.own_attacks, study.suite_attacks
+    asked = {"offline": study.protocol_value("offline"), "own": own, "code": _code(own.values())}
+    chosen = {"cut": study.protocol_value("cut"), "gamma": study.gamma, "offline_share": study.offline_share}
+    spec = AttacksSpec(**asked, **chosen, names=names)
+    return asked | spec.model_dump(include={"names", *chosen}, exclude_defaults=True)
 
 
 def _of_rates(study: StudySettings, _: str) -> dict[str, Any]:

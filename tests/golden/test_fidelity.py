@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from reference import CASES, FPRS, SCORE, arrays, inputs, loo_scores, official_points
 
-from lira.attacks.lira import Definition, held_out, leave_one_out
+from lira.attacks.lira import PUBLISHED, Definition, held_out, leave_one_out
 from lira.core.errors import DataError
 from lira.evaluation.agreement import scenarios, set_agreement
 from lira.evaluation.calibration import calibrate, shadow_thresholds
@@ -64,7 +64,7 @@ def test_logits_and_labels_must_match():
 def test_scores_are_cut_to_the_smallest_count(case):
     """Uncut, a target's statistics are those of all other models that (do not) hold the sample."""
     phi, member = inputs(case)
-    cut, uncut = leave_one_out(phi, member), leave_one_out(phi, member, definition=Definition(cut=False))
+    cut, uncut = leave_one_out(phi, member, definition=PUBLISHED), leave_one_out(phi, member)
     np.testing.assert_allclose(cut["online"], loo_scores(case)["online"], **SCORE)
     apart = ~np.isclose(cut["online"], uncut["online"], rtol=1e-6)
     assert apart.mean() > 0.9 if case == "bernoulli24" else apart.mean() > 0.5
@@ -81,15 +81,15 @@ def test_scores_are_cut_to_the_smallest_count(case):
 def test_uncut_is_cut_where_nothing_is_to_cut():
     phi, member = inputs("medium")
     only = np.flatnonzero(member[3])
-    ours = held_out(phi[:, only], member[:, only], [3], definition=Definition(cut=False))
-    expected = held_out(phi[:, only], member[:, only], [3])
+    ours = held_out(phi[:, only], member[:, only], [3])
+    expected = held_out(phi[:, only], member[:, only], [3], definition=PUBLISHED)
     for attack in expected:
         np.testing.assert_allclose(ours[attack], expected[attack], rtol=1e-12)
 
 
 def test_fixed_spread_of_out_is_that_of_in():
     phi, member = inputs("medium")
-    own = leave_one_out(phi, member, definition=Definition(fixed_spread="own"))
+    own = leave_one_out(phi, member, definition=Definition(cut=True, fixed_spread="own"))
     official = loo_scores("medium")
     assert (np.abs(own["online_fixed"] - official["online_fixed"]) > 1e-6).mean() > 0.9
     for attack in ("online", "offline", "offline_fixed", "global"):

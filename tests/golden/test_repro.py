@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from reference import ATTACK_NAMES, DATA, FPRS, PRIORS, SCORE, arrays, table
 
-from lira.attacks.lira import leave_one_out
+from lira.attacks.lira import PUBLISHED, leave_one_out
 from lira.evaluation.agreement import scenarios, set_agreement
 from lira.evaluation.calibration import calibrate
 from lira.evaluation.detections import count_detections, support_qualified
@@ -35,7 +35,7 @@ def run(name):
     """Leave-one-out scores, membership and calibrated rates of one run."""
     stored = arrays("repro/runs.npz")
     member = stored[f"keep__{name}"]
-    scores = leave_one_out(stored[f"scores__{name}"], member)
+    scores = leave_one_out(stored[f"scores__{name}"], member, definition=PUBLISHED)
     return scores, member, calibrate(scores, member, FPRS, PRIORS)
 
 

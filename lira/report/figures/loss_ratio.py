@@ -15,7 +15,7 @@ from lira.report.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, 
 from lira.report.labels import percent, show
 from lira.report.marks import not_resolved
 from lira.report.runs import in_order, shared_fpr
-from lira.storage.run import Run
+from lira.storage.run import Run, main_attack
 
 ENTRY = Entry(
     title="Loss ratio against TPR",
@@ -33,7 +33,7 @@ MOST_OTHERS = 4
 """Most regimes unknown to the paper that each get a colour of their own."""
 
 
-def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online") -> Figure:
+def figure(runs: Sequence[Run], fpr: float | None = None, attack: str | None = None) -> Figure:
     """Draws mean TPR against mean loss ratio, with the least-squares line on log10, Pearson's r and Spearman's ρ.
 
     Colours tell regimes apart, markers datasets and architectures. Bars are 95 % intervals of the mean TPR; the dotted
@@ -42,9 +42,10 @@ def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online"
     Args:
         runs: The runs.
         fpr: Target FPR; the largest of the results if not given.
-        attack: Attack whose TPR is shown.
+        attack: Attack whose TPR is shown; that of the counts per record if not given.
     """
     runs = in_order(runs)
+    attack = attack or main_attack(runs[0].summary["attack"])
     rate = shared_fpr(runs, fpr, attack)
     points = loss_ratios(runs, rate, attack)
     points["group"] = group_regimes(points["regime"])

@@ -31,15 +31,16 @@ SIDE_BY_SIDE = 5
 """From this number of runs on, the panels stand below each other."""
 
 
-def figure(runs: Sequence[Run], fpr: float | None = None, attack: str = "online") -> Figure:
+def figure(runs: Sequence[Run], fpr: float | None = None, attack: str | None = None) -> Figure:
     """Draws a panel per FPR with a box per run and one for all runs, each with its median and rMAD.
 
     Args:
         runs: The runs.
         fpr: Target FPR; all of the results if not given.
-        attack: Attack whose thresholds are shown.
+        attack: Attack whose thresholds are shown; that of the counts per record if not given.
     """
     runs = in_order(runs)
+    attack = attack or runs[0].attack
     metrics = [run.targets("target") for run in runs]
     rates = choose_fprs(metrics[0]["fpr"], fpr)
     check_available("attack", attack, metrics[0]["attack"])

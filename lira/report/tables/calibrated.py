@@ -7,7 +7,7 @@ import pandas as pd
 from lira.evaluation.rates import RatesOverTargets, columns_of, resolution_of
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
-from lira.report.marks import marked, notes
+from lira.report.marks import marked, notes, of_scores
 from lira.report.numbers import mean_std
 from lira.report.runs import check_same_fprs, choose_fpr, in_order, show_keys
 from lira.report.table import Table
@@ -55,7 +55,7 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
         influential += list(data[f"{name}_influential"])
     rate = f"Thresholds are set for an FPR of {percent(data['fpr'].iloc[0])}. "
     ppv = "PPV: mean over the targets for which anything was flagged."
-    return Table(data, text, keys, [rate + ppv, *notes(data["resolution"], influential)])
+    return Table(data, text, keys, [rate + ppv, *notes(data["resolution"], influential), *of_scores(runs)])
 
 
 def columns(data: pd.DataFrame) -> list[tuple[str, str, int]]:

@@ -8,7 +8,7 @@ from lira.evaluation.rates import rates_at_own_thresholds
 from lira.evaluation.reductions import find_reductions
 from lira.report.catalogue import Entry
 from lira.report.labels import show
-from lira.report.marks import marked, notes, tpr_of
+from lira.report.marks import marked, notes, of_scores, tpr_of
 from lira.report.numbers import mean_std, number
 from lira.report.runs import at, check_same_fprs, in_order, show_keys
 from lira.report.table import Table
@@ -38,7 +38,7 @@ def table(runs: Sequence[Run]) -> Table:
     data = check_same_fprs(pd.DataFrame([row for run in in_order(runs) for row in rates_at_own_thresholds(run)]))
     data["reduction"] = [found.ratio if found else float("nan") for found in find_reductions(data)]
     text = show_rates(data)
-    below = [*notes(data["resolution"], [*data["auc_influential"], *data["tpr_influential"]])]
+    below = [*notes(data["resolution"], [*data["auc_influential"], *data["tpr_influential"]]), *of_scores(runs)]
     return Table(data, text, list(text.columns).index("AUC (%)"), below)
 
 

@@ -40,7 +40,8 @@ def table(runs: Sequence[Run], sample: int | None = None, fpr: float | None = No
         text[f"PPV (%) at π = {percent(prior)}"] = [show_ppv(ppv, least) for ppv, least in pairs]
     first = data.iloc[0]
     note = (
-        f"{show(first['dataset'])}, {show('online')} at the shadow models' thresholds for {percent(first['fpr'])} FPR. "
+        f"{show(first['dataset'])}, {show(runs[0].attack)} at the shadow models' thresholds for "
+        f"{percent(first['fpr'])} FPR. "
         "Detected: models trained with the record that flag it; false alarms: models trained without it that do. "
         "PPV: of this record's own rates; ≥: its lower bound at 95 % confidence."
     )

@@ -8,11 +8,11 @@ import pandas as pd
 from lira.evaluation.rates import in_percent
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
-from lira.report.marks import marked, notes
+from lira.report.marks import marked, notes, of_scores
 from lira.report.numbers import MISSING, mean_std, numbers, span
 from lira.report.runs import check_available, check_same_fprs, choose_fpr, in_order, show_keys
 from lira.report.table import Table
-from lira.storage.run import RUN_KEYS, Run
+from lira.storage.run import RUN_KEYS, Run, main_attack
 
 ENTRY = Entry(
     title="How far the means can be trusted",
@@ -38,17 +38,19 @@ METRICS = {
 """The numbers of a run that readers see; the ``.csv`` has all."""
 
 
-def table(runs: Sequence[Run], fpr: float | None = None, attack: str = "online", prior: float | None = None) -> Table:
+def table(
+    runs: Sequence[Run], fpr: float | None = None, attack: str | None = None, prior: float | None = None
+) -> Table:
     """Shows each run's ``summary.csv`` at one FPR, in percent; readers see the rows of one attack and one prior.
 
     Args:
         runs: The runs.
         fpr: Target FPR; the largest of the results if not given.
-        attack: Attack that readers see.
+        attack: Attack that readers see; that of the counts per record if not given.
         prior: Prior of the PPV that readers see; the smallest of the results if not given.
     """
     data = check_same_fprs(pd.concat([at_fpr(run, fpr) for run in in_order(runs)], ignore_index=True))
-    prior = data["prior"].min() if prior is None else prior
+    prior, attack = data["prior"].min() if prior is None else prior, attack or main_attack(data["attack"])
     check_available("attack", attack, data["attack"])
     check_available("prior", prior, data["prior"])
     rows = data[(data["attack"] == attack) & (data["prior"].isna() | (data["prior"] == prior))]
@@ -69,7 +71,7 @@ def table(runs: Sequence[Run], fpr: float | None = None, attack: str = "online",
         "targets. Moved most by: target (index of the shadow model) and the mean less the mean of the others. "
         "Undefined: number of targets without a value. Chance: the mean where membership is permuted."
     )
-    return Table(data, text, keys, [note, *notes(shown["resolution"], shown["influential"])])
+    return Table(data, text, keys, [note, *notes(shown["resolution"], shown["influential"]), *of_scores(runs)])
 
 
 def seen(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -11,7 +11,7 @@ from lira.report.marks import notes, tpr_of
 from lira.report.numbers import numbers, setting
 from lira.report.runs import at, check_available, check_same_fprs, in_order, show_keys
 from lira.report.table import Table
-from lira.storage.run import Run
+from lira.storage.run import Run, main_attack
 
 ENTRY = Entry(
     title="Scratch against transfer",
@@ -26,14 +26,15 @@ ENTRY = Entry(
 )
 
 
-def table(runs: Sequence[Run], attack: str = "online") -> Table:
+def table(runs: Sequence[Run], attack: str | None = None) -> Table:
     """Makes a row per run; the TPR is at each target's own threshold.
 
     Args:
         runs: The runs.
-        attack: Attack whose TPR is shown.
+        attack: Attack whose TPR is shown; that of the counts per record if not given.
     """
     runs = in_order(runs)
+    attack = attack or main_attack(runs[0].summary["attack"])
     rows = [
         row | {"start": run.recipe["start"]} | utility_over_models(run)
         for run in runs

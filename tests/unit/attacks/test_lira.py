@@ -2,33 +2,25 @@ import json
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain import attacks as plain
+from worlds import scored_world as world
 
 from lira.attacks import leave_one_out as engine
-from lira.attacks.lira import ATTACKS, Definition, held_out, leave_one_out, score_file
+from lira.attacks.block import Reader
+from lira.attacks.lira import ATTACKS, PUBLISHED, Definition, held_out, leave_one_out, score_file
+from lira.attacks.registry import ATTACKS as REGISTRY
 from lira.core.errors import ConfigError, DataError, StoreError
+from lira.evaluation.calibration import calibrate
 from lira.shadows.membership import balanced_membership
 from lira.storage import hdf5
+from lira.storage.run import thrown_away
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}
-
-
-def world(models, samples, views, *, seed=0, ragged=False, dtype=np.float64, steps=None):
-    """Phi and member; each sample is in and out of at least two models."""
-    rng = np.random.default_rng(seed)
-    member = balanced_membership(samples, models, 0.5, seed)
-    if ragged:
-        member = rng.random((models, samples)) < rng.uniform(0.2, 0.8, samples)
-        for row, held in enumerate((True, True, False, False)):
-            member[row] = held
-    phi = rng.normal(2, 3, samples)[None, :, None] + rng.normal(size=(models, samples, views))
-    phi = phi + member[:, :, None] * np.abs(rng.standard_t(2, samples))[None, :, None]
-    phi = phi if steps is None else np.round(phi * steps) / steps
-    return phi.astype(dtype), member
 
 
 def assert_same(ours, expected):
@@ -46,29 +38,88 @@ def assert_same(ours, expected):
     seed=st.integers(0, 10_000),
     ragged=st.booleans(),
     dtype=st.sampled_from([np.float32, np.float64]),
+    cut=st.booleans(),
 )
-def test_fast_is_plain(models, samples, views, seed, ragged, dtype):
+def test_fast_is_plain(models, samples, views, seed, ragged, dtype, cut):
     phi, member = world(models, samples, views, seed=seed, ragged=ragged, dtype=dtype)
-    assert_same(leave_one_out(phi, member), plain.leave_one_out(phi, member))
+    assert_same(leave_one_out(phi, member, definition=Definition(cut=cut)), plain.leave_one_out(phi, member, cut))
 
 
 def test_scores_say_which_reading_of_the_attacks_made_them(tmp_path):
     phi, member = world(9, 40, 3)
     with hdf5.create(tmp_path / "shadows.h5", "shadows", {}) as file:
         file["phi"], file["member"] = phi, member
-    score_file(tmp_path / "shadows.h5", tmp_path / "scores.h5", definition=Definition(offline="one-sided"))
+    score_file(tmp_path / "shadows.h5", tmp_path / "scores.h5", definition=Definition(cut=True, offline="one-sided"))
     with hdf5.read(tmp_path / "scores.h5", "scores") as file:
         assert json.loads(file.attrs["definition"]) == {"cut": True, "fixed_spread": "in", "offline": "one-sided"}
 
 
 @settings(max_examples=30, deadline=None)
-@given(models=st.integers(5, 12), samples=st.integers(1, 9), seed=st.integers(0, 10_000), ragged=st.booleans())
-def test_fast_is_held_out_target_by_target(models, samples, seed, ragged):
+@given(
+    models=st.integers(5, 12),
+    samples=st.integers(1, 9),
+    seed=st.integers(0, 10_000),
+    ragged=st.booleans(),
+    cut=st.booleans(),
+)
+def test_fast_is_held_out_target_by_target(models, samples, seed, ragged, cut):
     phi, member = world(models, samples, 2, seed=seed, ragged=ragged)
-    rows = [held_out(phi, member, [target]) for target in range(models)]
-    assert_same(
-        leave_one_out(phi, member), {attack: np.concatenate([row[attack] for row in rows]) for attack in ATTACKS}
-    )
+    assert_same(leave_one_out(phi, member, definition=Definition(cut=cut)), each_held_out(phi, member, cut))
+
+
+def each_held_out(phi, member, cut):
+    rows = [held_out(phi, member, [target], definition=Definition(cut=cut)) for target in range(len(phi))]
+    return {attack: np.concatenate([row[attack] for row in rows]) for attack in ATTACKS}
+
+
+@pytest.mark.parametrize("views", [1, 2, 3])
+@pytest.mark.parametrize("steps", [1, 8, None])
+def test_of_one_score_on_each_side_ties_are_those_of_held_out(views, steps):
+    """Spreads are 1e-30, so that rounding decides which scores tie, and which records are flagged."""
+    phi, member = world(8, 600, views, seed=3, ragged=True, steps=steps, dtype=np.float32)
+    pairs = np.arange(8)[:, None] // 2 == np.arange(4)
+    member[:, :4], member[:, 4:8] = pairs, ~pairs
+    ours, expected = leave_one_out(phi, member, definition=PUBLISHED), each_held_out(phi, member, True)
+    assert_same(ours, expected)
+    found, needed = (calibrate(scores, member, [0.01, 0.1], [0.5]) for scores in (ours, expected))
+    pd.testing.assert_frame_equal(found[["tp", "fp", "tn", "fn"]], needed[["tp", "fp", "tn", "fn"]])
+    for attack in ATTACKS:
+        ties = [len(np.unique(scores[attack])) for scores in (ours, expected)]
+        assert ties[0] == ties[1], attack
+
+
+def test_the_log_says_how_much_a_cut_throws_away(tmp_path, caplog):
+    phi, member = world(16, 300, 2, ragged=True)
+    score_file(run_file(tmp_path / "shadows.h5", phi, member), tmp_path / "scores.h5")
+    (said,) = (record.message for record in caplog.records)
+    counts = member.sum(axis=0)
+    kept = sum((member[np.arange(16) != target].sum(axis=0).min()) for target in range(16)) * 300
+    lost = 1 - kept / (counts.sum() * 15)
+    assert f"do not use {lost:.0%} of the IN scores and " in said
+    assert thrown_away(member)["IN"] == pytest.approx(lost)
+    caplog.clear()
+    for uncut in (dict(definition=Definition()), dict(attacks=["global", "rmia"])):
+        score_file(tmp_path / "shadows.h5", tmp_path / "again.h5", **uncut)
+    score_file(run_file(tmp_path / "shadows.h5", *world(16, 300, 2)), tmp_path / "scores.h5")
+    assert not caplog.records
+
+
+def test_where_only_out_models_exist_offline_attacks_run_and_others_say_why_not(tmp_path, caplog):
+    phi, _ = world(8, 40, 2)
+    member = np.arange(8)[:, None] == np.arange(40) % 8  # each sample in one model
+    shadows, output = run_file(tmp_path / "shadows.h5", phi, member), tmp_path / "scores.h5"
+    score_file(shadows, output, attacks=tuple(REGISTRY))
+    offline = {"offline", "offline_fixed", "global", "rmia_offline", "base_offline", "offline_moderated", "reference"}
+    with hdf5.read(output, "scores") as file:
+        assert {*file} == offline | {"member"}
+        why = json.loads(file.attrs["not_scored"])
+        assert {*why} == {*REGISTRY} - offline
+    assert why["rmia"].startswith("sample 0 has no IN score when model 0 is the target, and 4 more: train more models")
+    assert sum("is not scored: sample 0 has no IN score" in record.message for record in caplog.records) == 5
+    output.unlink()
+    with pytest.raises(DataError, match="shadows.h5: sample 0 has no IN score"):
+        score_file(shadows, output, attacks=["online", "rmia"])
+    assert not output.exists()
 
 
 @pytest.mark.parametrize("outlier", [1e2, 1e4, 1e6, 1e9])
@@ -118,14 +169,15 @@ def test_blocks_and_workers_change_nothing(monkeypatch, workers):
     expected = leave_one_out(phi, member)
     monkeypatch.setattr(engine, "VALUES_PER_STEP", 3 * 12 * 2)
     scores = {attack: np.empty(member.shape) for attack in ATTACKS}
-    engine.score_all(phi, member, scores, workers)
+    engine.score_all(Reader(phi), member, scores, False, workers)
     for attack in ATTACKS:
         np.testing.assert_allclose(scores[attack], expected[attack], rtol=1e-13)
-    engine.score_all(phi, member, again := {attack: np.empty(member.shape) for attack in ATTACKS}, 4 - workers)
+    again = {attack: np.empty(member.shape) for attack in ATTACKS}
+    engine.score_all(Reader(phi), member, again, False, 4 - workers)
     for attack in ATTACKS:
         np.testing.assert_array_equal(scores[attack], again[attack])
     monkeypatch.setattr(engine, "SAMPLES_PER_TASK", 7)
-    engine.score_all(phi, member, scores, workers)
+    engine.score_all(Reader(phi), member, scores, False, workers)
     assert_same(scores, expected)
 
 
@@ -292,7 +344,7 @@ def run_file(path, phi, member):
 def test_file_to_file(tmp_path):
     phi, member = world(8, 300, 2, dtype=np.float32)
     score_file(run_file(tmp_path / "shadows.h5", phi, member), tmp_path / "scores.h5")
-    expected = leave_one_out(phi, member)
+    expected = leave_one_out(phi, member, definition=PUBLISHED)
     with hdf5.read(tmp_path / "scores.h5", "scores") as file:
         assert set(file) == {"member", *ATTACKS}
         assert dict(file.attrs)["recipe"] == '{"lr": 0.1}'

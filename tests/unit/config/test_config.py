@@ -9,8 +9,10 @@ import yaml
 
 from lira.attacks.lira import leave_one_out
 from lira.config import AUGMENTATIONS, DATASETS, FAMILIES, Recipe, commented_defaults, load_study, read_yaml, schema
+from lira.config.catalogue import PAPER_ATTACKS
 from lira.core.errors import ConfigError, DataError
 from lira.shadows.membership import balanced_membership
+from lira.storage.specs import asked
 
 MINIMAL = {
     "study": "s",
@@ -281,3 +283,38 @@ def test_documented_settings_are_the_models(request):
 def test_studies_in_the_repository_are_valid(request, name):
     study = load_study(request.config.rootpath / name)
     assert study.agreement
+
+
+def test_a_study_chooses_attacks_beside_its_own():
+    chosen = load_study(changed(["attacks"], ["rmia", "online", {"mine": "own:scores", "other": "own:more"}]))
+    assert chosen.suite_attacks == ["online", "rmia"]
+    assert chosen.own_attacks == {"mine": "own:scores", "other": "own:more"}
+    for value in ({"mine": "own:scores"}, [*PAPER_ATTACKS, {"mine": "own:scores"}]):
+        beside = load_study(changed(["attacks"], value))
+        assert (beside.suite_attacks, beside.own_attacks) == ([*PAPER_ATTACKS], {"mine": "own:scores"})
+    assert load_study(MINIMAL).suite_attacks == load_study(changed(["attacks"], None)).suite_attacks == [*PAPER_ATTACKS]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (["onlin"], "attacks: attack is 'onlin': allowed are 'online', "),
+        ([{"rmia": "own:scores"}], "attacks"),
+        (["rmia", "rmia"], "attacks"),
+        (["rmia", {"mine": "no function"}], "attacks"),
+        (["global"], "attacks is ['global']: allowed are others beside it"),
+        ([], "attacks is []"),
+    ],
+)
+def test_attacks_that_are_refused(value, said):
+    with pytest.raises(ConfigError) as error:
+        load_study(changed(["attacks"], value))
+    assert str(error.value).startswith(said)
+
+
+def test_specs_of_attacks_name_what_is_not_the_default():
+    """So that what was scored before attacks could be chosen is what is asked for."""
+    assert asked(load_study(MINIMAL), "attacks") == {"offline": "two-sided", "own": {}, "code": {}}
+    settings = changed(["attacks"], ["moderated", "online"]) | {"cut": False, "gamma": 4}
+    more = {"names": ["online", "moderated"], "cut": False, "gamma": 4.0}
+    assert asked(load_study(settings), "attacks") == {"offline": "two-sided", "own": {}, "code": {}} | more
