@@ -12,7 +12,7 @@ from typing import Any
 from lira.report.catalogue import CATEGORIES, Entry, Kind, entries
 from lira.report.labels import percent, show
 from lira.report.verdict_entries import VERDICT
-from lira.workflow import Files, Plan, option, run_key
+from lira.workflow import Comparisons, Files, Plan, option, run_key
 
 SUFFIXES: dict[Kind, str] = {"tables": "html", "figures": "pdf"}
 """The file that stands for a table or figure, by its folder."""
@@ -33,6 +33,7 @@ class Pages:
 
     def __init__(self, plan: Plan):
         self.plan, self.study, self.results = plan, plan.study, plan.results
+        self.compared = Comparisons(plan)
 
     def pages(self, kind: Kind, scope: str = "") -> list[str]:
         """Returns the pages of all tables, or of all figures."""
@@ -42,10 +43,11 @@ class Pages:
         return [f"{self.results}/{scope}paper/{kind}/{name}.{SUFFIXES[kind]}" for name in names]
 
     def _names(self, entry: Entry, scope: str) -> list[str]:
-        plan, stem = self.plan, self.study.stem
+        plan, compared, stem = self.plan, self.compared, self.study.stem
         if entry.drawn_from in OF_COMPARISONS:
             alone = entry.samples == "pictures alone"
-            keys = [key for key in plan.comparisons(scope) if not alone or self._has_pictures(key.split("/")[0])]
+            references = compared.references(scope)
+            keys = [key for key in references if not alone or self._has_pictures(key.split("/")[0])]
             names = [f"{entry.name}-{stem(key)}" for key in keys]
         elif entry.drawn_from == "network":
             there = plan.chosen(plan.benchmarks, scope=scope)
@@ -77,9 +79,9 @@ class Pages:
         shown = self._source(entry, first)
         compared = entry.drawn_from in OF_COMPARISONS
         besides = [self._source(entry, name) for name in others]
-        besides.append(self.plan.compared_files("shadows.h5") if compared else self._source(entry, "shadows.h5"))
-        besides += [self.plan.reference_files(name) for name in entry.reference_files]
-        besides += [self.plan.compared_files(name) for name in entry.compared_files]
+        besides.append(self.compared.files("shadows.h5") if compared else self._source(entry, "shadows.h5"))
+        besides += [self.compared.reference_files(name) for name in entry.reference_files]
+        besides += [self.compared.files(name) for name in entry.compared_files]
         if entry.drawn_from == "comparison":
             besides.append(self._source(entry, "runs.json"))
         found = {"shown": shown, "besides": joined(besides)}
@@ -93,9 +95,9 @@ class Pages:
         if entry.drawn_from == "comparison":
             return lambda wildcards: [f"{self.results}/{wildcards.scope}agreement/{run_key(wildcards)}/{name}"]
         if entry.drawn_from == "reference":
-            return plan.reference_files(name)
+            return self.compared.reference_files(name)
         if entry.drawn_from == "compared":
-            return plan.compared_files(name)
+            return self.compared.files(name)
         if entry.drawn_from == "network":
             return lambda wildcards: plan.files_of(name, self._of_network(wildcards), scope=wildcards.scope)
         keys, every_seed = self._runs(entry)
@@ -161,16 +163,19 @@ class Pages:
 
     def _of_comparisons(self, name: str) -> Files:
         """One file of each comparison of runs."""
-        return lambda wildcards: [
-            f"{self.results}/{wildcards.scope}agreement/{key}/{name}" for key in self.plan.comparisons(wildcards.scope)
-        ]
+
+        def files(wildcards: Any) -> list[str]:
+            folder = f"{self.results}/{wildcards.scope}agreement"
+            return [f"{folder}/{key}/{name}" for key in self.compared.references(wildcards.scope)]
+
+        return files
 
     def _of_every_comparison(self, name: str) -> Files:
         """One file of every run of every comparison, each once."""
 
         def files(wildcards: Any) -> list[str]:
-            scope, plan = wildcards.scope, self.plan
-            found = (file for key in plan.comparisons(scope) for file in plan.files_compared(name, key, scope))
+            scope, compared = wildcards.scope, self.compared
+            found = (file for key in compared.references(scope) for file in compared.files_of(name, key, scope))
             return list(dict.fromkeys(found))
 
         return files

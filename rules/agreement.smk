@@ -3,10 +3,10 @@
 
 rule measure_agreement:
     input:
-        reference=plan.reference_files("samples.csv"),
-        variants=plan.variant_files("samples.csv"),
-        shadows=plan.compared_files("shadows.h5"),
-        spec=plan.compared_spec,
+        reference=compared.reference_files("samples.csv"),
+        variants=compared.variant_files("samples.csv"),
+        shadows=compared.files("shadows.h5"),
+        spec=compared.spec,
     output:
         agreement="<results>/{scope}agreement/{dataset}/{architecture}/{regime}/agreement.csv",
         runs="<results>/{scope}agreement/{dataset}/{architecture}/{regime}/runs.json",
@@ -22,7 +22,7 @@ rule measure_agreement:
         runtime=growing(30),
     params:
         fprs=option("fpr", study.fprs),
-        variants=plan.variant_options("samples.csv"),
+        variants=compared.variant_options("samples.csv"),
     message:
         "Comparing what the runs of {wildcards.dataset} {wildcards.architecture} {wildcards.regime} flag"
     shell:
@@ -32,10 +32,10 @@ rule measure_agreement:
 
 use rule measure_agreement as measure_null_agreement with:
     input:
-        reference=plan.reference_files("null_samples.csv"),
-        variants=plan.variant_files("null_samples.csv"),
-        shadows=plan.compared_files("shadows.h5"),
-        spec=plan.compared_spec,
+        reference=compared.reference_files("null_samples.csv"),
+        variants=compared.variant_files("null_samples.csv"),
+        shadows=compared.files("shadows.h5"),
+        spec=compared.spec,
     output:
         agreement="<results>/{scope}agreement/{dataset}/{architecture}/{regime}/null_agreement.csv",
     log:
@@ -44,15 +44,15 @@ use rule measure_agreement as measure_null_agreement with:
         "<benchmarks>/{scope}measure_null_agreement/{dataset}/{architecture}/{regime}.tsv"
     params:
         fprs=option("fpr", study.fprs),
-        variants=plan.variant_options("null_samples.csv"),
+        variants=compared.variant_options("null_samples.csv"),
     message:
         "Comparing what chance flags in {wildcards.dataset} {wildcards.architecture} {wildcards.regime}"
 
 
 rule measure_ranks:
     input:
-        scores=plan.reference_files("scores.h5"),
-        spec=plan.ranked_spec,
+        scores=compared.reference_files("scores.h5"),
+        spec=compared.ranked_spec,
     output:
         multiext(
             "<results>/{scope}agreement/{dataset}/{architecture}/{regime}/",

@@ -83,7 +83,7 @@ def test_modules_and_functions_are_short(root, trees):
 def test_the_entrance_has_few_modules(root):
     assert len(list((root / "lira").glob("*.py"))) <= ENTRANCE_MODULES
     folders = {path.name for path in (root / "lira").iterdir() if path.is_dir()}
-    assert folders - {"__pycache__"} == {*STAGES, "cli"}
+    assert folders - {"__pycache__"} == {*STAGES, "cli", "workflow"}
 
 
 def test_rules_are_short_and_ask_common_alone(root):

@@ -12,7 +12,7 @@ from lira.config import load_study, read_yaml
 from lira.core.errors import ConfigError, StoreError
 from lira.storage.identity import read_spec
 from lira.storage.specs import asked
-from lira.workflow import SO_FAR, Plan, any_of, option, read_plan
+from lira.workflow import SO_FAR, Comparisons, Plan, any_of, option, read_plan
 
 BASELINE = {"dataset": "digits", "architecture": "fcn", "regime": "baseline", "seed": "1", "scope": ""}
 
@@ -85,10 +85,11 @@ def test_what_is_asked_of_a_job_is_in_its_spec(plan):
 
 def test_a_comparison_has_every_seed_of_its_reference_and_the_first_of_its_variants(plan):
     reference, variant = runs("fcn/baseline/seed0/x", "fcn/baseline/seed1/x"), runs("resnet/aof/seed0/x")
-    assert plan.comparisons() == ["digits/fcn/baseline"]
-    assert plan.reference_files("x")(job()) == reference
-    assert plan.compared_files("x")(job()) == reference + variant
-    assert plan.variant_options("x")(job()) == ["--variant", *variant, "--label", "resnet/aof"]
+    compared = Comparisons(plan)
+    assert compared.references() == ["digits/fcn/baseline"]
+    assert compared.reference_files("x")(job()) == reference
+    assert compared.files("x")(job()) == reference + variant
+    assert compared.variant_options("x")(job()) == ["--variant", *variant, "--label", "resnet/aof"]
 
 
 def test_wildcards_are_the_studys_names_and_nothing_else(plan):
@@ -111,7 +112,8 @@ def test_only_finished_runs_are_in_what_is_shown_so_far(plan):
     every = plan.files_of("x", plan.study.runs, every_seed=True, scope=SO_FAR)
     assert every == runs("fcn/baseline/seed0/x", "resnet/aof/seed0/x")
     assert len(plan.files_of("x", plan.study.runs, every_seed=True)) == 4
-    assert plan.comparisons(SO_FAR) == [] and plan.comparisons() == ["digits/fcn/baseline"]
+    compared = Comparisons(plan)
+    assert compared.references(SO_FAR) == [] and compared.references() == ["digits/fcn/baseline"]
     adds = "snakemake results/smoke/runs/digits/fcn/tl/seed0/summary.csv --configfile study.yaml adds it."
     assert plan.unfinished()[1] == f"digits/fcn/tl, seed 0, is not finished: {adds}"
     assert [line.split(" is")[0] for line in plan.unfinished()] == [

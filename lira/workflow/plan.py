@@ -327,55 +327,6 @@ class Plan:
 
         return file
 
-    # ---- Comparisons of runs ----------------------------------------------------------------------------------------
-
-    def comparisons(self, scope: str = "") -> list[str]:
-        """The reference runs that are compared: those with two seeds or more, the first among them."""
-        there = {key: self.chosen([key], every_seed=True, scope=scope) for key in self.study.agreement}
-        return [key for key, runs in there.items() if len(runs) > 1 and self.chosen([key], scope=scope)]
-
-    def reference_files(self, name: str) -> Files:
-        """A file of every seed of a comparison's reference run."""
-        return lambda wildcards: self.files_of(name, [run_key(wildcards)], every_seed=True, scope=wildcards.scope)
-
-    def variant_files(self, name: str) -> Files:
-        """A file of the first seed of each of a comparison's variants."""
-        return lambda wildcards: self.files_of(name, self.study.agreement[run_key(wildcards)], scope=wildcards.scope)
-
-    def compared_files(self, name: str) -> Files:
-        """A file of every run of a comparison."""
-        return lambda wildcards: self.files_compared(name, run_key(wildcards), wildcards.scope)
-
-    def files_compared(self, name: str, key: str, scope: str = "") -> list[str]:
-        """A file of every seed of a reference run, and of the first seed of each of its variants."""
-        reference = self.files_of(name, [key], every_seed=True, scope=scope)
-        return [*reference, *self.files_of(name, self.study.agreement[key], scope=scope)]
-
-    def variant_options(self, name: str) -> Files:
-        """The file of each variant, and its name, as options."""
-        files = self.variant_files(name)
-
-        def words(wildcards: Any) -> list[str]:
-            chosen = self.chosen(self.study.agreement[run_key(wildcards)], scope=wildcards.scope)
-            return [
-                *option("variant", files(wildcards)),
-                *option("label", [self.study.label(key) for key, _ in chosen]),
-            ]
-
-        return words
-
-    @property
-    def compared_spec(self) -> Files:
-        """Which runs a comparison is of, with their names."""
-        parts = {"reference": self.reference_files("samples.csv"), "variants": self.variant_options("samples.csv")}
-        return self.listing("{w.scope}agreement/{w.dataset}/{w.architecture}/{w.regime}", **parts)
-
-    @property
-    def ranked_spec(self) -> Files:
-        """Which runs are ranked."""
-        scores = self.reference_files("scores.h5")
-        return self.listing("{w.scope}ranks/{w.dataset}/{w.architecture}/{w.regime}", reference=scores)
-
 
 def run_key(wildcards: Any) -> str:
     """``dataset/architecture/regime`` of a job."""
