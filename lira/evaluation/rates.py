@@ -84,15 +84,15 @@ def resolution_of(row: Mapping[str, Any]) -> dict[str, float | str]:
     return resolution_columns(row["expected_fp"], row["resolution"])
 
 
-def rates_at_own_thresholds(run: Run) -> list[dict[str, Any]]:
-    """Returns a row per attack and FPR: AUC, and TPR at each target's own threshold."""
+def rates_at(run: Run, thresholds: str = "target") -> list[dict[str, Any]]:
+    """Returns a row per attack and FPR: AUC, and TPR at one kind of threshold, by default each target's own."""
     rates = RatesOverTargets(run)
     return [
         run.key
         | {"attack": attack, "fpr": fpr}
         | resolution_of(row)
-        | columns_of(rates.rows[attack, mode, None, "auc", None], "auc")
+        | columns_of(rates.rows[attack, "target", None, "auc", None], "auc")
         | columns_of(row, "tpr")
         for (attack, mode, fpr, metric, _), row in rates.rows.items()
-        if (mode, metric) == ("target", "tpr")
+        if (mode, metric) == (thresholds, "tpr")
     ]

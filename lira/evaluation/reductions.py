@@ -10,7 +10,7 @@ from lira.evaluation.estimates import Estimate, log_ratio
 
 
 class Reduction(NamedTuple):
-    """A row of :func:`lira.evaluation.rates.rates_at_own_thresholds`, and that of its baseline."""
+    """A row of :func:`lira.evaluation.rates.rates_at`, and that of its baseline."""
 
     against: Mapping[str, Any]
     row: Mapping[str, Any]
@@ -34,7 +34,7 @@ def find_reductions(rates: pd.DataFrame) -> list[Reduction | None]:
     the one of the same seed.
 
     Args:
-        rates: Rows of :func:`lira.evaluation.rates.rates_at_own_thresholds` of several runs.
+        rates: Rows of :func:`lira.evaluation.rates.rates_at` of several runs.
     """
     return [_find_reduction(row, rates) for _, row in rates.iterrows()]
 

@@ -1,7 +1,8 @@
 """Summarises a run's rates over its targets: ``summary.csv``, a row per attack, mode, FPR, prior and metric.
 
 ==================  ==================================================================================================
-attack, mode, fpr   as in ``metrics.csv``; fpr is empty for ``auc`` and ``balanced_accuracy``
+attack, mode, fpr   as in ``metrics.csv``, and ``best`` (:mod:`lira.evaluation.best`) where there are several with
+                    shadow models; fpr is empty for ``auc`` and ``balanced_accuracy``
 prior               for ``ppv`` and ``ppv_pooled``, else empty
 metric              ``tpr``, ``fpr_achieved``, ``ppv`` (mean over the targets that have one), ``ppv_pooled`` (the PPV
                     from the counts of all targets together), ``auc``, ``balanced_accuracy``
@@ -17,6 +18,7 @@ influential         targets that move the mean by more than the standard error o
 expected_fp         number of false positives that the FPR allows among a target's non-members
 resolution          ``TPR at 0 FP`` where that is below 1, ``few FP`` where it is below 5, else empty
 null                the mean with each sample's membership permuted over models: what chance alone gives
+chosen              of ``best``: how many targets are judged by each attack
 ==================  ==================================================================================================
 """
 
@@ -32,6 +34,7 @@ from jaxtyping import Bool, Float, Int
 from lira.core.errors import DataError, StoreError
 from lira.core.threads import cores
 from lira.core.validation import ArrayLike, check_scores, check_scores_by_attack
+from lira.evaluation.best import BEST, Resampled, choices, counted, rows_of
 from lira.evaluation.bootstrap import (
     DRAWS,
     Draws,
@@ -78,8 +81,9 @@ def summarise(
     if not isinstance(metrics, pd.DataFrame):
         raise DataError(f"metrics are a {type(metrics).__name__}: a DataFrame is needed, as calibrate returns it")
     member = check_scores_by_attack(scores, member)
-    drawn = Draws.of(member.shape[1], len(member), draws, seed)
-    rows = []
+    drawn, chosen = Draws.of(member.shape[1], len(member), draws, seed), choices(metrics, [*scores])
+    rows: list[dict] = []
+    best = Resampled(chosen, drawn.targets.shape)
     for attack, stored in scores.items():
         values, _ = check_scores(stored, member, of=f" of {attack}")
         own = _rates_of(attack, metrics, len(member))
@@ -87,19 +91,44 @@ def summarise(
         at_target, at_shadow = resample_rates(values, member, drawn, own["fpr"].unique(), shadow)
         resampled = {"target": at_target, "shadow": at_shadow}
         for (mode, fpr), rates in own.groupby(["mode", "fpr"], sort=False):
-            negatives = (rates["fp"] + rates["tn"]).mean()
-            quality = dict(zip(("expected_fp", "resolution"), resolution(fpr, negatives), strict=True))
-            for row in _rate_rows(rates, resampled[mode][fpr], drawn):
-                rows.append({"attack": attack, "mode": mode, "fpr": fpr} | quality | row)
+            rows += _of_threshold(attack, mode, fpr, rates, resampled[mode][fpr], drawn)
+            best.take(attack, mode, fpr, resampled[mode][fpr])
         with ThreadPoolExecutor(cores()) as pool:
             curves = list(pool.map(summarise_roc, values, member))
         auc, accuracy = np.transpose(curves)
         again = resample_auc(values, member, drawn)
-        sure = bootstrap_interval(auc.mean(), drawn.mean(again), two_way_variance(auc, again))
-        name = {"attack": attack, "mode": "target"}
-        rows.append(name | {"metric": "auc"} | sure._asdict() | _over_targets(auc))
-        rows.append(name | {"metric": "balanced_accuracy"} | _over_targets(accuracy))
-    return pd.DataFrame(rows).reindex(columns=COLUMNS["summary"])
+        best.take_auc(attack, again)
+        rows.append(_of_auc(attack, auc, again, drawn))
+        rows.append({"attack": attack, "mode": "target", "metric": "balanced_accuracy"} | _over_targets(accuracy))
+    return pd.DataFrame([*rows, *_of_best(metrics, chosen, best, drawn)]).reindex(columns=COLUMNS["summary"])
+
+
+def _of_threshold(
+    attack: str, mode: str, fpr: float, rates: pd.DataFrame, resampled: Rates, drawn: Draws
+) -> Iterator[dict]:
+    negatives = (rates["fp"] + rates["tn"]).mean()
+    quality = dict(zip(("expected_fp", "resolution"), resolution(fpr, negatives), strict=True))
+    for row in _rate_rows(rates, resampled, drawn):
+        yield {"attack": attack, "mode": mode, "fpr": fpr} | quality | row
+
+
+def _of_auc(attack: str, auc: np.ndarray, again: np.ndarray, drawn: Draws) -> dict:
+    sure = bootstrap_interval(auc.mean(), drawn.mean(again), two_way_variance(auc, again))
+    return {"attack": attack, "mode": "target", "metric": "auc"} | sure._asdict() | _over_targets(auc)
+
+
+def _of_best(
+    metrics: pd.DataFrame, chosen: dict[float | None, list[str]], best: Resampled, drawn: Draws
+) -> Iterator[dict]:
+    for fpr, names in chosen.items():
+        said, found = {"chosen": counted(names)}, rows_of(metrics, names)
+        if fpr is None:
+            auc = found.drop_duplicates("target").sort_values("target")["auc"].to_numpy()
+            yield _of_auc(BEST, auc, best.auc, drawn) | said
+            continue
+        for mode, rates in found[found["fpr"] == fpr].groupby("mode", sort=False):
+            for row in _of_threshold(BEST, mode, fpr, rates, best.rates[mode, fpr], drawn):
+                yield row | said
 
 
 def summarise_file(
@@ -132,17 +161,21 @@ def summarise_file(
         frame = summarise(values, member, rates, draws=draws)
     if controls is not None:
         null = null_means(read_csv(controls, "controls", run, source))
-        frame = frame.drop(columns="null").merge(null, on=KEYS, how="left")
+        frame = frame.drop(columns="null").merge(null, on=KEYS, how="left")[COLUMNS["summary"]]
     write_csv(output, with_run(frame, run), source)
 
 
 def null_means(controls: pd.DataFrame) -> pd.DataFrame:
     """Returns the mean over targets of each rate in ``controls.csv``: the keys of ``summary.csv`` and ``null``."""
+    chosen = choices(controls, [name for name in controls["attack"].unique() if name not in ("oracle", "coin")])
+    best = [rows_of(controls[controls["fpr"] == fpr], names) for fpr, names in chosen.items() if fpr is not None]
+    by_auc = [rows_of(controls, chosen[None]).assign(attack=BEST)] if chosen else []
     rows = []
-    for (attack, mode, fpr), rates in controls.groupby(["attack", "mode", "fpr"], sort=False):
+    everything = pd.concat([controls, *(found.assign(attack=BEST) for found in best)])
+    for (attack, mode, fpr), rates in everything.groupby(["attack", "mode", "fpr"], sort=False):
         for metric, prior, values, _ in _metrics(rates):
             rows.append((attack, mode, fpr, prior, metric, _over_targets(values)["mean"]))
-    for attack, rates in controls.groupby("attack", sort=False):
+    for attack, rates in pd.concat([controls, *by_auc]).groupby("attack", sort=False):
         rows.append((attack, "target", np.nan, np.nan, "auc", rates.drop_duplicates("target")["auc"].mean()))
     return pd.DataFrame(rows, columns=[*KEYS, "null"])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lira.config import Margins
-from lira.paper import on_fit, on_rates, on_sets
+from lira.paper import on_fit, on_protection, on_rates, on_sets
 from lira.paper.comparison import TABLES, compare_runs
 from lira.paper.equivalence import VERDICTS
 from lira.paper.on_sets import Sets
@@ -66,7 +66,8 @@ def compare_tables(results: Results, sets: Sequence[Sets], margins: Mapping[str,
 
 def judge_claims(results: Results, sets: Sequence[Sets], margins: Mapping[str, float]) -> pd.DataFrame:
     """Tests all claims of the paper: ``claim part verdict stated ours low high numbers``, with 90 % intervals."""
-    rows = [*on_rates.judge_reductions(results, margins), *on_rates.judge_precision(results, margins)]
+    rows = [*on_rates.judge_reductions(results, margins), *on_protection.judge_protection(results)]
+    rows += on_rates.judge_precision(results, margins)
     rows += [row for one in sets for row in on_sets.judge_agreement(one, margins)]
     rows += [*on_fit.judge_fit(results, margins), on_rates.judge_single_target(results)]
     return pd.DataFrame(rows + [on_sets.judge_single_run(one) for one in sets])

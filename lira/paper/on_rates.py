@@ -13,7 +13,7 @@ import pandas as pd
 
 from lira.evaluation.estimates import Estimate, log_ratio, mean_of
 from lira.evaluation.outliers import dominance
-from lira.evaluation.rates import rates_at_own_thresholds
+from lira.evaluation.rates import rates_at
 from lira.evaluation.reductions import Reduction, find_reductions
 from lira.paper.comparison import published_rate, why_unlike
 from lira.paper.equivalence import FAILS, HOLDS, Claim, exceeds
@@ -51,11 +51,11 @@ def kept(things: Sequence[tuple[Any, str]], noun: str) -> tuple[list, str]:
 
 def judge_reductions(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     """Tests that AOF and TL cut the TPR, over four LiRA attacks and all FPRs of every benchmark."""
-    data = pd.DataFrame(row | {"run": run} for run in results.benchmarks() for row in rates_at_own_thresholds(run))
+    data = pd.DataFrame(row | {"run": run} for run in results.benchmarks() for row in rates_at(run))
     found = [one for one in find_reductions(data) if one and one.row["attack"] in LIRA]
     for regime, (name, stated, spread) in REDUCTIONS.items():
         claim = Claim(f"{name} cuts the TPR", margins)
-        known, left = kept([(one, _no_reduction(one)) for one in found if one.row["regime"] == regime], "cells")
+        known, left = kept([(one, why_no_reduction(one)) for one in found if one.row["regime"] == regime], "cells")
         if not known:
             yield claim.untold("direction", f"no cell with a baseline{left}")
             continue
@@ -71,7 +71,7 @@ def judge_reductions(results: Results, margins: Mapping[str, float]) -> Iterator
         yield _as_tables(claim, known)
 
 
-def _no_reduction(cell: Reduction) -> str:
+def why_no_reduction(cell: Reduction) -> str:
     """Returns why a cell has no reduction; empty if it has one."""
     if cell.against["tpr_mean"] == 0:
         return "TPR of 0 of the baseline"

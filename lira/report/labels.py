@@ -15,6 +15,7 @@ ATTACKS = {
     "moderated": "LiRA (moderated)",
     "offline_moderated": "LiRA (offline, moderated)",
     "reference": "Attack-R",
+    "best": "Best attack",
 }
 REGIMES = {"baseline": "Baseline", "weak": "Weak", "aof": "AOF", "tl": "TL"}
 AUGMENTATIONS = {

@@ -27,7 +27,7 @@ COLUMNS = {
     "summary": [
         *("attack", "mode", "fpr", "prior", "metric", "mean", "std", "median", "trimmed_mean", "low", "high"),
         *("standard_error", "targets", "undefined", "influence", "influence_target", "influential"),
-        *("expected_fp", "resolution", "null"),
+        *("expected_fp", "resolution", "null", "chosen"),
     ],
     "agreement": [
         *("fpr", "scenario", "variants", "support", "zero_fp"),

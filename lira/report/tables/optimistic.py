@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lira.evaluation.rates import rates_at_own_thresholds
+from lira.evaluation.rates import rates_at
 from lira.evaluation.reductions import find_reductions
 from lira.report.catalogue import Entry
 from lira.report.labels import show
@@ -35,7 +35,7 @@ def table(runs: Sequence[Run]) -> Table:
     The reduction is the baseline's mean TPR divided by the run's, see :mod:`lira.evaluation.reductions`. The ``.csv``
     also has the statistics of :mod:`lira.evaluation.summary` that show what each mean depends on.
     """
-    data = check_same_fprs(pd.DataFrame([row for run in in_order(runs) for row in rates_at_own_thresholds(run)]))
+    data = check_same_fprs(pd.DataFrame([row for run in in_order(runs) for row in rates_at(run)]))
     data["reduction"] = [found.ratio if found else float("nan") for found in find_reductions(data)]
     text = show_rates(data)
     below = [*notes(data["resolution"], [*data["auc_influential"], *data["tpr_influential"]]), *of_scores(runs)]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lira.evaluation.rates import rates_at_own_thresholds
+from lira.evaluation.rates import rates_at
 from lira.evaluation.utility import utility_over_models
 from lira.report.catalogue import Entry
 from lira.report.marks import notes, tpr_of
@@ -35,11 +35,7 @@ def table(runs: Sequence[Run], attack: str | None = None) -> Table:
     """
     runs = in_order(runs)
     attack = attack or main_attack(runs[0].summary["attack"])
-    rows = [
-        row | {"start": run.recipe["start"]} | utility_over_models(run)
-        for run in runs
-        for row in rates_at_own_thresholds(run)
-    ]
+    rows = [row | {"start": run.recipe["start"]} | utility_over_models(run) for run in runs for row in rates_at(run)]
     check_available("attack", attack, [row["attack"] for row in rows])
     data = check_same_fprs(pd.DataFrame([row for row in rows if row["attack"] == attack]))
     once = data[data["fpr"] == data["fpr"].max()].reset_index(drop=True)

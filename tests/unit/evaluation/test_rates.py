@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from synthetic_study import FPRS, PRIORS, run_folder
 
-from lira.evaluation.rates import RatesOverTargets, rates_at_own_thresholds
+from lira.evaluation.rates import RatesOverTargets, rates_at
 from lira.storage.run import Run
 
 
@@ -28,7 +28,7 @@ def test_rates_are_found_by_what_they_are_of(run):
 
 
 def test_a_row_per_attack_and_fpr(run):
-    data = pd.DataFrame(rates_at_own_thresholds(run))
-    assert len(data) == data[["attack", "fpr"]].drop_duplicates().shape[0] == 5 * len(FPRS)
+    data = pd.DataFrame(rates_at(run))
+    assert len(data) == data[["attack", "fpr"]].drop_duplicates().shape[0] == 6 * len(FPRS)  # the five and the best
     auc = run.summary.query("attack == 'global' and metric == 'auc'")["mean"].iloc[0]
     assert set(data[data["attack"] == "global"]["auc_mean"]) == {100 * auc}

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from synthetic_study import MAIN, run_folder
 
-from lira.evaluation.rates import rates_at_own_thresholds
+from lira.evaluation.rates import rates_at
 from lira.evaluation.reductions import find_reductions
 from lira.storage.run import Run
 
 
 def test_a_reduction_is_against_the_nearest_baseline(study):
-    data = pd.DataFrame([row for key in MAIN for row in rates_at_own_thresholds(Run(run_folder(study, *key)))])
+    data = pd.DataFrame([row for key in MAIN for row in rates_at(Run(run_folder(study, *key)))])
     for (_, row), found in zip(data.iterrows(), find_reductions(data), strict=True):
         if row["regime"] == "baseline":
             assert found is None

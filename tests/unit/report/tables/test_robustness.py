@@ -9,7 +9,9 @@ from lira.storage import hdf5
 
 def test_robustness(make, study):
     data, path = make("robustness", fpr=0.01)
-    assert len(data.query("regime == 'tl' and architecture == 'fcn'")) == (4 * 2 + 1) * (2 + 2 * len(PRIORS)) + 5 * 2
+    assert (
+        len(data.query("regime == 'tl' and architecture == 'fcn'")) == (5 * 2 + 1) * (2 + 2 * len(PRIORS)) + 5 * 2 + 1
+    )
     assert set(data["fpr"].dropna()) == {0.01}
     row = data.query("architecture == 'resnet' and regime == 'tl' and attack == 'online' and mode == 'shadow'")
     row = row.query("metric == 'ppv' and prior == 0.01").iloc[0]

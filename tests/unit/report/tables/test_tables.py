@@ -23,6 +23,7 @@ ALL = [
     "benchmarks",
     "calibrated",
     "optimistic",
+    "protection",
     "provenance",
     "rank_agreement",
     "records",
