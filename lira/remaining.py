@@ -248,3 +248,4 @@ def _jobs_of_run(plan: Plan, key: str, seed: int) -> Iterator[Job]:
     yield Job("run_controls", [controls, *null], [shadows, attacks, rates], run)
     if seed == plan.study.seeds_of(key)[0]:
         yield Job("summarise_rates", [f"{folder}/summary.csv"], [scores, metrics, controls], run)
+        yield Job("measure_groups", [f"{folder}/groups.csv"], [scores, shadows, metrics, f"{folder}/samples.csv"], run)

@@ -73,3 +73,28 @@ rule summarise_rates:
     shell:
         "lira summarise-rates {input.scores:q} --metrics {input.metrics:q} --controls {input.controls:q}"
         " --output {output:q} > {log:q} 2>&1"
+
+
+rule measure_groups:
+    input:
+        scores="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/scores.h5",
+        shadows="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
+        metrics="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/metrics.csv",
+        samples="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/samples.csv",
+    output:
+        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/groups.csv",
+    log:
+        "<logs>/measure_groups/{dataset}/{architecture}/{regime}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/measure_groups/{dataset}/{architecture}/{regime}/seed{seed}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    message:
+        "Comparing the groups of {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
+    shell:
+        "lira measure-groups {input.scores:q} --metrics {input.metrics:q} --samples {input.samples:q}"
+        " --output {output:q} > {log:q} 2>&1"

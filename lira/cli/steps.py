@@ -215,6 +215,20 @@ def summarise_rates(
 
 
 @app.command()
+def measure_groups(
+    scores: Scores,
+    metrics: Annotated[Path, typer.Option(help="Rates per target of the run.")],
+    samples: Annotated[Path, typer.Option(help="Counts per sample of the run.")],
+    output: Output,
+) -> None:
+    """Compare the rates of classes and groups of samples."""
+    from lira.evaluation import groups
+
+    check_outputs([output], [scores, metrics, samples])
+    groups.group_file(scores, metrics, samples, output)
+
+
+@app.command()
 def measure_agreement(
     samples: Annotated[list[Path], typer.Argument(help="samples.csv, or null_samples.csv, of the reference's runs.")],
     fpr: Fprs,

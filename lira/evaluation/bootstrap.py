@@ -35,7 +35,7 @@ def clopper_pearson(successes: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray
     """Returns the exact 95 % confidence interval of a binomial proportion.
 
     Args:
-        successes: counts, any shape.
+        successes: counts, any shape; also parts of one, of an effective number of trials.
         trials: counts, of the same shape.
 
     Returns:
@@ -53,8 +53,8 @@ def clopper_pearson(successes: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray
     if not ((successes >= 0) & (successes <= trials) & np.isfinite(trials)).all():
         raise DataError("successes are counts from 0 to the number of trials")
     failures, tail = trials - successes, (1 - LEVEL) / 2
-    low = np.where(successes > 0, betaincinv(np.maximum(successes, 1), failures + 1, tail), 0.0)
-    high = np.where(failures > 0, betaincinv(successes + 1, np.maximum(failures, 1), 1 - tail), 1.0)
+    low = np.where(successes > 0, betaincinv(np.where(successes > 0, successes, 1), failures + 1, tail), 0.0)
+    high = np.where(failures > 0, betaincinv(successes + 1, np.where(failures > 0, failures, 1), 1 - tail), 1.0)
     return low, high
 
 

@@ -29,6 +29,7 @@ COLUMNS = {
         *("standard_error", "targets", "undefined", "influence", "influence_target", "influential"),
         *("expected_fp", "resolution", "null", "chosen"),
     ],
+    "groups": ["attack", "fpr", "by", "group", "samples", "metric", "prior", "value", "low", "high", "p_value"],
     "agreement": [
         *("fpr", "scenario", "variants", "support", "zero_fp"),
         *("k", "subsets", "jaccard", "intersection", "union"),

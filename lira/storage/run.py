@@ -168,6 +168,11 @@ class Run:
         return self.table("summary.csv", dtype=dict.fromkeys(text, str)).fillna(dict.fromkeys(text, ""))
 
     @cached_property
+    def groups(self) -> pd.DataFrame:
+        """``groups.csv``, rates as fractions; the whole pool is the group ``""``."""
+        return self.table("groups.csv", dtype={"group": str}).fillna({"group": ""})
+
+    @cached_property
     def _metrics(self) -> pd.DataFrame:
         return self.table("metrics.csv")
 

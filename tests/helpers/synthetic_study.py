@@ -9,6 +9,7 @@ from lira.attacks.lira import score_file
 from lira.evaluation.agreement import measure_agreement
 from lira.evaluation.calibration import calibrate_file
 from lira.evaluation.controls import control_file
+from lira.evaluation.groups import group_file
 from lira.evaluation.ranks import measure_ranks
 from lira.evaluation.summary import summarise_file
 from lira.shadows.membership import balanced_membership
@@ -114,6 +115,7 @@ def finish_run(place: Path) -> None:
     )
     names = ("scores.h5", "metrics.csv", "summary.csv", "controls.csv")
     summarise_file(*(place / name for name in names), draws=60)
+    group_file(*(place / name for name in ("scores.h5", "metrics.csv", "samples.csv", "groups.csv")))
 
 
 def write_agreement(folder: Path) -> None:

@@ -16,6 +16,7 @@ from lira.report.plot import plot
 ALL = [
     "agreement",
     "displacement",
+    "groups",
     "in_out",
     "loss_ratio",
     "outliers",
