@@ -7,7 +7,14 @@ import pytest
 import yaml
 from checkout import Checkout
 
-ATTACK = {"gather_shadows", "score_attacks", "calibrate_thresholds", "run_controls", "summarise_rates"}
+ATTACK = {
+    "gather_shadows",
+    "score_attacks",
+    "calibrate_thresholds",
+    "run_controls",
+    "summarise_rates",
+    "measure_groups",
+}
 
 
 @pytest.fixture(scope="module")

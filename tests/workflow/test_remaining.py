@@ -28,6 +28,7 @@ OF_RUNS = (
     "calibrate_thresholds",
     "run_controls",
     "summarise_rates",
+    "measure_groups",
 )
 
 

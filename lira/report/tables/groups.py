@@ -16,7 +16,7 @@ from lira.storage.run import Run
 ENTRY = Entry(
     title="Classes and groups",
     category="Records",
-    drawn_from="benchmarks",
+    drawn_from="runs",
     files=("groups.csv", "metrics.csv", "scores.h5"),
     at_fprs=True,
     caption=(
