@@ -13,7 +13,7 @@ from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
 from lira.core.validation import check_blocks, check_choice, check_distinct, check_new
 
-TAKEN = (*ATTACKS, "oracle", "coin", "member")  # in scores.h5
+TAKEN = (*ATTACKS, "best", "oracle", "coin", "member")  # in scores.h5 and summary.csv
 
 
 def check_study(study: StudySettings) -> None:

@@ -142,7 +142,7 @@ def test_no_text_of_pydantic_is_the_reason(section):
         ),
         ("digits,", "'own.py:load', kind: image,", "d.source is 'own.py:load': allowed is 'own:load'"),
         ("study: s", "study: s\nattacks: {m: 'x.py:f'}", "attacks.m is 'x.py:f': allowed is 'x:f'"),
-        ("study: s", "study: s\nattacks: {m: x}", "attacks.m is 'x': allowed is package.module:function$"),
+        ("study: s", "study: s\nattacks: {m: x}", "attacks.m is 'x': allowed is 'package.module:function'$"),
         ("epochs: 1", "epochs: !x 1", "line 7: !x is an unknown tag: leave it out, and write text in quotes$"),
         ("epochs: 1", "epochs: [1", "it is no YAML: .* see that indentation .*, quotes, brackets and names are right"),
         ("runs: {d/a/r: {}}", "runs: {}", "runs is {}: input should have 1 or more in it$"),
