@@ -16,6 +16,7 @@ online         0.49  0.46  0.53
 online_fixed   0.57  0.53  0.62
 offline        0.43  0.40  0.47
 offline_fixed  0.50  0.46  0.54
+best           0.57  0.53  0.62
 >>> axes = lira.plot_roc(scores, member)
 
 Each name is loaded on first use. Every step of a study is a command too: ``lira --help``.

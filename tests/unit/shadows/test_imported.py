@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from array_files import write_arrays
 
-from lira.attacks.lira import leave_one_out, score_file
+from lira.attacks.lira import PUBLISHED, leave_one_out, score_file
 from lira.config import RunDescription, check_section, load_study
 from lira.core.errors import ConfigError, DataError
 from lira.evaluation.calibration import calibrate, calibrate_file
@@ -78,7 +78,7 @@ def test_attack_and_calibration_are_those_of_the_scores_themselves(request, tmp_
     calibrate_file(
         tmp_path / "scores_of_attacks.h5", [0.01, 0.1], [0.1, 0.5], tmp_path / "metrics.csv", tmp_path / "samples.csv"
     )
-    direct = leave_one_out(phi, member)
+    direct = leave_one_out(phi, member, definition=PUBLISHED)
     reference = np.load(request.config.rootpath / "tests/golden/data/attacks" / case / "loo_scores.npz")
     with h5py.File(tmp_path / "scores_of_attacks.h5") as file:
         for attack, expected in direct.items():

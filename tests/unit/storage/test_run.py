@@ -15,7 +15,7 @@ from lira.report.tabulate import tabulate
 from lira.storage.csv_files import COLUMNS, read_csv
 from lira.storage.run import RUN_KEYS, Run
 
-OF_A_RUN = {"metrics", "samples", "controls", "null_samples", "null_gaps", "summary"}
+OF_A_RUN = {"metrics", "samples", "controls", "null_samples", "null_gaps", "summary", "groups"}
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n3", 'a,b\n1,"2\n', "a\n1,2\n1,2,3\n", "a\n\xff\n"])

@@ -16,7 +16,7 @@ from lira.report.plot import plot
 ALL = [
     "agreement",
     "displacement",
-    "groups",
+    "group_rates",
     "in_out",
     "loss_ratio",
     "outliers",

@@ -15,7 +15,7 @@ from lira.report.runs import choose_fpr, in_order, run_labels
 from lira.storage.run import Run
 
 ENTRY = Entry(
-    title="Classes and groups",
+    title="Rates of classes and groups",
     category="Records",
     drawn_from="network",
     files=("groups.csv", "metrics.csv"),
