@@ -249,3 +249,6 @@ def _jobs_of_run(plan: Plan, key: str, seed: int) -> Iterator[Job]:
     if seed == plan.study.seeds_of(key)[0]:
         yield Job("summarise_rates", [f"{folder}/summary.csv"], [scores, metrics, controls], run)
         yield Job("measure_groups", [f"{folder}/groups.csv"], [scores, shadows, metrics, f"{folder}/samples.csv"], run)
+        if plan.study.budgets and key in plan.benchmarks:
+            made_from = [shadows, metrics, attacks, rates, plan.budgets_spec(wildcards)]
+            yield Job("measure_budgets", [f"{folder}/budgets.csv"], made_from, run)

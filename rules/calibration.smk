@@ -51,6 +51,32 @@ rule run_controls:
         " --controls {output.controls:q} --samples {output.samples:q} --gaps {output.gaps:q} > {log:q} 2>&1"
 
 
+rule measure_budgets:
+    input:
+        shadows="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/shadows.h5",
+        metrics="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/metrics.csv",
+        spec=plan.attacks_spec,
+        rates=plan.rates_spec,
+        budgets=plan.budgets_spec,
+    output:
+        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/budgets.csv",
+    log:
+        "<logs>/measure_budgets/{dataset}/{architecture}/{regime}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/measure_budgets/{dataset}/{architecture}/{regime}/seed{seed}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    message:
+        "Attacking {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}, with fewer models"
+    shell:
+        "lira measure-budgets {input.shadows:q} --spec {input.spec:q} --rates {input.rates:q} --budgets {input.budgets:q}"
+        " --metrics {input.metrics:q} --output {output:q} > {log:q} 2>&1"
+
+
 rule summarise_rates:
     input:
         scores="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/scores.h5",

@@ -33,10 +33,12 @@ class Reader:
 
     Attributes:
         clean: True for the models of which all that was read is :func:`usable`.
+        shape: Number of models, samples and views.
     """
 
     def __init__(self, phi: Any):
         self.phi, self.clean, self._scratch = phi, np.ones(phi.shape[0], dtype=bool), Scratch()
+        self.shape: tuple[int, int, int] = phi.shape
 
     def __call__(self, samples: slice) -> Float[np.ndarray, "model sample view"]:
         """Returns the samples in an array that the thread reuses."""

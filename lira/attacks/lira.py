@@ -20,7 +20,7 @@ from lira.attacks.leave_one_out import score_all
 from lira.attacks.likelihood import Split, score_splits
 from lira.attacks.own import OwnAttacks
 from lira.attacks.registry import ATTACKS as REGISTRY
-from lira.attacks.streaming import score_each
+from lira.attacks.streaming import Reads, score_each
 from lira.config.catalogue import PAPER_ATTACKS
 from lira.core.errors import ConfigError, DataError
 from lira.core.validation import (
@@ -91,16 +91,31 @@ def held_out(
             values raise a DataError.
     """
     phi, member, attacks = _check_arguments(phi, member, attacks, definition, nonfinite)
-    reader, attacked = Reader(phi), _check_targets(targets, len(phi))
+    attacked = _check_targets(targets, len(phi))
     scores = {attack: np.empty((len(attacked), phi.shape[1])) for attack in attacks}
-    paper, others = _by_kind(attacks)
-    split = Split.of(attacked, member, _sides(paper), definition.cut)
     if nonfinite == "error":
         _check_usable(usable(phi))
-        _check_held_out(member, split, attacks)
-    score_splits(reader, member, [split], paper, definition, scores)
-    score_each(reader, member, others, scores, definition, attacked)
+        shadows = np.setdiff1d(np.arange(len(phi)), attacked)
+        if missing := next(filter(None, (lacking(member, shadows, name, partial=True) for name in attacks)), ""):
+            raise DataError(missing)
+    score_held_out(Reader(phi), member, attacked, scores, definition)
     return scores
+
+
+def score_held_out(
+    reader: Reads,
+    member: Bool[np.ndarray, "model sample"],
+    targets: Int[np.ndarray, " target"],
+    scores: Mapping[str, Any],
+    definition: Definition,
+) -> None:
+    """Fills ``scores`` as :func:`held_out` returns them, block by block; nothing is checked."""
+    paper, others = _by_kind(scores)
+    if paper:
+        split = Split.of(targets, member, _sides(paper), definition.cut)
+        score_splits(reader, member, [split], paper, definition, scores)
+    if others:
+        score_each(reader, member, others, scores, definition, targets)
 
 
 def score_file(
@@ -247,11 +262,18 @@ def _lacking(member: np.ndarray, attack: str, partial: bool = True) -> str:
     return ""
 
 
-def _check_held_out(member: np.ndarray, split: Split, attacks: Sequence[str]) -> None:
-    for name in _sides(attack for attack in attacks if not REGISTRY[attack].partial):
-        counts = (member if name == IN else ~member)[split.shadows].sum(axis=0)
+def lacking(
+    member: Bool[np.ndarray, "model sample"], shadows: Int[np.ndarray, " model"], attack: str, partial: bool = False
+) -> str:
+    """Says which sample lacks scores of these shadow models that an attack needs; an empty text if none does.
+
+    With ``partial``, an attack that scores such samples as NaN lacks nothing.
+    """
+    for name in REGISTRY[attack].needs if not (partial and REGISTRY[attack].partial) else ():
+        counts = (member if name == IN else ~member)[shadows].sum(axis=0)
         if counts.size and counts.min() == 0:
-            raise DataError(_without_score(int(counts.argmin()), name, f"among the {len(split.shadows)} shadow models"))
+            return _without_score(int(counts.argmin()), name, f"among the {len(shadows)} shadow models")
+    return ""
 
 
 def _without_score(sample: int, side: str, situation: str) -> str:

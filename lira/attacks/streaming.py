@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from lira.attacks.block import SAMPLES_PER_TASK, Attack, Block, Reader
+from lira.attacks.block import SAMPLES_PER_TASK, Attack, Block
 from lira.attacks.definition import Definition
 from lira.core.threads import cores
 
@@ -16,8 +16,16 @@ VALUES_PER_STEP = 100_000  # 0.8 MB of float64
 VALUES_PER_FINISH = 1_000_000
 
 
+class Reads(Protocol):
+    """Returns phi ``[model, sample, view]`` of some samples, and knows its shape."""
+
+    shape: tuple[int, int, int]
+
+    def __call__(self, samples: slice) -> np.ndarray: ...  # noqa: D102
+
+
 def score_each(
-    reader: Reader,
+    reader: Reads,
     member: Bool[np.ndarray, "model sample"],
     attacks: Mapping[str, Attack],
     scores: Mapping[str, Any],
@@ -46,7 +54,7 @@ def score_each(
             else Block(values[targets], values[shadows], held[shadows], False)
         )
 
-    _score(block, reader.phi.shape, attacks, scores, definition, workers)
+    _score(block, reader.shape, attacks, scores, definition, workers)
 
 
 def _score(

@@ -229,6 +229,27 @@ def measure_groups(
 
 
 @app.command()
+def measure_budgets(
+    shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")],
+    spec: SpecOption,
+    rates: Rates,
+    budgets: Annotated[Path, typer.Option(help="Numbers of models, as a rule of the study writes them down.")],
+    metrics: Annotated[Path, typer.Option(help="Rates per target of the run, with all models.")],
+    output: Output,
+) -> None:
+    """Attack some models with fewer shadow models, drawn again and again."""
+    from lira import config
+    from lira.attacks.lira import Definition
+    from lira.evaluation.budgets import budgets_file
+
+    check_outputs([output], [shadows, metrics])
+    asked, numbers = asked_of(config.AttacksSpec, spec), asked_of(config.BudgetsSpec, budgets).budgets
+    check_code(asked.code)
+    chosen, fprs = {"attacks": asked.names, "own": asked.own}, asked_of(config.RatesSpec, rates).fprs
+    budgets_file(shadows, metrics, numbers, fprs, output, definition=Definition(**asked.definition), **chosen)
+
+
+@app.command()
 def measure_agreement(
     samples: Annotated[list[Path], typer.Argument(help="samples.csv, or null_samples.csv, of the reference's runs.")],
     fpr: Fprs,

@@ -11,6 +11,7 @@ from lira.config.reading import commented_defaults, load_study, read_yaml, schem
 from lira.config.sections import (
     Architecture,
     AttacksSpec,
+    BudgetsSpec,
     ImportedRecipe,
     Margins,
     PretrainingSettings,

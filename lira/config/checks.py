@@ -11,14 +11,14 @@ from lira.config.messages import check_section
 from lira.config.sections import Recipe, RunSettings, check_function
 from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
-from lira.core.validation import check_blocks, check_choice, check_distinct, check_new
+from lira.core.validation import check_blocks, check_budgets, check_choice, check_distinct, check_new
 
 TAKEN = (*ATTACKS, "best", "oracle", "coin", "member")  # in scores.h5 and summary.csv
 
 
 def check_study(study: StudySettings) -> None:
     """Raises ConfigError, with the key, the value and what is allowed, if the parts of a study do not fit together."""
-    for place in ("seeds", "fprs", "priors", "ablation", "transfer"):
+    for place in ("seeds", "fprs", "priors", "budgets", "ablation", "transfer"):
         check_distinct(getattr(study, place), place)
     for name, settings in study.regimes.items():
         check_section(f"regimes.{name}", Recipe, settings)
@@ -58,6 +58,7 @@ def _check_membership(study: StudySettings) -> None:
     if all(run.scores for run in study.runs.values()):
         return
     models, fraction = study.shadow_models, study.member_fraction
+    check_budgets(study.budgets, models)
     holding = int(fraction * models)
     if study.membership_draws == "nested":
         members, block = check_blocks(models, fraction)

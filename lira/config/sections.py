@@ -277,6 +277,12 @@ class RatesSpec(Settings):
     priors: list[Fraction]
 
 
+class BudgetsSpec(Settings):
+    """Numbers of shadow models to attack with, besides all."""
+
+    budgets: list[int]
+
+
 class RunSpec(Settings):
     """What is asked of a run, of every seed: how its shadow models are trained, or what is known of imported ones.
 

@@ -9,6 +9,7 @@ from lira.config.catalogue import ATTACKS, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERS
 from lira.config.dataset import Dataset
 from lira.config.messages import check_section
 from lira.config.sections import (
+    MOST,
     Architecture,
     Count,
     Fraction,
@@ -28,6 +29,7 @@ from lira.config.sections import (
     ShadowModels,
     TrainingSettings,
 )
+from lira.core.validation import FEWEST_SHADOWS
 
 OPTIONAL = ("datasets", "architectures", "regimes", "pretraining", "agreement", "margins")
 """Sections that may have nothing in them."""
@@ -79,6 +81,9 @@ class StudySettings(Settings):
     )
     offline_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.3, description="rmia_offline: a, the assumed dependence of IN on OUT probabilities."
+    )
+    budgets: list[Annotated[int, Field(ge=FEWEST_SHADOWS, le=MOST, multiple_of=2)]] = Field(
+        [], description="Numbers of shadow models, even, with which some targets are attacked besides."
     )
     datasets: dict[Name, Dataset] = Field({}, description="Datasets by name.")
     architectures: dict[Name, Architecture] = Field({}, description="Architectures by name.")

@@ -25,6 +25,8 @@ Nonfinite = Literal["error", "official"]
 
 NONFINITE = get_args(Nonfinite)
 LONGEST = 200  # characters of a value that a message quotes
+MOST_TARGETS = 16
+FEWEST_SHADOWS = 4  # two that hold a sample and two that do not, which have a spread
 LARGEST_BLOCK = 20  # shadow models; with that many, all shares in steps of 5 % have blocks
 
 
@@ -168,6 +170,24 @@ def check_blocks(models: int, fraction: float) -> tuple[int, int]:
             f"sample is a member of {share.numerator} models in every block of {share.denominator}"
         )
     return share.numerator, share.denominator
+
+
+def targets_apart(models: int) -> int:
+    """Returns how many of so many models are attacked with fewer shadow models: an even number about a quarter."""
+    return min(MOST_TARGETS, max(2, models // 8 * 2))
+
+
+def check_budgets(budgets: Iterable[int], models: int) -> None:
+    """Raises ConfigError unless each budget is an even number of models that the targets leave."""
+    most = (models - targets_apart(models)) // 2 * 2
+    may = f"even numbers from {FEWEST_SHADOWS} to {most}" if most >= FEWEST_SHADOWS else "none"
+    for budget in budgets:
+        check_whole(budget, "budgets", FEWEST_SHADOWS)
+        if budget % 2 or budget > most:
+            raise ConfigError(
+                f"budgets has {budget}: allowed with {models} shadow models is {may}, as {targets_apart(models)} of "
+                "them are kept apart as targets"
+            )
 
 
 def quoted(value: Any) -> str:

@@ -30,6 +30,10 @@ COLUMNS = {
         *("expected_fp", "resolution", "null", "chosen"),
     ],
     "groups": ["attack", "fpr", "by", "group", "samples", "metric", "prior", "value", "low", "high", "p_value"],
+    "budgets": [
+        *("attack", "models", "draw", "fpr", "metric", "mean", "low", "high", "std_draws", "std_targets"),
+        *("repeats", "targets", "unbalanced", "expected_fp", "resolution", "chance"),
+    ],
     "agreement": [
         *("fpr", "scenario", "variants", "support", "zero_fp"),
         *("k", "subsets", "jaccard", "intersection", "union"),

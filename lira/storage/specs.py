@@ -140,8 +140,8 @@ def asked(study: StudySettings, place: str) -> dict[str, Any]:
 
     Args:
         study: The study.
-        place: ``data/<dataset>-<view>``, ``pretrained/<dataset>/<architecture>``, ``runs/<run>``, ``attacks`` or
-            ``rates``.
+        place: ``data/<dataset>-<view>``, ``pretrained/<dataset>/<architecture>``, ``runs/<run>``, ``attacks``,
+            ``rates`` or ``budgets``.
     """
     kind, _, of = place.partition("/")
     return ASKED[kind](study, of)
@@ -178,7 +178,18 @@ def _of_rates(study: StudySettings, _: str) -> dict[str, Any]:
     return {"fprs": study.fprs, "priors": study.priors}
 
 
-ASKED = {"data": _of_data, "pretrained": _of_pretrained, "runs": _of_run, "attacks": _of_attacks, "rates": _of_rates}
+def _of_budgets(study: StudySettings, _: str) -> dict[str, Any]:
+    return {"budgets": study.budgets}
+
+
+ASKED = {
+    "data": _of_data,
+    "pretrained": _of_pretrained,
+    "runs": _of_run,
+    "attacks": _of_attacks,
+    "rates": _of_rates,
+    "budgets": _of_budgets,
+}
 
 
 def _code(functions: Iterable[str]) -> dict[str, str]:

@@ -289,6 +289,10 @@ class Plan:
         """The spec of the calibration."""
         return self.spec("rates")
 
+    def budgets_spec(self, _: Any) -> str:
+        """The spec of the numbers of shadow models besides all."""
+        return self.spec("budgets")
+
     @property
     def _places(self) -> list[str]:
         """Places of all specs of the study."""
@@ -296,7 +300,7 @@ class Plan:
         starts = [key.split("/")[:2] for key in study.runs if study.recipe_of(key).start == "public"]
         places = [f"data/{'-'.join(view)}" for view in study.views()]
         places += dict.fromkeys(f"pretrained/{'/'.join(start)}" for start in starts)
-        return [*places, *(f"runs/{key}" for key in study.runs), "attacks", "rates"]
+        return [*places, *(f"runs/{key}" for key in study.runs), "attacks", "rates", *["budgets"][: len(study.budgets)]]
 
     def ask(self) -> list[str]:
         """Asks for the specs of data, models and attacks; returns a line for each change since files were made."""
