@@ -263,7 +263,7 @@ def _lacking(member: np.ndarray, attack: str, partial: bool = True) -> str:
 
 
 def lacking(
-    member: Bool[np.ndarray, "model sample"], shadows: Int[np.ndarray, " model"], attack: str, partial: bool = False
+    member: Bool[np.ndarray, "model sample"], shadows: Int[np.ndarray, " shadow"], attack: str, partial: bool = False
 ) -> str:
     """Says which sample lacks scores of these shadow models that an attack needs; an empty text if none does.
 

@@ -115,7 +115,7 @@ def measure_budgets(
         member: True where the sample trained the model.
         budgets: Numbers of shadow models, even and at least 4.
         fprs: False positive rates, as fractions.
-        attacks: Names of the suite's attacks; those that need scores which a sample lacks are left out, as the log says.
+        attacks: Names of the suite's attacks; the log says which are left out as a sample lacks scores that they need.
         definition: Which reading of the attacks; they are never cut.
         own: Further attacks by name, as ``package.module:function``.
         repeats: Draws of each budget; a single one where it is all models.
@@ -218,7 +218,9 @@ def enough(budgets: pd.DataFrame) -> pd.DataFrame:
 
 
 def _row(values: np.ndarray, share: float, shared: float | None = None) -> dict[str, Any]:
-    return crossed_interval(values, share, shared)._asdict() | dict(zip(("repeats", "targets"), values.shape, strict=True))
+    return crossed_interval(values, share, shared)._asdict() | dict(
+        zip(("repeats", "targets"), values.shape, strict=True)
+    )
 
 
 def _of_targets(member: np.ndarray, fprs: Sequence[float]) -> list[dict[str, Any]]:
@@ -254,7 +256,9 @@ def _all_models(
     once = rates[(rates["mode"] == "target") & (rates["prior"] == rates["prior"].min())]
     for name in attacks:
         for known in about:
-            at = once[(once["attack"] == name) & (once["fpr"] == (fprs[0] if known["metric"] == "auc" else known["fpr"]))]
+            at = once[
+                (once["attack"] == name) & (once["fpr"] == (fprs[0] if known["metric"] == "auc" else known["fpr"]))
+            ]
             values = at.set_index("target").loc[targets, known["metric"]].to_numpy()
             rows.append({"attack": name} | drawn | known | _row(values[None], 0.0))
     return rows

@@ -67,6 +67,7 @@ class Entry:
         compared_files: Files that it also reads of all runs of a comparison.
         samples: Whether it needs the prepared dataset, see :data:`Samples`.
         sample: Whether it shows the study's ``sample``.
+        setting: Setting of the study without which it is not made.
         reads_scores: Whether it reads the scores of many runs, which takes so long that on a cluster it is a job of
             its own.
         kind: The folder of its module; the catalogue adds it.
@@ -84,6 +85,7 @@ class Entry:
     compared_files: tuple[str, ...] = ()
     samples: Samples = ""
     sample: bool = False
+    setting: str = ""
     reads_scores: bool = False
     kind: Kind = "tables"
     name: str = ""

@@ -7,6 +7,7 @@ from sklearn.datasets import load_digits
 
 from lira.attacks.lira import score_file
 from lira.evaluation.agreement import measure_agreement
+from lira.evaluation.budgets import budgets_file
 from lira.evaluation.calibration import calibrate_file
 from lira.evaluation.controls import control_file
 from lira.evaluation.groups import group_file
@@ -105,6 +106,7 @@ def write_run(folder: Path, architecture: str, regime: str, seed: int, models: i
             file[f"utility/{name}"] = values
     score_file(place / "shadows.h5", place / "scores.h5")
     finish_run(place)
+    budgets_file(place / "shadows.h5", place / "metrics.csv", [4, 8], FPRS, place / "budgets.csv")
 
 
 def finish_run(place: Path) -> None:
