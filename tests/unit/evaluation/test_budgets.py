@@ -53,11 +53,11 @@ def test_rates_are_those_of_each_draw_and_target_in_turn():
 
 
 def test_a_known_world_gains_what_theory_says():
-    """The spread of n scores' mean adds 1 / n to the variance of a score about it."""
+    """More models find the centres of IN and OUT better; the global threshold needs none."""
     phi, member = nested_world(48, 3000)
     found = measure_budgets(phi, member, [4, 36], [0.1], ["online_fixed", "global"]).set_index(["attack", "models"])
     for models in (4, 36):
-        assert found.loc[("global", models), "mean"].iloc[0] == pytest.approx(gaussian_tpr(0.1, 1.5), abs=0.01)
+        assert found.loc[("global", models), "mean"].iloc[0] == pytest.approx(gaussian_tpr(0.1, 1.5), abs=0.02)
     assert found.loc[("online_fixed", 36), "mean"].iloc[0] > found.loc[("online_fixed", 4), "high"].iloc[0]
 
 
