@@ -1,4 +1,4 @@
-"""What more shadow models buy on data that the suite does not ship: trains, attacks with fewer models, prints the rates.
+"""What more shadow models buy on data that the suite does not ship: trains, attacks with fewer models, prints rates.
 
     python benchmarks/budgets.py location30 location30.csv.gz FOLDER  # label, then 446 features, no header
     python benchmarks/budgets.py cifar10 pictures.npz FOLDER          # x, y, x_test, y_test; 1,500 and 500 pictures
@@ -97,9 +97,8 @@ def main() -> None:
         found = of_study(phi, member, models)
         print(f"\nstudies of {models} models, TPR, %: { ({name: round(100 * v, 1) for name, v in found.items()}) }")
         for better, worse in PAIRS.items():
-            print(
-                f"{better} over {worse}: {found[better] / found[worse]:.2f}, cut {found[better] / found[f'{worse}, cut']:.2f}"
-            )
+            ratio, of_cut = found[better] / found[worse], found[better] / found[f"{worse}, cut"]
+            print(f"{better} over {worse}: {ratio:.2f}; over it cut: {of_cut:.2f}")
 
 
 if __name__ == "__main__":

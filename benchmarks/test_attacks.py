@@ -11,6 +11,8 @@ from plain.attacks import attack_target
 
 from lira.attacks.lira import UNCUT, score_file
 from lira.attacks.registry import ATTACKS
+from lira.evaluation.budgets import measure_budgets
+from lira.shadows.membership import balanced_membership
 from lira.storage import hdf5
 
 PLAIN_TARGETS = (0, 101)
@@ -58,6 +60,21 @@ def test_peak_memory(size, shadows, timed, report, tmp_path):
     done, ours = timed(lambda: subprocess.run(command, capture_output=True, text=True, check=True), rounds=1)
     peak = int(done.stdout) * 1024
     report("attacks, process and all", ours, None, f"peak memory {peak / 2**30:.2f} GiB", peak_bytes=peak)
+
+
+@pytest.mark.parametrize("balanced", ["pairs", "sample"])
+def test_budgets(balanced, size, shadows, timed, report):
+    """One draw of 4, 8, 16 and 32 shadow models each, all attacks; a study makes ten of them."""
+    with hdf5.read(shadows, "shadows") as file:
+        member = file["member"][:]
+        member = (
+            balanced_membership(member.shape[1], len(member), 0.5, 0, generator="nested")
+            if balanced == "pairs"
+            else member
+        )
+        draw = partial(measure_budgets, attacks=[*ATTACKS], repeats=1)
+        _, ours = timed(draw, file["phi"], member, [4, 8, 16, 32], [0.001, 0.01], rounds=1)
+    report(f"budgets, {balanced} {'x'.join(map(str, size))}", ours, None, f"{len(ATTACKS)} attacks")
 
 
 CURVE = [Size(1, 1, 1), Size(1, 2, 1), Size(1, 4, 1), Size(1, 1, 3), Size(1, 1, 9), Size(2, 1, 1), Size(4, 1, 1)]

@@ -44,6 +44,8 @@ class Pages:
 
     def _names(self, entry: Entry, scope: str) -> list[str]:
         plan, compared, stem = self.plan, self.compared, self.study.stem
+        if entry.setting and not getattr(self.study, entry.setting):
+            return []
         if entry.drawn_from in OF_COMPARISONS:
             alone = entry.samples == "pictures alone"
             references = compared.references(scope)

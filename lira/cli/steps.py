@@ -245,8 +245,8 @@ def measure_budgets(
     check_outputs([output], [shadows, metrics])
     asked, numbers = asked_of(config.AttacksSpec, spec), asked_of(config.BudgetsSpec, budgets).budgets
     check_code(asked.code)
-    chosen, fprs = {"attacks": asked.names, "own": asked.own}, asked_of(config.RatesSpec, rates).fprs
-    budgets_file(shadows, metrics, numbers, fprs, output, definition=Definition(**asked.definition), **chosen)
+    definition, given = Definition(**asked.definition), (numbers, asked_of(config.RatesSpec, rates).fprs)
+    budgets_file(shadows, metrics, *given, output, attacks=asked.names, definition=definition, own=asked.own)
 
 
 @app.command()

@@ -34,6 +34,7 @@ REASONS = {
     "list_type": "input should be a list",
     "literal_error": "input should be {expected}",
     "model_type": MAPPING,
+    "multiple_of": "input should be a multiple of {multiple_of}",
     "string_too_long": f"allowed are {NAMED}",
     "string_type": TEXT,
     "string_unicode": f"{TEXT} in UTF-8",

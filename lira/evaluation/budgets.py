@@ -93,8 +93,10 @@ def crossed_interval(
     if variance > 0 and targets > 1:
         reach = stdtrit(variance**2 / (parts**2 / freedom).sum(), (1 + LEVEL) / 2) * np.sqrt(variance)
         low, high = np.clip([mean - reach, mean + reach], 0, 1)
-    deviations = [np.sqrt(found) if count > 1 else np.nan for found, count in ((of_rows, draws), (of_columns, targets))]
-    return Crossed(mean, float(low), float(high), *map(float, deviations), float(shared))
+    of_draws, of_targets = (
+        float(np.sqrt(found)) if count > 1 else np.nan for found, count in ((of_rows, draws), (of_columns, targets))
+    )
+    return Crossed(mean, float(low), float(high), of_draws, of_targets, float(shared))
 
 
 def measure_budgets(

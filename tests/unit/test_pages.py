@@ -46,6 +46,20 @@ def test_what_is_not_finished_has_no_page_so_far(pages):
     assert notes[0::2] == ["--note"] * 2 and "digits/fcn/baseline, seed 0, is not finished" in notes[1]
 
 
+def test_budgets_have_pages_where_the_study_asks_for_some(pages):
+    def shown(study):
+        of = Pages(Plan(study))
+        return [path for kind in ("tables", "figures") for path in of.pages(kind) if "budgets" in path]
+
+    assert shown(pages.study) == []
+    asked = pages.study.model_copy(update={"budgets": [4]})
+    at = "results/smoke/paper"
+    assert shown(asked) == [
+        *(f"{at}/tables/budgets-fpr{fpr}.html" for fpr in ("0.01", "0.1")),
+        f"{at}/figures/budgets.pdf",
+    ]
+
+
 def test_every_name_that_a_page_may_have_is_one_that_its_rule_makes(pages):
     """The pattern of the rule, with the wildcards' values put in, gives the names that the targets ask for."""
     asked = {path.rpartition("/")[2].rpartition(".")[0] for kind in ("tables", "figures") for path in pages.pages(kind)}

@@ -81,6 +81,10 @@ def test_what_is_asked_of_a_job_is_in_its_spec(plan):
         name: BASELINE[name] for name in ("dataset", "architecture", "regime")
     }
     assert asked_in(plan.rates_spec(job()))["fprs"] == plan.study.fprs
+    plan.ask()
+    assert not list(Path(plan.results, "specs").glob("budgets*"))
+    more = Plan(plan.study.model_copy(update={"budgets": [4, 6]}), writes=True)
+    assert more.ask() == [] and asked_in(more.budgets_spec(job())) == {"budgets": [4, 6]}
 
 
 def test_a_comparison_has_every_seed_of_its_reference_and_the_first_of_its_variants(plan):

@@ -42,7 +42,7 @@ def figure(runs: Sequence[Run], fpr: float | None = None) -> Figure:
     runs = in_order(runs)
     tables = [run.table("budgets.csv") for run in runs]
     rates = sorted({rate for table in tables for rate in table["fpr"].dropna().unique() if fpr in (None, rate)})
-    drawn = canvas(DOUBLE, 0.9 + 2.1 * len(runs))
+    drawn = canvas(DOUBLE, 0.9 + 1.8 * len(runs))
     body = drawn.subfigures(squeeze=False)[0, 0]
     panels = body.subplots(len(runs), len(rates) + 1, squeeze=False)
     colours = attack_colours(list(dict.fromkeys(name for table in tables for name in table["attack"])))

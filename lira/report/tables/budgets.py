@@ -14,7 +14,7 @@ from lira.report.table import Table
 from lira.storage.run import RUN_KEYS, Run
 
 ENTRY = Entry(
-    title="What more models buy",
+    title="Rates by number of models",
     category="Attacks",
     drawn_from="benchmarks",
     files=("budgets.csv",),

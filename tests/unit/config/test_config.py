@@ -89,6 +89,10 @@ def test_minimal_study_resolves():
         (["agreement"], {"digits/net/baseline": []}, ["agreement.digits/net/baseline", "two or more"]),
         (["agreement"], {"digits/res/aof": ["digits/x/y"]}, ["agreement", "digits/x/y"]),
         (["ablation"], ["digits/x/y"], ["ablation", "digits/x/y"]),
+        (["budgets"], [4, 5], ["budgets", "5", "multiple of 2"]),
+        (["budgets"], [2], ["budgets", "2", "greater than or equal to 4"]),
+        (["budgets"], [4, 4], ["budgets", "4 is given more than once"]),
+        (["budgets"], [900], ["budgets has 900", "allowed with 4 shadow models is none", "2 of them are kept apart"]),
     ],
 )
 def test_mistakes_are_named_in_one_line(path, value, said):

@@ -48,6 +48,7 @@ CAUSED = {
     "lt": ("less_than",),
     "min_length": ("too_short",),
     "max_length": ("too_long",),
+    "multiple_of": ("multiple_of",),
 }
 """Types of errors by what a schema has in it; those of keys (missing, unknown, no text) are told by other code."""
 

@@ -21,6 +21,7 @@ from lira.storage.csv_files import write_csv
 ALL = [
     "ablation",
     "benchmarks",
+    "budgets",
     "calibrated",
     "groups",
     "optimistic",
