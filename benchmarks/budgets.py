@@ -3,6 +3,7 @@
     python benchmarks/budgets.py location30 location30.csv.gz FOLDER  # label, then 446 features, no header
     python benchmarks/budgets.py cifar10 pictures.npz FOLDER          # x, y, x_test, y_test; 1,500 and 500 pictures
     python benchmarks/budgets.py breast_cancer FOLDER                 # scikit-learn's
+    python benchmarks/budgets.py run results/quickstart/runs/digits/fcn/baseline/seed0
 
 A second run only prints. Below the budgets stands what studies of so many models give, each model attacked with the
 others: the first models of a nested study are such a study.
@@ -19,6 +20,7 @@ import yaml
 
 from lira.attacks.lira import PUBLISHED, leave_one_out
 from lira.config.catalogue import ATTACKS
+from lira.evaluation.budgets import measure_budgets
 from lira.evaluation.roc import threshold_at_fpr
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,6 +59,16 @@ def prepare(name: str, given: Path | None, folder: Path) -> Path:
     return file
 
 
+def train(name: str, given: list[Path], folder: Path, cores: str) -> Path:
+    """Runs the study, if it is not there; returns the folder of its run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file, run = folder / f"{name}.yaml", f"results/{name}/runs/{name}/net/baseline/seed0"
+    file = file if file.is_file() else prepare(name, *(given or [None]), folder)
+    command = ["snakemake", "--snakefile", ROOT / "Snakefile", "--configfile", file.name, "--cores", cores]
+    subprocess.run([*command, "--quiet", "all", "--", f"{run}/budgets.csv"], cwd=folder, check=True)
+    return folder / run
+
+
 def of_study(phi: np.ndarray, member: np.ndarray, models: int) -> dict[str, float]:
     """Mean TPR over all studies of so many models that follow each other in a nested one."""
     names, found = [*PAIRS, *PAIRS.values()], []
@@ -74,24 +86,25 @@ def of_study(phi: np.ndarray, member: np.ndarray, models: int) -> dict[str, floa
 def main() -> None:
     """Prints the tables."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("name", choices=STUDIES)
+    arguments.add_argument("name", choices=[*STUDIES, "run"])
     arguments.add_argument("paths", type=Path, nargs="+", metavar="[data] folder")
     arguments.add_argument("--cores", default="all")
     chosen = arguments.parse_args()
     *given, folder = chosen.paths
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{chosen.name}.yaml"
-    file = file if file.is_file() else prepare(chosen.name, *(given or [None]), folder)
-    run = f"results/{chosen.name}/runs/{chosen.name}/net/baseline/seed0"
-    command = ["snakemake", "--snakefile", ROOT / "Snakefile", "--configfile", file.name, "--cores", chosen.cores]
-    subprocess.run([*command, "--quiet", "all", "--", f"{run}/budgets.csv"], cwd=folder, check=True)
-    rows = pd.read_csv(folder / run / "budgets.csv")
+    if chosen.name == "run":
+        with h5py.File(folder / "shadows.h5") as shadows:
+            rows = measure_budgets(shadows["phi"], shadows["member"][:], [4, 8, 16, 32], [FPR], [*ATTACKS])
+    else:
+        folder = train(chosen.name, given, folder, chosen.cores)
+        rows = pd.read_csv(folder / "budgets.csv")
     for metric, of_rate in (("tpr", rows["fpr"] == FPR), ("auc", rows["fpr"].isna())):
         means = rows[of_rate].pivot(index="attack", columns="models", values="mean")
         print(f"\n{metric}, %\n{(100 * means).round(1).loc[rows['attack'].unique()].to_markdown()}")
         for better, worse in PAIRS.items() if metric == "tpr" else ():
             print(f"{better} over {worse}: {(means.loc[better] / means.loc[worse]).round(2).to_dict()}")
-    with h5py.File(folder / run / "shadows.h5") as shadows:
+    if chosen.name == "run":
+        return
+    with h5py.File(folder / "shadows.h5") as shadows:
         phi, member = shadows["phi"][:], shadows["member"][:]
     for models in (4, 8, 16):
         found = of_study(phi, member, models)
