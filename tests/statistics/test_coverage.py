@@ -1,11 +1,14 @@
-"""The bootstrap interval of a mean over targets holds the true mean about as often as it says."""
+"""The interval of a mean over targets holds the true mean about as often as it says."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from lira.evaluation.budgets import measure_budgets
 from lira.evaluation.calibration import calibrate
 from lira.evaluation.summary import summarise
+from lira.shadows.membership import balanced_membership
 
 SEPARATION, SPREAD, FPR = 1.0, 1.0, 0.1
 TRUTH = norm.cdf(SEPARATION / np.sqrt(SPREAD**2 + 1) + norm.ppf(FPR))
@@ -62,3 +65,32 @@ def test_coverage_at_length():
         assert share >= 0.94
         assert max(width, error) <= (1.9 if name == "FPR′" else 1.25)
         assert min(width, error) >= 0.95
+
+
+def budgets(worlds, first=0):
+    """Rates with fewer models in studies of the same samples, whose models differ in how much they fit."""
+    fixed, found = np.random.default_rng(1234), []
+    centre, gap = fixed.normal(2, 2, 400), np.abs(fixed.standard_t(3, 400))
+    for seed in range(first, first + worlds):
+        rng = np.random.default_rng(seed)
+        member = balanced_membership(400, 32, 0.5, seed, generator="nested")
+        phi = centre + rng.normal(0, 0.3, (32, 1)) + gap * member * rng.lognormal(0, 0.3, (32, 1))
+        phi = (phi + rng.normal(size=member.shape))[..., None]
+        found.append(measure_budgets(phi, member, [4, 16], [0.05], ["online_fixed", "rmia"]))
+    return pd.concat(found).groupby(["attack", "models", "metric"])
+
+
+def covered(rows):
+    return ((rows["low"] <= rows["mean"].mean()) & (rows["mean"].mean() <= rows["high"])).mean()
+
+
+def test_coverage_with_fewer_models():
+    for name, rows in budgets(20):
+        assert covered(rows) >= 0.75, name
+
+
+@pytest.mark.campaign
+def test_coverage_with_fewer_models_at_length():
+    for name, rows in budgets(300, first=1000):
+        print(f"{name}: {covered(rows):.3f} covered")
+        assert covered(rows) >= 0.88, name
