@@ -100,7 +100,8 @@ def summarise(
         best.take_auc(attack, again)
         rows.append(_of_auc(attack, auc, again, drawn))
         rows.append({"attack": attack, "mode": "target", "metric": "balanced_accuracy"} | _over_targets(accuracy))
-    return pd.DataFrame([*rows, *_of_best(metrics, chosen, best, drawn)]).reindex(columns=COLUMNS["summary"])
+    rows += _of_best(metrics, chosen, best, drawn)
+    return pd.DataFrame(rows).reindex(columns=[*COLUMNS["summary"], *(["chosen"] if chosen else [])])
 
 
 def _of_threshold(
@@ -161,7 +162,7 @@ def summarise_file(
         frame = summarise(values, member, rates, draws=draws)
     if controls is not None:
         null = null_means(read_csv(controls, "controls", run, source))
-        frame = frame.drop(columns="null").merge(null, on=KEYS, how="left")[COLUMNS["summary"]]
+        frame = frame.drop(columns="null").merge(null, on=KEYS, how="left")[frame.columns]
     write_csv(output, with_run(frame, run), source)
 
 

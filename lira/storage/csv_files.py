@@ -27,8 +27,8 @@ COLUMNS = {
     "summary": [
         *("attack", "mode", "fpr", "prior", "metric", "mean", "std", "median", "trimmed_mean", "low", "high"),
         *("standard_error", "targets", "undefined", "influence", "influence_target", "influential"),
-        *("expected_fp", "resolution", "null", "chosen"),
-    ],
+        *("expected_fp", "resolution", "null"),
+    ],  # and "chosen" where there is a best of several attacks
     "groups": ["attack", "fpr", "by", "group", "samples", "metric", "prior", "value", "low", "high", "p_value"],
     "budgets": [
         *("attack", "models", "draw", "fpr", "metric", "mean", "low", "high", "std_draws", "std_targets"),

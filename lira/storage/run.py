@@ -164,7 +164,7 @@ class Run:
     @cached_property
     def summary(self) -> pd.DataFrame:
         """``summary.csv``, rates as fractions; missing text is empty."""
-        text = ["influential", "resolution", "chosen"]
+        text = ["influential", "resolution"]
         return self.table("summary.csv", dtype=dict.fromkeys(text, str)).fillna(dict.fromkeys(text, ""))
 
     @cached_property

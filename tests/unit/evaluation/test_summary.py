@@ -112,7 +112,7 @@ def test_file_with_null_line(tmp_path):
     arguments = [tmp_path / name for name in ("scores.h5", "metrics.csv", "summary.csv")]
     summarise_file(*arguments, draws=30)
     plain = read_csv(tmp_path / "summary.csv")
-    assert list(plain) == [*RUN_KEYS, *COLUMNS["summary"]]
+    assert list(plain) == [*RUN_KEYS, *COLUMNS["summary"], "chosen"]
     summarise_file(*arguments, tmp_path / "controls.csv", draws=30)
     found = read_csv(tmp_path / "summary.csv")
     assert list(found) == list(plain) and len(found) == len(plain)

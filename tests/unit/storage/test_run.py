@@ -15,7 +15,7 @@ from lira.report.tabulate import tabulate
 from lira.storage.csv_files import COLUMNS, read_csv
 from lira.storage.run import RUN_KEYS, Run
 
-OF_A_RUN = {"metrics", "samples", "controls", "null_samples", "null_gaps", "summary", "groups"}
+OF_A_RUN = {"metrics", "samples", "controls", "null_samples", "null_gaps", "summary", "groups", "budgets"}
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n3", 'a,b\n1,"2\n', "a\n1,2\n1,2,3\n", "a\n\xff\n"])
@@ -34,7 +34,7 @@ def test_every_file_of_a_study_has_its_columns(study):
             found[path.stem] = path.stem in OF_A_RUN
             assert columns[: len(RUN_KEYS)] == list(RUN_KEYS) or path.stem not in OF_A_RUN
             own = columns[len(RUN_KEYS) :] if path.stem in OF_A_RUN else columns
-            assert own == COLUMNS[path.stem], path
+            assert own == [*COLUMNS[path.stem], *(["chosen"] if path.stem == "summary" else [])], path
     assert found.keys() == COLUMNS.keys()
 
 
