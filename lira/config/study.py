@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from lira.config.catalogue import ATTACKS, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION
+from lira.config.catalogue import ATTACKS, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION, SUPPORTS
 from lira.config.dataset import Dataset
 from lira.config.messages import check_section
 from lira.config.sections import (
@@ -79,6 +79,12 @@ class StudySettings(Settings):
     )
     offline_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.3, description="rmia_offline: a, the assumed dependence of IN on OUT probabilities."
+    )
+    vulnerability: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        None, description="Attacks that records are counted, ranked and calibrated by; online, or the first, if none."
+    )
+    support: Annotated[list[Positive], Field(min_length=1)] = Field(
+        [*SUPPORTS], description="Fewest detections of a flagged record: agreement is measured for each."
     )
     datasets: dict[Name, Dataset] = Field({}, description="Datasets by name.")
     architectures: dict[Name, Architecture] = Field({}, description="Architectures by name.")

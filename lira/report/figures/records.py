@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from lira.evaluation.records import logits_of
+from lira.evaluation.records import attacks_of, logits_of
 from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import DOUBLE, MEMBERSHIP, Style, canvas, legend_below
@@ -62,15 +62,16 @@ def figure(
         count: Number of records to show if none is named, as far as they fit a page.
     """
     runs = in_order(runs)
-    height = HEAD + LINE * len(runs)
+    attacks = attacks_of(runs)
+    height = HEAD + LINE * len(runs) * len(attacks)
     rows = cards_of(runs, sample, fpr, max(1, min(count, int(PAGE / height))))
     pictures = Pictures(data, runs, tabular=True) if data is not None else None
     records = [of_record for _, of_record in rows.groupby("record", sort=False)]
     drawn = canvas(DOUBLE, 0.5 + len(records) * height)
     first = rows.iloc[0]
-    drawn.suptitle(
-        f"{show(first['dataset'])}, {show('online')} at shadow thresholds for {percent(first['fpr'])} FPR", fontsize=8
-    )
+    names = " and ".join(map(show, attacks))
+    title = f"{show(first['dataset'])}, {names} at shadow thresholds for {percent(first['fpr'])} FPR"
+    drawn.suptitle(title, fontsize=8)
     for part, of_record in zip(drawn.subfigures(len(records), 1, squeeze=False)[:, 0], records, strict=True):
         draw_card(part, of_record, runs, pictures)
     legend_below(drawn, 2)
@@ -91,7 +92,7 @@ def draw_card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures
         place.axis("off")
         place.set_title(title, loc="left")
         pictures.draw(place, record)
-    draw_models(panel, runs, record, list(rows["run"]))
+    draw_models(panel, runs, record, rows)
     columns = {"detected": of_all(rows["tp"], rows["fn"]), "false\nalarms": of_all(rows["fp"], rows["tn"])}
     for prior in priors_of(rows):
         pairs = zip(rows[f"ppv_{prior:g}"], rows[f"least_{prior:g}"], strict=True)
@@ -99,10 +100,13 @@ def draw_card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures
     write_columns(panel, columns)
 
 
-def draw_models(axes: Axes, runs: Sequence[Run], record: int, labels: list[str]) -> None:
-    """Draws φ of each run's models: a tick per model, IN above OUT, and a bar at each median."""
+def draw_models(axes: Axes, runs: Sequence[Run], record: int, rows: pd.DataFrame) -> None:
+    """Draws φ of each run's models beside the lines of its attacks: a tick per model, IN above OUT, bars at medians."""
+    several = len(rows) // len(runs)
+    lines = [several * run + (several - 1) / 2 for run in range(len(runs))]
+    labels = rows["run"] + (", " + rows["attack"].map(show) if several > 1 else "")
     found = [pd.DataFrame({"phi": phi, "member": member}) for phi, member in (logits_of(run, record) for run in runs)]
-    models = pd.concat(found, keys=range(len(runs)), names=["run"]).reset_index("run")
+    models = pd.concat(found, keys=lines, names=["run"]).reset_index("run")
     models["member"] = models["member"].map(dict(zip((True, False), COLOURS, strict=True)))
     style = {"x": "phi", "y": "run", "orient": "h", "native_scale": True, "marker": "|", "ax": axes}
     style |= {"hue": "member", "hue_order": COLOURS, "palette": COLOURS}
@@ -111,8 +115,8 @@ def draw_models(axes: Axes, runs: Sequence[Run], record: int, labels: list[str])
     sns.pointplot(models, markersize=7, markeredgewidth=2, **median, **style)
     if legend := axes.get_legend():
         legend.remove()
-    axes.set_yticks(range(len(runs)), labels)
-    axes.set(ylim=(len(runs) - 0.5, -0.5), xlabel="φ, mean over views", ylabel="")
+    axes.set_yticks(range(len(rows)), labels)
+    axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="φ, mean over views", ylabel="")
     axes.tick_params(axis="y", length=0)
 
 
