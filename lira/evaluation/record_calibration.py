@@ -167,11 +167,12 @@ def _rates(flags: np.ndarray, member: np.ndarray, resampled: Rates, draws: Draws
 
 def _resample(flags: np.ndarray, member: np.ndarray, draws: Draws) -> Rates:
     """Draws the rates of fixed flags."""
+    inside = member.astype(np.float32) @ draws.samples.astype(np.float32)  # whole numbers, exact below 2^24
     parts = []
-    for side in (member, ~member):
+    for side, drawn in ((member, inside), (~member, draws.samples.sum(axis=0, dtype=np.int64) - inside)):
         hits = np.stack([draws.samples[row].sum(axis=0, dtype=np.int64) for row in flags & side])
         with np.errstate(invalid="ignore"):
-            parts.append(hits / np.stack([draws.samples[row].sum(axis=0, dtype=np.int64) for row in side]))
+            parts.append(hits / drawn.astype(np.float64))
     return Rates(*parts)
 
 
