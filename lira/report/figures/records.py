@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -24,8 +25,8 @@ ENTRY = Entry(
     files=("samples.csv", "metrics.csv"),
     samples="any",
     caption=(
-        "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the largest FPR, with a line per run: φ "
-        "of every model trained with the record and of every model trained without it, how many of each flag it, and "
+        "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the largest FPR, with a line per run "
+        "and attack: φ of every model trained with the record and of every model trained without it, how many of each flag it, and "
         "the PPV of its own rates at each prior with its lower bound at 95 % confidence. The records are picked as the "
         "most exposed of the whole pool, and the bounds do not allow for that choice: each holds for a record named "
         "beforehand; for the most extreme of many, the confidence is below 95 %. A PPV of 100 % in one run rests on "
@@ -101,14 +102,15 @@ def draw_card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures
 
 
 def draw_models(axes: Axes, runs: Sequence[Run], record: int, rows: pd.DataFrame) -> None:
-    """Draws φ of each run's models beside the lines of its attacks: a tick per model, IN above OUT, bars at medians."""
+    """Draws φ of each run's models in the line of its first attack: a tick per model, IN above OUT, bars at medians."""
     several = len(rows) // len(runs)
-    lines = [several * run + (several - 1) / 2 for run in range(len(runs))]
-    labels = rows["run"] + (", " + rows["attack"].map(show) if several > 1 else "")
+    first = np.arange(len(rows)) % several == 0
+    lines, attacks = np.char.add("line ", np.arange(len(rows)).astype(str)), rows["attack"].map(show)
+    labels = np.where(first, rows["run"] + ", " + attacks, attacks) if several > 1 else rows["run"]
     found = [pd.DataFrame({"phi": phi, "member": member}) for phi, member in (logits_of(run, record) for run in runs)]
-    models = pd.concat(found, keys=lines, names=["run"]).reset_index("run")
+    models = pd.concat(found, keys=lines[first], names=["run"]).reset_index("run")
     models["member"] = models["member"].map(dict(zip((True, False), COLOURS, strict=True)))
-    style = {"x": "phi", "y": "run", "orient": "h", "native_scale": True, "marker": "|", "ax": axes}
+    style = {"x": "phi", "y": "run", "orient": "h", "order": lines, "marker": "|", "ax": axes}
     style |= {"hue": "member", "hue_order": COLOURS, "palette": COLOURS}
     sns.stripplot(models, jitter=False, dodge=True, size=4, linewidth=0.5, legend=False, **style)
     median = {"estimator": "median", "errorbar": None, "dodge": 0.4, "linestyle": "none"}
