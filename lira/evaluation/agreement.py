@@ -152,11 +152,7 @@ def measure_agreement(
         for fpr in dict.fromkeys(fprs):
             rows = [rows_at(part, fpr, Path(at) / samples) for part, at in zip(of_attack, folders, strict=True)]
             check_same_pool(runs, [len(row) for row in rows])
-            for support in supports:
-                for zero_fp in (True, False):
-                    sets = np.stack([support_qualified(row, support, zero_fp=zero_fp) for row in rows])
-                    part = scenarios(sets[: len(reference)], sets[len(reference) :], labels)
-                    frames.append(part.assign(attack=attack, fpr=fpr, support=support, zero_fp=zero_fp))
+            frames += [part.assign(attack=attack, fpr=fpr) for part in _by_support(rows, labels, supports)]
     if not frames:
         shared = "count no attack in common: ask for one by vulnerability that all have"
         raise StoreError(f"{Path(folders[0]) / samples} and those it is compared with {shared}")
@@ -170,6 +166,15 @@ def measure_agreement(
     }
     with hdf5.atomic(output.with_name("runs.json")) as beside:
         beside.write_text(json.dumps(compared, indent=1) + "\n")
+
+
+def _by_support(rows: Sequence[pd.DataFrame], labels: Sequence[str], supports: Sequence[int]) -> Iterator[pd.DataFrame]:
+    """Yields the scenarios of each support, with fp = 0 and any fp; ``rows`` are of the reference, then of variants."""
+    same = len(rows) - len(labels)
+    for support in supports:
+        for zero_fp in (True, False):
+            sets = np.stack([support_qualified(row, support, zero_fp=zero_fp) for row in rows])
+            yield scenarios(sets[:same], sets[same:], labels).assign(support=support, zero_fp=zero_fp)
 
 
 class Overlaps(NamedTuple):

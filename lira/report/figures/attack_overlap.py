@@ -65,7 +65,7 @@ def draw_upset(part: SubFigure, rows: pd.DataFrame) -> int:
     panels = part.subplots(
         2, 2, sharex="col", sharey="row", width_ratios=[1, 4], height_ratios=[1.2, 0.16 * len(names) + 0.1]
     )
-    panels[0, 0].axis("off")
+    panels[0, 0].remove()
     bars, total, dots = panels[0, 1], panels[1, 0], panels[1, 1]
     x = np.arange(len(shown))
     ends = [shown["exactly"] - shown["exactly_low"], shown["exactly_high"] - shown["exactly"]]

@@ -26,8 +26,9 @@ ENTRY = Entry(
     samples="any",
     caption=(
         "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the largest FPR, with a line per run "
-        "and attack: φ of every model trained with the record and of every model trained without it, how many of each flag it, and "
-        "the PPV of its own rates at each prior with its lower bound at 95 % confidence. The records are picked as the "
+        "and attack: φ of every model trained with the record and of every model trained without it, how many of each "
+        "flag it, and the PPV of its own rates at each prior with its lower bound at 95 % confidence. The records are "
+        "picked as the "
         "most exposed of the whole pool, and the bounds do not allow for that choice: each holds for a record named "
         "beforehand; for the most extreme of many, the confidence is below 95 %. A PPV of 100 % in one run rests on "
         "few models. ``lira record`` shows any other record."
