@@ -50,7 +50,8 @@ class Pages:
             alone = entry.samples == "pictures alone"
             references = compared.references(scope)
             keys = [key for key in references if not alone or self._has_pictures(key.split("/")[0])]
-            names = [f"{entry.name}-{stem(key)}" for key in keys]
+            attacks = ["", *plan.further_attacks] if entry.by_attack else [""]
+            names = [f"{entry.name}-{stem(key)}{attack}" for key in keys for attack in attacks]
         elif entry.drawn_from == "network":
             there = plan.chosen(plan.benchmarks, scope=scope)
             names = [f"{entry.name}-{network}" for network in dict.fromkeys(stem(key, parts=2) for key, _ in there)]
@@ -70,7 +71,7 @@ class Pages:
         if entry.drawn_from in (*OF_COMPARISONS, "network"):
             parts += ["{dataset}", "{architecture}"]
         if entry.drawn_from in OF_COMPARISONS:
-            parts.append("{regime}")
+            parts.append("{regime}{attack}" if entry.by_attack else "{regime}")
         return "-".join([*parts, "fpr{fpr}"] if entry.at_fprs else parts)
 
     # ---- What a job is given ----------------------------------------------------------------------------------------
@@ -129,6 +130,7 @@ class Pages:
         def words(wildcards: Any) -> list[str]:
             return [
                 *option("fpr", [wildcards.fpr] if entry.at_fprs else []),
+                *option("attack", [wildcards.attack[1:]] if entry.by_attack and wildcards.attack else []),
                 *option("sample", [self.study.sample] if entry.sample and self.study.sample is not None else []),
                 *option("data", self.samples(entry)(wildcards) if entry.samples else []),
                 *option("note", self._lacking(entry, wildcards) if entry.kind == "tables" and wildcards.scope else []),
@@ -204,6 +206,8 @@ class Pages:
             if "regime" in found:
                 seeds = self.study.seeds_of(run_key(wildcards))
                 found["seeds"] = (",\u00a0" if len(seeds) < 6 else ", ").join(map(str, seeds))
+            if getattr(wildcards, "attack", ""):
+                found["attack"] = show(wildcards.attack[1:])
             if hasattr(wildcards, "fpr"):
                 found["FPR"] = percent(float(wildcards.fpr)).replace(" ", "\u00a0")
             return found

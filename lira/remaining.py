@@ -244,7 +244,7 @@ def _jobs_of_run(plan: Plan, key: str, seed: int) -> Iterator[Job]:
         yield Job("gather_shadows", [shadows], [*receipts, *made_from], run)
     yield Job("score_attacks", [scores], [shadows, attacks], run)
     yield Job("calibrate_thresholds", [metrics, f"{folder}/samples.csv"], [scores, rates], run)
-    null = [f"{folder}/{name}.csv" for name in ("null_samples", "null_gaps")]
+    null = [f"{folder}/{name}.csv" for name in ("null_samples", "null_gaps", "null_attack_overlap")]
     yield Job("run_controls", [controls, *null], [shadows, attacks, rates], run)
     if seed == plan.study.seeds_of(key)[0]:
         yield Job("summarise_rates", [f"{folder}/summary.csv"], [scores, metrics, controls], run)
@@ -252,3 +252,5 @@ def _jobs_of_run(plan: Plan, key: str, seed: int) -> Iterator[Job]:
         if plan.study.budgets and key in plan.benchmarks:
             made_from = [shadows, metrics, attacks, rates, plan.budgets_spec(wildcards)]
             yield Job("measure_budgets", [f"{folder}/budgets.csv"], made_from, run)
+        yield Job("measure_overlap", [f"{folder}/attack_overlap.csv"], [scores, metrics, null[-1], rates], run)
+        yield Job("calibrate_records", [f"{folder}/record_calibration.csv"], [scores, metrics, rates], run)

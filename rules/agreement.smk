@@ -22,11 +22,12 @@ rule measure_agreement:
         runtime=growing(30),
     params:
         fprs=option("fpr", study.fprs),
+        supports=option("support", study.support),
         variants=compared.variant_options("samples.csv"),
     message:
         "Comparing what the runs of {wildcards.dataset} {wildcards.architecture} {wildcards.regime} flag"
     shell:
-        "lira measure-agreement {input.reference:q} {params.fprs:q} {params.variants:q}"
+        "lira measure-agreement {input.reference:q} {params.fprs:q} {params.supports:q} {params.variants:q}"
         " --output {output.agreement:q} > {log:q} 2>&1"
 
 
@@ -44,6 +45,7 @@ use rule measure_agreement as measure_null_agreement with:
         "<benchmarks>/{scope}measure_null_agreement/{dataset}/{architecture}/{regime}.tsv"
     params:
         fprs=option("fpr", study.fprs),
+        supports=option("support", study.support),
         variants=compared.variant_options("null_samples.csv"),
     message:
         "Comparing what chance flags in {wildcards.dataset} {wildcards.architecture} {wildcards.regime}"
@@ -75,7 +77,8 @@ rule measure_ranks:
         runtime=growing(30),
     params:
         folder=subpath(output[0], parent=True),
+        attacks=option("attack", study.vulnerability or []),
     message:
         "Comparing how the runs of {wildcards.dataset} {wildcards.architecture} {wildcards.regime} rank the samples"
     shell:
-        "lira measure-ranks {input.scores:q} --output {params.folder:q} > {log:q} 2>&1"
+        "lira measure-ranks {input.scores:q} {params.attacks:q} --output {params.folder:q} > {log:q} 2>&1"

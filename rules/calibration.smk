@@ -34,6 +34,7 @@ rule run_controls:
         controls="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/controls.csv",
         samples="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/null_samples.csv",
         gaps="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/null_gaps.csv",
+        overlap="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/null_attack_overlap.csv",
     log:
         "<logs>/run_controls/{dataset}/{architecture}/{regime}/seed{seed}.log",
     benchmark:
@@ -48,7 +49,57 @@ rule run_controls:
         "Running the controls of {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
         "lira run-controls {input.shadows:q} --spec {input.spec:q} --rates {input.rates:q}"
-        " --controls {output.controls:q} --samples {output.samples:q} --gaps {output.gaps:q} > {log:q} 2>&1"
+        " --controls {output.controls:q} --samples {output.samples:q} --gaps {output.gaps:q}"
+        " --overlap {output.overlap:q} > {log:q} 2>&1"
+
+
+rule measure_overlap:
+    input:
+        scores="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/scores.h5",
+        metrics="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/metrics.csv",
+        null="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/null_attack_overlap.csv",
+        rates=plan.rates_spec,
+    output:
+        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/attack_overlap.csv",
+    log:
+        "<logs>/measure_overlap/{dataset}/{architecture}/{regime}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/measure_overlap/{dataset}/{architecture}/{regime}/seed{seed}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    message:
+        "Comparing the attacks on {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
+    shell:
+        "lira measure-overlap {input.scores:q} --metrics {input.metrics:q} --null {input.null:q}"
+        " --rates {input.rates:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule calibrate_records:
+    input:
+        scores="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/scores.h5",
+        metrics="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/metrics.csv",
+        rates=plan.rates_spec,
+    output:
+        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/record_calibration.csv",
+    log:
+        "<logs>/calibrate_records/{dataset}/{architecture}/{regime}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/calibrate_records/{dataset}/{architecture}/{regime}/seed{seed}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    message:
+        "Calibrating each record of {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
+    shell:
+        "lira calibrate-records {input.scores:q} --metrics {input.metrics:q} --rates {input.rates:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule measure_budgets:
@@ -122,5 +173,4 @@ rule measure_groups:
     message:
         "Comparing the groups of {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "lira measure-groups {input.scores:q} --metrics {input.metrics:q} --samples {input.samples:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        "lira measure-groups {input.scores:q} --metrics {input.metrics:q} --output {output:q} > {log:q} 2>&1"

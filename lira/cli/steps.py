@@ -14,6 +14,7 @@ from lira.cli.options import (
     Fprs,
     JobsPerGpu,
     Log,
+    Metrics,
     Notes,
     Output,
     Pretrained,
@@ -22,6 +23,7 @@ from lira.cli.options import (
     Scores,
     Seed,
     Settings,
+    ShownAttack,
     Spec,
     SpecOption,
     app,
@@ -176,7 +178,7 @@ def calibrate_thresholds(
 
     check_outputs([metrics, samples], [scores])
     asked = asked_of(config.RatesSpec, rates)
-    calibration.calibrate_file(scores, asked.fprs, asked.priors, metrics, samples)
+    calibration.calibrate_file(scores, asked.fprs, asked.priors, metrics, samples, asked.vulnerability)
 
 
 @app.command()
@@ -187,23 +189,58 @@ def run_controls(
     controls: Annotated[Path, typer.Option(help="Rates per target to write.")],
     samples: Counts,
     gaps: Annotated[Path, typer.Option(help="Vulnerability per sample to write.")],
+    overlap: Annotated[Path | None, typer.Option(help="Agreement of the attacks to write.")] = None,
 ) -> None:
     """Attack and calibrate with permuted membership, to measure what chance alone gives."""
     from lira import config
     from lira.attacks.lira import Definition
     from lira.evaluation.controls import control_file
 
-    check_outputs([controls, samples, gaps], [shadows])
+    check_outputs([controls, samples, gaps, *([overlap] if overlap else [])], [shadows])
     asked, at = asked_of(config.AttacksSpec, spec), asked_of(config.RatesSpec, rates)
     check_code(asked.code)
-    written, definition = (controls, samples, gaps), Definition(**asked.definition)
-    control_file(shadows, at.fprs, at.priors, *written, attacks=asked.names, definition=definition, own=asked.own)
+    control_file(
+        *(shadows, at.fprs, at.priors, controls, samples, gaps),
+        attacks=asked.names,
+        definition=Definition(**asked.definition),
+        own=asked.own,
+        counted=at.vulnerability,
+        supports=at.support,
+        overlap=overlap,
+    )
+
+
+@app.command()
+def measure_overlap(
+    scores: Scores,
+    metrics: Metrics,
+    rates: Rates,
+    output: Output,
+    null: Annotated[Path | None, typer.Option(help="The same of the null world, as run-controls writes it.")] = None,
+) -> None:
+    """Compare what the attacks on a run flag."""
+    from lira import config
+    from lira.evaluation import attack_overlap
+
+    check_outputs([output], [scores, metrics, null])
+    attack_overlap.measure_overlap(scores, metrics, output, asked_of(config.RatesSpec, rates).support, null)
+
+
+@app.command()
+def calibrate_records(scores: Scores, metrics: Metrics, rates: Rates, output: Output) -> None:
+    """Measure the FPR of each record, and the rates at a threshold for each record."""
+    from lira import config
+    from lira.evaluation import record_calibration
+
+    check_outputs([output], [scores, metrics])
+    attacks = asked_of(config.RatesSpec, rates).vulnerability
+    record_calibration.calibrate_records(scores, metrics, output, attacks)
 
 
 @app.command()
 def summarise_rates(
     scores: Scores,
-    metrics: Annotated[Path, typer.Option(help="Rates per target of the run.")],
+    metrics: Metrics,
     output: Output,
     controls: Annotated[Path | None, typer.Option(help="Rates by chance alone.")] = None,
 ) -> None:
@@ -218,14 +255,13 @@ def summarise_rates(
 def measure_groups(
     scores: Scores,
     metrics: Annotated[Path, typer.Option(help="Rates per target of the run.")],
-    samples: Annotated[Path, typer.Option(help="Counts per sample of the run.")],
     output: Output,
 ) -> None:
     """Compare the rates of classes and groups of samples."""
     from lira.evaluation import groups
 
-    check_outputs([output], [scores, metrics, samples])
-    groups.group_file(scores, metrics, samples, output)
+    check_outputs([output], [scores, metrics])
+    groups.group_file(scores, metrics, output)
 
 
 @app.command()
@@ -256,6 +292,7 @@ def measure_agreement(
     output: Output,
     variant: Annotated[list[Path] | None, typer.Option(help="The same of a variant; may be repeated.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="Name of each variant.")] = None,
+    support: Annotated[list[int] | None, typer.Option(min=1, help="Fewest detections; may be repeated.")] = None,
 ) -> None:
     """Compare the samples that runs flag."""
     from lira.evaluation import agreement
@@ -265,18 +302,20 @@ def measure_agreement(
     if len(names) > 1:
         raise ConfigError(f"samples: files of one name are compared, given are {', '.join(sorted(names))}")
     reference, variants = [file.parent for file in samples], [file.parent for file in variant or []]
-    agreement.measure_agreement(reference, variants, label or [], fpr, output, names.pop())
+    chosen = {"supports": support} if support else {}
+    agreement.measure_agreement(reference, variants, label or [], fpr, output, names.pop(), **chosen)
 
 
 @app.command()
 def measure_ranks(
     scores: Annotated[list[Path], typer.Argument(help="scores.h5 of runs that differ by seed only.")],
     output: Annotated[Path, typer.Option(help="Folder to write to.")],
+    attack: Annotated[list[str] | None, typer.Option(help="By which to rank; may be repeated.")] = None,
 ) -> None:
     """Compare how runs rank the samples."""
     from lira.evaluation import ranks
 
-    ranks.measure_ranks(folders_of(scores), output)
+    ranks.measure_ranks(folders_of(scores), output, attack or [])
 
 
 @app.command()
@@ -301,13 +340,14 @@ def tabulate(
     files: Annotated[list[Path], FILES],
     output: Output,
     fpr: Annotated[float | None, FPR] = None,
+    attack: ShownAttack = None,
     note: Notes = None,
 ) -> None:
     """Write a table of the paper as .csv, .tex, .md and .html."""
     from lira.report.tabulate import tabulate
 
     check_outputs([output], [*files])
-    tabulate(name, folders_of(files), output, note or [], **given(fpr=fpr))
+    tabulate(name, folders_of(files), output, note or [], **given(fpr=fpr, attack=attack))
 
 
 @app.command()
@@ -316,10 +356,11 @@ def plot(
     files: Annotated[list[Path], FILES],
     output: Output,
     fpr: Annotated[float | None, FPR] = None,
+    attack: ShownAttack = None,
     sample: Annotated[int | None, typer.Option(min=0, help="Pool sample to show.")] = None,
     data: Annotated[Path | None, typer.Option(help="Prepared dataset, for pictures.")] = None,
 ) -> None:
     """Draw a figure of the paper as .pdf and .png."""
     from lira.report.plot import plot
 
-    plot(name, folders_of(files), output, **given(fpr=fpr, sample=sample, data=data))
+    plot(name, folders_of(files), output, **given(fpr=fpr, attack=attack, sample=sample, data=data))

@@ -39,6 +39,9 @@ ATTACKS = (
 )
 """The suite's attacks, in the order of tables; a study that names none has the paper's."""
 
+SUPPORTS = (1, 2, 3, 4, 5, 10, 20, 64)
+"""Fewest detections from which a record counts as flagged; a study that names none has these."""
+
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 """Pattern of the user's own dataset, architecture or attack; :data:`FORM` describes it in messages."""
 

@@ -24,6 +24,7 @@ from lira.config.catalogue import (
     NAME,
     PAPER_ATTACKS,
     RECIPE_VERSION,
+    SUPPORTS,
     Augmentation,
 )
 from lira.config.paths import PlainPath, SeedPath
@@ -275,6 +276,8 @@ class RatesSpec(Settings):
 
     fprs: list[Fraction]
     priors: list[Fraction]
+    vulnerability: list[str] = []
+    support: list[int] = [*SUPPORTS]
 
 
 class BudgetsSpec(Settings):

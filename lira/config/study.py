@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from lira.config.catalogue import ATTACKS, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION
+from lira.config.catalogue import ATTACKS, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION, SUPPORTS
 from lira.config.dataset import Dataset
 from lira.config.messages import check_section
 from lira.config.sections import (
@@ -84,6 +84,12 @@ class StudySettings(Settings):
     )
     budgets: list[Annotated[int, Field(ge=FEWEST_SHADOWS, le=MOST, multiple_of=2)]] = Field(
         [], description="Numbers of shadow models, even, with which some targets are attacked besides."
+    )
+    vulnerability: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        None, description="Attacks that records are counted, ranked and calibrated by; online, or the first, if none."
+    )
+    support: Annotated[list[Positive], Field(min_length=1)] = Field(
+        [*SUPPORTS], description="Fewest detections of a flagged record: agreement is measured for each."
     )
     datasets: dict[Name, Dataset] = Field({}, description="Datasets by name.")
     architectures: dict[Name, Architecture] = Field({}, description="Architectures by name.")

@@ -13,10 +13,10 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Num
 
 from lira.config.catalogue import MOST_RUNS
-from lira.core.errors import DataError
+from lira.core.errors import DataError, StoreError
 from lira.core.validation import ArrayLike, check_array, check_booleans, check_whole
 from lira.evaluation.detections import SUPPORTS, support_qualified
 from lira.storage import hdf5
@@ -116,6 +116,7 @@ def measure_agreement(
     fprs: Sequence[float],
     output: Path | str,
     samples: str = "samples.csv",
+    supports: Sequence[int] = SUPPORTS,
 ) -> None:
     """Writes ``agreement.csv`` from the runs' ``samples.csv`` and, beside it, ``runs.json``.
 
@@ -128,6 +129,7 @@ def measure_agreement(
         fprs: false positive rates to compare, each in every ``samples.csv``.
         output: ``results/<study>/agreement/<dataset>/<architecture>/<regime>/agreement.csv``.
         samples: name of the runs' file; ``null_samples.csv`` gives the agreement by chance alone.
+        supports: fewest detections of a flagged sample; agreement is measured for each.
 
     Raises:
         StoreError: a run has no ``samples.csv``, or one without an FPR; runs of different protocols.
@@ -143,16 +145,19 @@ def measure_agreement(
     differences([run for run in runs if run.is_stored], compared=True)
     check_comparable(runs)
     tables = [run.table(samples) for run in runs]
+    named = [table["attack"].unique() if "attack" in table else [None] for table in tables]
     frames = []
-    for fpr in dict.fromkeys(fprs):
-        rows = [rows_at(table, fpr, Path(folder) / samples) for table, folder in zip(tables, folders, strict=True)]
-        check_same_pool(runs, [len(row) for row in rows])
-        for support in SUPPORTS:
-            for zero_fp in (True, False):
-                sets = np.stack([support_qualified(row, support, zero_fp=zero_fp) for row in rows])
-                part = scenarios(sets[: len(reference)], sets[len(reference) :], labels)
-                frames.append(part.assign(fpr=fpr, support=support, zero_fp=zero_fp))
-    write_csv(output, pd.concat(frames, ignore_index=True)[COLUMNS["agreement"]])
+    for attack in (name for name in named[0] if all(name in other for other in named)):
+        of_attack = [run.by_attack(table, attack) for run, table in zip(runs, tables, strict=True)]
+        for fpr in dict.fromkeys(fprs):
+            rows = [rows_at(part, fpr, Path(at) / samples) for part, at in zip(of_attack, folders, strict=True)]
+            check_same_pool(runs, [len(row) for row in rows])
+            frames += [part.assign(attack=attack, fpr=fpr) for part in _by_support(rows, labels, supports)]
+    if not frames:
+        shared = "count no attack in common: ask for one by vulnerability that all have"
+        raise StoreError(f"{Path(folders[0]) / samples} and those it is compared with {shared}")
+    columns = [*(["attack"] if "attack" in tables[0] else []), *COLUMNS["agreement"]]
+    write_csv(output, pd.concat(frames, ignore_index=True)[columns])
     if samples != "samples.csv":
         return
     compared = {
@@ -163,11 +168,20 @@ def measure_agreement(
         beside.write_text(json.dumps(compared, indent=1) + "\n")
 
 
+def _by_support(rows: Sequence[pd.DataFrame], labels: Sequence[str], supports: Sequence[int]) -> Iterator[pd.DataFrame]:
+    """Yields the scenarios of each support, with fp = 0 and any fp; ``rows`` are of the reference, then of variants."""
+    same = len(rows) - len(labels)
+    for support in supports:
+        for zero_fp in (True, False):
+            sets = np.stack([support_qualified(row, support, zero_fp=zero_fp) for row in rows])
+            yield scenarios(sets[:same], sets[same:], labels).assign(support=support, zero_fp=zero_fp)
+
+
 class Overlaps(NamedTuple):
     """Sizes for every choice of runs, indexed by its bit mask (bit i for run i)."""
 
-    intersection: Int[np.ndarray, " choice"]
-    union: Int[np.ndarray, " choice"]
+    intersection: Num[np.ndarray, " choice"]
+    union: Num[np.ndarray, " choice"]
 
 
 class _Averages(NamedTuple):
@@ -197,11 +211,11 @@ def flagged_alone(sets: Bool[np.ndarray, "run sample"]) -> Int[np.ndarray, " run
     return (sets & (sets.sum(axis=0) == 1)).sum(axis=1)
 
 
-def overlaps(patterns: Int[np.ndarray, " choice"]) -> Overlaps:
+def overlaps(patterns: Num[np.ndarray, " choice"]) -> Overlaps:
     """Returns the sizes of intersection and union for every choice of runs.
 
     Args:
-        patterns: From :func:`patterns_of`.
+        patterns: From :func:`patterns_of`, or what is expected of them.
     """
     flagged_by_all, flagged_within = patterns.copy(), patterns.copy()
     for run in range(patterns.size.bit_length() - 1):

@@ -31,7 +31,7 @@ from lira.evaluation.bootstrap import clopper_pearson, medians_of_others
 from lira.evaluation.detections import count_detections
 from lira.evaluation.roc import Ordered, flagged
 from lira.storage.csv_files import COLUMNS, RATES, with_run, write_csv
-from lira.storage.run import RUN_KEYS, Run, main_attack, read_asked
+from lira.storage.run import RUN_KEYS, Run, counted_attacks, main_attack, read_asked
 
 FEW_FALSE_POSITIVES = 5
 
@@ -179,7 +179,12 @@ def calibrate(
 
 
 def calibrate_file(
-    scores: Path | str, fprs: Sequence[float], priors: Sequence[float], metrics: Path | str, samples: Path | str
+    scores: Path | str,
+    fprs: Sequence[float],
+    priors: Sequence[float],
+    metrics: Path | str,
+    samples: Path | str,
+    attacks: Sequence[str] = (),
 ) -> None:
     """Writes the rates of a run and its per-sample counts: ``scores.h5`` to ``metrics.csv`` and ``samples.csv``.
 
@@ -190,9 +195,10 @@ def calibrate_file(
         metrics: the rows of :func:`calibrate` after the run's dataset, architecture, regime and seed; at shadow
             thresholds with the exact 95 % interval of each target's rates, ``tpr_low tpr_high fpr_low fpr_high``; and
             ``expected_fp resolution``.
-        samples: per FPR the rows of :func:`count_detections` at shadow thresholds, for ``online`` or else the
-            first attack with shadow models, with what
+        samples: per attack and FPR the rows of :func:`count_detections` at shadow thresholds, with what
             ``shadows.h5`` beside the scores says of each sample (:meth:`lira.storage.run.Run.about`).
+        attacks: those of ``samples``, named in its column ``attack``; ``online``, or else the first attack with shadow
+            models, without that column, if none is given. Those that are not scored are left out.
 
     Raises:
         StoreError: ``scores`` is missing, damaged, of another kind, or without an attack with shadow models.
@@ -202,8 +208,7 @@ def calibrate_file(
         run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
         member = file["member"][:]
         values = {attack: file[attack] for attack in sorted(file, key=place_of) if attack != "member"}
-        main = main_attack(values)
-        if not main:
+        if not main_attack(values):
             raise StoreError(
                 f"{scores} has no scores of the online attack, nor of another with shadow models, which the counts per "
                 "sample are of: score one"
@@ -212,12 +217,13 @@ def calibrate_file(
             rates = calibrate(values, member, fprs, priors)  # which reads one attack at a time
         except DataError as error:
             raise DataError(f"{scores}: {error}") from error
-        counted = values[main][:]
+        counts = [
+            count_detections(values[name][:], member, thresholds_of(rates, name, fpr)).assign(attack=name, fpr=fpr)
+            for name in counted_attacks(values, attacks)
+            for fpr in fprs
+        ]
     write_csv(metrics, with_run(with_resolution(with_intervals(rates)), run), source)
-    counts = [
-        count_detections(counted, member, _thresholds(rates, main, "shadow", fpr)).assign(fpr=fpr) for fpr in fprs
-    ]
-    found = pd.concat(counts)[COLUMNS["samples"]]
+    found = pd.concat(counts)[[*(["attack"] if attacks else []), *COLUMNS["samples"]]]
     if (Path(scores).parent / "shadows.h5").is_file():
         found = found.join(Run(Path(scores).parent).about, on="sample")
     write_csv(samples, with_run(found, run), source)
@@ -248,8 +254,9 @@ def place_of(attack: str) -> int:
     return ATTACKS.index(attack) if attack in ATTACKS else len(ATTACKS)
 
 
-def _thresholds(rates: pd.DataFrame, attack: str, mode: str, fpr: float) -> np.ndarray:
-    rows = rates[(rates["attack"] == attack) & (rates["mode"] == mode) & (rates["fpr"] == fpr)]
+def thresholds_of(rates: pd.DataFrame, attack: str, fpr: float) -> Float[np.ndarray, " target"]:
+    """Returns the shadow thresholds of an attack at an FPR, from rows of :func:`calibrate`."""
+    rows = rates[(rates["attack"] == attack) & (rates["mode"] == "shadow") & (rates["fpr"] == fpr)]
     return rows.drop_duplicates("target").sort_values("target")["threshold"].to_numpy()
 
 

@@ -15,13 +15,14 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from lira.attacks.lira import PUBLISHED, Definition, score_file
-from lira.config.catalogue import PAPER_ATTACKS
+from lira.config.catalogue import PAPER_ATTACKS, SUPPORTS
 from lira.core.validation import ArrayLike, check_booleans
+from lira.evaluation.attack_overlap import measure_overlap
 from lira.evaluation.calibration import calibrate_file, place_of
 from lira.evaluation.ranks import GAPS, vulnerability
 from lira.storage import hdf5
-from lira.storage.csv_files import with_run, write_csv
-from lira.storage.run import RUN_KEYS, main_attack, read_asked
+from lira.storage.csv_files import COLUMNS, with_run, write_csv
+from lira.storage.run import RUN_KEYS, counted_attacks, read_asked
 
 
 def oracle(member: Annotated[ArrayLike, "model sample"]) -> Float[np.ndarray, "model sample"]:
@@ -54,6 +55,9 @@ def control_file(
     attacks: Sequence[str] = PAPER_ATTACKS,
     definition: Definition = PUBLISHED,
     own: Mapping[str, str] | None = None,
+    counted: Sequence[str] = (),
+    supports: Sequence[int] = SUPPORTS,
+    overlap: Path | str | None = None,
 ) -> None:
     """Writes rates, per-sample counts and vulnerabilities of a run in its null world, and the rates of oracle and coin.
 
@@ -70,6 +74,9 @@ def control_file(
         attacks: names of the suite's attacks.
         definition: which definition of the attacks.
         own: further attacks, as :func:`lira.attacks.lira.score_file` takes them.
+        counted: attacks of ``samples`` and ``gaps``, as :func:`lira.evaluation.calibration.calibrate_file` takes them.
+        supports: as in :func:`lira.evaluation.attack_overlap.measure_overlap`, which writes ``overlap``.
+        overlap: ``null_attack_overlap.csv``: how far attacks agree by chance alone.
 
     Raises:
         StoreError: ``shadows`` is missing, damaged or of another kind.
@@ -84,9 +91,18 @@ def control_file(
             stream = [0, crc32("/".join(map(str, run.values())).encode())]
             member = permuted_membership(file["member"][:], stream)
         score_file(shadows, scores, attacks=attacks, definition=definition, member=member, own=own)
+        found = []
         with h5py.File(scores, "r+", locking=False) as file:
-            counted = file[main_attack(sorted(file, key=place_of))][:]
+            for attack in counted_attacks(sorted(file, key=place_of), counted):
+                found.append(_gaps_of(file[attack][:], member).assign(attack=attack))
             file["oracle"], file["coin"] = oracle(member), coin(member, stream)
-        calibrate_file(scores, fprs, priors, controls, samples)
-    found = {gap: vulnerability(counted, member, gap, nonfinite="official") for gap in GAPS}
-    write_csv(gaps, with_run(pd.DataFrame({"sample": np.arange(member.shape[1])} | found), run), source)
+        calibrate_file(scores, fprs, priors, controls, samples, counted)
+        if overlap is not None:
+            measure_overlap(scores, controls, overlap, supports)
+    columns = [*(["attack"] if counted else []), *COLUMNS["null_gaps"]]
+    write_csv(gaps, with_run(pd.concat(found, ignore_index=True)[columns], run), source)
+
+
+def _gaps_of(scores: np.ndarray, member: np.ndarray) -> pd.DataFrame:
+    values = {gap: vulnerability(scores, member, gap, nonfinite="official") for gap in GAPS}
+    return pd.DataFrame({"sample": np.arange(member.shape[1])} | values)

@@ -21,10 +21,10 @@ from jaxtyping import Bool, Float
 from lira.core.errors import DataError
 from lira.core.validation import ArrayLike, check_scores
 from lira.evaluation.bootstrap import clopper_pearson
-from lira.evaluation.calibration import positive_predictive_value
+from lira.evaluation.calibration import positive_predictive_value, thresholds_of
 from lira.evaluation.roc import flagged
 from lira.storage.csv_files import COLUMNS, read_csv, with_run, write_csv
-from lira.storage.run import RUN_KEYS, Run, main_attack, read_asked
+from lira.storage.run import RUN_KEYS, Run, read_asked
 
 PERMUTATIONS = 999
 METRICS = ("tpr", "fpr_achieved", "exposed")
@@ -167,13 +167,12 @@ def largest_differences(
     return p_values
 
 
-def group_file(scores: Path | str, metrics: Path | str, samples: Path | str, output: Path | str) -> None:
+def group_file(scores: Path | str, metrics: Path | str, output: Path | str) -> None:
     """Writes ``groups.csv`` of a run: :func:`rates_of_groups` by class and by group, as far as the run knows them.
 
     Args:
-        scores: File of encoding ``scores``, with ``shadows.h5`` beside it.
+        scores: The run's ``scores.h5``, beside its ``shadows.h5`` and ``samples.csv``, which says of which attacks.
         metrics: The run's ``metrics.csv``.
-        samples: The run's ``samples.csv``, which says of which attacks.
         output: The file to write: ``attack fpr by`` before the rows; ``by`` is ``class`` or ``group``.
 
     Raises:
@@ -183,16 +182,12 @@ def group_file(scores: Path | str, metrics: Path | str, samples: Path | str, out
     with read_asked(scores, "scores") as file:
         of_run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
         rates = read_csv(metrics, "metrics", of_run, source)
-        counted = read_csv(samples, "samples", of_run, source)
         member, priors = file["member"][:], sorted(rates["prior"].unique())
-        attacks = counted["attack"].unique() if "attack" in counted else [main_attack(rates["attack"].unique())]
-        for attack in attacks:
+        for attack in run.attacks:
             values = file[attack][:]
-            for fpr in sorted(counted["fpr"].unique()):
-                at = rates.query("attack == @attack and fpr == @fpr and mode == 'shadow'")
-                thresholds = at.drop_duplicates("target").sort_values("target")["threshold"].to_numpy()
+            for fpr in run.fprs:
                 for by, groups in groups_of(run).items():
-                    found = rates_of_groups(values, member, thresholds, groups, priors)
+                    found = rates_of_groups(values, member, thresholds_of(rates, attack, fpr), groups, priors)
                     frames.append(found.assign(attack=attack, fpr=fpr, by=by))
     frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     write_csv(output, with_run(frame.reindex(columns=COLUMNS["groups"]), of_run), source)

@@ -15,9 +15,12 @@ SIZES = Agreement._fields
 MEASURES = (*SIZES, "spearman")
 
 
-def agreement_by_rank(comparison: Comparison, gaps: Sequence[str]) -> Iterator[dict[str, Any]]:
+def agreement_by_rank(
+    comparison: Comparison, gaps: Sequence[str], attack: str | None = None
+) -> Iterator[dict[str, Any]]:
     """Yields a row per vulnerability gap and q: agreement of the runs' top q %, and the Jaccard of random rankings."""
-    pairs, everywhere = comparison.table("topq.csv"), comparison.table("topq_all.csv").set_index(["gap", "q"])
+    pairs, everywhere = (comparison.table(name, attack) for name in ("topq.csv", "topq_all.csv"))
+    everywhere = everywhere.set_index(["gap", "q"])
     pool = comparison.pool
     for gap in gaps:
         for (q, size), group in pairs[pairs["gap"] == gap].groupby(["q", "k"]):
@@ -31,10 +34,11 @@ def agreement_by_rank(comparison: Comparison, gaps: Sequence[str]) -> Iterator[d
             yield row | {"jaccard_null": by_chance, "all_jaccard_null": all_by_chance}
 
 
-def agreement_by_flag(comparison: Comparison, support: int) -> Iterator[dict[str, Any]]:
+def agreement_by_flag(comparison: Comparison, support: int, attack: str | None = None) -> Iterator[dict[str, Any]]:
     """Yields a row per FPR and rule on fp (0 or any): agreement of flagged sets, and that with permuted membership."""
     negatives = comparison.negatives
-    sets, null = (_pairs_and_all(comparison.table(name), support) for name in ("agreement.csv", "null_agreement.csv"))
+    tables = (comparison.table(name, attack) for name in ("agreement.csv", "null_agreement.csv"))
+    sets, null = (_pairs_and_all(table, support) for table in tables)
     for (fpr, zero_fp), (pair, together) in sets.items():
         row = {"fpr": fpr, "support": support, "zero_fp": zero_fp, "size": _mean_size(pair), "pairs": pair["subsets"]}
         row |= resolution_at(fpr, negatives) | {f"{name}_mean": pair[name] for name in SIZES}

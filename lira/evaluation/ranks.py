@@ -31,7 +31,7 @@ from lira.evaluation.calibration import place_of
 from lira.evaluation.robust import regress
 from lira.storage.csv_files import COLUMNS, write_csv
 from lira.storage.provenance import differences
-from lira.storage.run import Run, check_comparable, check_same_pool, main_attack
+from lira.storage.run import Run, check_comparable, check_same_pool, counted_attacks
 
 GAPS = ("mean", "median")
 TOP_PERCENTS = (0.1, 0.25, 0.5, 0.75, 1, 2, 2.24, 3, 4, 5, 10, 10.38, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -266,12 +266,14 @@ def mean_top(runs: Sequence[Float[np.ndarray, " _"]]) -> float:
     return float(np.mean([values.max() for values in runs]))
 
 
-def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
-    """Writes the rank tables of runs that differ by seed only, from the ``online`` scores in their ``scores.h5``.
+def measure_ranks(reference: Sequence[Path | str], output: Path | str, attacks: Sequence[str] = ()) -> None:
+    """Writes the rank tables of runs that differ by seed only, from the scores in their ``scores.h5``.
 
     Args:
         reference: Folders of the runs.
         output: Folder for ``spearman.csv topq.csv topq_all.csv displacement.csv rank_bins.csv top1.csv``.
+        attacks: By which to rank, named in a column ``attack``; by the main one, without that column, if none is given.
+            Those that a run has no scores of are left out.
 
     Raises:
         StoreError: A run has no ``scores.h5``, or the runs are of different protocols.
@@ -281,18 +283,30 @@ def measure_ranks(reference: Sequence[Path | str], output: Path | str) -> None:
     found = [Run(folder) for folder in reference]
     differences(found, compared=True)
     check_comparable(found)
-    runs: dict[str, list[np.ndarray]] = {gap: [] for gap in GAPS}
+    scored: list[list[str]] = []
     for run in found:
         with run.scores() as file:
-            scores, member = file[main_attack(sorted(file, key=place_of))][:], file["member"][:]
-        for gap in GAPS:
-            runs[gap].append(vulnerability(scores, member, gap))
-    check_same_pool(found, [len(values) for values in runs[GAPS[0]]])
-    tables = [_tables(np.stack(values), labels) for values in runs.values()]
-    for name in tables[0]:
-        parts = [table[name].assign(gap=gap) for gap, table in zip(runs, tables, strict=True)]
+            scored.append(sorted(file, key=place_of))
+    shared = [name for name in scored[0] if all(name in names for names in scored)]
+    tables = {
+        (attack, gap): _tables(values, labels)
+        for attack in counted_attacks(shared, attacks)
+        for gap, values in zip(GAPS, _gaps(found, attack), strict=True)
+    }
+    for name in next(iter(tables.values())):
+        parts = [table[name].assign(attack=attack, gap=gap) for (attack, gap), table in tables.items()]
         frame = pd.concat(parts, ignore_index=True)
-        write_csv(Path(output) / f"{name}.csv", frame[COLUMNS[name]])
+        write_csv(Path(output) / f"{name}.csv", frame[[*(["attack"] if attacks else []), *COLUMNS[name]]])
+
+
+def _gaps(runs: Sequence[Run], attack: str) -> Float[np.ndarray, "gap run sample"]:
+    gaps = []
+    for run in runs:
+        with run.scores() as file:
+            scores, member = file[attack][:], file["member"][:]
+        gaps.append([vulnerability(scores, member, gap) for gap in GAPS])
+    check_same_pool(runs, [len(values[0]) for values in gaps])
+    return np.stack(gaps, axis=1)
 
 
 def _tables(values: np.ndarray, labels: list[str]) -> dict[str, pd.DataFrame]:

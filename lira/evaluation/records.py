@@ -1,8 +1,8 @@
 """Describes single records: their φ with and without membership, how often they are flagged, what a flag means.
 
-The counts come from ``samples.csv``: the attack ``online`` at shadow thresholds, over the targets of a run. A run has
-few targets, so each PPV comes with a lower bound: the PPV at the lowest true positive rate and the highest false
-positive rate that the counts allow. Each of these limits holds with 97.5 % confidence (Clopper and Pearson), and both
+The counts come from ``samples.csv``: attacks at shadow thresholds, over the targets of a run. A run has few targets, so
+each PPV comes with a lower bound: the PPV at the lowest true positive rate and the highest false positive rate that the
+counts allow. Each of these limits holds with 97.5 % confidence (Clopper and Pearson), and both
 together with at least 95 %.
 """
 
@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from lira.core.errors import DataError
 from lira.core.validation import check_whole
 from lira.evaluation.bootstrap import clopper_pearson
 from lira.evaluation.calibration import positive_predictive_value
 from lira.evaluation.detections import highly_vulnerable
 from lira.storage.csv_files import COUNTS
-from lira.storage.run import Run, check_same_pool
+from lira.storage.run import Run, check_same_pool, main_attack
 
 
 def logits_of(run: Run, sample: int) -> tuple[Float[np.ndarray, " model"], Bool[np.ndarray, " model"]]:
@@ -31,15 +32,23 @@ def logits_of(run: Run, sample: int) -> tuple[Float[np.ndarray, " model"], Bool[
         return file["phi"][:, sample].mean(axis=1, dtype=np.float64), file["member"][:, sample]
 
 
-def counts(runs: Sequence[Run], fpr: float) -> list[pd.DataFrame]:
-    """Returns ``sample tp fp tn fn`` of each run at one FPR, in sample order.
+def counts(runs: Sequence[Run], fpr: float, attack: str | None = None) -> list[pd.DataFrame]:
+    """Returns ``sample tp fp tn fn`` of each run at one FPR by one attack, in sample order.
 
     Raises:
         DataError: The runs have different pools, so that their samples cannot be compared.
     """
-    found = [run.counts(fpr)[["sample", *COUNTS]] for run in runs]
+    found = [run.counts(fpr, attack)[["sample", *COUNTS]] for run in runs]
     check_same_pool(runs, [len(rows) for rows in found])
     return found
+
+
+def attacks_of(runs: Sequence[Run]) -> list[str]:
+    """Returns the attacks by which the records of all runs are counted."""
+    shared = [attack for attack in runs[0].attacks if all(attack in run.attacks for run in runs)]
+    if not shared:
+        raise DataError("records of these runs are counted by no attack in common: show each run alone")
+    return shared
 
 
 def fprs_of(runs: Sequence[Run]) -> list[float]:
@@ -81,31 +90,34 @@ def worth(rows: pd.DataFrame, priors: Sequence[float]) -> pd.DataFrame:
 
 
 def cards(runs: Sequence[Run], names: Sequence[str], fpr: float, sample: int | None, count: int) -> pd.DataFrame:
-    """Returns what several runs of one pool say of records, a row per record and run.
+    """Returns what several runs of one pool say of records, a row per record, run and attack.
 
     Args:
         runs: The runs.
         names: Name of each run, for the column ``run``.
         fpr: Target FPR.
         sample: Index of one record in the pool; ``None`` for the most exposed records.
-        count: Number of records if ``sample`` is ``None``.
+        count: Number of records if ``sample`` is ``None``; they are the most exposed by the main attack.
 
     Returns:
-        ``dataset architecture regime seed record class``; ``id``, ``group`` and ``class_name`` if known; ``run fpr``;
-        mean and standard deviation of φ over the models that hold the record (``phi_in_*``) and over the others
-        (``phi_out_*``); and the columns of :func:`worth`.
+        ``dataset architecture regime seed record class``; ``id``, ``group`` and ``class_name`` if known; ``run fpr
+        attack``; mean and standard deviation of φ over the models that hold the record (``phi_in_*``) and over the
+        others (``phi_out_*``); and the columns of :func:`worth`.
 
     Raises:
         ConfigError: The pool has no such record.
         DataError: The runs have different pools.
     """
-    found, priors, rows = counts(runs, fpr), runs[0].priors, []
-    for record in most_exposed(found, count) if sample is None else [sample]:
-        for run, name, of_run in zip(runs, names, found, strict=True):
+    found, priors, rows = {attack: counts(runs, fpr, attack) for attack in attacks_of(runs)}, runs[0].priors, []
+    main = found[main_attack(found)]
+    for record in most_exposed(main, count) if sample is None else [sample]:
+        for place, (run, name) in enumerate(zip(runs, names, strict=True)):
             phi, member = logits_of(run, record)
             label = None if run.labels is None else int(run.labels[record])
             row = run.key | {"record": record, "class": label, **run.about.loc[record], "run": name, "fpr": fpr}
             for side, values in (("in", phi[member]), ("out", phi[~member])):
                 row |= {f"phi_{side}_mean": values.mean(), f"phi_{side}_std": values.std(ddof=1)}
-            rows.append(row | worth(of_run.iloc[[record]], priors).iloc[0].to_dict())
+            for attack, of_runs in found.items():
+                of_record = worth(of_runs[place].iloc[[record]], priors).iloc[0].to_dict()
+                rows.append(row | {"attack": attack} | of_record)
     return pd.DataFrame(rows).astype({name: int for name in COUNTS})

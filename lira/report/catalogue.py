@@ -63,6 +63,8 @@ class Entry:
         files: Files that it reads of each run, or of the comparison. ``shadows.h5`` of every run is always read.
         paper: Its number in the paper, if it has one, e.g. ``Table 7–10, 12``.
         at_fprs: Whether one is made for each FPR of the study.
+        by_attack: Whether one is made for each attack by which the study counts records; only of what is drawn from a
+            comparison.
         reference_files: Files that it also reads of every seed of a comparison's reference run.
         compared_files: Files that it also reads of all runs of a comparison.
         samples: Whether it needs the prepared dataset, see :data:`Samples`.
@@ -81,6 +83,7 @@ class Entry:
     files: tuple[str, ...]
     paper: str = ""
     at_fprs: bool = False
+    by_attack: bool = False
     reference_files: tuple[str, ...] = ()
     compared_files: tuple[str, ...] = ()
     samples: Samples = ""

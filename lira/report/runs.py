@@ -38,9 +38,9 @@ def run_labels(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def title_of(of: Run | Comparison) -> str:
-    """Returns dataset, architecture and regime of a run, or of the reference runs of a comparison."""
-    return " ".join(show(of.key[name]) for name in SERIES)
+def title_of(of: Run | Comparison, attack: str | None = None) -> str:
+    """Names a run, or a comparison's reference runs, by dataset, architecture and regime; and an attack if given."""
+    return " ".join(show(of.key[name]) for name in SERIES) + (f", {show(attack)}" if attack else "")
 
 
 def show_keys(data: pd.DataFrame) -> pd.DataFrame:

@@ -69,17 +69,20 @@ class Comparison:
     def _first(self) -> Run:
         return next(iter(self.reference.values()))
 
-    def table(self, name: str) -> pd.DataFrame:
-        """Reads one of the folder's ``.csv`` files.
+    def table(self, name: str, attack: str | None = None) -> pd.DataFrame:
+        """Reads the rows of one of the folder's ``.csv`` files by one attack, by default the runs' own.
 
         Raises:
             StoreError: it is missing or damaged.
+            ConfigError: as :meth:`lira.storage.run.Run.by_attack`.
         """
-        return read_csv(self.folder / name, Path(name).stem, keep_default_na=False, na_values=["", "nan"])
+        rows = read_csv(self.folder / name, Path(name).stem, keep_default_na=False, na_values=["", "nan"])
+        return self._first.by_attack(rows, attack)
 
-    def null_gaps(self, gap: str) -> list[np.ndarray]:
+    def null_gaps(self, gap: str, attack: str | None = None) -> list[np.ndarray]:
         """Reads the vulnerabilities with permuted membership of each reference run, without undefined ones."""
-        return [run.table("null_gaps.csv")[gap].dropna().to_numpy() for run in self.reference.values()]
+        runs = self.reference.values()
+        return [run.by_attack(run.table("null_gaps.csv"), attack)[gap].dropna().to_numpy() for run in runs]
 
     def _listed(self, kind: str) -> dict[str, Run]:
         path = self.folder / LISTED

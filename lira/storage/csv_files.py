@@ -20,9 +20,10 @@ SOURCE = "# made from "
 COUNTS = ["tp", "fp", "tn", "fn"]
 RATES = ["attack", "mode", "fpr", "prior", "target", "threshold", *COUNTS, "tpr", "fpr_achieved", "ppv", "auc"]
 OVERLAP = ["intersection", "union", "jaccard", "spearman"]
+PARTS = "", "_low", "_high", "_chance", "_null"
 COLUMNS = {
     "metrics": [*RATES, "tpr_low", "tpr_high", "fpr_low", "fpr_high", "expected_fp", "resolution"],
-    "samples": ["fpr", "sample", *COUNTS, "rank"],
+    "samples": ["fpr", "sample", *COUNTS, "rank"],  # after a column "attack", where the study asks for attacks
     "null_gaps": ["sample", "mean", "median"],
     "summary": [
         *("attack", "mode", "fpr", "prior", "metric", "mean", "std", "median", "trimmed_mean", "low", "high"),
@@ -38,6 +39,11 @@ COLUMNS = {
         *("fpr", "scenario", "variants", "support", "zero_fp"),
         *("k", "subsets", "jaccard", "intersection", "union"),
     ],
+    "attack_overlap": [
+        *("fpr", "unit", "support", "attacks", "number", "union"),
+        *(f"{name}{part}" for name in ("intersection", "exactly", "jaccard") for part in PARTS),
+    ],
+    "record_calibration": ["attack", "fpr", "kind", "metric", "at", "value", "low", "high", "chance"],
     "spearman": ["gap", "run_a", "run_b", "spearman"],
     "topq": ["gap", "q", "k", "run_a", "run_b", *OVERLAP],
     "topq_all": ["gap", "q", "k", "runs", *OVERLAP],
@@ -46,6 +52,7 @@ COLUMNS = {
     "top1": ["gap", "source", "sample", "run", "vulnerability", "position"],
 }
 COLUMNS |= {"controls": COLUMNS["metrics"], "null_samples": COLUMNS["samples"], "null_agreement": COLUMNS["agreement"]}
+COLUMNS |= {"null_attack_overlap": COLUMNS["attack_overlap"]}
 
 
 def with_run(frame: pd.DataFrame, run: Mapping[str, Any]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int
 from lira.config import AttacksSpec, RunSpec, check_section
 from lira.config.catalogue import PAPER_ATTACKS
 from lira.core.errors import DataError, StoreError
+from lira.core.validation import check_choice
 from lira.storage import hdf5
 from lira.storage.csv_files import read_csv, rows_at
 from lira.storage.identity import differing_settings, read_spec, specs_of
@@ -31,6 +32,12 @@ def main_attack(attacks: Iterable[str]) -> str:
     """Returns the attack that counts and ranks of records are of: online, or the first that has shadow models."""
     names = list(attacks)
     return "online" if "online" in names else next((name for name in names if name not in ("global", "member")), "")
+
+
+def counted_attacks(scored: Iterable[str], asked: Sequence[str]) -> list[str]:
+    """Returns those of the attacks asked for that are scored, in the order asked for; else the main attack."""
+    scored = list(scored)
+    return [name for name in asked if name in scored] or [main_attack(scored)]
 
 
 def cut_sizes(held: Bool[np.ndarray, "model sample"]) -> Int[np.ndarray, " model"]:
@@ -198,10 +205,30 @@ class Run:
         said["levels"] = int(cut_sizes(~member).min()) + 1 if "reference" in names else 0
         return said
 
+    @cached_property
+    def attacks(self) -> list[str]:
+        """The attacks that records are counted and ranked by: those of ``samples.csv``."""
+        found = self.table("samples.csv", usecols=lambda name: name in ("attack", "sample"))
+        names = found["attack"] if "attack" in found else [main_attack(self._metrics["attack"].unique())]
+        return [*dict.fromkeys(names)]
+
     @property
     def attack(self) -> str:
-        """The attack that counts and ranks of records are of."""
-        return main_attack(self._metrics["attack"].unique())
+        """The one of :attr:`attacks` that is shown unless another is asked for: online, or the first."""
+        return main_attack(self.attacks)
+
+    def by_attack(self, rows: pd.DataFrame, attack: str | None) -> pd.DataFrame:
+        """Returns the rows of one attack, by default :attr:`attack`, of a table that may have a column ``attack``.
+
+        It has one where the study asks for attacks by ``vulnerability``.
+
+        Raises:
+            ConfigError: The table has no such attack.
+        """
+        named = list(rows["attack"].unique()) if "attack" in rows else None
+        if attack is not None:
+            check_choice(attack, "attack", self.attacks if named is None else named)
+        return rows if named is None else rows[rows["attack"] == (attack or main_attack(named))]
 
     @property
     def negatives(self) -> float:
@@ -209,13 +236,15 @@ class Run:
         metrics = self.targets("target")
         return float((metrics["fp"] + metrics["tn"]).mean())
 
-    def counts(self, fpr: float) -> pd.DataFrame:
-        """Reads the rows of ``samples.csv`` at one FPR, in sample order.
+    def counts(self, fpr: float, attack: str | None = None) -> pd.DataFrame:
+        """Reads the rows of ``samples.csv`` at one FPR by one attack, in sample order.
 
         Raises:
             StoreError: as :func:`read_csv` and :func:`rows_at`.
+            ConfigError: as :meth:`by_attack`.
         """
-        return rows_at(self.table("samples.csv"), fpr, self.folder / "samples.csv")
+        rows = self.by_attack(self.table("samples.csv"), attack)
+        return rows_at(rows, fpr, self.folder / "samples.csv")
 
     @property
     def fprs(self) -> list[float]:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lira.config import AttacksSpec, StudySettings
+from lira.config import AttacksSpec, RatesSpec, StudySettings
 from lira.config.catalogue import FUNCTION
 from lira.core.errors import StoreError
 from lira.core.plugins import code_digest
@@ -175,7 +175,9 @@ def _of_attacks(study: StudySettings, _: str) -> dict[str, Any]:
 
 
 def _of_rates(study: StudySettings, _: str) -> dict[str, Any]:
-    return {"fprs": study.fprs, "priors": study.priors}
+    asked = {"fprs": study.fprs, "priors": study.priors}
+    spec = RatesSpec(**asked, vulnerability=study.vulnerability or [], support=study.support)
+    return asked | spec.model_dump(include={"vulnerability", "support"}, exclude_defaults=True)
 
 
 def _of_budgets(study: StudySettings, _: str) -> dict[str, Any]:

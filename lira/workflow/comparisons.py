@@ -60,5 +60,7 @@ class Comparisons:
     @property
     def ranked_spec(self) -> Files:
         """Which runs are ranked."""
-        scores = self.reference_files("scores.h5")
-        return self.plan.listing("{w.scope}ranks/{w.dataset}/{w.architecture}/{w.regime}", reference=scores)
+        parts = {"reference": self.reference_files("scores.h5")}
+        if self.study.vulnerability:
+            parts["by"] = lambda _: option("attack", self.study.vulnerability or [])
+        return self.plan.listing("{w.scope}ranks/{w.dataset}/{w.architecture}/{w.regime}", **parts)

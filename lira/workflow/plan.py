@@ -21,6 +21,7 @@ from lira.core.errors import StoreError
 from lira.report.labels import REGIMES
 from lira.shadows.formats.folders import score_files
 from lira.storage.hdf5 import atomic
+from lira.storage.run import main_attack
 from lira.storage.specs import Specs, asked, states
 from lira.work import check_sizes, shards
 
@@ -104,6 +105,7 @@ class Plan:
             "first": r"\d+",
             "last": r"\d+",
             "fpr": any_of(self.fprs),
+            "attack": f"({any_of(self.further_attacks)})?",
             "scope": f"({SO_FAR})?",
         }
 
@@ -111,6 +113,12 @@ class Plan:
         """Datasets as :attr:`wildcards` has them, where the run that follows in a path is imported, or is trained."""
         ahead = "=" if imported else "!"
         return f"(?{ahead}(?:{any_of(self.imported)})/seed)(?:{self.wildcards['dataset']})"
+
+    @property
+    def further_attacks(self) -> list[str]:
+        """The attacks besides the main one that records are counted by, as files are named: no name has an @."""
+        asked = self.study.vulnerability or []
+        return [f"@{name}" for name in asked if name != main_attack(asked)]
 
     @property
     def fprs(self) -> list[str]:

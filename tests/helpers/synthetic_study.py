@@ -1,17 +1,21 @@
 """A study of made-up results in the layout that the rules produce, for tests of what reads it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
 
 from lira.attacks.lira import score_file
+from lira.config.catalogue import PAPER_ATTACKS
 from lira.evaluation.agreement import measure_agreement
+from lira.evaluation.attack_overlap import measure_overlap
 from lira.evaluation.budgets import budgets_file
 from lira.evaluation.calibration import calibrate_file
 from lira.evaluation.controls import control_file
 from lira.evaluation.groups import group_file
 from lira.evaluation.ranks import measure_ranks
+from lira.evaluation.record_calibration import calibrate_records
 from lira.evaluation.summary import summarise_file
 from lira.shadows.membership import balanced_membership
 from lira.storage import hdf5
@@ -45,14 +49,14 @@ MAIN = [key for key in RUNS if key[1] in ("baseline", "aof", "tl")]
 VARIANTS = {"batch 128, dropout 0.2": ("fcn", "aof_large_batch"), "TL": ("fcn", "tl"), "ResNet": ("resnet", "aof")}
 
 
-def make_study(folder: Path, models: int = 16, samples: int = 240) -> Path:
+def make_study(folder: Path, models: int = 16, samples: int = 240, vulnerability: Sequence[str] = ()) -> Path:
     """Writes ``folder/data``, ``folder/runs`` and ``folder/agreement``; returns ``folder``."""
     folder = Path(folder)
     write_data(folder, samples)
     for (architecture, regime), seeds in RUNS.items():
         for seed in seeds:
-            write_run(folder, architecture, regime, seed, models, samples)
-    write_agreement(folder)
+            write_run(folder, architecture, regime, seed, models, samples, vulnerability)
+    write_agreement(folder, vulnerability)
     return folder
 
 
@@ -78,7 +82,15 @@ def write_data(folder: Path, samples: int) -> None:
             group["source"] = np.arange(1797)[part]
 
 
-def write_run(folder: Path, architecture: str, regime: str, seed: int, models: int, samples: int) -> None:
+def write_run(
+    folder: Path,
+    architecture: str,
+    regime: str,
+    seed: int,
+    models: int,
+    samples: int,
+    vulnerability: Sequence[str] = (),
+) -> None:
     place = run_folder(folder, architecture, regime, seed)
     world = np.random.default_rng(7)
     mean, tail = world.normal(3, 2, samples), np.abs(world.standard_t(2, samples)).clip(max=20)
@@ -104,27 +116,33 @@ def write_run(folder: Path, architecture: str, regime: str, seed: int, models: i
         file["labels"] = load_digits().target[:samples]
         for name, values in utility.items():
             file[f"utility/{name}"] = values
-    score_file(place / "shadows.h5", place / "scores.h5")
-    finish_run(place)
-    budgets_file(place / "shadows.h5", place / "metrics.csv", [4, 8], FPRS, place / "budgets.csv")
+    score_file(place / "shadows.h5", place / "scores.h5", attacks=[*dict.fromkeys([*PAPER_ATTACKS, *vulnerability])])
+    finish_run(place, vulnerability)
+    budgets_file(place / "shadows.h5", place / "metrics.csv", [4, 8][: models // 8], FPRS, place / "budgets.csv")
 
 
-def finish_run(place: Path) -> None:
+def finish_run(place: Path, vulnerability: Sequence[str] = ()) -> None:
     """All that follows from the scores of a run."""
-    calibrate_file(place / "scores.h5", FPRS, PRIORS, place / "metrics.csv", place / "samples.csv")
+    scores, metrics, null = (place / name for name in ("scores.h5", "metrics.csv", "null_attack_overlap.csv"))
+    calibrate_file(scores, FPRS, PRIORS, metrics, place / "samples.csv", vulnerability)
     control_file(
-        place / "shadows.h5", FPRS, PRIORS, place / "controls.csv", place / "null_samples.csv", place / "null_gaps.csv"
+        *(place / "shadows.h5", FPRS, PRIORS),
+        *(place / name for name in ("controls.csv", "null_samples.csv", "null_gaps.csv")),
+        attacks=[*dict.fromkeys([*PAPER_ATTACKS, *vulnerability])],
+        counted=vulnerability,
+        overlap=null,
     )
-    names = ("scores.h5", "metrics.csv", "summary.csv", "controls.csv")
-    summarise_file(*(place / name for name in names), draws=60)
-    group_file(*(place / name for name in ("scores.h5", "metrics.csv", "samples.csv", "groups.csv")))
+    summarise_file(scores, metrics, place / "summary.csv", place / "controls.csv", draws=60)
+    measure_overlap(scores, metrics, place / "attack_overlap.csv", null=null)
+    calibrate_records(scores, metrics, place / "record_calibration.csv", vulnerability)
+    group_file(scores, metrics, place / "groups.csv")
 
 
-def write_agreement(folder: Path) -> None:
+def write_agreement(folder: Path, vulnerability: Sequence[str] = ()) -> None:
     output = agreement_folder(folder)
     reference = [run_folder(folder, "fcn", "aof", seed) for seed in RUNS["fcn", "aof"]]
     variants = [run_folder(folder, *key) for key in VARIANTS.values()]
     measure_agreement(reference, variants, list(VARIANTS), FPRS, output / "agreement.csv")
     null = output / "null_agreement.csv"
     measure_agreement(reference, variants, list(VARIANTS), FPRS, null, "null_samples.csv")
-    measure_ranks(reference, output)
+    measure_ranks(reference, output, vulnerability)

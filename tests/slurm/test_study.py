@@ -14,6 +14,8 @@ ATTACK = {
     "run_controls",
     "summarise_rates",
     "measure_groups",
+    "measure_overlap",
+    "calibrate_records",
 }
 
 

@@ -17,7 +17,7 @@ SHADOWS = [f"results/smoke/runs/digits/{run}/shadows.h5" for run in ("fcn/baseli
 
 
 def job(**wildcards):
-    return SimpleNamespace(**(BASELINE | wildcards))
+    return SimpleNamespace(**({"attack": ""} | BASELINE | wildcards))
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ OF_RUNS = (
     "run_controls",
     "summarise_rates",
     "measure_groups",
+    "measure_overlap",
+    "calibrate_records",
 )
 
 

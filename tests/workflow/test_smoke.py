@@ -102,7 +102,7 @@ def test_another_fpr_calibrates_again_and_trains_nothing(finished):
         planned = finished.planned()
     finally:
         finished.change(fprs=[0.01, 0.1])
-    assert (len(planned["calibrate_thresholds"]), len(planned["run_controls"])) == (2 * 4, 3 * 4)
+    assert (len(planned["calibrate_thresholds"]), len(planned["run_controls"])) == (2 * 4, 4 * 4)
     assert not {"train_shadows", "gather_shadows", "score_attacks"} & set(planned)
 
 

@@ -22,26 +22,35 @@ ENTRY = Entry(
     paper="Figure 2, 6",
     drawn_from="comparison",
     files=("agreement.csv", "null_agreement.csv"),
+    by_attack=True,
     reference_files=("metrics.csv",),
     caption=(
-        "Mean Jaccard, intersection and union of the sets of samples that each of k runs flags at least once (tp ≥ 1), "
-        "for identical runs and with variants among them. Dotted: what chance alone gives, from the same runs with "
+        "Mean Jaccard, intersection and union of the sets of samples that each of k runs flags, for "
+        " identical runs and with variants among them. Dotted: what chance alone gives, from the same runs with "
         "permuted membership."
     ),
 )
 
 
-def figure(comparison: Comparison, fpr: float | None = None, support: int = 1, zero_fp: bool = False) -> Figure:
+def figure(
+    comparison: Comparison,
+    fpr: float | None = None,
+    support: int | None = None,
+    zero_fp: bool = False,
+    attack: str | None = None,
+) -> Figure:
     """Draws a row of panels per FPR: mean Jaccard, intersection and union of k runs, with a line per scenario.
 
     Args:
         comparison: Identical runs and variants of them.
         fpr: Target FPR; all of the results if not given.
-        support: Fewest detections of a flagged sample.
+        support: Fewest detections of a flagged sample; the smallest of the results if not given.
         zero_fp: Whether a flagged sample must have no false positive; in the paper's curves it need not.
+        attack: Attack by which records are counted and ranked; the main one if not given.
     """
     negatives = comparison.negatives
-    tables = comparison.table("agreement.csv"), comparison.table("null_agreement.csv")
+    tables = [comparison.table(name, attack) for name in ("agreement.csv", "null_agreement.csv")]
+    support = support or min(tables[0]["support"])
     check_available("support", support, tables[0]["support"])
     sets, null = (chosen(table, support, zero_fp) for table in tables)
     rates = choose_fprs(sets["fpr"], fpr)
@@ -56,7 +65,7 @@ def figure(comparison: Comparison, fpr: float | None = None, support: int = 1, z
             axes.set_ylim(bottom=0)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         flagged = f"tp ≥ {support}" + (", fp = 0" if zero_fp else "")
-        row.suptitle(f"{title_of(comparison)}, {flagged} at {fpr_of(rate, negatives)}", fontsize=8)
+        row.suptitle(f"{title_of(comparison, attack)}, {flagged} at {fpr_of(rate, negatives)}", fontsize=8)
     legend_below(drawn, 3)
     return drawn
 

@@ -17,6 +17,7 @@ ENTRY = Entry(
     paper="Figure 5",
     drawn_from="comparison",
     files=("displacement.csv",),
+    by_attack=True,
     reference_files=("metrics.csv",),
     caption=(
         "Of the samples in another run's top q % but not in this run's: the share that this run has in its top q + Δ, "
@@ -27,9 +28,14 @@ ENTRY = Entry(
 QS = (0.1, 0.5, 1, 2.24, 5, 10.38, 20)
 
 
-def figure(comparison: Comparison) -> Figure:
-    """Draws a panel per gap; per q, the share within q + Δ as mean over runs, and dotted that of random rankings."""
-    shares = comparison.table("displacement.csv")
+def figure(comparison: Comparison, attack: str | None = None) -> Figure:
+    """Draws a panel per gap; per q, the share within q + Δ as mean over runs, and dotted that of random rankings.
+
+    Args:
+        comparison: Identical runs and variants of them.
+        attack: Attack by which records are counted and ranked; the main one if not given.
+    """
+    shares = comparison.table("displacement.csv", attack)
     shares = shares[shares["q"].isin(QS)].assign(share=100 * shares["fraction"])
     deltas = sorted(shares["delta"].unique())
     colours = colormaps["viridis"]
@@ -44,7 +50,7 @@ def figure(comparison: Comparison) -> Figure:
         axes.plot([], [], label="chance", **CHANCE)
         axes.set(xscale="log", xlim=(deltas[0] / 1.15, deltas[-1] * 1.15), ylim=(0, 102))
         axes.set(xlabel="Δ (percentage points)", ylabel="Displaced samples\nwithin top q + Δ (%)")
-        axes.set_title(f"{title_of(comparison)}, {heading.lower()}")
+        axes.set_title(f"{title_of(comparison, attack)}, {heading.lower()}")
         axes.label_outer()
         axes.set_xticks(deltas, [f"{delta:g}" for delta in deltas])
         axes.set_xticks([], minor=True)

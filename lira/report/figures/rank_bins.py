@@ -16,6 +16,7 @@ ENTRY = Entry(
     paper="Figure 13, 14",
     drawn_from="comparison",
     files=("rank_bins.csv",),
+    by_attack=True,
     reference_files=("metrics.csv", "null_gaps.csv"),
     caption=(
         "Vulnerability by rank: mean and range in each bin of rank percentiles, a mark per run. Dotted: the mean where "
@@ -27,13 +28,17 @@ SPREAD = 0.6
 MEAN, RANGE = "mean in a run", "smallest to largest"
 
 
-def figure(comparison: Comparison) -> Figure:
+def figure(comparison: Comparison, attack: str | None = None) -> Figure:
     """Draws a panel per gap: mean and range of the vulnerability in each bin, with the runs side by side.
 
     Dotted: the same mean where membership is permuted, mean over runs. The first bin starts at the first rank; the
     results call it 1-2 % as published, the figure 0–2.
+
+    Args:
+        comparison: Identical runs and variants of them.
+        attack: Attack by which records are counted and ranked; the main one if not given.
     """
-    table = comparison.table("rank_bins.csv")
+    table = comparison.table("rank_bins.csv", attack)
     bins, runs = list(dict.fromkeys(table["bin"])), list(dict.fromkeys(table["run"]))
     ticks = ["0–2", *(name.removesuffix("%").replace("-", "–") for name in bins[1:])]
     offsets = np.linspace(-SPREAD / 2, SPREAD / 2, len(runs)) if len(runs) > 1 else [0]
@@ -46,12 +51,12 @@ def figure(comparison: Comparison) -> Figure:
             x = np.arange(len(bins)) + offset
             axes.vlines(x, part["min"], part["max"], color=BLUE, linewidth=1, alpha=0.6, label=RANGE)
             axes.plot(x, part["mean"], "o", color=BLUE, markersize=size, markeredgewidth=0, label=MEAN)
-        chance = mean_rank_bins(comparison.null_gaps(gap))
+        chance = mean_rank_bins(comparison.null_gaps(gap, attack))
         axes.stairs(chance, np.arange(len(bins) + 1) - 0.5, baseline=None, label="chance", zorder=3, **CHANCE)
         axes.axhline(0, color="black", linewidth=0.5)
         spread_scale(axes, [table["min"].min(), table["max"].max()])
         axes.set_xticks(range(len(bins)), ticks, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set(xlabel="Rank percentile (%)", title=f"{title_of(comparison)}, {heading.lower()}")
-    panels[0].set_ylabel("Vulnerability (gap of online scores)")
+        axes.set(xlabel="Rank percentile (%)", title=f"{title_of(comparison, attack)}, {heading.lower()}")
+    panels[0].set_ylabel("Vulnerability (gap of scores)" if attack else "Vulnerability (gap of online scores)")
     legend_below(drawn, 3)
     return drawn

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from lira.evaluation.records import logits_of
+from lira.evaluation.records import attacks_of, logits_of
 from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import DOUBLE, MEMBERSHIP, Style, canvas, legend_below
@@ -24,9 +25,10 @@ ENTRY = Entry(
     files=("samples.csv", "metrics.csv"),
     samples="any",
     caption=(
-        "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the largest FPR, with a line per run: φ "
-        "of every model trained with the record and of every model trained without it, how many of each flag it, and "
-        "the PPV of its own rates at each prior with its lower bound at 95 % confidence. The records are picked as the "
+        "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the largest FPR, with a line per run "
+        "and attack: φ of every model trained with the record and of every model trained without it, how many of each "
+        "flag it, and the PPV of its own rates at each prior with its lower bound at 95 % confidence. The records are "
+        "picked as the "
         "most exposed of the whole pool, and the bounds do not allow for that choice: each holds for a record named "
         "beforehand; for the most extreme of many, the confidence is below 95 %. A PPV of 100 % in one run rests on "
         "few models. ``lira record`` shows any other record."
@@ -62,15 +64,16 @@ def figure(
         count: Number of records to show if none is named, as far as they fit a page.
     """
     runs = in_order(runs)
-    height = HEAD + LINE * len(runs)
+    attacks = attacks_of(runs)
+    height = HEAD + LINE * len(runs) * len(attacks)
     rows = cards_of(runs, sample, fpr, max(1, min(count, int(PAGE / height))))
     pictures = Pictures(data, runs, tabular=True) if data is not None else None
     records = [of_record for _, of_record in rows.groupby("record", sort=False)]
     drawn = canvas(DOUBLE, 0.5 + len(records) * height)
     first = rows.iloc[0]
-    drawn.suptitle(
-        f"{show(first['dataset'])}, {show('online')} at shadow thresholds for {percent(first['fpr'])} FPR", fontsize=8
-    )
+    names = " and ".join(map(show, attacks))
+    title = f"{show(first['dataset'])}, {names} at shadow thresholds for {percent(first['fpr'])} FPR"
+    drawn.suptitle(title, fontsize=8)
     for part, of_record in zip(drawn.subfigures(len(records), 1, squeeze=False)[:, 0], records, strict=True):
         draw_card(part, of_record, runs, pictures)
     legend_below(drawn, 2)
@@ -91,7 +94,7 @@ def draw_card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures
         place.axis("off")
         place.set_title(title, loc="left")
         pictures.draw(place, record)
-    draw_models(panel, runs, record, list(rows["run"]))
+    draw_models(panel, runs, record, rows)
     columns = {"detected": of_all(rows["tp"], rows["fn"]), "false\nalarms": of_all(rows["fp"], rows["tn"])}
     for prior in priors_of(rows):
         pairs = zip(rows[f"ppv_{prior:g}"], rows[f"least_{prior:g}"], strict=True)
@@ -99,20 +102,24 @@ def draw_card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures
     write_columns(panel, columns)
 
 
-def draw_models(axes: Axes, runs: Sequence[Run], record: int, labels: list[str]) -> None:
-    """Draws φ of each run's models: a tick per model, IN above OUT, and a bar at each median."""
+def draw_models(axes: Axes, runs: Sequence[Run], record: int, rows: pd.DataFrame) -> None:
+    """Draws φ of each run's models in the line of its first attack: a tick per model, IN above OUT, bars at medians."""
+    several = len(rows) // len(runs)
+    first = np.arange(len(rows)) % several == 0
+    lines, attacks = np.char.add("line ", np.arange(len(rows)).astype(str)), rows["attack"].map(show)
+    labels = np.where(first, rows["run"] + ", " + attacks, attacks) if several > 1 else rows["run"]
     found = [pd.DataFrame({"phi": phi, "member": member}) for phi, member in (logits_of(run, record) for run in runs)]
-    models = pd.concat(found, keys=range(len(runs)), names=["run"]).reset_index("run")
+    models = pd.concat(found, keys=lines[first], names=["run"]).reset_index("run")
     models["member"] = models["member"].map(dict(zip((True, False), COLOURS, strict=True)))
-    style = {"x": "phi", "y": "run", "orient": "h", "native_scale": True, "marker": "|", "ax": axes}
+    style = {"x": "phi", "y": "run", "orient": "h", "order": lines, "marker": "|", "ax": axes}
     style |= {"hue": "member", "hue_order": COLOURS, "palette": COLOURS}
     sns.stripplot(models, jitter=False, dodge=True, size=4, linewidth=0.5, legend=False, **style)
     median = {"estimator": "median", "errorbar": None, "dodge": 0.4, "linestyle": "none"}
     sns.pointplot(models, markersize=7, markeredgewidth=2, **median, **style)
     if legend := axes.get_legend():
         legend.remove()
-    axes.set_yticks(range(len(runs)), labels)
-    axes.set(ylim=(len(runs) - 0.5, -0.5), xlabel="φ, mean over views", ylabel="")
+    axes.set_yticks(range(len(rows)), labels)
+    axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="φ, mean over views", ylabel="")
     axes.tick_params(axis="y", length=0)
 
 

@@ -21,6 +21,7 @@ ENTRY = Entry(
     drawn_from="comparison",
     files=("agreement.csv", "null_agreement.csv"),
     at_fprs=True,
+    by_attack=True,
     reference_files=("metrics.csv",),
     caption=(
         "Agreement of identical runs by number of runs and by the fewest detections of a flagged sample: samples "
@@ -37,7 +38,7 @@ LIGHT = 0.5
 LONG = 10_000
 
 
-def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
+def figure(comparison: Comparison, fpr: float | None = None, attack: str | None = None) -> Figure:
     """Draws heat maps of runs combined against support: samples with fp = 0 above, all flagged samples below.
 
     Each cell has the runs' agreement and, below it in italics, the agreement by chance.
@@ -45,8 +46,9 @@ def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
     Args:
         comparison: Identical runs and variants of them.
         fpr: Target FPR; the largest of the results if not given.
+        attack: Attack by which records are counted and ranked; the main one if not given.
     """
-    sets, null = comparison.table("agreement.csv"), comparison.table("null_agreement.csv")
+    sets, null = (comparison.table(name, attack) for name in ("agreement.csv", "null_agreement.csv"))
     rate = choose_fpr(sets["fpr"], fpr)
     sets, null = (part[(part["scenario"] == "identical") & (part["fpr"] == rate)] for part in (sets, null))
     runs = sets["k"].nunique()
@@ -58,7 +60,7 @@ def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
             axes.set_title(f"{heading}, {name}")
             axes.set(xlabel="Detections at least (tp ≥)" if not zero_fp else "", ylabel="")
         row[0].set_ylabel("Runs combined, k")
-    title = f"{title_of(comparison)}, {fpr_of(rate, comparison.negatives)}"
+    title = f"{title_of(comparison, attack)}, {fpr_of(rate, comparison.negatives)}"
     drawn.suptitle(f"{title}; in italics: chance (membership permuted)", fontsize=8)
     return drawn
 

@@ -13,7 +13,7 @@ from lira.report.figures._style import BLACK, DOUBLE, GREY, Style, attack_colour
 from lira.report.labels import show
 from lira.report.marks import fpr_of
 from lira.report.runs import check_available, choose_fprs, in_order, run_labels, title_of
-from lira.storage.run import Run
+from lira.storage.run import Run, main_attack
 
 ENTRY = Entry(
     title="Spread of thresholds",
@@ -40,8 +40,8 @@ def figure(runs: Sequence[Run], fpr: float | None = None, attack: str | None = N
         attack: Attack whose thresholds are shown; that of the counts per record if not given.
     """
     runs = in_order(runs)
-    attack = attack or runs[0].attack
     metrics = [run.targets("target") for run in runs]
+    attack = attack or main_attack(metrics[0]["attack"])
     rates = choose_fprs(metrics[0]["fpr"], fpr)
     check_available("attack", attack, metrics[0]["attack"])
     beside = len(runs) < SIDE_BY_SIDE

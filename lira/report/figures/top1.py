@@ -19,6 +19,7 @@ ENTRY = Entry(
     paper="Figure 15",
     drawn_from="comparison",
     files=("top1.csv",),
+    by_attack=True,
     reference_files=("metrics.csv", "null_gaps.csv"),
     samples="pictures",
     caption=(
@@ -31,7 +32,7 @@ TOP = 1.0
 """Size of the top of a ranking, in percent of the samples."""
 
 
-def figure(comparison: Comparison, data: Path | None = None, gap: str = "median") -> Figure:
+def figure(comparison: Comparison, data: Path | None = None, gap: str = "median", attack: str | None = None) -> Figure:
     """Draws a column per run: its top sample's vulnerability in all runs, filled if it is in that run's top 1 %.
 
     Dotted: the vulnerability of the top sample where membership is permuted, mean over runs.
@@ -40,12 +41,13 @@ def figure(comparison: Comparison, data: Path | None = None, gap: str = "median"
         comparison: Identical runs and variants of them.
         data: The dataset's file, to show the samples' pictures.
         gap: ``median`` or ``mean``.
+        attack: Attack by which records are counted and ranked; the main one if not given.
 
     Raises:
         ConfigError: The gap is unknown.
     """
     check_choice(gap, "gap", GAPS)
-    top = comparison.table("top1.csv")
+    top = comparison.table("top1.csv", attack)
     top = top[top["gap"] == gap]
     sources = top.drop_duplicates("source")[["source", "sample"]]
     width = min(DOUBLE, max(SINGLE, 0.75 * len(sources) + 0.6))
@@ -59,7 +61,7 @@ def figure(comparison: Comparison, data: Path | None = None, gap: str = "median"
         (f"in another run, below its top {TOP:g} %", BLUE, "none", ~own & ~near),
     ):
         axes.plot(x[part], top.loc[part, "vulnerability"], "o", label=label, color=colour, markerfacecolor=face)
-    chance = mean_top(comparison.null_gaps(gap))
+    chance = mean_top(comparison.null_gaps(gap, attack))
     axes.axhline(chance, label="top sample by chance, mean over runs", **CHANCE)
     labels = [f"seed {source.removeprefix('seed')}\n#{sample}" for source, sample in sources.itertuples(index=False)]
     axes.set_xticks(range(len(sources)), labels)
@@ -74,6 +76,6 @@ def figure(comparison: Comparison, data: Path | None = None, gap: str = "median"
             inset = axes.inset_axes((place - 0.3, 1.03, 0.6, 0.25), transform=axes.get_xaxis_transform())
             pictures.draw(inset, sample)
             inset.axis("off")
-    drawn.suptitle(title_of(comparison), fontsize=8)
+    drawn.suptitle(title_of(comparison, attack), fontsize=8)
     legend_below(drawn, 2 if width == DOUBLE else 1)
     return drawn

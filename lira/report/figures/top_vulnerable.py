@@ -25,6 +25,7 @@ ENTRY = Entry(
     drawn_from="comparison",
     files=("agreement.csv",),
     at_fprs=True,
+    by_attack=True,
     reference_files=("metrics.csv",),
     compared_files=("samples.csv",),
     samples="pictures alone",
@@ -47,7 +48,9 @@ SIDE, LINE = 0.9, 1.32
 """Side of a picture, and height of a line of pictures with their numbers, in widths of a place in the grid."""
 
 
-def figure(comparison: Comparison, data: Path, fpr: float | None = None, count: int = 20) -> Figure:
+def figure(
+    comparison: Comparison, data: Path, fpr: float | None = None, count: int = 20, attack: str | None = None
+) -> Figure:
     """Draws a grid per run, reference and variants: the ``count`` first samples of its ranking, tp / fp under each.
 
     Args:
@@ -55,6 +58,7 @@ def figure(comparison: Comparison, data: Path, fpr: float | None = None, count: 
         data: The dataset's file.
         fpr: Target FPR; the largest of the results if not given.
         count: Samples per run; the paper shows 9, 16 and 20.
+        attack: Attack by which records are counted and ranked; the main one if not given.
 
     Raises:
         ConfigError: The count is below one.
@@ -62,7 +66,7 @@ def figure(comparison: Comparison, data: Path, fpr: float | None = None, count: 
     check_whole(count, "count", 1)
     runs = comparison.runs
     pictures = Pictures(data, runs)
-    tables = [run.table("samples.csv") for run in runs]
+    tables = [run.by_attack(run.table("samples.csv"), attack) for run in runs]
     rate = choose_fpr(tables[0]["fpr"], fpr)
     tops = [table[table["fpr"] == rate].nsmallest(count, "rank") for table in tables]
     shared = Counter(sample for top in tops for sample in top["sample"])

@@ -7,7 +7,7 @@ import pandas as pd
 from lira.core.validation import check_choice
 from lira.evaluation.identical_runs import agreement_by_flag, agreement_by_rank
 from lira.report.catalogue import Entry
-from lira.report.labels import GAPS, percent
+from lira.report.labels import GAPS, percent, show
 from lira.report.marks import marked, notes
 from lira.report.numbers import mean_std, means, numbers
 from lira.report.runs import check_available, title_of
@@ -20,6 +20,7 @@ ENTRY = Entry(
     paper="Table 11, 13",
     drawn_from="comparison",
     files=("agreement.csv", "null_agreement.csv", "topq.csv"),
+    by_attack=True,
     reference_files=("metrics.csv",),
     caption=(
         "How far runs agree on the top q % of the samples by median and by mean gap, and on the sets flagged at each "
@@ -28,7 +29,9 @@ ENTRY = Entry(
 )
 
 
-def table(comparison: Comparison, gap: str | None = None, support: int = 1) -> Table:
+def table(
+    comparison: Comparison, gap: str | None = None, support: int | None = None, attack: str | None = None
+) -> Table:
     """Shows how far pairs of runs agree (mean ± standard deviation over pairs), and all runs at once.
 
     The first rows are the top q % by median gap and by mean gap. The others are the sets flagged at each FPR in at
@@ -38,7 +41,8 @@ def table(comparison: Comparison, gap: str | None = None, support: int = 1) -> T
     Args:
         comparison: Identical runs and variants of them.
         gap: ``median`` or ``mean``; both if not given.
-        support: Fewest detections of a flagged sample.
+        support: Fewest detections of a flagged sample; the smallest of the results if not given.
+        attack: Attack by which records are counted and ranked; the main one if not given.
 
     Raises:
         ConfigError: The gap is unknown, or nothing was counted for this support.
@@ -46,7 +50,7 @@ def table(comparison: Comparison, gap: str | None = None, support: int = 1) -> T
     gaps = [gap] if gap else list(GAPS)
     for name in gaps:
         check_choice(name, "gap", GAPS)
-    data = pd.DataFrame(rows_of(comparison, gaps, support))
+    data = pd.DataFrame(rows_of(comparison, gaps, support, attack))
     text = data[["selection", "set"]].set_axis(["Selection", "Set"], axis=1)
     keys = len(text.columns)
     text["Size"] = numbers(data["size"], 0)
@@ -65,15 +69,20 @@ def table(comparison: Comparison, gap: str | None = None, support: int = 1) -> T
         f"Mean ± standard deviation over pairs of runs; all runs: {runs} at once. ρ: Spearman. By chance: the Jaccard "
         "of random rankings; for flagged sets, that of the same runs with permuted membership."
     )
+    note = f"By {show(attack)}. {note}" if attack else note
     return Table(data, text, keys, [note, *notes(data["resolution"])])
 
 
-def rows_of(comparison: Comparison, gaps: Sequence[str], support: int) -> Iterator[dict]:
+def rows_of(
+    comparison: Comparison, gaps: Sequence[str], support: int | None = None, attack: str | None = None
+) -> Iterator[dict]:
     """Yields the numbers of each row, with the names of its runs, selection and set."""
-    title = title_of(comparison)
-    for row in agreement_by_rank(comparison, gaps):
+    title = title_of(comparison, attack)
+    for row in agreement_by_rank(comparison, gaps, attack):
         yield {"reference": title, "selection": GAPS[row["gap"]], "set": f"top {row['q']:g} %"} | row
-    check_available("support", support, comparison.table("agreement.csv")["support"])
-    for row in agreement_by_flag(comparison, support):
+    supports = comparison.table("agreement.csv", attack)["support"]
+    support = support or min(supports)
+    check_available("support", support, supports)
+    for row in agreement_by_flag(comparison, support, attack):
         name = f"tp ≥ {support}" + ", fp = 0" * row["zero_fp"]
         yield {"reference": title, "selection": f"Flagged at {percent(row['fpr'])} FPR", "set": name} | row

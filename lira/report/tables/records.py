@@ -20,7 +20,7 @@ CHOSEN = (
 
 
 def table(runs: Sequence[Run], sample: int | None = None, fpr: float | None = None, count: int = COUNT) -> Table:
-    """Makes a row per record and run: φ in and out, detections, false alarms, and PPV with its lower bound.
+    """Makes a row per record, run and attack: φ in and out, detections, false alarms, and PPV with its lower bound.
 
     Args:
         runs: The runs of one pool.
@@ -31,6 +31,10 @@ def table(runs: Sequence[Run], sample: int | None = None, fpr: float | None = No
     data = cards_of(in_order(runs), sample, fpr, count)
     named = {"record": "Record", **{name: title for name, title in CALLED.items() if name in data}, "run": "Run"}
     text = data[[*named]].astype(str).set_axis([*named.values()], axis=1)
+    attacks = list(dict.fromkeys(data["attack"]))
+    if len(attacks) > 1:
+        text["Attack"] = data["attack"].map(show)
+    keys = len(text.columns)
     for side in ("in", "out"):
         text[f"φ {side}"] = means(data, f"phi_{side}", 2)
     text["Detected"] = of_all(data["tp"], data["fn"])
@@ -40,9 +44,9 @@ def table(runs: Sequence[Run], sample: int | None = None, fpr: float | None = No
         text[f"PPV (%) at π = {percent(prior)}"] = [show_ppv(ppv, least) for ppv, least in pairs]
     first = data.iloc[0]
     note = (
-        f"{show(first['dataset'])}, {show(runs[0].attack)} at the shadow models' thresholds for "
+        f"{show(first['dataset'])}, {' and '.join(map(show, attacks))} at the shadow models' thresholds for "
         f"{percent(first['fpr'])} FPR. "
         "Detected: models trained with the record that flag it; false alarms: models trained without it that do. "
         "PPV: of this record's own rates; ≥: its lower bound at 95 % confidence."
     )
-    return Table(data, text, len(named), [note] if sample is not None else [note, CHOSEN])
+    return Table(data, text, keys, [note] if sample is not None else [note, CHOSEN])

@@ -15,6 +15,7 @@ from lira.report.plot import plot
 
 ALL = [
     "agreement",
+    "attack_overlap",
     "budgets",
     "displacement",
     "group_rates",
@@ -22,6 +23,7 @@ ALL = [
     "loss_ratio",
     "outliers",
     "rank_bins",
+    "record_calibration",
     "records",
     "roc",
     "support",
@@ -95,7 +97,7 @@ def test_same_results_same_bytes(folders_of, tmp_path):
 
 
 def test_errors_name_what_is_wrong_and_what_is_allowed(study, folders_of, tmp_path):
-    with pytest.raises(ConfigError, match="figure is 'rocs': allowed are 'agreement', 'budgets', 'displacement'"):
+    with pytest.raises(ConfigError, match="figure is 'rocs': allowed are 'agreement', 'attack_overlap', 'budgets'"):
         plot("rocs", [study], tmp_path / "rocs.pdf")
     with pytest.raises(ConfigError, match=r"figures.roc: option is 'fpr': none is allowed"):
         plot("roc", folders_of("roc"), tmp_path / "roc.pdf", fpr=0.01)

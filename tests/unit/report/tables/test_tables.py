@@ -20,6 +20,7 @@ from lira.storage.csv_files import write_csv
 
 ALL = [
     "ablation",
+    "attack_overlap",
     "benchmarks",
     "budgets",
     "calibrated",
@@ -28,6 +29,7 @@ ALL = [
     "protection",
     "provenance",
     "rank_agreement",
+    "record_calibration",
     "records",
     "robustness",
     "transfer",
@@ -89,7 +91,7 @@ def test_an_option_without_a_default_is_asked_for(tmp_path, monkeypatch):
 
 
 def test_errors_name_what_is_wrong_and_what_is_allowed(make, study, tmp_path):
-    with pytest.raises(ConfigError, match="table is 'utilty': allowed are 'ablation', 'benchmarks'"):
+    with pytest.raises(ConfigError, match="table is 'utilty': allowed are 'ablation', 'attack_overlap'"):
         make("utilty")
     with pytest.raises(ConfigError, match=r"tables.utility: option is 'fpr': none is allowed"):
         make("utility", fpr=0.01)
