@@ -123,3 +123,15 @@ def test_a_study_asks_for_them(tmp_path, monkeypatch):
 def test_what_is_not_scored_is_left_out():
     assert counted_attacks(["offline", "rmia", "global", "member"], ["online", "rmia"]) == ["rmia"]
     assert counted_attacks(["offline", "rmia"], ["online"]) == ["offline"]
+
+
+def test_the_table_of_stability_compares_attacks_over_seeds(by_two):
+    made = make("tables", "stability", [agreement_folder(by_two)], {"fpr": FPRS[1]}).data
+    assert list(zip(made["attack"], made["other"], strict=True)) == [
+        *(("rmia", "rmia"), ("rmia", "online"), ("online", "online"))
+    ]
+    runs = [Run(run_folder(by_two, "fcn", "aof", seed)) for seed in (0, 1, 2)]
+    sets = {name: [run.counts(FPRS[1], name)["tp"].to_numpy() > 0 for run in runs] for name in ("rmia", "online")}
+    pairs = [(sets["rmia"][i], sets["online"][j]) for i in range(3) for j in range(3) if i != j]
+    expected = np.mean([(one & other).sum() / (one | other).sum() for one, other in pairs])
+    assert made["across"][1] == pytest.approx(expected)

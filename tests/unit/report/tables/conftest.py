@@ -13,7 +13,11 @@ def make(study, tmp_path):
 
     def make(name, folders=None, **options):
         if folders is None:
-            folders = [agreement_folder(study)] if name == "rank_agreement" else [run_folder(study, *k) for k in MAIN]
+            folders = (
+                [agreement_folder(study)]
+                if name in ("rank_agreement", "stability")
+                else [run_folder(study, *k) for k in MAIN]
+            )
         path = tmp_path / f"{name}.csv"
         tabulate(name, folders, path, **options)
         return pd.read_csv(path, keep_default_na=False, na_values=[""]), path

@@ -32,6 +32,7 @@ ALL = [
     "record_calibration",
     "records",
     "robustness",
+    "stability",
     "transfer",
     "utility",
 ]
