@@ -33,6 +33,7 @@ _MODULES = {
     "set_agreement": "lira.evaluation.agreement",
     "calibrate": "lira.evaluation.calibration",
     "count_detections": "lira.evaluation.detections",
+    "epsilon_bound": "lira.evaluation.privacy",
     "threshold_at_fpr": "lira.evaluation.roc",
     "summarise": "lira.evaluation.summary",
     "plot_roc": "lira.report.figures.roc",
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from lira.evaluation.agreement import set_agreement as set_agreement
     from lira.evaluation.calibration import calibrate as calibrate
     from lira.evaluation.detections import count_detections as count_detections
+    from lira.evaluation.privacy import epsilon_bound as epsilon_bound
     from lira.evaluation.roc import threshold_at_fpr as threshold_at_fpr
     from lira.evaluation.summary import summarise as summarise
     from lira.report.figures.roc import plot_roc as plot_roc

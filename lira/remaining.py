@@ -254,3 +254,6 @@ def _jobs_of_run(plan: Plan, key: str, seed: int) -> Iterator[Job]:
             yield Job("measure_budgets", [f"{folder}/budgets.csv"], made_from, run)
         yield Job("measure_overlap", [f"{folder}/attack_overlap.csv"], [scores, metrics, null[-1], rates], run)
         yield Job("calibrate_records", [f"{folder}/record_calibration.csv"], [scores, metrics, rates], run)
+    if seed == plan.study.seeds_of(key)[0] or key in plan.study.agreement:
+        counted = [f"{folder}/samples.csv", metrics, controls, null[0]]
+        yield Job("bound_privacy", [f"{folder}/privacy.csv"], counted, run)

@@ -174,3 +174,29 @@ rule measure_groups:
         "Comparing the groups of {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
     shell:
         "lira measure-groups {input.scores:q} --metrics {input.metrics:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule bound_privacy:
+    input:
+        metrics="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/metrics.csv",
+        controls="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/controls.csv",
+        samples="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/samples.csv",
+        null="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/null_samples.csv",
+    output:
+        "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/privacy.csv",
+    log:
+        "<logs>/bound_privacy/{dataset}/{architecture}/{regime}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/bound_privacy/{dataset}/{architecture}/{regime}/seed{seed}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        delta=study.delta,
+    message:
+        "Bounding ε of {wildcards.dataset} {wildcards.architecture} {wildcards.regime}, seed {wildcards.seed}"
+    shell:
+        "lira bound-privacy {input.metrics:q} --delta {params.delta:q} --output {output:q} > {log:q} 2>&1"

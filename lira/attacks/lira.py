@@ -1,7 +1,7 @@
 """Scores of every sample for every target, by the attacks of :mod:`lira.attacks.registry`.
 
 ``leave_one_out`` attacks each model with all others as its shadow models, ``held_out`` some models with the rest, and
-``score_file`` does the former from file to file. A higher score means that the sample is more likely a member.
+``score_file`` does either from file to file. A higher score means that the sample is more likely a member.
 """
 
 import logging
@@ -126,8 +126,9 @@ def score_file(
     definition: Definition = PUBLISHED,
     member: Bool[np.ndarray, "model sample"] | None = None,
     own: Mapping[str, str] | None = None,
+    targets: Sequence[int] | None = None,
 ) -> None:
-    """Reads a run's ``shadows.h5`` and writes its leave-one-out scores to ``scores.h5``.
+    """Reads a run's ``shadows.h5`` and writes its leave-one-out scores to ``scores.h5``, or those of held-out targets.
 
     Attacks that need IN or OUT scores which a sample lacks are left out: the log and the attribute ``not_scored`` say
     why.
@@ -140,6 +141,8 @@ def score_file(
         member: Membership to use instead of the file's own, as in a null world.
         own: Further attacks by name, as ``package.module:function``. The function takes ``phi [model, sample, view]``
             and ``member [model, sample]`` and returns a score for each model and sample, higher for a member.
+        targets: Models to attack with all others as shadow models; the file then has their rows alone, in this order,
+            and says so in its attribute ``targets``. By default each model, with all others.
 
     Raises:
         StoreError: ``shadows`` is missing, damaged or of another kind.
@@ -147,47 +150,70 @@ def score_file(
         ConfigError: An attack in ``own`` cannot be imported.
     """
     with read_asked(shadows, "shadows") as source:
-        member = source["member"][:] if member is None else member
-        if source["phi"].ndim != 3 or source["phi"].shape[:2] != member.shape or member.dtype != bool:
-            raise DataError(
-                f"{shadows}: phi {source['phi'].shape} must be [models, samples, views] and member {member.shape}, "
-                f"{member.dtype}, [models, samples] of truth values"
-            )
-        functions = OwnAttacks(own or {})
-        lacking = {name: why for name in attacks if (why := _lacking(member, name, partial=False))}
-        if lacking and not {*attacks} - {*lacking, "global"} and not functions.codes:
-            raise DataError(f"{shadows}: {next(iter(lacking.values()))}")
+        member = _checked_member(shadows, source["phi"], source["member"][:] if member is None else member)
+        functions, attacked = OwnAttacks(own or {}), None if targets is None else _check_targets(targets, len(member))
+        missing = {name: why for name in attacks if (why := _missing(member, name, attacked))}
+        if missing and not {*attacks} - {*missing, "global"} and not functions.codes:
+            raise DataError(f"{shadows}: {next(iter(missing.values()))}")
         attributes = {key: value for key, value in hdf5.attributes(source).items() if not key.startswith("encoding-")}
         attributes |= {"definition": definition.attributes(), "own": functions.codes}
-        attributes |= _remarks(member, attacks, definition, lacking)
+        attributes |= _remarks(member, attacks, definition, missing, attacked)
         with hdf5.create(output, "scores", attributes) as file:
-            hdf5.dataset(file, "member", data=member)
-            chunks = (len(member), min(SAMPLES_PER_TASK, member.shape[1])) if member.size else True  # one per task
-            chosen = [name for name in attacks if name not in lacking]
-            scores = {name: hdf5.dataset(file, name, member.shape, np.float64, chunks=chunks) for name in chosen}
+            rows = member if attacked is None else member[attacked]
+            hdf5.dataset(file, "member", data=rows)
+            chunks = (len(rows), min(SAMPLES_PER_TASK, rows.shape[1])) if rows.size else True  # one per task
+            chosen = [name for name in attacks if name not in missing]
+            scores = {name: hdf5.dataset(file, name, rows.shape, np.float64, chunks=chunks) for name in chosen}
             try:
-                _leave_one_out(source["phi"], member, scores, definition, "error")
+                if attacked is None:
+                    _leave_one_out(source["phi"], member, scores, definition, "error")
+                else:
+                    reader = Reader(source["phi"])
+                    score_held_out(reader, member, attacked, scores, definition)
+                    _check_usable(reader.clean)
             except DataError as error:
                 raise DataError(f"{shadows}: {error}") from error
-            for name, values in functions.scores(source["phi"], member):
+            for name, values in functions.scores(source["phi"], member, attacked):
                 hdf5.dataset(file, name, data=values)
 
 
+def _checked_member(shadows: Path | str, phi: Any, member: np.ndarray) -> np.ndarray:
+    if phi.ndim != 3 or phi.shape[:2] != member.shape or member.dtype != bool:
+        raise DataError(
+            f"{shadows}: phi {phi.shape} must be [models, samples, views] and member {member.shape}, {member.dtype}, "
+            "[models, samples] of truth values"
+        )
+    return member
+
+
+def _missing(member: np.ndarray, attack: str, targets: np.ndarray | None) -> str:
+    """Says what an attack lacks if each model is the target once, or if some are held out."""
+    if targets is None:
+        return _lacking(member, attack, partial=False)
+    return lacking(member, np.setdiff1d(np.arange(len(member)), targets), attack)
+
+
 def _remarks(
-    member: np.ndarray, attacks: Sequence[str], definition: Definition, lacking: Mapping[str, str]
+    member: np.ndarray,
+    attacks: Sequence[str],
+    definition: Definition,
+    missing: Mapping[str, str],
+    targets: np.ndarray | None,
 ) -> dict[str, Any]:
     """Logs what readers of the scores should know; returns what the file must say of it."""
-    for name, why in lacking.items():
+    own, shadows = targets is None, member if targets is None else np.delete(member, targets, axis=0)
+    for name, why in missing.items():
         log.warning("%s is not scored: %s", name, why)
-    if "reference" in attacks and "reference" not in lacking and member.size:
-        levels = int(cut_sizes(~member).min()) + 1
+    if "reference" in attacks and "reference" not in missing and member.size:
+        levels = int((cut_sizes(~shadows) if own else (~shadows).sum(axis=0)).min()) + 1
         log.info("reference has %d levels, so that it resolves no FPR below 1 / %d", levels, levels)
-    lost = thrown_away(member) if definition.cut and _sides(_by_kind(attacks)[0]) else {}
+    lost = thrown_away(shadows, own) if definition.cut and _sides(_by_kind(attacks)[0]) else {}
     if any(share > MUCH for share in lost.values()):
         said = " and ".join(f"{share:.0%} of the {side} scores" for side, share in lost.items())
         log.warning("cut to the smallest count over all samples, the LiRA attacks do not use %s", said)
     remarks: dict[str, Any] = {} if tuple(attacks) == PAPER_ATTACKS else {"attacks": list(attacks)}
-    return remarks | ({"not_scored": dict(lacking)} if lacking else {})
+    remarks |= {} if targets is None else {"targets": targets.tolist()}
+    return remarks | ({"not_scored": dict(missing)} if missing else {})
 
 
 def _leave_one_out(

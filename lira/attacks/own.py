@@ -25,14 +25,29 @@ class OwnAttacks:
         self.codes = {name: code_digest(function) for name, function in functions.items()}
         self._loaded = {name: load_function(function, self.codes[name]) for name, function in functions.items()}
 
-    def scores(self, phi: Any, member: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    def scores(
+        self, phi: Any, member: np.ndarray, targets: np.ndarray | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
         """Calls each function; yields its name and scores.
+
+        Args:
+            phi: ``[model, sample, view]``.
+            member: ``[model, sample]``.
+            targets: Models that are held out: for each, a function sees that model and those that are no targets.
 
         Raises:
             DataError: What it returns are no scores of all models and samples.
         """
         for name, function in self._loaded.items():
-            yield name, _checked(self._functions[name], function(phi[:], member.copy()), member)
+            if targets is None:
+                yield name, _checked(self._functions[name], function(phi[:], member.copy()), member)
+                continue
+            rows, others = [], np.setdiff1d(np.arange(len(member)), targets)
+            for target in targets:
+                seen = np.sort(np.append(others, target))
+                found = _checked(self._functions[name], function(phi[:][seen], member[seen]), member[seen])
+                rows.append(found[seen == target])
+            yield name, np.concatenate(rows)
 
 
 def _checked(function: str, given: Any, member: np.ndarray) -> np.ndarray:

@@ -70,3 +70,11 @@ def folders_of(files: list[Path]) -> list[Path]:
 def given(**options: Any) -> dict[str, Any]:
     """Returns the options that were given."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def indices(name: str, text: str) -> list[int]:
+    """Reads whole numbers that are separated by commas."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"{name} is {text!r}: allowed are whole numbers separated by commas, e.g. 0,5,9") from None

@@ -31,7 +31,9 @@ from lira.cli.options import (
     check_outputs,
     folders_of,
     given,
+    indices,
 )
+from lira.config.catalogue import DELTA
 from lira.core.attempts import attempt
 from lira.core.errors import ConfigError
 from lira.core.plugins import check_code
@@ -153,16 +155,30 @@ def import_scores(
 
 @app.command()
 def score_attacks(
-    shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")], spec: SpecOption, output: Output
+    shadows: Annotated[Path, typer.Argument(help="shadows.h5 of a run.")],
+    output: Output,
+    spec: Annotated[Path | None, typer.Option(help="What is asked, as a rule of the study writes it down.")] = None,
+    targets: Annotated[str | None, typer.Option(help="Models to attack with all others, e.g. 0,5,9.")] = None,
+    fpr: Annotated[list[float] | None, typer.Option(help="With --targets: FPR to print; may be repeated.")] = None,
+    prior: Annotated[float | None, typer.Option(min=0, max=1, help="With --targets: prior of the precision.")] = None,
 ) -> None:
-    """Score every sample with all attacks; each model is the target once."""
+    """Score every sample with all attacks; each model is the target once, or some are, and a table is printed."""
     from lira import config
     from lira.attacks.lira import Definition, score_file
+    from lira.storage.run import attacks_asked
 
     check_outputs([output], [shadows])
-    asked = asked_of(config.AttacksSpec, spec)
+    asked = asked_of(config.AttacksSpec, spec) if spec else attacks_asked(shadows)
     check_code(asked.code)
-    score_file(shadows, output, attacks=asked.names, definition=Definition(**asked.definition), own=asked.own)
+    chosen = None if targets is None else indices("targets", targets)
+    if chosen is None and (fpr or prior is not None):
+        raise ConfigError("fpr and prior are of the table that --targets prints: give --targets, or neither")
+    definition = Definition(**asked.definition)
+    score_file(shadows, output, attacks=asked.names, definition=definition, own=asked.own, targets=chosen)
+    if chosen is not None:
+        from lira.report.single import single_mode
+
+        typer.echo(single_mode(output, **given(fprs=fpr or None, prior=prior)))
 
 
 @app.command()
@@ -283,6 +299,19 @@ def measure_budgets(
     check_code(asked.code)
     definition, given = Definition(**asked.definition), (numbers, asked_of(config.RatesSpec, rates).fprs)
     budgets_file(shadows, metrics, *given, output, attacks=asked.names, definition=definition, own=asked.own)
+
+
+@app.command()
+def bound_privacy(
+    metrics: Annotated[Path, typer.Argument(help="Rates per target of a run; controls and counts lie beside it.")],
+    output: Output,
+    delta: Annotated[float, typer.Option(help="δ of the bounds.")] = DELTA,
+) -> None:
+    """Bound ε from below by what the attacks' counts refute, for the run and for each record."""
+    from lira.evaluation import privacy
+
+    check_outputs([output], [metrics])
+    privacy.bound_privacy_file(metrics.parent, output, delta)
 
 
 @app.command()

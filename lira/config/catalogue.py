@@ -32,6 +32,9 @@ Augmentation = Literal["flip", "crop", "rotate", "jitter", "cutout", "cutmix", "
 AUGMENTATIONS: dict[str, str] = dict.fromkeys(get_args(Augmentation), "image") | {"mixup": "any"}
 """Augmentations and the samples that they accept."""
 
+DELTA = 1e-5
+"""δ of bounds on ε, unless a study says another."""
+
 PAPER_ATTACKS = ("online", "online_fixed", "offline", "offline_fixed", "global")
 ATTACKS = (
     *PAPER_ATTACKS,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from lira.config.catalogue import ATTACKS, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION, SUPPORTS
+from lira.config.catalogue import ATTACKS, DELTA, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION, SUPPORTS
 from lira.config.dataset import Dataset
 from lira.config.messages import check_section
 from lira.config.sections import (
@@ -67,6 +67,7 @@ class StudySettings(Settings):
     priors: Annotated[list[Fraction], Field(min_length=1)] = Field(
         [0.01, 0.1, 0.5], description="Membership priors for PPV."
     )
+    delta: Annotated[float, Field(ge=0, lt=1)] = Field(DELTA, description="δ of the bounds on ε.")
     store_logits: bool = Field(False, description="Keep the logits of every query in the shards.")
     store_weights: bool = Field(False, description="Keep the best epoch's weights of every model in the shards.")
     attacks: Annotated[list[str | dict[Name, str]], Field(min_length=1)] = Field(

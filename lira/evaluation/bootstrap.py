@@ -31,12 +31,13 @@ LEVEL = 0.95
 DRAWS = 1000
 
 
-def clopper_pearson(successes: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the exact 95 % confidence interval of a binomial proportion.
+def clopper_pearson(successes: ArrayLike, trials: ArrayLike, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the exact confidence interval of a binomial proportion.
 
     Args:
         successes: counts, any shape; also parts of one, of an effective number of trials.
         trials: counts, of the same shape.
+        level: confidence, half of the error at each end.
 
     Returns:
         Lower and upper ends, as fractions; (0, 1) without a trial.
@@ -52,7 +53,7 @@ def clopper_pearson(successes: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray
         raise DataError(f"successes {successes.shape} and trials {trials.shape} must be of one shape")
     if not ((successes >= 0) & (successes <= trials) & np.isfinite(trials)).all():
         raise DataError("successes are counts from 0 to the number of trials")
-    failures, tail = trials - successes, (1 - LEVEL) / 2
+    failures, tail = trials - successes, (1 - level) / 2
     low = np.where(successes > 0, betaincinv(np.where(successes > 0, successes, 1), failures + 1, tail), 0.0)
     high = np.where(failures > 0, betaincinv(successes + 1, np.where(failures > 0, failures, 1), 1 - tail), 1.0)
     return low, high

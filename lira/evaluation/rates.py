@@ -60,6 +60,20 @@ def columns_of(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {f"{name}_{key}": row[key] for key in (*FRACTIONS, *OTHERS)}
 
 
+def is_hollow(achieved: Mapping[str, Any], mean: Mapping[str, Any], pooled: Mapping[str, Any]) -> bool:
+    """Tells whether a mean of PPVs over targets says more than the counts of all targets together carry.
+
+    A target with hits and without a false positive has a PPV of 100 %, however few its hits. So the mean is hollow
+    where fewer than half of the targets have a false positive, or where it lies above the interval of the pooled PPV.
+
+    Args:
+        achieved: The row of ``fpr_achieved``, whose median is 0 where fewer than half of the targets have one.
+        mean: The row of ``ppv``.
+        pooled: The row of ``ppv_pooled``.
+    """
+    return bool(mean["targets"] and (achieved["median"] == 0 or mean["mean"] > pooled["high"]))
+
+
 def error_inflation(row: Mapping[str, Any]) -> float:
     """Returns the standard error of a mean over targets, over that of as many independent targets; at least 1.
 

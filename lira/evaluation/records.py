@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from lira.config.catalogue import DELTA
 from lira.core.errors import DataError
 from lira.core.validation import check_whole
-from lira.evaluation.bootstrap import clopper_pearson
+from lira.evaluation.bootstrap import LEVEL, clopper_pearson
 from lira.evaluation.calibration import positive_predictive_value
 from lira.evaluation.detections import highly_vulnerable
+from lira.evaluation.privacy import epsilon_bound
 from lira.storage.csv_files import COUNTS
 from lira.storage.run import Run, check_same_pool, main_attack
 
@@ -68,16 +70,18 @@ def most_exposed(found: Sequence[pd.DataFrame], count: int) -> list[int]:
     return [int(sample) for sample in np.lexsort((-detected, -runs))[:count]]
 
 
-def worth(rows: pd.DataFrame, priors: Sequence[float]) -> pd.DataFrame:
-    """Returns what it means that a record is flagged: the PPV at each prior, and its lower bound.
+def worth(rows: pd.DataFrame, priors: Sequence[float], delta: float = DELTA, looked: int = 1) -> pd.DataFrame:
+    """Returns what it means that a record is flagged: the PPV at each prior with its lower bound, and that of ε.
 
     Args:
         rows: Columns ``tp fp tn fn``, counts over targets.
         priors: Priors of membership.
+        delta: δ of the bound on ε.
+        looked: Number of records that were looked at to pick these, for which the bound on ε allows (Bonferroni).
 
     Returns:
-        ``tp fp tn fn`` and, as fractions, ``ppv_<prior>`` and its lower bound ``least_<prior>``; NaN if the record is
-        never flagged.
+        ``tp fp tn fn``; as fractions, ``ppv_<prior>`` and its lower bound ``least_<prior>``, NaN if the record is never
+        flagged; and ``epsilon``, see :func:`lira.evaluation.privacy.epsilon_bound`.
     """
     tp, fp, tn, fn = (rows[name].to_numpy(dtype=float) for name in COUNTS)
     never = tp + fp == 0
@@ -86,7 +90,7 @@ def worth(rows: pd.DataFrame, priors: Sequence[float]) -> pd.DataFrame:
     for prior in priors:
         found[f"ppv_{prior:g}"] = positive_predictive_value(tp / (tp + fn), fp / (fp + tn), prior)
         found[f"least_{prior:g}"] = np.where(never, np.nan, positive_predictive_value(lowest, highest, prior))
-    return found
+    return found.assign(epsilon=epsilon_bound(tp, fn, fp, tn, delta, 1 - (1 - LEVEL) / looked))
 
 
 def cards(runs: Sequence[Run], names: Sequence[str], fpr: float, sample: int | None, count: int) -> pd.DataFrame:
@@ -102,7 +106,8 @@ def cards(runs: Sequence[Run], names: Sequence[str], fpr: float, sample: int | N
     Returns:
         ``dataset architecture regime seed record class``; ``id``, ``group`` and ``class_name`` if known; ``run fpr
         attack``; mean and standard deviation of φ over the models that hold the record (``phi_in_*``) and over the
-        others (``phi_out_*``); and the columns of :func:`worth`.
+        others (``phi_out_*``); and the columns of :func:`worth`, whose bound on ε allows for all
+        these attacks and, where no record is named, for all records.
 
     Raises:
         ConfigError: The pool has no such record.
@@ -117,7 +122,14 @@ def cards(runs: Sequence[Run], names: Sequence[str], fpr: float, sample: int | N
             row = run.key | {"record": record, "class": label, **run.about.loc[record], "run": name, "fpr": fpr}
             for side, values in (("in", phi[member]), ("out", phi[~member])):
                 row |= {f"phi_{side}_mean": values.mean(), f"phi_{side}_std": values.std(ddof=1)}
+            looked = len(found) * (run.pool if sample is None else 1)
             for attack, of_runs in found.items():
-                of_record = worth(of_runs[place].iloc[[record]], priors).iloc[0].to_dict()
+                of_record = worth(of_runs[place].iloc[[record]], priors, delta_of(run), looked).iloc[0].to_dict()
                 rows.append(row | {"attack": attack} | of_record)
     return pd.DataFrame(rows).astype({name: int for name in COUNTS})
+
+
+def delta_of(run: Run) -> float:
+    """Returns the δ of the run's bounds on ε; that of studies which say none if the run has no bounds."""
+    bounded = (run.folder / "privacy.csv").is_file()
+    return float(run.table("privacy.csv")["delta"].iloc[0]) if bounded else DELTA

@@ -98,6 +98,19 @@ def tpr_by_chance(grid: Float[np.ndarray, " fpr"], outside: float) -> Float[np.n
     return (np.floor(grid * outside * (1 + 1e-12)) + 1).clip(max=outside + 1) / (outside + 1)
 
 
+def balanced_accuracy_by_chance(inside: float, outside: float) -> float:
+    """Returns the expected best balanced accuracy over all thresholds if scores say nothing of membership.
+
+    The best of TPR - FPR is then the one-sided Kolmogorov-Smirnov distance of two samples of one distribution, whose
+    mean tends to √(π / 8k) with k = inside · outside / (inside + outside).
+
+    Args:
+        inside: Number of members, which may be a mean over targets.
+        outside: Number of non-members.
+    """
+    return 0.5 + float(np.sqrt(np.pi / 8 * (1 / inside + 1 / outside))) / 2
+
+
 def tpr_at(
     grid: Float[np.ndarray, " fpr"], scores: Float[np.ndarray, " sample"], member: Bool[np.ndarray, " sample"]
 ) -> Float[np.ndarray, " fpr"]:

@@ -115,8 +115,10 @@ def _as_tables(claim: Claim, cells: Sequence[Reduction]) -> dict:
 def judge_precision(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     """Tests that shadow thresholds cut the PPV of the online attack, against target thresholds at one prior and FPR.
 
-    Without a false positive the PPV at target thresholds is 100 % whatever the model: such runs cannot tell the
-    direction. The size is the fall from 100 %, over the runs that the paper's tables have.
+    The direction rests on the pooled PPV, of all targets' counts together: the paper's mean over targets counts each
+    target with a hit and without a false positive as 100 %, which chance gives too. Without any false positive the PPV
+    at target thresholds is 100 % whatever the model: such runs cannot tell the direction. The size is the fall from
+    100 % as the paper's tables have it, of their means over targets, over the runs that they have.
     """
     runs = results.benchmarks()
     for prior in sorted({prior for run in runs for prior in run.rates.priors if prior <= REALISTIC}):
@@ -139,13 +141,13 @@ def _fall_at(claim: Claim, runs: Sequence[Benchmark], fpr: float, prior: float) 
         return claim.untold(part, floor)
     mean, lower = mean_of(falls), sum(fall.value > 0 for fall in falls)
     said = f"{abs(mean.value):.1f} points {'lower' if mean.value > 0 else 'higher'} than with target thresholds, "
-    said += f"mean of {len(falls)} runs, lower in {lower}; online; {floor}"
+    said += f"mean of {len(falls)} runs, lower in {lower}; online, PPV of all targets' counts together; {floor}"
     return claim.line(part, exceeds(mean, 0.0), mean, "points", said)
 
 
 def _ppv(run: Benchmark, mode: str, fpr: float, prior: float) -> Estimate | None:
-    """Returns the PPV in percent, ``None`` where it or its error is not known."""
-    found = run.rates.find("online", mode, fpr, "ppv", prior)
+    """Returns the pooled PPV in percent, ``None`` where it or its error is not known."""
+    found = run.rates.find("online", mode, fpr, "ppv_pooled", prior)
     if found is None:
         return None
     ppv = NONE_FALSE if mode == "target" and found["mean"] >= 100 else estimate(found)
@@ -173,7 +175,10 @@ def _fall_as_tables(claim: Claim, runs: Sequence[Benchmark], prior: float) -> It
         return
     shadow = mean_of([estimate(rate) for _, rate in both])
     theirs = mean_of([published_rate(stated.loc[run.place], column, rate) for run, rate in both])
-    said = f"{100 - shadow.value:.1f} points below 100 %, mean of {len(both)} runs of the tables{left}"
+    said = f"{100 - shadow.value:.1f} points below 100 %, mean of {len(both)} runs of the tables, of means over targets"
+    if pooled := [one for run, _ in both if (one := _ppv(run, "shadow", PUBLISHED_FPR, prior))]:
+        said += f" as published; of all targets' counts together {100 - mean_of(pooled).value:.1f} points"
+    said += left
     yield claim.size(part, NONE_FALSE - shadow, NONE_FALSE - theirs, "ppv", said)
 
 

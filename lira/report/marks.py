@@ -10,6 +10,7 @@ from lira.storage.run import Run
 
 RESOLUTION = {"TPR at 0 FP": " {place} 0 FP", "few FP": "†"}
 INFLUENCE = "‡"
+HOLLOW = "§"
 NOTES = {
     "TPR at 0 FP": "0 FP: fewer than one false positive is expected at this FPR among a target's non-members; the "
     "operating point is that of zero false positives on the target itself (at 0 FP) or, for shadow thresholds, on the "
@@ -20,10 +21,15 @@ NOTE = (
     f"{INFLUENCE}: the mean rests on the target named here (index of the shadow model): leaving out that target moves "
     "the mean by more than the standard error of the mean of the others."
 )
+NOTE_PPV = (
+    f"{HOLLOW}: fewer than half of the targets have a false positive, or this mean over targets lies above the "
+    "interval of the pooled PPV. A target with hits and without a false positive counts as 100 % in it, however few "
+    "its hits, even by chance: read the pooled PPV, and what chance gives."
+)
 TITLES = {"TPR at 0 FP": " (not resolved: 0 FP)", "few FP": " (fewer than 5 FP expected)"}
 
 
-def marked(cell: str, resolved: str = "", influential: str = "", place: str = "at") -> str:
+def marked(cell: str, resolved: str = "", influential: str = "", place: str = "at", hollow: bool = False) -> str:
     """Adds the marks to a cell.
 
     Args:
@@ -32,8 +38,9 @@ def marked(cell: str, resolved: str = "", influential: str = "", place: str = "a
         influential: Targets that each move the mean by more than the standard error of the mean of the others,
             separated by spaces.
         place: ``at`` for the target's own threshold, ``τ at`` for that of its shadow models.
+        hollow: Whether it is a mean of PPVs that :func:`lira.evaluation.rates.is_hollow`.
     """
-    cell += RESOLUTION.get(resolved, "").format(place=place)
+    cell += RESOLUTION.get(resolved, "").format(place=place) + f" {HOLLOW}" * hollow
     return f"{cell} {INFLUENCE}{influential.replace(' ', ',')}" if influential else cell
 
 
@@ -42,10 +49,11 @@ def tpr_of(row: Any) -> str:
     return marked(mean_std(row.tpr_mean, row.tpr_std, 3), row.resolution, row.tpr_influential)
 
 
-def notes(resolved: Iterable[str], influential: Iterable[str] = ()) -> list[str]:
+def notes(resolved: Iterable[str], influential: Iterable[str] = (), hollow: Iterable[bool] = ()) -> list[str]:
     """Returns the notes that explain the marks of a table."""
     present = set(resolved)
-    return [note for label, note in NOTES.items() if label in present] + [NOTE] * any(influential)
+    found = [note for label, note in NOTES.items() if label in present]
+    return found + [NOTE] * any(influential) + [NOTE_PPV] * any(hollow)
 
 
 def of_scores(runs: Sequence[Run]) -> list[str]:

@@ -16,6 +16,9 @@ SYMBOLS = {
     "≥": r"$\geq$",
     "∞": r"$\infty$",
     "α": r"$\alpha$",
+    "δ": r"$\delta$",
+    "ε": r"$\varepsilon$",
+    "μ": r"$\mu$",
     "π": r"$\pi$",
     "ρ": r"$\rho$",
     "τ": r"$\tau$",
@@ -27,6 +30,7 @@ SYMBOLS = {
     "²": r"\textsuperscript{2}",
     "†": r"\textsuperscript{\dag}",
     "‡": r"\textsuperscript{\ddag}",
+    "§": r"\S{}",
 }
 RUN_COLUMNS = ("Dataset", "Architecture", "Regime", "Seed")
 PAGE, HEADING = 54, 12

@@ -35,6 +35,11 @@ COLUMNS = {
         *("attack", "models", "draw", "fpr", "metric", "mean", "low", "high", "std_draws", "std_targets"),
         *("repeats", "targets", "unbalanced", "expected_fp", "resolution", "chance"),
     ],
+    "privacy": [
+        *("attack", "fpr", "delta", "tests", "level", "tp", "fn", "fp", "tn", "epsilon", "mu", "mu_epsilon"),
+        *("null_epsilon", "null_mu_epsilon", "records", "records_tests", "records_level", "records_above", "record"),
+        *("record_epsilon", "record_mu_epsilon", "record_possible", "null_records_above", "null_record_epsilon"),
+    ],
     "agreement": [
         *("fpr", "scenario", "variants", "support", "zero_fp"),
         *("k", "subsets", "jaccard", "intersection", "union"),

@@ -57,6 +57,7 @@ JSON = (
     "duplicates",
     "attacks",
     "not_scored",
+    "targets",
 )
 """Attributes that are stored as JSON text."""
 

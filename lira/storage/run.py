@@ -47,12 +47,18 @@ def cut_sizes(held: Bool[np.ndarray, "model sample"]) -> Int[np.ndarray, " model
     return smallest - held[:, counts == smallest].any(axis=1)
 
 
-def thrown_away(member: Bool[np.ndarray, "model sample"]) -> dict[str, float]:
-    """Returns the share of the IN and of the OUT scores, over all targets, that the published cut does not use."""
+def thrown_away(member: Bool[np.ndarray, "model sample"], own: bool = True) -> dict[str, float]:
+    """Returns the share of the IN and of the OUT scores, over all targets, that the published cut does not use.
+
+    Args:
+        member: Membership of the shadow models.
+        own: Whether each of them is a target too.
+    """
     found = {}
     for name, side in (("IN", member), ("OUT", ~member)):
-        there = int(side.sum()) * (len(side) - 1)
-        found[name] = 1 - int(cut_sizes(side).sum()) * side.shape[1] / there if there else 0.0
+        there = int(side.sum()) * (len(side) - 1 if own else 1)
+        used = int(cut_sizes(side).sum() if own else side.sum(axis=0).min(initial=len(side)))
+        found[name] = 1 - used * side.shape[1] / there if there else 0.0
     return found
 
 
@@ -279,7 +285,13 @@ def check_asked(path: Path, found: Mapping[str, Any]) -> None:
     Raises:
         StoreError: It is of another recipe, network, code or definition of the attacks.
     """
-    *_, study = [None, *path.absolute().parents[5:6]]
+    if "targets" in found:
+        raise StoreError(
+            f"{path} has scores of models {', '.join(map(str, found['targets']))} alone, as score-attacks --targets "
+            "writes them: thresholds from shadow models need the scores of all models, as score-attacks without "
+            "--targets writes them"
+        )
+    study = _study_of(path)
     for spec in _asked(study, f"runs/{found.get('dataset')}/{found.get('architecture')}/{found.get('regime')}"):
         training = check_section(str(spec), RunSpec, read_spec(spec)).training
         if training is not None and (other := differing_settings(training, found)):
@@ -293,6 +305,17 @@ def check_asked(path: Path, found: Mapping[str, Any]) -> None:
             _refuse_other(path, spec, "list of attacks")
         if found["own"] != {name: attacks.code.get(at, "") for name, at in attacks.own.items()}:
             _refuse_other(path, spec, "list or code of own attacks")
+
+
+def attacks_asked(path: Path) -> AttacksSpec:
+    """Returns what is asked of the attacks by the study in whose results a file of a run lies; else the defaults."""
+    spec = next(iter(_asked(_study_of(path), "attacks")), None)
+    return check_section(str(spec), AttacksSpec, read_spec(spec)) if spec else AttacksSpec(offline="two-sided")
+
+
+def _study_of(path: Path) -> Path | None:
+    *_, study = [None, *path.absolute().parents[5:6]]
+    return study
 
 
 def _asked(study: Path | None, place: str) -> list[Path]:

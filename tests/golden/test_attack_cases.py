@@ -1,8 +1,23 @@
 import numpy as np
 import pytest
-from reference import ATTACK_NAMES, CASES, FPRS, SCORE, arrays, inputs, loo_scores, nonfinite, official_points, table
+from reference import (
+    ATTACK_NAMES,
+    CASES,
+    FINITE_CASES,
+    FPRS,
+    SCORE,
+    arrays,
+    inputs,
+    loo_scores,
+    nonfinite,
+    official_points,
+    table,
+)
 
-from lira.attacks.lira import PUBLISHED, held_out, leave_one_out
+from lira.attacks.lira import PUBLISHED, held_out, leave_one_out, score_file
+from lira.core.errors import DataError
+from lira.evaluation.single_target import single_target
+from lira.storage import hdf5
 
 SINGLE = [(case, ntest) for case in CASES for ntest in CASES[case]["ntests"]]
 
@@ -42,6 +57,46 @@ def test_held_out_table(case, ntest):
         at = rows[rows["fpr"] == fpr].set_index("attack")
         assert_rounded(100 * at["tpr"], expected[f"TPR@{100 * fpr:.4f}%FPR"], 3)
         assert_rounded(100 * at["ppv"], expected[f"Prec@{100 * fpr:.4f}%FPR"], 2)
+
+
+@pytest.mark.parametrize(("case", "ntest"), SINGLE)
+def test_single_mode(case, ntest):
+    """What ``lira score-attacks --targets`` prints."""
+    stored = arrays(f"attacks/{case}/single_ntest{ntest}_scores.npz")
+    shape = ntest, len(stored["answers"]) // ntest
+    scores = {attack: stored[attack].reshape(shape) for attack in ATTACK_NAMES.values()}
+    rows = single_target(scores, stored["answers"].reshape(shape), FPRS, CASES[case]["prior"])
+    expected = table(f"attacks/{case}/single_ntest{ntest}.csv").set_index("Attack").rename(index=ATTACK_NAMES)
+    first = rows.drop_duplicates("attack").set_index("attack")
+    assert_rounded(100 * first["balanced_accuracy"], expected["Acc"], 2)
+    assert_rounded(100 * first["auc"], expected["AUC"], 2)
+    for fpr in FPRS:
+        at = rows[rows["fpr"] == fpr].set_index("attack")
+        assert_rounded(100 * at["tpr"], expected[f"TPR@{100 * fpr:.4f}%FPR"], 3)
+        assert_rounded(100 * at["precision"], expected[f"Prec@{100 * fpr:.4f}%FPR"], 2)
+
+
+@pytest.mark.parametrize(("case", "ntest"), [of for of in SINGLE if of[0] in FINITE_CASES])
+def test_file_of_held_out_targets(case, ntest, tmp_path):
+    phi, member = inputs(case)
+    shadows, targets = member[:-ntest], list(range(len(phi) - ntest, len(phi)))
+    with hdf5.create(tmp_path / "shadows.h5", "shadows", {"dataset": "d"}) as file:
+        file["phi"], file["member"] = phi, member
+    lacks_in, lacks_out = not shadows.any(axis=0).all(), shadows.all(axis=0).any()
+    if lacks_out:
+        with pytest.raises(DataError, match=f"has no (IN|OUT) score among the {len(shadows)} shadow models"):
+            score_file(tmp_path / "shadows.h5", tmp_path / "single.h5", targets=targets)
+        return
+    score_file(tmp_path / "shadows.h5", tmp_path / "single.h5", targets=targets)
+    stored = arrays(f"attacks/{case}/single_ntest{ntest}_scores.npz")
+    with hdf5.read(tmp_path / "single.h5", "scores") as file:
+        assert hdf5.attributes(file)["targets"] == targets
+        np.testing.assert_array_equal(file["member"][:], member[targets])
+        assert {*file} - {"member"} == {name for name in stored if name != "answers"} - (
+            {"online", "online_fixed"} if lacks_in else set()
+        )
+        for attack in {*file} - {"member"}:
+            np.testing.assert_allclose(file[attack][:].ravel(), stored[attack], **SCORE, err_msg=attack)
 
 
 @pytest.mark.parametrize("case", CASES)

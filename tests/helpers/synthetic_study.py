@@ -14,6 +14,7 @@ from lira.evaluation.budgets import budgets_file
 from lira.evaluation.calibration import calibrate_file
 from lira.evaluation.controls import control_file
 from lira.evaluation.groups import group_file
+from lira.evaluation.privacy import bound_privacy_file
 from lira.evaluation.ranks import measure_ranks
 from lira.evaluation.record_calibration import calibrate_records
 from lira.evaluation.summary import summarise_file
@@ -136,6 +137,7 @@ def finish_run(place: Path, vulnerability: Sequence[str] = ()) -> None:
     measure_overlap(scores, metrics, place / "attack_overlap.csv", null=null)
     calibrate_records(scores, metrics, place / "record_calibration.csv", vulnerability)
     group_file(scores, metrics, place / "groups.csv")
+    bound_privacy_file(place, place / "privacy.csv")
 
 
 def write_agreement(folder: Path, vulnerability: Sequence[str] = ()) -> None:

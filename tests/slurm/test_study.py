@@ -16,6 +16,7 @@ ATTACK = {
     "measure_groups",
     "measure_overlap",
     "calibrate_records",
+    "bound_privacy",
 }
 
 

@@ -31,6 +31,7 @@ OF_RUNS = (
     "measure_groups",
     "measure_overlap",
     "calibrate_records",
+    "bound_privacy",
 )
 
 

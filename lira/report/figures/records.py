@@ -14,6 +14,7 @@ from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import DOUBLE, MEMBERSHIP, Style, canvas, legend_below
 from lira.report.labels import percent, show
+from lira.report.numbers import numbers
 from lira.report.records import COUNT, cards_of, of_all, priors_of, show_ppv
 from lira.report.runs import in_order
 from lira.storage.run import Run
@@ -22,16 +23,16 @@ ENTRY = Entry(
     title="Cards of the most exposed records",
     category="Records",
     drawn_from="compared",
-    files=("samples.csv", "metrics.csv"),
+    files=("samples.csv", "metrics.csv", "privacy.csv"),
     samples="any",
     caption=(
         "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the largest FPR, with a line per run "
         "and attack: φ of every model trained with the record and of every model trained without it, how many of each "
-        "flag it, and the PPV of its own rates at each prior with its lower bound at 95 % confidence. The records are "
-        "picked as the "
-        "most exposed of the whole pool, and the bounds do not allow for that choice: each holds for a record named "
-        "beforehand; for the most extreme of many, the confidence is below 95 %. A PPV of 100 % in one run rests on "
-        "few models. ``lira record`` shows any other record."
+        "flag it, the PPV of its own rates at each prior with its lower bound at 95 % confidence, and the largest ε "
+        "that its counts refute, for all records and attacks of a run together. The records are picked as the most "
+        "exposed of the whole pool, and the bounds of the PPV do not allow for that choice: each holds for a record "
+        "named beforehand; for the most extreme of many, the confidence is below 95 %. A PPV of 100 % in one run "
+        "rests on few models. ``lira record`` shows any other record."
     ),
 )
 
@@ -99,7 +100,7 @@ def draw_card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures
     for prior in priors_of(rows):
         pairs = zip(rows[f"ppv_{prior:g}"], rows[f"least_{prior:g}"], strict=True)
         columns[f"PPV (%)\nat {percent(prior)}"] = [show_ppv(*pair) for pair in pairs]
-    write_columns(panel, columns)
+    write_columns(panel, columns | {"ε ≥": numbers(rows["epsilon"], 2)})
 
 
 def draw_models(axes: Axes, runs: Sequence[Run], record: int, rows: pd.DataFrame) -> None:

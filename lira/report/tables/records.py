@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from lira.evaluation.records import delta_of
 from lira.report.labels import percent, show
-from lira.report.numbers import means
+from lira.report.numbers import means, numbers
 from lira.report.records import COUNT, cards_of, of_all, priors_of, show_ppv
 from lira.report.runs import in_order
 from lira.report.table import Table
@@ -13,8 +14,9 @@ CALLED = {"id": "ID", "class_name": "Class", "group": "Group"}
 """What a record may be called besides its index in the pool."""
 
 CHOSEN = (
-    "The records were picked as the most exposed of the whole pool, and the bounds do not allow for that choice: each "
-    "holds for a record named beforehand; for the most extreme of many, the confidence is below 95 %."
+    "The records were picked as the most exposed of the whole pool, and the bounds of the PPV do not allow for that "
+    "choice: each holds for a record named beforehand; for the most extreme of many, the confidence is below 95 %. "
+    "Those on ε hold for all records and attacks of a run together."
 )
 """Note on records that were not named."""
 
@@ -42,11 +44,13 @@ def table(runs: Sequence[Run], sample: int | None = None, fpr: float | None = No
     for prior in priors_of(data):
         pairs = data[[f"ppv_{prior:g}", f"least_{prior:g}"]].itertuples(index=False)
         text[f"PPV (%) at π = {percent(prior)}"] = [show_ppv(ppv, least) for ppv, least in pairs]
+    text["ε ≥"] = numbers(data["epsilon"], 2)
     first = data.iloc[0]
     note = (
         f"{show(first['dataset'])}, {' and '.join(map(show, attacks))} at the shadow models' thresholds for "
         f"{percent(first['fpr'])} FPR. "
         "Detected: models trained with the record that flag it; false alarms: models trained without it that do. "
-        "PPV: of this record's own rates; ≥: its lower bound at 95 % confidence."
+        "PPV: of this record's own rates; ≥: its lower bound at 95 % confidence. ε ≥: the largest ε that the counts "
+        f"refute at δ = {delta_of(runs[0]):g}; 0 refutes nothing."
     )
     return Table(data, text, keys, [note] if sample is not None else [note, CHOSEN])

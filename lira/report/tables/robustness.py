@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from lira.evaluation.rates import in_percent
+from lira.evaluation.rates import in_percent, is_hollow
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
 from lira.report.marks import marked, notes, of_scores
@@ -71,13 +71,17 @@ def table(
         "targets. Moved most by: target (index of the shadow model) and the mean less the mean of the others. "
         "Undefined: number of targets without a value. Chance: the mean where membership is permuted."
     )
-    return Table(data, text, keys, [note, *notes(shown["resolution"], shown["influential"]), *of_scores(runs)])
+    below = notes(shown["resolution"], shown["influential"], shown["hollow"])
+    return Table(data, text, keys, [note, *below, *of_scores(runs)])
 
 
 def seen(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yields the rows of a run that readers see, in their order; the column ``shown`` has their names."""
+    shadow = rows[rows["mode"] == "shadow"].set_index("metric")
+    few = not shadow.empty and is_hollow(*(shadow.loc[name] for name in ("fpr_achieved", "ppv", "ppv_pooled")))
     for (mode, metric), name in METRICS.items():
-        yield rows[(rows["mode"] == mode) & (rows["metric"] == metric)].assign(shown=name)
+        found = rows[(rows["mode"] == mode) & (rows["metric"] == metric)]
+        yield found.assign(shown=name, hollow=few and metric == "ppv")
 
 
 def at_fpr(run: Run, fpr: float | None) -> pd.DataFrame:
@@ -89,7 +93,7 @@ def at_fpr(run: Run, fpr: float | None) -> pd.DataFrame:
 def show_mean(row: Any) -> str:
     """Writes mean ± standard deviation, with its marks."""
     place = "at" if row.mode == "target" else "τ at"
-    return marked(mean_std(row.mean, row.std, 3), row.resolution, row.influential, place)
+    return marked(mean_std(row.mean, row.std, 3), row.resolution, row.influential, place, row.hollow)
 
 
 def moved(row: Any) -> str:

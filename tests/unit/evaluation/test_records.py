@@ -59,3 +59,12 @@ def test_the_most_exposed_are_found_by_most_runs_then_most_often(runs):
     assert list(dict.fromkeys(cards(runs, "abc", FPRS[1], sample=None, count=5)["record"])) == chosen
     with pytest.raises(ConfigError, match="sample is 240: allowed are whole numbers from 0 to 239"):
         cards(runs, "abc", FPRS[1], sample=240, count=1)
+
+
+def test_the_bound_on_epsilon_allows_for_the_records_that_were_looked_at():
+    rows = pd.DataFrame({"tp": [16, 0], "fp": [0, 0], "tn": [16, 16], "fn": [0, 16]})
+    (named, none), (picked, _) = worth(rows, [0.5], 0.0)["epsilon"], worth(rows, [0.5], 0.0, looked=100)["epsilon"]
+    for found, error in ((named, 0.05), (picked, 0.0005)):
+        limit = (error / 2) ** (1 / 16)
+        assert found == pytest.approx(max(0, np.log(limit / (1 - limit))))
+    assert none == 0

@@ -7,7 +7,15 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from synthetic_study import run_folder
 
 from lira.core.errors import ConfigError, DataError
-from lira.evaluation.roc import curve_over_targets, flagged, summarise_roc, threshold_at_fpr, tpr_at, tpr_by_chance
+from lira.evaluation.roc import (
+    balanced_accuracy_by_chance,
+    curve_over_targets,
+    flagged,
+    summarise_roc,
+    threshold_at_fpr,
+    tpr_at,
+    tpr_by_chance,
+)
 from lira.storage.run import Run
 
 
@@ -140,3 +148,11 @@ def test_the_curve_over_targets_has_their_mean_and_middle_half():
     mean, low, high = curve_over_targets(grid, scores, member)
     np.testing.assert_allclose(mean, np.mean(each, axis=0))
     np.testing.assert_allclose([low, high], np.quantile(each, [0.25, 0.75], axis=0))
+
+
+@pytest.mark.parametrize(("inside", "outside"), [(300, 300), (50, 400)])
+def test_the_best_balanced_accuracy_of_scores_that_say_nothing(inside, outside):
+    rng = np.random.default_rng(0)
+    member = np.arange(inside + outside) < inside
+    found = [summarise_roc(rng.random(member.size), member).balanced_accuracy for _ in range(1000)]
+    assert balanced_accuracy_by_chance(inside, outside) == pytest.approx(np.mean(found), abs=0.003)

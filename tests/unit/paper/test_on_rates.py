@@ -144,8 +144,10 @@ def test_the_ppv_of_what_is_not_comparable_has_no_size(tmp_path, options, said):
     [(90.0, 60.0, "holds"), (60.0, 90.0, "does not hold"), (80.0, 80.0, "cannot tell"), (100.0, 60.0, "cannot tell")],
 )
 def test_shadow_thresholds_cut_the_ppv_at_the_same_prior(tmp_path, target, shadow, verdict):
-    rates = [("online", "target", 1e-5, "ppv", prior, ppv, 0) for prior, ppv in ((0.01, target), (0.5, 100.0))]
-    rates += [("online", "shadow", 1e-5, "ppv", 0.01, shadow, 1.0)]
+    pairs = ((0.01, target), (0.5, 100.0))
+    rates = [("online", "target", 1e-5, "ppv_pooled", prior, ppv, 0) for prior, ppv in pairs]
+    rates += [("online", "shadow", 1e-5, "ppv_pooled", 0.01, shadow, 1.0)]
+    rates += [("online", mode, 1e-5, "ppv", 0.01, ppv, 1.0) for mode, ppv in (("target", 90.0), ("shadow", 93.0))]
     run = write_run(tmp_path, "cifar10/resnet18/baseline", "resnet18", rates=rates)
     rows = {row["part"]: row for row in on_rates.judge_precision(Results([run]), MARGINS)}
     direction = rows["direction, 0.001 % FPR"]
@@ -154,7 +156,8 @@ def test_shadow_thresholds_cut_the_ppv_at_the_same_prior(tmp_path, target, shado
     floor = f"{int(target == 100)} of 1 runs cannot tell: no false positive at target thresholds"
     assert direction["numbers"].endswith(floor)
     assert rows["size, the tables'"]["stated"] == pytest.approx(100 - 94.73)  # of CIFAR-10 baseline alone
-    assert rows["size, the tables'"]["ours"] == pytest.approx(100 - shadow)
+    assert rows["size, the tables'"]["ours"] == pytest.approx(100 - 93)  # the means over targets, as published
+    assert f"of all targets' counts together {100 - shadow:.1f} points" in rows["size, the tables'"]["numbers"]
     assert f"stated 5.27, its standard error {6.10 / 16:.2g}, margin ±5" in rows["size, the tables'"]["numbers"]
 
 
@@ -162,8 +165,8 @@ def test_the_fall_of_the_ppv_is_the_mean_of_each_runs_own(tmp_path):
     runs = []
     for regime, shadow in (("baseline", 60.0), ("aof", 80.0)):
         rates = [
-            ("online", "target", 1e-5, "ppv", 0.01, 90.0, 1.0),
-            ("online", "shadow", 1e-5, "ppv", 0.01, shadow, 1.0),
+            ("online", "target", 1e-5, "ppv_pooled", 0.01, 90.0, 1.0),
+            ("online", "shadow", 1e-5, "ppv_pooled", 0.01, shadow, 1.0),
         ]
         runs.append(write_run(tmp_path, f"digits/fcn/{regime}", "fcn", rates=rates))
     rows = {row["part"]: row for row in on_rates.judge_precision(Results(runs), MARGINS)}
@@ -175,7 +178,7 @@ def test_the_fall_of_the_ppv_is_the_mean_of_each_runs_own(tmp_path):
 def test_the_ppv_of_a_study_without_the_papers_data_has_no_size(tmp_path):
     at_two_fprs = {1e-5: (90.0, 60.0), 1e-2: (100.0, 60.0)}
     rates = [
-        ("online", mode, fpr, "ppv", 0.01, ppv, 1.0)
+        ("online", mode, fpr, "ppv_pooled", 0.01, ppv, 1.0)
         for fpr, ppvs in at_two_fprs.items()
         for mode, ppv in zip(("target", "shadow"), ppvs, strict=True)
     ]

@@ -8,6 +8,10 @@ from scipy.stats import trim_mean
 from synthetic_study import PRIORS, finish_run, run_folder
 from table_files import rows_of
 
+from lira.evaluation.calibration import calibrate_file
+from lira.evaluation.summary import summarise_file
+from lira.storage import hdf5
+
 
 def test_unresolved_shadow_thresholds_are_not_called_zero_false_positives(make):
     _, path = make("calibrated", fpr=0.001)
@@ -73,3 +77,47 @@ def test_a_broken_target_is_named_where_it_carries_a_mean(make, study, tmp_path)
 
 def test_calibrated_defaults_to_the_largest_fpr(make):
     assert set(make("calibrated")[0]["fpr"]) == {0.01}
+
+
+def run_of_hits(folder, alarms):
+    """A run of 20 targets with 100 members and as many non-members: one hit each, and so many targets a false positive.
+
+    At an FPR below 1 in 100 every target that has no false positive takes the score of its hit as its threshold.
+    """
+    member = (np.arange(20)[:, None] + np.arange(200)) % 2 == 0
+    scores = np.linspace(0, 1, 200) * np.where(member, 0.5, 1)
+    scores[np.arange(20), member.argmax(axis=1)] = 10
+    scores[np.arange(alarms), (~member[:alarms]).argmax(axis=1)] = 11
+    folder.mkdir()
+    key = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed": 0, "recipe": {}}
+    with hdf5.create(folder / "shadows.h5", "shadows", key) as file:
+        file["phi"], file["member"] = scores[..., None], member
+    with hdf5.create(folder / "scores.h5", "scores", key | {"definition": {"cut": False}}) as file:
+        file["online"], file["member"] = scores, member
+    arguments = [folder / name for name in ("scores.h5", "metrics.csv", "samples.csv")]
+    calibrate_file(arguments[0], [0.005], [0.01], *arguments[1:])
+    summarise_file(*arguments[:2], folder / "summary.csv", draws=50)
+    return folder
+
+
+@pytest.mark.parametrize(("alarms", "mean", "pooled"), [(11, 45.55, 1.8), (9, 55.45, 2.2), (0, 100, 100)])
+def test_a_mean_of_targets_with_one_hit_and_no_false_positive_is_marked(make, tmp_path, alarms, mean, pooled):
+    data, path = make("calibrated", [run_of_hits(tmp_path / "seed0", alarms)], fpr=0.005)
+    row = data.query("mode == 'shadow'").iloc[0]
+    assert row["ppv_1pct_mean"] == pytest.approx(mean)
+    alarm = alarms / 20
+    assert row["ppv_1pct_pooled"] == pytest.approx(100 * 0.01 / (0.01 + 0.99 * alarm))
+    assert row["ppv_1pct_pooled"] == pytest.approx(pooled, abs=0.05)
+    assert row["ppv_1pct_hollow"]
+    heading, *_, cells = rows_of(path)
+    cell = dict(zip(heading, cells, strict=True))
+    assert "§" in cell["PPV at π = 1 % (%)"]
+    assert cell["Pooled PPV at π = 1 % (%)"].startswith(f"{row['ppv_1pct_pooled']:.2f} {'[' if alarms else '–'}")
+    assert "§: fewer than half of the targets" in path.with_suffix(".md").read_text()
+
+
+def test_a_mean_that_the_counts_carry_is_not_marked(make, study):
+    data, _ = make("calibrated", [run_folder(study, "resnet", "tl")], fpr=0.01)
+    row = data.query("attack == 'global'").iloc[0]
+    assert row["fpr_median"] > 0 and row["ppv_50pct_mean"] <= row["ppv_50pct_pooled_high"]
+    assert not row["ppv_50pct_hollow"]

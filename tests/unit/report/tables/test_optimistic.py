@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import trim_mean
+from sklearn.metrics import roc_curve
 from synthetic_study import FPRS, run_folder
 from table_files import rows_of
 
 from lira.report.labels import percent
+from lira.storage.run import Run
 
 
 def test_optimistic(make, study):
@@ -66,3 +68,25 @@ def test_what_a_mean_can_carry(make, study):
     controls = pd.read_csv(run_folder(study, "fcn", "aof") / "controls.csv").query(same)
     assert row["tpr_null"] == pytest.approx(100 * controls["tpr"].mean())
     assert row["auc_null"] == pytest.approx(100 * controls["auc"].mean())
+
+
+def test_balanced_accuracy_and_precision_follow_the_papers_columns(make, study):
+    data, path = make("optimistic")
+    folder = run_folder(study, "fcn", "aof")
+    row = data.query("architecture == 'fcn' and regime == 'aof' and attack == 'offline' and fpr == 0.01").iloc[0]
+    with Run(folder).scores() as file:
+        curves = [roc_curve(*of) for of in zip(file["member"][:], file["offline"][:], strict=True)]
+    best = [100 * (1 + (tpr - fpr).max()) / 2 for fpr, tpr, _ in curves]
+    assert row["balanced_accuracy_mean"] == pytest.approx(np.mean(best))
+    assert 50 < row["balanced_accuracy_null"] < row["balanced_accuracy_mean"]
+    chosen = pd.read_csv(folder / "metrics.csv").query("attack == 'offline' and mode == 'target' and fpr == 0.01")
+    assert row["prior"] == 0.5
+    assert row["precision_mean"] == pytest.approx(100 * chosen.query("prior == 0.5")["ppv"].mean())
+    heading = rows_of(path)[0]
+    assert heading[-3:] == [
+        "Balanced accuracy (%)",
+        *(f"Precision (%) at {percent(fpr)} FPR, π = 50 %" for fpr in FPRS),
+    ]
+    cells = dict(zip(heading, rows_of(path)[1], strict=True))
+    assert cells["Balanced accuracy (%)"].endswith(f" ({data['balanced_accuracy_null'].iloc[0]:.2f})")
+    assert "100.00 ± 0.00 §" in cells[heading[-2]]

@@ -26,6 +26,7 @@ ALL = [
     "calibrated",
     "groups",
     "optimistic",
+    "privacy",
     "protection",
     "provenance",
     "rank_agreement",
