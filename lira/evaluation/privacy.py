@@ -21,7 +21,8 @@ records_above                          records with a bound above 0, from their 
 record, record_epsilon                 the record with the largest bound, empty if that is 0, and that bound
 record_mu_epsilon                      ε at δ of the record's :func:`gaussian_bound`
 record_possible                        bound of a record that all its members' targets flag, and no other
-null_records_above, null_record_epsilon  the same where membership is permuted
+null_record_epsilon                    the largest bound where membership is permuted
+null_records_above                     and how many are above 0 there
 =====================================  ===============================================================================
 """
 
