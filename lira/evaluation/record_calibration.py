@@ -98,14 +98,12 @@ def calibrate_by_record(
     Returns:
         ``fpr kind metric at value low high chance``, a row per nominal FPR, :data:`KINDS` and metric:
 
-        ==========  ================================================================================================
-        tpr         mean over targets; its chance is the FPR achieved, as scores that say nothing flag both alike
-        fpr         achieved, mean over targets; its chance is the nominal one
-        finest      rank: the FPR below which some record cannot be flagged
-        dispersion  variance of the records' FPRs over that of binomial counts of one rate
-        above       share of the records whose FPR is above ``at`` times the nominal one
-        quantile    FPR that the share ``at`` of the records does not exceed
-        ==========  ================================================================================================
+        ``tpr``: mean over targets; its chance is the FPR achieved, as scores that say nothing flag both alike.
+        ``fpr``: achieved, mean over targets; its chance is the nominal one.
+        ``finest``: of ``rank``, the FPR below which some record cannot be flagged.
+        ``dispersion``: variance of the records' FPRs over that of binomial counts of one rate.
+        ``above``: share of the records whose FPR is above ``at`` times the nominal one.
+        ``quantile``: FPR that the share ``at`` of the records does not exceed.
 
         Intervals (95 %) of the first two are those of :mod:`lira.evaluation.summary`, over targets and samples; of the
         last three over records, for the targets that there are. Their chance is that of binomial counts of the mean
