@@ -1,5 +1,6 @@
 """The building blocks of a study: datasets, architectures, augmentations, and the presets of the protocols."""
 
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 RECIPE_VERSION = 6
@@ -82,3 +83,9 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
 LONGEST_NAME = 40  # characters: the name of a file has three names and more, and file systems allow 255
 NAMED = f"up to {LONGEST_NAME} letters, digits and _ . + -, of which the first is a letter or a digit"
 ACTIVE = "<>\"'`$;&|*?!\\{}"  # shells, HTML or Snakemake may act on these characters, so that paths have none
+
+
+def main_attack(attacks: Iterable[str]) -> str:
+    """Returns the attack that counts and ranks of records are of: online, or the first that has shadow models."""
+    names = list(attacks)
+    return "online" if "online" in names else next((name for name in names if name not in ("global", "member")), "")

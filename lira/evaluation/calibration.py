@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from lira.config.catalogue import ATTACKS
+from lira.config.catalogue import ATTACKS, main_attack
 from lira.core.errors import DataError, StoreError
 from lira.core.threads import cores
 from lira.core.validation import (
@@ -31,7 +31,7 @@ from lira.evaluation.bootstrap import clopper_pearson, medians_of_others
 from lira.evaluation.detections import count_detections
 from lira.evaluation.roc import Ordered, flagged
 from lira.storage.csv_files import COLUMNS, RATES, with_run, write_csv
-from lira.storage.run import RUN_KEYS, Run, counted_attacks, main_attack, read_asked
+from lira.storage.run import RUN_KEYS, Run, counted_attacks, read_asked
 
 FEW_FALSE_POSITIVES = 5
 

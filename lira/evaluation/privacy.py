@@ -33,12 +33,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from lira.config.catalogue import DELTA
+from lira.config.catalogue import DELTA, main_attack
 from lira.core.errors import DataError
 from lira.core.validation import ArrayLike, check_array, check_fraction
 from lira.evaluation.bootstrap import LEVEL, clopper_pearson
 from lira.storage.csv_files import COLUMNS, COUNTS, with_run, write_csv
-from lira.storage.run import Run, main_attack
+from lira.storage.run import Run
 
 HALVINGS = 100  # of an interval, more than a float64 has digits
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from lira.config.catalogue import DELTA
+from lira.config.catalogue import DELTA, main_attack
 from lira.core.errors import DataError
 from lira.core.validation import check_whole
 from lira.evaluation.bootstrap import LEVEL, clopper_pearson
@@ -20,7 +20,7 @@ from lira.evaluation.calibration import positive_predictive_value
 from lira.evaluation.detections import highly_vulnerable
 from lira.evaluation.privacy import epsilon_bound
 from lira.storage.csv_files import COUNTS
-from lira.storage.run import Run, check_same_pool, main_attack
+from lira.storage.run import Run, check_same_pool
 
 
 def logits_of(run: Run, sample: int) -> tuple[Float[np.ndarray, " model"], Bool[np.ndarray, " model"]]:

@@ -12,7 +12,7 @@ import pandas as pd
 from jaxtyping import Bool, Int
 
 from lira.config import AttacksSpec, RunSpec, check_section
-from lira.config.catalogue import PAPER_ATTACKS
+from lira.config.catalogue import PAPER_ATTACKS, main_attack
 from lira.core.errors import DataError, StoreError
 from lira.core.validation import check_choice
 from lira.storage import hdf5
@@ -26,12 +26,6 @@ MUCH = 0.1
 
 IDENTITY = ("study", "protocol", *RUN_KEYS, "recipe_version", "sha256")
 """Attributes in which ``shadows.h5`` and ``scores.h5`` of a run must agree; ``sha256`` is of φ and membership."""
-
-
-def main_attack(attacks: Iterable[str]) -> str:
-    """Returns the attack that counts and ranks of records are of: online, or the first that has shadow models."""
-    names = list(attacks)
-    return "online" if "online" in names else next((name for name in names if name not in ("global", "member")), "")
 
 
 def counted_attacks(scored: Iterable[str], asked: Sequence[str]) -> list[str]:

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from lira.config import RAW, StudySettings, load_study, read_yaml
+from lira.config.catalogue import main_attack
 from lira.core.errors import StoreError
 from lira.report.labels import REGIMES
 from lira.shadows.formats.folders import score_files
 from lira.storage.hdf5 import atomic
-from lira.storage.run import main_attack
 from lira.storage.specs import Specs, asked, states
 from lira.work import check_sizes, shards
 

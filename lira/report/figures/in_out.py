@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
+from lira.config.catalogue import main_attack
 from lira.evaluation.calibration import place_of
 from lira.evaluation.records import logits_of
 from lira.report.catalogue import Entry
@@ -16,7 +17,7 @@ from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import DOUBLE, MEMBERSHIP, Style, canvas, in_lines, legend_below
 from lira.report.labels import show
 from lira.report.runs import in_order, run_labels
-from lira.storage.run import Run, main_attack
+from lira.storage.run import Run
 
 ENTRY = Entry(
     title="One sample, IN and OUT",

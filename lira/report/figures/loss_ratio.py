@@ -9,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from lira.config.catalogue import main_attack
 from lira.evaluation.utility import fit, loss_ratios
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, CHANCE, MARKERS, REGIMES, SINGLE, Style, canvas, plain_log, regime_colours
 from lira.report.labels import percent, show
 from lira.report.marks import not_resolved
 from lira.report.runs import in_order, shared_fpr
-from lira.storage.run import Run, main_attack
+from lira.storage.run import Run
 
 ENTRY = Entry(
     title="Loss ratio against TPR",

@@ -7,13 +7,14 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lira.config.catalogue import main_attack
 from lira.evaluation.robust import median_rmad
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, DOUBLE, GREY, Style, attack_colours, canvas
 from lira.report.labels import show
 from lira.report.marks import fpr_of
 from lira.report.runs import check_available, choose_fprs, in_order, run_labels, title_of
-from lira.storage.run import Run, main_attack
+from lira.storage.run import Run
 
 ENTRY = Entry(
     title="Spread of thresholds",

@@ -65,9 +65,9 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
     rate = f"Thresholds are set for an FPR of {percent(data['fpr'].iloc[0])}. "
     ppv = (
         "PPV: mean over the targets for which anything was flagged. Pooled PPV: of all targets' counts together, with "
-        "the 95 % interval of a bootstrap over targets and samples (–: none has a false positive). Chance: mean and "
-        "pooled PPV where membership is permuted, once and so without an interval; at shadow thresholds, the pooled "
-        "PPV of scores that say nothing is near π."
+        "the 95 % interval of a bootstrap over targets and samples (–: no target has a false positive). Chance: mean "
+        "and pooled PPV where membership is permuted, once and so without an interval; at shadow thresholds, the "
+        "pooled PPV of scores that say nothing is near π."
     )
     below = notes(data["resolution"], influential, hollow.any())
     return Table(data, text, keys, [rate + ppv, *below, *of_scores(runs)])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from lira.config.catalogue import main_attack
 from lira.evaluation.rates import in_percent, is_hollow
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
@@ -12,7 +13,7 @@ from lira.report.marks import marked, notes, of_scores
 from lira.report.numbers import MISSING, mean_std, numbers, span
 from lira.report.runs import check_available, check_same_fprs, choose_fpr, in_order, show_keys
 from lira.report.table import Table
-from lira.storage.run import RUN_KEYS, Run, main_attack
+from lira.storage.run import RUN_KEYS, Run
 
 ENTRY = Entry(
     title="How far the means can be trusted",

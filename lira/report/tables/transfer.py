@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from lira.config.catalogue import main_attack
 from lira.evaluation.rates import rates_at
 from lira.evaluation.utility import utility_over_models
 from lira.report.catalogue import Entry
@@ -11,7 +12,7 @@ from lira.report.marks import notes, tpr_of
 from lira.report.numbers import numbers, setting
 from lira.report.runs import at, check_available, check_same_fprs, in_order, show_keys
 from lira.report.table import Table
-from lira.storage.run import Run, main_attack
+from lira.storage.run import Run
 
 ENTRY = Entry(
     title="Scratch against transfer",

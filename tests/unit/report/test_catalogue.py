@@ -31,7 +31,7 @@ def test_entries_come_by_category_and_number_in_the_paper():
     assert [entry.category for entry in found] == sorted((entry.category for entry in found), key=CATEGORIES.index)
     agreement = [entry.paper for entry in found if entry.category == "Agreement"]
     assert agreement[:3] == ["Figure 2, 6", "Figure 3, 9, 10, 12", "Figure 4, 11"]
-    assert agreement[-1] == "Table 11, 13"
+    assert [paper for paper in agreement if paper][-1] == "Table 11, 13"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from lira.storage.csv_files import COLUMNS, read_csv
 from lira.storage.run import RUN_KEYS, Run
 
 OF_A_RUN = {"metrics", "samples", "controls", "null_samples", "null_gaps", "summary", "groups", "budgets"}
-OF_A_RUN |= {"attack_overlap", "null_attack_overlap", "record_calibration"}
+OF_A_RUN |= {"privacy", "attack_overlap", "null_attack_overlap", "record_calibration"}
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n3", 'a,b\n1,"2\n', "a\n1,2\n1,2,3\n", "a\n\xff\n"])
