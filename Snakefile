@@ -27,6 +27,7 @@ pathvars:
 
 wildcard_constraints:
     **plan.wildcards,
+    target=targets.wildcard,
 
 
 container: "envs/lira.sif"  # used with --sdm apptainer alone
@@ -38,6 +39,7 @@ include: "rules/attack.smk"
 include: "rules/calibration.smk"
 include: "rules/agreement.smk"
 include: "rules/paper.smk"
+include: "rules/targets.smk"
 
 
 localrules:
@@ -53,6 +55,7 @@ rule all:
     input:
         pages.pages("tables"),
         pages.pages("figures"),
+        targets.pages,
     message:
         "All tables and figures of {study.study} are up to date"
 

@@ -2,12 +2,38 @@
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
+from lira.config import AttacksSpec, RatesSpec, check_section
 from lira.config.dataset import VIEW
 from lira.core.errors import ConfigError
 from lira.core.validation import check_choice
 from lira.storage.comparison import LISTED, Comparison
+from lira.storage.identity import read_spec, specs_of
 from lira.storage.run import Run
+
+
+class Asked(NamedTuple):
+    """What a study asks of the attacks on a run, and the folders of its seeds whose thresholds are calibrated."""
+
+    own: dict[str, str]
+    fprs: list[float]
+    priors: list[float]
+    seeds: list[Path]
+
+
+def asked_of_run(folder: Path) -> Asked:
+    """Returns what the study of a run asks for: what it wrote down, or else the FPRs and priors of the run's tables.
+
+    Raises:
+        StoreError: The folder has none of both.
+    """
+    specs = folder.absolute().parents[4] / "specs" if len(folder.absolute().parents) > 4 else folder
+    attacks, rates = (specs_of(specs, place)[:1] for place in ("attacks", "rates"))
+    own = check_section("spec", AttacksSpec, read_spec(attacks[0])).own if attacks else {}
+    at = check_section("spec", RatesSpec, read_spec(rates[0])) if rates else Run(folder)
+    seeds = [path.parent for path in sorted(folder.absolute().parent.glob("seed*/samples.csv"))]
+    return Asked(own, at.fprs, at.priors, seeds)
 
 
 class Study:
