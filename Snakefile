@@ -27,7 +27,6 @@ pathvars:
 
 wildcard_constraints:
     **plan.wildcards,
-    target=targets.wildcard,
 
 
 container: "envs/lira.sif"  # used with --sdm apptainer alone

@@ -14,26 +14,32 @@ from lira.storage.run import Run
 
 
 class Asked(NamedTuple):
-    """What a study asks of the attacks on a run, and the folders of its seeds whose thresholds are calibrated."""
+    """What a study asks of the attacks on a run: its own attacks with digests of their code, FPRs and priors."""
 
     own: dict[str, str]
+    code: dict[str, str]
     fprs: list[float]
     priors: list[float]
-    seeds: list[Path]
 
 
-def asked_of_run(folder: Path) -> Asked:
-    """Returns what the study of a run asks for: what it wrote down, or else the FPRs and priors of the run's tables.
+def asked_of_run(folder: Path, attacks: Path | None = None, rates: Path | None = None) -> Asked:
+    """Returns what is asked of the attacks on a run.
+
+    Args:
+        folder: The run's.
+        attacks: Spec of the attacks; by default what its study wrote down, or nothing.
+        rates: Spec of FPRs and priors; by default what its study wrote down, or those of the run's tables.
 
     Raises:
-        StoreError: The folder has none of both.
+        StoreError: There are no FPRs and priors.
     """
-    specs = folder.absolute().parents[4] / "specs" if len(folder.absolute().parents) > 4 else folder
-    attacks, rates = (specs_of(specs, place)[:1] for place in ("attacks", "rates"))
-    own = check_section("spec", AttacksSpec, read_spec(attacks[0])).own if attacks else {}
-    at = check_section("spec", RatesSpec, read_spec(rates[0])) if rates else Run(folder)
-    seeds = [path.parent for path in sorted(folder.absolute().parent.glob("seed*/samples.csv"))]
-    return Asked(own, at.fprs, at.priors, seeds)
+    specs = Path(folder.absolute(), "..", "..", "..", "..", "..", "specs").resolve()
+    attacks, rates = (
+        given or next(iter(specs_of(specs, place)), None) for given, place in ((attacks, "attacks"), (rates, "rates"))
+    )
+    asked = check_section("spec", AttacksSpec, read_spec(attacks)) if attacks else None
+    at = check_section("spec", RatesSpec, read_spec(rates)) if rates else Run(folder)
+    return Asked(asked.own if asked else {}, asked.code if asked else {}, list(at.fprs), list(at.priors))
 
 
 class Study:

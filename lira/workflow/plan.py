@@ -109,6 +109,7 @@ class Plan:
             "fpr": any_of(self.fprs),
             "attack": f"({any_of(self.further_attacks)})?",
             "scope": f"({SO_FAR})?",
+            "target": any_of(study.targets),
         }
 
     def runs_are(self, imported: bool) -> str:

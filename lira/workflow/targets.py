@@ -3,7 +3,7 @@
 from typing import Any
 
 from lira.storage.specs import states
-from lira.workflow.plan import Files, Plan, any_of, option
+from lira.workflow.plan import Files, Plan, option
 
 
 class Targets:
@@ -11,11 +11,15 @@ class Targets:
 
     Args:
         plan: The study as its rules see it.
+
+    Attributes:
+        written: Files of an audit besides its page, with a wildcard.
     """
 
     def __init__(self, plan: Plan):
         self.plan, self.study = plan, plan.study
-        self.wildcard = any_of(self.study.targets)
+        written = ("target.h5", "summary.csv", "records.csv", "groups.csv", "audit.json")
+        self.written = [f"<results>/targets/{{target}}/{name}" for name in written]
 
     @property
     def pages(self) -> list[str]:
@@ -45,10 +49,6 @@ class Targets:
         key, _ = self._key(wildcards)
         return self.plan.files_of("samples.csv", [key] if key in self.study.shown_runs else [], every_seed=True)
 
-    def samples_options(self, wildcards: Any) -> list[str]:
-        """Returns :meth:`samples` as options."""
-        return option("samples", self.samples(wildcards))
-
     def predictions(self, wildcards: Any) -> str:
         """Returns the user's file with what it says of the pool."""
         return self.study.targets[wildcards.target].predictions
@@ -57,20 +57,16 @@ class Targets:
         """Returns the user's list of its members, if there is one."""
         return list(filter(None, [self.study.targets[wildcards.target].members]))
 
-    def members_option(self, wildcards: Any) -> list[str]:
-        """Returns :meth:`members` as an option."""
-        return option("members", self.members(wildcards))
+    def options(self, wildcards: Any) -> list[str]:
+        """Returns its members, if they are known, and what every seed says of each record, as options."""
+        return [*option("members", self.members(wildcards)), *option("samples", self.samples(wildcards))]
 
     @property
     def spec(self) -> Files:
-        """The state of the user's files, and the shadow models that it is for."""
+        """The state of the user's files, the shadow models that attack it, and the seeds that are read."""
 
         def files(wildcards: Any) -> list[str]:
             return states([self.predictions(wildcards), *self.members(wildcards)])
 
-        return self.plan.listing("targets/{w.target}", files=files, run=lambda wildcards: [self.folder(wildcards)])
-
-    @property
-    def audit_spec(self) -> Files:
-        """Which seeds of the run are read."""
-        return self.plan.listing("audits/{w.target}", samples=self.samples)
+        parts = {"files": files, "options": self.options}
+        return self.plan.listing("targets/{w.target}", run=lambda wildcards: [self.folder(wildcards)], **parts)

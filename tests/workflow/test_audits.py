@@ -109,7 +109,7 @@ def test_nothing_is_made_twice_and_another_list_of_members_makes_its_audits_anew
     (folder / "members.csv").write_text(kept + kept.splitlines()[1] + "\n")
     planned = run("-n")
     (folder / "members.csv").write_text(kept)
-    assert "import_target" in planned and "score_attacks" not in planned and "targets/unlisted" not in planned
+    assert "audit_target" in planned and "score_attacks" not in planned and "targets/unlisted" not in planned
 
 
 def test_the_command_on_a_run_says_the_same(made):
