@@ -38,6 +38,7 @@ include: "rules/attack.smk"
 include: "rules/calibration.smk"
 include: "rules/agreement.smk"
 include: "rules/paper.smk"
+include: "rules/targets.smk"
 
 
 localrules:
@@ -53,6 +54,7 @@ rule all:
     input:
         pages.pages("tables"),
         pages.pages("figures"),
+        targets.pages,
     message:
         "All tables and figures of {study.study} are up to date"
 

@@ -30,6 +30,7 @@ _MODULES = {
     "held_out": "lira.attacks.lira",
     "leave_one_out": "lira.attacks.lira",
     "load_study": "lira.config",
+    "audit": "lira.evaluation.audits.whole",
     "set_agreement": "lira.evaluation.agreement",
     "calibrate": "lira.evaluation.calibration",
     "count_detections": "lira.evaluation.detections",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from lira.attacks.lira import leave_one_out as leave_one_out
     from lira.config import load_study as load_study
     from lira.evaluation.agreement import set_agreement as set_agreement
+    from lira.evaluation.audits.whole import audit as audit
     from lira.evaluation.calibration import calibrate as calibrate
     from lira.evaluation.detections import count_detections as count_detections
     from lira.evaluation.privacy import epsilon_bound as epsilon_bound

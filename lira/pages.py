@@ -63,7 +63,7 @@ class Pages:
     def _runs(self, entry: Entry) -> tuple[Iterable[str], bool]:
         """Runs that a table or figure of the whole study is drawn from, and whether every seed counts."""
         of = {"ablation": self.study.ablation, "transfer": self.study.transfer, "benchmarks": self.plan.benchmarks}
-        return of.get(entry.drawn_from, self.study.runs), entry.drawn_from == "seeds"
+        return of.get(entry.drawn_from, self.study.shown_runs), entry.drawn_from == "seeds"
 
     def pattern(self, entry: Entry) -> str:
         """Name of a table's or figure's files without what follows the last dot, with wildcards."""

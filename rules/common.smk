@@ -9,7 +9,7 @@ from lira.pages import COMMANDS, Pages, category, rule_name
 from lira.report.verdict_entries import VERDICT
 from lira.report.catalogue import entries
 from lira.status import describe_stop
-from lira.workflow import SO_FAR, Comparisons, option, read_plan
+from lira.workflow import SO_FAR, Comparisons, Targets, option, read_plan
 
 try:
     plan = read_plan(
@@ -20,6 +20,7 @@ try:
         writes=workflow.is_main_process,
     )
     compared, pages, rehearsals = Comparisons(plan), Pages(plan), Rehearsals(plan)
+    targets = Targets(plan)
     for line in plan.ask():
         logger.info(line)
     config |= {"description": pages.description(), "captions": pages.captions}

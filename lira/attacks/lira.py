@@ -152,7 +152,7 @@ def score_file(
     with read_asked(shadows, "shadows") as source:
         member = _checked_member(shadows, source["phi"], source["member"][:] if member is None else member)
         functions, attacked = OwnAttacks(own or {}), None if targets is None else _check_targets(targets, len(member))
-        missing = {name: why for name in attacks if (why := _missing(member, name, attacked))}
+        missing = not_scored(member, attacks, attacked)
         if missing and not {*attacks} - {*missing, "global"} and not functions.codes:
             raise DataError(f"{shadows}: {next(iter(missing.values()))}")
         attributes = {key: value for key, value in hdf5.attributes(source).items() if not key.startswith("encoding-")}
@@ -186,11 +186,16 @@ def _checked_member(shadows: Path | str, phi: Any, member: np.ndarray) -> np.nda
     return member
 
 
-def _missing(member: np.ndarray, attack: str, targets: np.ndarray | None) -> str:
-    """Says what an attack lacks if each model is the target once, or if some are held out."""
-    if targets is None:
-        return _lacking(member, attack, partial=False)
-    return lacking(member, np.setdiff1d(np.arange(len(member)), targets), attack)
+def not_scored(
+    member: Bool[np.ndarray, "model sample"], attacks: Iterable[str], targets: Int[np.ndarray, " target"] | None = None
+) -> dict[str, str]:
+    """Says which attacks cannot be made and why, if each model is the target once, or if some are held out."""
+    others = None if targets is None else np.setdiff1d(np.arange(len(member)), targets)
+    found = {
+        name: _lacking(member, name, partial=False) if others is None else lacking(member, others, name)
+        for name in attacks
+    }
+    return {name: why for name, why in found.items() if why}
 
 
 def _remarks(

@@ -3,12 +3,12 @@
 import logging
 import sys
 
-from lira.cli import steps, studies
+from lira.cli import audits, steps, studies
 from lira.cli.options import app, log
 from lira.core import preemption
 from lira.core.errors import LiraError
 
-__all__ = ["app", "main", "steps", "studies"]
+__all__ = ["app", "audits", "main", "steps", "studies"]
 
 
 def main() -> None:

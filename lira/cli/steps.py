@@ -150,7 +150,8 @@ def import_scores(
 
     check_outputs([output], [scores, data])
     asked = asked_of(config.RunSpec, spec)
-    imported.import_scores(scores, asked.run(seed), asked.imported, data, output, asked.models, asked.shadow_models)
+    counts = asked.models, asked.shadow_models, asked.never_held
+    imported.import_scores(scores, asked.run(seed), asked.imported, data, output, *counts)
 
 
 @app.command()

@@ -35,7 +35,11 @@ def check_study(study: StudySettings) -> None:
         _check_agreement(study, reference, variants)
     for table in ("ablation", "transfer"):
         for key in getattr(study, table):
-            check_choice(key, f"{table}: run", study.runs)
+            check_choice(key, f"{table}: run", study.shown_runs)
+    for name, target in study.targets.items():
+        check_choice(target.run, f"targets.{name}.run", study.runs)
+        if target.seed is not None:
+            check_choice(target.seed, f"targets.{name}.seed", study.seeds_of(target.run))
     _check_membership(study)
     _check_file_names(study)
 
@@ -94,7 +98,7 @@ def _check_file_names(study: StudySettings) -> None:
 def _check_agreement(study: StudySettings, reference: str, variants: list[str]) -> None:
     place = f"agreement.{reference}"
     for key in (reference, *variants):
-        check_choice(key, "agreement: run", study.runs)
+        check_choice(key, "agreement: run", study.shown_runs)
     check_distinct(variants, place)
     seeds = len(study.seeds_of(reference))
     if seeds < 2:
@@ -119,6 +123,8 @@ def _check_run(study: StudySettings, key: str, run: RunSettings) -> None:
     if run.scores:
         _check_import(study, key, run.scores)
         return
+    if run.never_held:
+        raise ConfigError(f"{place}.never_held is true: allowed with scores alone, as models here train on the pool")
     if run.models:
         raise ConfigError(f"{place}.models is {run.models}: allowed with scores alone; others have shadow_models")
     dataset, architecture, regime = key.split("/")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from lira.config.catalogue import FORM, FUNCTION, NAME, NAMED
 from lira.config.dataset import Dataset
-from lira.config.sections import Architecture, Margins, Recipe, Settings
+from lira.config.sections import Architecture, Margins, Recipe, Settings, TargetSettings
 from lira.core.errors import ConfigError
 from lira.core.validation import allowed, quoted
 
@@ -107,6 +107,7 @@ def _reason(kind: str, error: Mapping[str, Any]) -> str:
 
 def _siblings(location: tuple, section: type[Settings]) -> list[str]:
     parts: dict[str, type[Settings]] = {"datasets": Dataset, "architectures": Architecture, "margins": Margins}
+    parts |= {"targets": TargetSettings}
     parts |= {"architecture": Architecture, "recipe": Recipe}
     model = parts.get(location[0], section) if len(location) > 1 else section
     return list(model.model_fields)

@@ -12,7 +12,7 @@ import yaml
 from lira.config.checks import check_study
 from lira.config.dataset import Dataset
 from lira.config.messages import check_section
-from lira.config.sections import Architecture, Margins, Recipe, Settings
+from lira.config.sections import Architecture, Margins, Recipe, Settings, TargetSettings
 from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
 from lira.core.validation import quoted
@@ -176,7 +176,7 @@ def schema() -> str:
 
 def commented_defaults() -> Iterator[str]:
     """Yields lines of YAML with every key, its default and its meaning, section by section."""
-    for section in (StudySettings, Dataset, Architecture, Recipe, Margins):
+    for section in (StudySettings, Dataset, Architecture, Recipe, TargetSettings, Margins):
         yield f"# {section.__name__}: {section.__doc__}"
         for name, field in section.model_fields.items():
             default = {} if isinstance(field.default, Settings) else field.default

@@ -179,6 +179,22 @@ class RunSettings(Settings):
     models: ShadowModels | None = Field(
         None, description="scores: number of models to take, the first that are finished; all if not given."
     )
+    never_held: bool = Field(
+        False, description="scores: no model was trained on any record of the pool: they attack targets alone, offline."
+    )
+
+
+class TargetSettings(Settings):
+    """A given model, which all shadow models of a run attack and none of them is."""
+
+    run: str = Field(description="dataset/architecture/regime: the run whose shadow models attack it.")
+    predictions: PlainPath = Field(
+        description="What it says of the run's pool, by pool order, sample or id: .npz, HDF5, CSV or parquet."
+    )
+    members: PlainPath | None = Field(
+        None, description="Which records it was trained on, by id or sample; without it there are flags without rates."
+    )
+    seed: Seed | None = Field(None, description="Seed of the run; its first if not given.")
 
 
 class ImportedRecipe(Recipe):
@@ -290,7 +306,8 @@ class RunSpec(Settings):
     """What is asked of a run, of every seed: how its shadow models are trained, or what is known of imported ones.
 
     ``data`` has the settings of its dataset, if it has one, without the place of raw files. Of imported scores,
-    ``models`` are to be taken, or all; and there must be ``shadow_models`` if the study says how many.
+    ``models`` are to be taken, or all; and there must be ``shadow_models`` if the study says how many. With
+    ``never_held``, none of them may hold a sample.
     """
 
     study: Name
@@ -303,6 +320,7 @@ class RunSpec(Settings):
     imported: ImportedRecipe | None = None
     models: int | None = None
     shadow_models: int | None = None
+    never_held: bool = False
 
     def run(self, seed: int) -> RunDescription:
         """Returns the description of the run with one of its seeds."""

@@ -27,11 +27,12 @@ from lira.config.sections import (
     Seed,
     Settings,
     ShadowModels,
+    TargetSettings,
     TrainingSettings,
 )
 from lira.core.validation import FEWEST_SHADOWS
 
-OPTIONAL = ("datasets", "architectures", "regimes", "pretraining", "agreement", "margins")
+OPTIONAL = ("datasets", "architectures", "regimes", "pretraining", "targets", "agreement", "margins")
 """Sections that may have nothing in them."""
 
 
@@ -101,6 +102,7 @@ class StudySettings(Settings):
     runs: Annotated[dict[str, Annotated[RunSettings, BeforeValidator(_or_empty)]], Field(min_length=1)] = Field(
         description="dataset/architecture/regime: {seeds: [...], and recipe settings on top of the regime's}."
     )
+    targets: dict[Name, TargetSettings] = Field({}, description="Given models to audit, by name.")
     agreement: dict[str, list[str]] = Field(
         {}, description="Reference run (two seeds or more): the variant runs to compare it with."
     )
@@ -133,6 +135,11 @@ class StudySettings(Settings):
     def own_attacks(self) -> dict[str, str]:
         """The user's own attacks: functions by name."""
         return {name: at for item in self.attacks if isinstance(item, dict) for name, at in item.items()}
+
+    @property
+    def shown_runs(self) -> list[str]:
+        """The runs of tables and figures: all but those whose models only attack targets."""
+        return [key for key, run in self.runs.items() if not run.never_held]
 
     def seeds_of(self, key: str) -> list[int]:
         """Returns the seeds of a run, which is given as ``dataset/architecture/regime``."""
@@ -221,6 +228,7 @@ class StudySettings(Settings):
             training=None if imported else self.training_settings(key, code or {}),
             imported=self.imported_recipe(key) if imported else None,
             models=models,
+            never_held=self.runs[key].never_held,
             shadow_models=self.shadow_models if imported and stated and models is None else None,
         )
 

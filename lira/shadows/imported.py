@@ -52,6 +52,7 @@ def import_scores(
     output: Path,
     models: int | None = None,
     shadow_models: int | None = None,
+    never_held: bool = False,
 ) -> None:
     """Writes imported scores as the shadow models of a run, so that later steps treat them like the study's own.
 
@@ -66,15 +67,16 @@ def import_scores(
         output: ``shadows.h5``.
         models: Number of models to take, the first that are finished; all, and all must be, if it is not given.
         shadow_models: Number of models that the study says there are.
+        never_held: Whether the study says that no model holds any sample.
 
     Raises:
         DataError: Something is missing or damaged, has a wrong shape or value, or is not what it is called.
         ConfigError: ``train_config.yaml`` in a folder cannot be read.
     """
     with _opened(scores, models) as given:
-        shape = _check_shapes(given)
+        shape = check_shapes(given, least=2)
         labels = _labels(scores, given, shape, data)
-        _check_sides(scores, given.member, whole=models is None)
+        _check_sides(scores, given.member, models is None, never_held)
         known, remarks = _recipe(given, recipe, shape.views)
         if shadow_models not in (None, len(given.models)):
             raise DataError(
@@ -88,11 +90,9 @@ def import_scores(
             "member_fraction": float(given.member.mean()),
         }
         names, about = passed_on(data)
-        environment = hdf5.describe_environment("unknown")
-        environment["versions"].pop("torch", None)  # which made nothing of this
-        with hdf5.create(output, "shadows", attributes | about | environment) as file:
-            blocks = _Blocks(given, labels, shape)
-            file.attrs["sha256"] = blocks.write(file)
+        with hdf5.create(output, "shadows", attributes | about | _environment()) as file:
+            blocks = Blocks(given, labels, shape)
+            file.attrs["sha256"] = blocks.write(file, given.member)
             if remarks := [*remarks, *blocks.remarks]:
                 file.attrs["remarks"] = hdf5.stored(remarks)
             if labels is not None:
@@ -105,7 +105,13 @@ def import_scores(
         log.warning("%s: %s", scores, remark)
 
 
-class _Blocks:
+def _environment() -> dict[str, Any]:
+    found = hdf5.describe_environment("unknown")
+    found["versions"].pop("torch", None)  # which made nothing of this
+    return found
+
+
+class Blocks:
     """Makes φ of blocks of samples, and writes it.
 
     Attributes:
@@ -121,8 +127,8 @@ class _Blocks:
         if given.kind == "probabilities":
             self.bound = self._largest() + np.log(2)
 
-    def write(self, file: h5py.File) -> str:
-        """Writes φ and membership; returns their checksum, which is that of the shadow models of a study."""
+    def write(self, file: h5py.File, member: Bool[np.ndarray, "model sample"] | None) -> str:
+        """Writes φ, and membership if it is known; returns their checksum, which is that of a study's shadow models."""
         models, samples = self.given.member.shape
         chunks = models, min(self.size, 512), self.shape.views
         phi = hdf5.dataset(file, "phi", (models, samples, self.shape.views), self.dtype, chunks=chunks)
@@ -140,8 +146,9 @@ class _Blocks:
         if clipped:
             said = f"{clipped} of {phi.size} values of φ are of probabilities of 0 or 1"
             self.remarks.append(f"{said}, and were clipped to ±{self.bound:.4g}")
-        hdf5.dataset(file, "member", data=self.given.member)
-        checksum.update(np.ascontiguousarray(self.given.member).data)
+        if member is not None:
+            hdf5.dataset(file, "member", data=member)
+            checksum.update(np.ascontiguousarray(member).data)
         return checksum.hexdigest()
 
     def _largest(self) -> float:
@@ -185,10 +192,14 @@ class _Blocks:
         return scaled_logit(outputs, labels) if logits else log_odds(outputs, labels)
 
 
-def _check_shapes(given: Given) -> Shape:
-    """Checks that all models have values of the same shape for every sample, and returns what the axes are."""
+def check_shapes(given: Given, least: int = 1) -> Shape:
+    """Checks that all models have values of the same shape for every sample, and returns what the axes are.
+
+    Raises:
+        DataError: They have not, or there are fewer than the ``least`` that are needed, two of shadow models.
+    """
     samples = given.member.shape[1]
-    if len(given.models) < 2:
+    if len(given.models) < least:
         raise DataError(f"{given.places[0]}: the scores of one model cannot be attacked, two or more are needed")
     for values, place in zip(given.models, given.places, strict=True):
         shape = values.shape
@@ -218,8 +229,15 @@ def _check_shapes(given: Given) -> Shape:
     raise DataError(f"{place} is {list(shape)}: {given.kind} of a model is {allowed[given.kind]}")
 
 
-def _check_sides(scores: Path, member: Bool[np.ndarray, "model sample"], whole: bool) -> None:
-    """Raises DataError if no sample, or of the ``whole`` membership one, has models with and without it."""
+def _check_sides(scores: Path, member: Bool[np.ndarray, "model sample"], whole: bool, never_held: bool) -> None:
+    """Raises DataError if no sample, or of the ``whole`` membership one, has models with and without it.
+
+    With ``never_held``, no model may have one.
+    """
+    if never_held:
+        for model, sample in np.argwhere(member)[:1]:
+            raise DataError(f"{scores}: model {model} has sample {sample} as a member, but never_held is true")
+        return
     alike = (member == member[0]).all(axis=0)
     if not (alike.any() if whole else alike.all()):
         return
@@ -243,13 +261,18 @@ def _labels(scores: Path, given: Given, shape: Shape, data: Path | None) -> Int[
             return None
         why = f" ({'; '.join(given.remarks)})" if given.remarks else ""
         raise DataError(f"{scores}: {kind} need labels: add labels [N], or a dataset of this name to the study{why}")
+    check_classes(scores, found, kind, shape)
+    return found
+
+
+def check_classes(scores: Path, found: Int[np.ndarray, " sample"], kind: str, shape: Shape) -> None:
+    """Raises DataError if a label is of a class that the outputs do not have."""
     if (found < 0).any():
         raise DataError(f"{scores}: label of sample {found.argmin()} is {found.min()}: labels are from 0")
     if kind != "phi" and found.max() >= shape.classes:
         said = f"label of sample {found.argmax()} is {found.max()}: allowed are 0 to {shape.classes - 1}"
         one = ", with one output for both" if shape.outputs == 1 else ""
         raise DataError(f"{scores}: {said}, since the {kind} are of {shape.classes} classes{one}")
-    return found
 
 
 def _pool_labels(scores: Path, found: Any, samples: int, data: Path) -> Int[np.ndarray, " sample"]:

@@ -31,6 +31,10 @@ COLUMNS = {
         *("expected_fp", "resolution", "null"),
     ],  # and "chosen" where there is a best of several attacks
     "groups": ["attack", "fpr", "by", "group", "samples", "metric", "prior", "value", "low", "high", "p_value"],
+    "audit": [
+        *("attack", "fpr", "prior", "metric", "value", "low", "high", "chance", "p_value", "p_holm"),
+        *("among_shadows", "shadows_mean", "shadows_low", "shadows_high"),
+    ],
     "budgets": [
         *("attack", "models", "draw", "fpr", "metric", "mean", "low", "high", "std_draws", "std_targets"),
         *("repeats", "targets", "unbalanced", "expected_fp", "resolution", "chance"),

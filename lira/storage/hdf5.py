@@ -14,6 +14,7 @@ shard      ``logits [m, N, A, C]`` (optional), ``phi [m, N, A]``, ``member [m, N
 shadows    ``phi [M, N, A]`` float32 (imported scores: maybe float64), ``member [M, N]``, ``labels [N]`` (imported:
             if known), ``utility/* [M]`` (imported: maybe NaN); ``id, group [N]`` and ``class_names [C]`` if known
 scores     one float64 ``[M, N]`` array per attack, and ``member [M, N]``
+target     ``phi [1, N, A]`` of a given model, and ``member [1, N]`` if known
 =========  ====================================================================================="""
 
 import errno

@@ -2,12 +2,44 @@
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
+from lira.config import AttacksSpec, RatesSpec, check_section
 from lira.config.dataset import VIEW
 from lira.core.errors import ConfigError
 from lira.core.validation import check_choice
 from lira.storage.comparison import LISTED, Comparison
+from lira.storage.identity import read_spec, specs_of
 from lira.storage.run import Run
+
+
+class Asked(NamedTuple):
+    """What a study asks of the attacks on a run: its own attacks with digests of their code, FPRs and priors."""
+
+    own: dict[str, str]
+    code: dict[str, str]
+    fprs: list[float]
+    priors: list[float]
+
+
+def asked_of_run(folder: Path, attacks: Path | None = None, rates: Path | None = None) -> Asked:
+    """Returns what is asked of the attacks on a run.
+
+    Args:
+        folder: The run's.
+        attacks: Spec of the attacks; by default what its study wrote down, or nothing.
+        rates: Spec of FPRs and priors; by default what its study wrote down, or those of the run's tables.
+
+    Raises:
+        StoreError: There are no FPRs and priors.
+    """
+    specs = Path(folder.absolute(), "..", "..", "..", "..", "..", "specs").resolve()
+    attacks, rates = (
+        given or next(iter(specs_of(specs, place)), None) for given, place in ((attacks, "attacks"), (rates, "rates"))
+    )
+    asked = check_section("spec", AttacksSpec, read_spec(attacks)) if attacks else None
+    at = check_section("spec", RatesSpec, read_spec(rates)) if rates else Run(folder)
+    return Asked(asked.own if asked else {}, asked.code if asked else {}, list(at.fprs), list(at.priors))
 
 
 class Study:

@@ -84,7 +84,9 @@ class Plan:
         self.imported = [key for key, run in study.runs.items() if run.scores]
         compared = {*study.agreement, *study.transfer}.union(*study.agreement.values())
         self.benchmarks = [
-            key for key in study.runs if key not in study.ablation or key in compared or key.split("/")[2] in REGIMES
+            key
+            for key in study.shown_runs
+            if key not in study.ablation or key in compared or key.split("/")[2] in REGIMES
         ]
 
     # ---- Names ------------------------------------------------------------------------------------------------------
@@ -107,6 +109,7 @@ class Plan:
             "fpr": any_of(self.fprs),
             "attack": f"({any_of(self.further_attacks)})?",
             "scope": f"({SO_FAR})?",
+            "target": any_of(study.targets),
         }
 
     def runs_are(self, imported: bool) -> str:
@@ -177,7 +180,7 @@ class Plan:
 
     def unfinished(self, keys: Iterable[str] | None = None, *, every_seed: bool = True) -> list[str]:
         """Returns a line per run that is not finished, with the command that adds it."""
-        runs = self.chosen(self.study.runs if keys is None else keys, every_seed=every_seed)
+        runs = self.chosen(self.study.shown_runs if keys is None else keys, every_seed=every_seed)
         said, summary = "{}, seed {}, is not finished: {} adds it.", f"{self.results}/runs/{{}}/seed{{}}/summary.csv"
         return [said.format(*run, self.command(summary.format(*run))) for run in runs if run not in self.finished]
 

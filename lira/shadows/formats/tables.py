@@ -41,14 +41,14 @@ def read_table(path: Path) -> Given:
     """
     frame = _frame(path, header=0)
     frame.columns = [str(name).strip() for name in frame.columns]
-    kind, columns = _outputs(list(frame.columns))
+    kind, columns = outputs_of(list(frame.columns))
     if not columns or not {"model", "sample", "member"} <= set(frame.columns):
         raise DataError(
             f"{path} has the columns {', '.join(frame.columns)[:200]}: scores need model, sample, member and one of "
             "phi, logit_0 ..., probability_0 ..., with a row for each model and sample"
         )
     frame = frame[[*frame.columns.intersection([*INDEX, "member", "label"]), *columns]]
-    _check_numbers(frame, path, first=2)
+    check_numbers(frame, path, first=2)
     index, shape = _positions(frame, path)
     order = np.argsort(index)
     values = frame[columns].to_numpy()[order].reshape(*shape, len(columns))
@@ -62,7 +62,7 @@ def read_table(path: Path) -> Given:
     return Given(kind, models, membership(member, f"{path}: member"), labels, places)
 
 
-def _outputs(names: list[str]) -> tuple[str, list[str]]:
+def outputs_of(names: list[str]) -> tuple[str, list[str]]:
     """Returns what the columns of a table hold, and those that hold it; none if it is not one kind of them."""
     found = []
     for name, kind in COLUMN.items():
@@ -125,7 +125,7 @@ def read_matrix(path: Path) -> Shaped[np.ndarray, "row column"]:
     numbered = start == [str(column) for column in range(len(start))] and len(start) > 2
     named = numbered or not all(map(_is_value, start))
     frame = _frame(path, header=0 if named else None)
-    _check_numbers(frame, path, first=1 + named)
+    check_numbers(frame, path, first=1 + named)
     values = frame.to_numpy()
     if start and not start[0]:
         if not np.array_equal(values[:, 0], np.arange(len(values))):
@@ -158,7 +158,7 @@ def _frame(path: Path, header: int | None) -> "pd.DataFrame":
     return frame
 
 
-def _check_numbers(frame: "pd.DataFrame", path: Path, first: int) -> None:
+def check_numbers(frame: "pd.DataFrame", path: Path, first: int) -> None:
     """Raises DataError, with line and column, if a value is no number; ``first`` is the line of the first row."""
     import pandas as pd
 

@@ -1,0 +1,42 @@
+"""The command that audits one given model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lira.cli.options import app
+from lira.core.errors import ConfigError
+from lira.core.plugins import check_code
+
+
+@app.command()
+def audit(
+    predictions: Annotated[Path, typer.Argument(help="What the model says of the pool: .npz, HDF5, CSV or parquet.")],
+    run: Annotated[Path, typer.Option(help="Folder of a run: results/<study>/runs/<d>/<a>/<r>/seed<k>.")],
+    members: Annotated[Path | None, typer.Option(help="Which records it was trained on.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder to write to; default: audits/<name of the file>.")] = None,
+    fpr: Annotated[list[float] | None, typer.Option(min=0, max=1, help="FPR; default: those of the study.")] = None,
+    prior: Annotated[list[float] | None, typer.Option(min=0, max=1, help="Prior; default: those of the study.")] = None,
+    spec: Annotated[Path | None, typer.Option(help="Attacks, as a rule of the study writes them down.")] = None,
+    rates: Annotated[Path | None, typer.Option(help="FPRs and priors, likewise.")] = None,
+    samples: Annotated[list[Path] | None, typer.Option(help="samples.csv of each seed; default: all.")] = None,
+) -> None:
+    """Say whether a given model leaks, with the shadow models of a run; write a page and tables."""
+    from lira.evaluation.audits.files import audit_file
+    from lira.report.audit_page import write_page
+    from lira.shadows.target import import_target
+    from lira.storage.study import asked_of_run
+
+    folder = output or Path("audits") / predictions.stem
+    if folder.is_file():
+        raise ConfigError(f"output: {folder} is a file: give a folder")
+    asked = asked_of_run(run, spec, rates)
+    check_code(asked.code)
+    counted = sorted(run.absolute().parent.glob("seed*/samples.csv")) if samples is None and spec is None else samples
+    at = {"fprs": fpr or asked.fprs, "priors": prior or asked.priors}
+    import_target(predictions, run / "shadows.h5", folder / "target.h5", members)
+    seeds = [file.parent for file in counted or []]
+    made = audit_file(folder / "target.h5", run, folder, **at, own=asked.own, seeds=seeds)
+    write_page(folder, folder / "audit.html")
+    typer.echo("\n".join([made.answer, *(f"Note: {line}." for line in made.warnings), f"Page: {folder}/audit.html"]))

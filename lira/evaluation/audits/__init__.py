@@ -1,0 +1,1 @@
+"""The audit of one given model, attacked by shadow models that never were it."""

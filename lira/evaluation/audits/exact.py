@@ -1,0 +1,94 @@
+"""Tests and intervals of one target's rates, whose records are the trials; several of its tests are corrected together.
+
+The thresholds are not the target's own, so that a count is binomial (Clopper and Pearson). Under chance the membership
+of the target is drawn without regard to its scores: given how many records are flagged, the members among them are
+hypergeometric (Fisher's exact test), and ranks are those of Mann and Whitney.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lira.evaluation.bootstrap import LEVEL, clopper_pearson
+from lira.evaluation.roc import LARGEST, Ordered
+
+FEW = 8
+"""Samples of a side up to which the normal distribution is too far off."""
+
+
+class Interval(NamedTuple):
+    """A fraction with both ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def share(hits: int, trials: int) -> Interval:
+    """Returns a binomial proportion with its exact interval; NaN without a trial."""
+    if not trials:
+        return Interval(np.nan, np.nan, np.nan)
+    low, high = clopper_pearson(hits, trials)
+    return Interval(hits / trials, float(low), float(high))
+
+
+def more_members_flagged(flagged: Bool[np.ndarray, " sample"], member: Bool[np.ndarray, " sample"]) -> float:
+    """Returns the one-sided p-value of Fisher's exact test that members are flagged more often than others."""
+    from scipy.stats import hypergeom
+
+    hits = int((flagged & member).sum())
+    return float(hypergeom.sf(hits - 1, member.size, int(member.sum()), int(flagged.sum())))
+
+
+def members_rank_higher(scores: Float[np.ndarray, " sample"], member: Bool[np.ndarray, " sample"]) -> float:
+    """Returns the one-sided p-value of the Mann-Whitney test that members score higher; 1 if all scores are equal.
+
+    It is that of a normal distribution, but by permutation where a side has few samples.
+    """
+    from scipy.stats import PermutationMethod, mannwhitneyu
+
+    if not np.ptp(scores := np.clip(scores, -LARGEST, LARGEST) / 2):  # whose range is finite
+        return 1.0
+    few = min(int(member.sum()), int((~member).sum())) <= FEW
+    method = PermutationMethod(n_resamples=9999, rng=np.random.default_rng(0)) if few else "asymptotic"
+    return float(mannwhitneyu(scores[member], scores[~member], alternative="greater", method=method).pvalue)
+
+
+def auc(scores: Float[np.ndarray, " sample"], member: Bool[np.ndarray, " sample"]) -> Interval:
+    """Returns the AUC (ties count one half) with its interval of DeLong et al. (1988).
+
+    Where all placements are equal, as with perfect separation, they show no spread; then it is the exact binomial
+    interval of as many disjoint pairs as there are.
+    """
+    from scipy.special import ndtri
+
+    ordered = Ordered.of(scores, member)
+    sides = ordered.inside, ordered.outside
+    below = [
+        (np.searchsorted(other, side, "left") + np.searchsorted(other, side, "right")) / (2 * other.size)
+        for side, other in (sides, sides[::-1])
+    ]
+    value, pairs = ordered.auc, min(side.size for side in sides)
+    variance = sum(places.var(ddof=1) / places.size for places in below) if pairs > 1 else 0.0
+    if variance <= 0:
+        low, high = map(float, clopper_pearson(value * pairs, pairs))
+    else:
+        low, high = np.clip(value + np.array([-1, 1]) * ndtri((1 + LEVEL) / 2) * np.sqrt(variance), 0, 1).tolist()
+    return Interval(value, low, high)
+
+
+def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
+    """Returns p-values of which the smallest is right for all tests together (Holm 1979); NaN stays and is no test."""
+    found, tests = np.full(p_values.shape, np.nan), np.flatnonzero(~np.isnan(p_values))
+    order = tests[np.argsort(p_values[tests], kind="stable")]
+    found[order] = np.minimum(np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1)), 1)
+    return found
+
+
+def share_below(value: float, others: Float[np.ndarray, " model"]) -> float:
+    """Returns the share of other models whose number is below, equal ones one half; NaN if one of both is missing."""
+    others = others[~np.isnan(others)]
+    if np.isnan(value) or not others.size:
+        return np.nan
+    return float(((others < value) + 0.5 * (others == value)).mean())

@@ -1,0 +1,226 @@
+"""What one given model says of a pool, and the list of its members: by pool order, by ``sample`` or by ``id``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int, Shaped
+
+from lira.core.errors import DataError
+from lira.core.validation import check_booleans, quoted
+from lira.datasets._forms import PARQUET, absent, delimiter_of, form_of
+from lira.datasets._names import check_names
+from lira.datasets.file import open_arrays, read_slice
+from lira.shadows.formats.given import KINDS, check_outputs
+from lira.shadows.formats.tables import check_numbers, is_table, outputs_of
+
+BY = ("id", "sample")
+"""Columns, or arrays, that say which record of the pool a row is of."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The records that predictions are of.
+
+    Attributes:
+        samples: Their number.
+        ids: What each is called, if that is known.
+    """
+
+    samples: int
+    ids: Shaped[np.ndarray, " sample"] | None = None
+
+    def places(self, columns: Mapping[str, Any], rows: int, path: Path) -> Int[np.ndarray, " row"]:
+        """Returns the sample of each row, -1 if it is not in the pool.
+
+        Args:
+            columns: ``id`` or ``sample`` of each row, or none of them for pool order.
+            rows: Number of rows.
+            path: The file, for messages.
+
+        Raises:
+            DataError: There are more rows or fewer than records, an index is out of the pool, or ids are unknown.
+        """
+        if "sample" in columns:
+            found = np.asarray(columns["sample"])
+            good = found.dtype.kind in "iuf" and found.ndim == 1
+            if not good or (wrong := (found < 0) | (found >= self.samples) | (found != np.floor(found))).any():
+                said = quoted(found[wrong.argmax()]) if good else f"of {found.dtype}"
+                raise DataError(f"{path}: sample is {said}: allowed are indices in the pool, 0 to {self.samples - 1}")
+            return found.astype(np.int64)
+        if "id" not in columns:
+            if rows != self.samples:
+                raise DataError(
+                    f"{path} has {rows:,} rows, the pool {self.samples:,} records: give all in pool order, or say "
+                    "which they are by id or sample"
+                )
+            return np.arange(rows)
+        if self.ids is None:
+            raise DataError(f"{path} has ids, but the run knows none: name records by sample, the index in its pool")
+        known, order = np.unique(self.ids, return_index=True)
+        if len(known) < self.samples:
+            raise DataError(f"{path} has ids, but those of the run's pool are not each of one record: use sample")
+        names = check_names(columns["id"], f"{path}: id", rows)
+        at = np.searchsorted(known, names).clip(max=len(known) - 1)
+        return np.where(known[at] == names, order[at], -1)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one model says of the pool, in its order.
+
+    Attributes:
+        kind: One of :data:`lira.shadows.formats.given.KINDS`.
+        values: As :class:`lira.shadows.formats.given.Given` has those of a model.
+        labels: True class of each sample, if given.
+        member: Its membership, if the file has it.
+        foreign: Number of rows of records that are not in the pool.
+    """
+
+    kind: str
+    values: np.ndarray
+    labels: Any = None
+    member: Bool[np.ndarray, " sample"] | None = None
+    foreign: int = 0
+
+
+def read_predictions(path: Path, pool: Pool) -> Predictions:
+    """Reads what one model says of each record of a pool.
+
+    A table (CSV, parquet) has one of the columns ``phi``, ``logit_0 ...``, ``logit``, ``probability_0 ...`` and
+    ``probability``, and maybe ``id`` or ``sample``, ``view``, ``label`` and ``member``. An ``.npz`` or HDF5 file has
+    one of the arrays ``phi``, ``logits`` and ``probabilities``, and maybe ``id`` or ``sample``, ``labels``, ``member``.
+
+    Raises:
+        DataError: The file cannot be read, lacks a record of the pool, has one twice, or has other columns.
+    """
+    return _from_table(path, pool) if _tabular(path) else _from_arrays(path, pool)
+
+
+def _tabular(path: Path) -> bool:
+    if not path.is_file():
+        raise absent(path, "an .npz, HDF5, CSV or parquet file")
+    return is_table(path) or form_of(path) == PARQUET
+
+
+def _from_table(path: Path, pool: Pool) -> Predictions:
+    frame = _frame(path)
+    kind, columns = outputs_of(list(frame.columns))
+    if not columns:
+        raise DataError(
+            f"{path} has the columns {', '.join(frame.columns)[:200]}: predictions need one of phi, logit, "
+            "logit_0 ..., probability, probability_0 ..., and maybe id or sample, view, label and member"
+        )
+    check_numbers(frame[[*columns, *frame.columns.intersection(["view", "member", "label"])]], path, first=2)
+    views = frame["view"].to_numpy() if "view" in frame else np.zeros(len(frame), np.int64)
+    if "view" in frame and not {*BY} & {*frame.columns}:
+        raise DataError(f"{path} has views, but neither id nor sample: say which record each row is of")
+    count = int(views.max()) + 1
+    places = pool.places(_named(frame), len(frame), path)
+    order = _in_pool_order(
+        places * count + np.where(places < 0, 0, views).astype(np.int64), pool.samples * count, path, count
+    )
+    values = frame[columns].to_numpy()[order].reshape(pool.samples, count, len(columns))
+    values = values[..., 0] if kind == "phi" else values
+    first = order[::count]
+    member = frame["member"].to_numpy()[first] if "member" in frame else None
+    labels = frame["label"].to_numpy()[first] if "label" in frame else None
+    truth = None if member is None else check_booleans(member, f"{path}: member")
+    return Predictions(kind, values, labels, truth, int((places < 0).sum()) // count)
+
+
+def _from_arrays(path: Path, pool: Pool) -> Predictions:
+    with open_arrays(path) as arrays:
+        found = {name: read_slice(values, (), path) for name, values in arrays.items()}
+    kinds = [name for name in KINDS if name in found]
+    if len(kinds) != 1:
+        raise DataError(
+            f"{path} has {', '.join(found) or 'nothing'}: predictions need one of phi [N, A], logits [N, A, C], "
+            "probabilities [N, A, C], and maybe id or sample, labels and member [N]"
+        )
+    values = found[kinds[0]]
+    if not values.ndim:
+        raise DataError(f"{path}: {kinds[0]} is one number: one for each record is needed")
+    check_outputs(kinds[0], values.shape, f"{path}: {kinds[0]}")
+    places = pool.places(_named(found), len(values), path)
+    order = _in_pool_order(places, pool.samples, path)
+    beside = {}
+    for name in ("labels", "member"):
+        if name in found and found[name].shape != (len(values),):
+            raise DataError(
+                f"{path}: {name} is {list(found[name].shape)}: one for each of {len(values)} rows is needed"
+            )
+        beside[name] = found[name][order] if name in found else None
+    member = None if beside["member"] is None else check_booleans(beside["member"], f"{path}: member")
+    return Predictions(kinds[0], values[order], beside["labels"], member, int((places < 0).sum()))
+
+
+def read_members(path: Path, pool: Pool) -> tuple[Bool[np.ndarray, " sample"], int]:
+    """Reads which records of a pool a model was trained on: a table, an ``.npz`` or an HDF5 file.
+
+    It lists the members by ``id`` or ``sample``; with ``member``, of 0 and 1, those rows alone that have 1, and all
+    records in pool order if neither ``id`` nor ``sample`` is there.
+
+    Returns:
+        Membership of each sample, and the number of members that are not in the pool.
+
+    Raises:
+        DataError: The file cannot be read, or has other columns.
+    """
+    if _tabular(path):
+        frame = _frame(path)
+        found = {name: frame[name].to_numpy() for name in frame.columns}
+    else:
+        with open_arrays(path) as arrays:
+            found = {name: read_slice(values, (), path) for name, values in arrays.items()}
+    if not {*BY, "member"} & {*found}:
+        raise DataError(f"{path} has {', '.join(found)[:200] or 'nothing'}: members need id, sample or member")
+    rows = len(next(iter(_named(found).values()), found.get("member", ())))
+    held = check_booleans(found["member"], f"{path}: member", "records") if "member" in found else np.ones(rows, bool)
+    if len(held) != rows:
+        raise DataError(f"{path}: member is of {len(held)} records, id or sample of {rows}")
+    places = pool.places(_named(found), rows, path)[held]
+    member = np.zeros(pool.samples, dtype=bool)
+    member[places[places >= 0]] = True
+    return member, int((places < 0).sum())
+
+
+def _named(columns: Any) -> dict[str, Any]:
+    """Returns what says which records the rows are of; ids go before indices."""
+    return {name: np.asarray(columns[name]) for name in BY[:1] + BY[1:] * ("id" not in columns) if name in columns}
+
+
+def _in_pool_order(places: np.ndarray, number: int, path: Path, views: int = 1) -> Int[np.ndarray, " place"]:
+    """Returns the row of each place; raises DataError unless each has one."""
+    times = np.bincount(places[places >= 0], minlength=number)[:number]
+    if len(wrong := np.flatnonzero(times != 1)):
+        sample, view = divmod(int(wrong[0]), views)
+        where = f"sample {sample} of the pool{f', view {view},' if views > 1 else ''}"
+        more = f", and so it is with {len(wrong)} of {number}" if len(wrong) > 1 else ""
+        said = "is lacking" if not times[wrong[0]] else "is there more than once"
+        raise DataError(f"{path}: {where} {said}{more}: one row of each is needed")
+    order = np.full(number, -1)
+    there = places >= 0
+    order[places[there]] = np.flatnonzero(there)
+    return order
+
+
+def _frame(path: Path) -> Any:
+    import pandas as pd
+
+    try:
+        if form_of(path) == PARQUET:
+            frame = pd.read_parquet(path)
+        else:
+            text = {"id": str, " id": str}
+            frame = pd.read_csv(path, sep=delimiter_of(path), dtype=text, skipinitialspace=True)
+    except (ValueError, OSError) as error:  # pandas' and pyarrow's errors are ValueErrors
+        raise DataError(
+            f"{path} cannot be read as CSV or parquet: it is {form_of(path)}: make or copy it again"
+        ) from error
+    frame.columns = [str(name).strip() for name in frame.columns]
+    if frame.empty:
+        raise DataError(f"{path} has no rows: one for each record is needed")
+    return frame

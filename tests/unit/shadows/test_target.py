@@ -1,0 +1,182 @@
+"""Predictions of a given model: every form that is read gives the same φ, and what is wrong is said."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from lira.core.errors import DataError
+from lira.shadows.logits import scaled_logit
+from lira.shadows.target import import_target
+from lira.storage import hdf5
+from lira.storage.records import write_names
+
+N, C = 30, 3
+RUN = {"study": "s", "dataset": "d", "architecture": "a", "regime": "r", "seed": 0}
+IDS = np.array([f"{7 * i:03d}" for i in range(N)])
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A run with shadow models of one view, labels and ids."""
+    return tmp_path
+
+
+def write_run(path, views=1, named=True, labels=True):
+    with hdf5.create(path / "shadows.h5", "shadows", RUN | {"sha256": "of shadows", "recipe": {}}) as file:
+        hdf5.dataset(file, "phi", data=np.zeros((4, N, views), np.float32))
+        hdf5.dataset(file, "member", data=np.zeros((4, N), bool))
+        if labels:
+            hdf5.dataset(file, "labels", data=np.arange(N) % C)
+        if named:
+            write_names(file, {"id": IDS})
+    return path / "shadows.h5"
+
+
+def outputs(views=1):
+    logits = np.random.default_rng(0).normal(0, 3, size=(N, views, C))
+    shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    return logits, shares, scaled_logit(logits, np.arange(N) % C).astype("f4")
+
+
+def read(path):
+    with hdf5.read(path, "target") as file:
+        return file["phi"][0], file["member"][0] if "member" in file else None, hdf5.attributes(file)
+
+
+def table(values, prefix, **more):
+    columns = {f"{prefix}_{c}": values[:, 0, c] for c in range(values.shape[-1])}
+    return pd.DataFrame(more | columns)
+
+
+@pytest.mark.parametrize("form", ["npz", "h5", "csv", "parquet"])
+@pytest.mark.parametrize("kind", ["logit", "probability", "phi"])
+@pytest.mark.parametrize("by", ["order", "sample", "id"])
+def test_all_forms_give_the_same_phi(place, form, kind, by):
+    logits, shares, phi = outputs()
+    values = {"logit": logits, "probability": shares, "phi": phi}[kind]
+    order = np.arange(N) if by == "order" else np.random.default_rng(1).permutation(N)
+    named = {} if by == "order" else {by: order if by == "sample" else IDS[order]}
+    path = place / f"given.{form}"
+    if form in ("csv", "parquet"):
+        frame = pd.DataFrame(named | {"phi": phi[order, 0]}) if kind == "phi" else table(values[order], kind, **named)
+        frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
+    else:
+        arrays = named | {{"logit": "logits", "probability": "probabilities", "phi": "phi"}[kind]: values[order]}
+        if form == "npz":
+            np.savez(path, **arrays)
+        else:
+            with h5py.File(path, "w") as file:
+                for name, array in arrays.items():
+                    file[name] = np.char.encode(array) if array.dtype.kind == "U" else array
+    import_target(path, write_run(place), place / "target.h5")
+    found, member, about = read(place / "target.h5")
+    np.testing.assert_allclose(found, phi, rtol=1e-4, atol=1e-4)
+    assert member is None and about["shadows_sha256"] == "of shadows" and about["remarks"] == []
+
+
+def test_single_logits_are_of_class_1_and_views_have_rows(place):
+    rng, y = np.random.default_rng(0), np.arange(N) % 2
+    logits = rng.normal(size=(N, 2))
+    rows = pd.DataFrame({"sample": np.repeat(np.arange(N), 2), "view": np.tile([0, 1], N), "logit": logits.ravel()})
+    rows.assign(label=np.repeat(y, 2)).sample(frac=1, random_state=0).to_csv(place / "given.csv", index=False)
+    import_target(place / "given.csv", write_run(place, views=2, labels=False), place / "target.h5")
+    np.testing.assert_allclose(read(place / "target.h5")[0], np.where(y[:, None] == 1, logits, -logits), rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["list", "flags", "npz"])
+def test_members_may_be_listed_or_flagged_and_those_outside_the_pool_are_counted(place, form):
+    _, _, phi = outputs()
+    np.savez(place / "given.npz", phi=phi)
+    truth = np.arange(N) % 3 == 0
+    if form == "list":
+        pd.DataFrame({"id": [*IDS[truth], "elsewhere", "too"]}).to_csv(place / "members.csv", index=False)
+    elif form == "flags":
+        rows = pd.DataFrame({"id": [*IDS, "elsewhere", "too", "not"], "member": [*truth.astype(int), 1, 1, 0]})
+        rows.to_csv(place / "members.csv", index=False)
+    else:
+        np.savez(place / "members.csv.npz", member=truth)
+    path = place / ("members.csv.npz" if form == "npz" else "members.csv")
+    import_target(place / "given.npz", write_run(place), place / "target.h5", path)
+    _, member, about = read(place / "target.h5")
+    assert (member == truth).all()
+    said = [] if form == "npz" else ["2 of its 12 members are not in the pool, and were not attacked"]
+    assert about["remarks"] == said
+
+
+def test_predictions_of_other_records_are_left_out(place):
+    _, _, phi = outputs()
+    rows = pd.DataFrame({"id": [*IDS, "elsewhere"], "phi": [*phi[:, 0], 5.0], "member": [1] * N + [0]})
+    rows.to_csv(place / "given.csv", index=False)
+    import_target(place / "given.csv", write_run(place), place / "target.h5")
+    found, member, about = read(place / "target.h5")
+    np.testing.assert_allclose(found, phi, rtol=1e-5)
+    assert member.all() and about["remarks"] == [
+        "1 predictions are of records that are not in the pool, and were left out"
+    ]
+
+
+def good():
+    return pd.DataFrame({"id": IDS, "phi": outputs()[2][:, 0]})
+
+
+WRONG = [
+    (good().iloc[1:], {}, "sample 0 of the pool is lacking: one row of each"),
+    (
+        pd.concat([good(), good().iloc[3:5]]),
+        {},
+        "sample 3 of the pool is there more than once, and .* 2 of 30",
+    ),
+    (good().drop(columns="id").iloc[1:], {}, "has 29 rows, the pool 30 records: give all in pool order, or say which"),
+    (
+        good().assign(id=np.arange(N)).rename(columns={"id": "sample"}).replace({"sample": {4: 99}}),
+        {},
+        "sample is 99: allowed",
+    ),
+    (good(), {"named": False}, "has ids, but the run knows none"),
+    (good(), {"views": 2}, "is of 1 views, the shadow models of 2"),
+    (good().rename(columns={"phi": "score"}), {}, "has the columns id, score: predictions need one of phi, logit"),
+    (good().assign(phi=0.5), {}, "all φ are from 0.5 to 0.5, as probabilities are"),
+    (good().assign(label=0), {}, "sample 1 has label 0, in the run it is 1: the predictions are of other records"),
+    (good().assign(phi="x"), {}, "line 2, column phi, has 'x'"),
+    (table(outputs()[0][:, :, :2], "logit", id=IDS), {}, "label of sample 2 is 2: allowed are 0 to 1"),
+    (table(outputs()[0], "logit", id=IDS), {"labels": False}, "logits need labels, and the run has none"),
+]
+
+
+@pytest.mark.parametrize(("frame", "run", "said"), WRONG)
+def test_what_does_not_fit_is_said(place, frame, run, said):
+    frame.to_csv(place / "given.csv", index=False)
+    with pytest.raises(DataError, match=said):
+        import_target(place / "given.csv", write_run(place, **run), place / "target.h5")
+    assert not (place / "target.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"name": ["a"]}, "has name: members need id, sample or member"),
+        ({"sample": [0, 30]}, "sample is 30: allowed are indices in the pool, 0 to 29"),
+        ({"member": [0, 1]}, "has 2 rows, the pool 30 records"),
+        ({"member": [2] * N}, "member has values other than 0 and 1"),
+    ],
+)
+def test_a_list_of_members_that_cannot_be_one_is_said(place, members, said):
+    good().to_csv(place / "given.csv", index=False)
+    pd.DataFrame(members).to_csv(place / "members.csv", index=False)
+    with pytest.raises(DataError, match=said):
+        import_target(place / "given.csv", write_run(place), place / "target.h5", place / "members.csv")
+
+
+def test_members_are_given_once(place):
+    good().assign(member=1).to_csv(place / "given.csv", index=False)
+    good()[["id"]].to_csv(place / "members.csv", index=False)
+    with pytest.raises(DataError, match="leave one of them out"):
+        import_target(place / "given.csv", write_run(place), place / "target.h5", place / "members.csv")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89HDF rest", b"PK\x03\x04", b"PAR1 rest"])
+def test_damaged_files_are_said(place, content):
+    (place / "given.npz").write_bytes(content)
+    with pytest.raises(DataError, match="given.npz"):
+        import_target(place / "given.npz", write_run(place), place / "target.h5")
