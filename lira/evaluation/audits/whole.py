@@ -17,6 +17,7 @@ from lira.attacks.block import Reader
 from lira.attacks.lira import ATTACKS, UNCUT, Definition, leave_one_out, not_scored
 from lira.attacks.registry import ATTACKS as REGISTRY
 from lira.attacks.target import score_target
+from lira.config.catalogue import main_attack
 from lira.core.errors import DataError
 from lira.core.validation import ArrayLike, check_array, check_booleans, check_fractions
 from lira.evaluation.audits import doubts
@@ -27,7 +28,6 @@ from lira.evaluation.audits.records import describe_records, judge_records, rate
 from lira.evaluation.calibration import shadow_thresholds
 from lira.evaluation.detections import count_detections
 from lira.storage.csv_files import COLUMNS
-from lira.storage.run import main_attack
 
 FPRS, PRIORS = (0.001, 0.01, 0.1), (0.01, 0.1, 0.5)
 
