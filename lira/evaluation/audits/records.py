@@ -50,8 +50,8 @@ def describe_records(
     Returns:
         ``sample``, what is known of it, ``member`` (0 or 1) if known, ``judged``, and at each FPR, with the ending
         ``_at_<fpr>``: counts over the shadow models of all seeds, ``ppv_<prior>`` and its lower bound
-        ``least_<prior>`` and ``epsilon`` as :func:`lira.evaluation.records.worth` has them, and ``exposed``: the share of the seeds
-        that find the record highly vulnerable (fp = 0, tp ≥ 1).
+        ``least_<prior>`` and ``epsilon`` as :func:`lira.evaluation.records.worth` has them, and ``exposed``: the share
+        of the seeds that find the record highly vulnerable (fp = 0, tp ≥ 1).
     """
     samples = len(next(iter(judged.values())))
     parts = [pd.DataFrame({"sample": np.arange(samples)} | dict(named))]
