@@ -93,6 +93,20 @@ def test_minimal_study_resolves():
         (["budgets"], [2], ["budgets", "2", "greater than or equal to 4"]),
         (["budgets"], [4, 4], ["budgets", "4 is given more than once"]),
         (["budgets"], [900], ["budgets has 900", "allowed with 4 shadow models is none", "2 of them are kept apart"]),
+        (["targets"], {"a": {"run": "x/y/z", "predictions": "a.csv"}}, ["targets.a.run", "'x/y/z'", "digits/res/aof"]),
+        (["targets"], {"a": {"run": "digits/res/aof"}}, ["targets.a.predictions is missing"]),
+        (
+            ["targets"],
+            {"a": {"run": "digits/res/aof", "predictions": "a.csv", "seed": 7}},
+            ["targets.a.seed is 7", "allowed are 0 and 1"],
+        ),
+        (
+            ["targets"],
+            {"a": {"run": "x", "predictions": "a", "member": "b"}},
+            ["targets.a.member", "unknown key", "members"],
+        ),
+        (["targets"], {"a": {"run": "digits/res/aof", "predictions": "$x"}}, ["targets.a.predictions", "a path"]),
+        (["runs", "digits/net/baseline"], {"never_held": True}, ["never_held is true", "allowed with scores alone"]),
     ],
 )
 def test_mistakes_are_named_in_one_line(path, value, said):

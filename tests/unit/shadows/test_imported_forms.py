@@ -502,3 +502,14 @@ def test_samples_without_one_side_are_refused(tmp_path, change, said):
     with pytest.raises(DataError, match=said):
         imported(scores, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["given.npz"]
+
+
+def test_shadow_models_that_never_held_a_sample_are_imported_if_the_study_says_so(tmp_path):
+    scores = write_arrays(tmp_path / "none.npz", phi=PHI, member=np.zeros_like(MEMBER))
+    arrays, _, _ = imported(scores, tmp_path, never_held=True)
+    np.testing.assert_array_equal(arrays["phi"], PHI)
+    assert not arrays["member"].any()
+    model, sample = np.argwhere(MEMBER)[0]
+    scores = write_arrays(tmp_path / "some.npz", phi=PHI, member=MEMBER)
+    with pytest.raises(DataError, match=f"model {model} has sample {sample} as a member, but never_held is true"):
+        imported(scores, tmp_path, never_held=True)
