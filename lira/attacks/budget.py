@@ -6,7 +6,7 @@ each sample: as many that hold it as a run of so many models has, as far as ther
 model are then, from sample to sample, those of different models.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -64,6 +64,16 @@ class Pool:
             rows = np.where(place < taken, place, inside + place - taken)
             drawn[:, first : first + SAMPLES_PER_DRAW] = self.others[np.take_along_axis(order, rows, axis=0)]
         return drawn
+
+    def draws(self, budget: int, repeats: int) -> Iterator[Int[np.ndarray, "shadow sample"]]:
+        """Draws again and again, once if there is one choice; of few pairs, none that was drawn before."""
+        seen = set[frozenset[int]]()
+        for repeat in range(repeats if budget < len(self.others) else 1):
+            drawn = self.draw(budget, repeat)
+            models = frozenset(drawn[:, 0].tolist())
+            if not (self.in_pairs and models in seen):
+                yield drawn
+            seen.add(models)
 
     def unbalanced(self, budget: int) -> int:
         """Counts the samples that too few models hold, or lack, for their share of a budget."""

@@ -212,7 +212,8 @@ def _remarks(
     if "reference" in attacks and "reference" not in missing and member.size:
         levels = int((cut_sizes(~shadows) if own else (~shadows).sum(axis=0)).min()) + 1
         log.info("reference has %d levels, so that it resolves no FPR below 1 / %d", levels, levels)
-    lost = thrown_away(shadows, own) if definition.cut and _sides(_by_kind(attacks)[0]) else {}
+    sides = _sides(_by_kind([name for name in attacks if name not in missing])[0]) if definition.cut else []
+    lost = {side: share for side, share in thrown_away(shadows, own).items() if side in sides} if sides else {}
     if any(share > MUCH for share in lost.values()):
         said = " and ".join(f"{share:.0%} of the {side} scores" for side, share in lost.items())
         log.warning("cut to the smallest count over all samples, the LiRA attacks do not use %s", said)

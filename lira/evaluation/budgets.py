@@ -145,8 +145,8 @@ def measure_budgets(
                 *(budget, unbalanced),
             )
         found = []
-        for repeat in range(repeats if share < 1 else 1):
-            scores = pool.score(reader, pool.draw(budget, repeat), names[0], replace(definition, cut=False), names[1])
+        for models in pool.draws(budget, repeats):
+            scores = pool.score(reader, models, names[0], replace(definition, cut=False), names[1])
             if not reader.clean.all():
                 raise DataError(f"phi of model {int(reader.clean.argmin())} has NaN, infinite or huge values")
             found.append({name: _rates(values, member[pool.targets], fprs) for name, values in scores.items()})
@@ -156,7 +156,9 @@ def measure_budgets(
                 known = shared.get((name, place)) if share > 0.5 else None
                 values = np.stack([of_draw[name][place] for of_draw in found])
                 row = _row(values, share, known)
-                shared[name, place] = row.pop("shared")
+                between = row.pop("shared")
+                if share <= 0.5:
+                    shared[name, place] = between
                 rows.append({"attack": name} | drawn | about | row)
     return pd.DataFrame(rows, columns=COLUMNS["budgets"])
 

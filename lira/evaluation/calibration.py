@@ -213,6 +213,12 @@ def calibrate_file(
                 f"{scores} has no scores of the online attack, nor of another with shadow models, which the counts per "
                 "sample are of: score one"
             )
+        if lone := np.flatnonzero(member.all(axis=1) | ~member.any(axis=1)).tolist():
+            raise DataError(
+                f"{scores}: model {lone[0]} holds all samples of the pool, or none, and so do {len(lone) - 1:,} more: "
+                "no ROC has them as targets; attack the others alone (lira score-attacks --targets), or import those "
+                "that hold none with never_held: true and audit a model by them (targets: in the study file)"
+            )
         try:
             rates = calibrate(values, member, fprs, priors)  # which reads one attack at a time
         except DataError as error:

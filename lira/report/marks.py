@@ -58,18 +58,22 @@ def notes(resolved: Iterable[str], influential: Iterable[str] = (), hollow: Iter
 
 def of_scores(runs: Sequence[Run]) -> list[str]:
     """Returns notes on attacks that were not scored, have few levels, or use few of a run's scores."""
-    found = []
+    found: dict[str, list[str]] = {}
     for run in runs:
-        said, name = run.scoring, "/".join(map(str, run.key.values()))
+        said, told = run.scoring, list[str]()
         if lost := said.get("thrown_away"):
             shares = " and ".join(f"{percent(round(share, 3))} of the {side}" for side, share in lost.items())
-            found.append(f"{name}: the cut to the smallest count over all samples leaves out {shares} scores (LiRA).")
+            told.append(f"the cut to the smallest count over all samples leaves out {shares} scores (LiRA).")
         if levels := said.get("levels"):
             least = percent(float(f"{1 / levels:.2g}"))
-            found.append(f"{name}: {show('reference')} has {levels} levels and resolves no FPR below {least}.")
-        why = said.get("not_scored", {})
-        found += [f"{name}: {show(attack)} is not scored: {reason}." for attack, reason in why.items()]
-    return found
+            told.append(f"{show('reference')} has {levels} levels and resolves no FPR below {least}.")
+        reasons: dict[str, list[str]] = {}
+        for attack, reason in said.get("not_scored", {}).items():
+            reasons.setdefault(reason, []).append(show(attack))
+        told += [f"not scored {', '.join(names)}: {reason}." for reason, names in reasons.items()]
+        for text in told:
+            found.setdefault(text, []).append("/".join(map(str, run.key.values())))
+    return [f"{', '.join(names)}: {text}" for text, names in found.items()]
 
 
 def not_resolved(fpr: float, negatives: float) -> str:

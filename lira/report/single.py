@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from lira.evaluation.calibration import place_of
+from lira.evaluation.calibration import place_of, resolution
 from lira.evaluation.single_target import single_target
 from lira.report.labels import percent, show
+from lira.report.marks import marked, notes
 from lira.report.numbers import numbers
 from lira.report.runs import at
 from lira.report.table import Table
@@ -37,14 +38,15 @@ def single_mode(scores: Path | str, fprs: Sequence[float] = (1e-5, 1e-3), prior:
     text["AUC (%)"] = numbers(100 * first["auc"], 2)
     for fpr in fprs:
         rows = data[data["fpr"] == fpr]
-        text[f"TPR (%) {at(fpr)}"] = beside_chance(rows, "tpr", 3)
+        label = resolution(fpr, (~member).sum()).label
+        text[f"TPR (%) {at(fpr)}"] = [marked(cell, label) for cell in beside_chance(rows, "tpr", 3)]
         text[f"Precision (%) {at(fpr)}, π = {percent(prior)}"] = numbers(100 * rows["precision"], 2)
     note = (
         f"Targets {targets} in one ROC, at thresholds chosen on the scores that they are judged by: so without "
         "intervals. In brackets: scores that say nothing, whose AUC is 50 %, and whose precision is about π, or 100 % "
         "without a false positive. An attacker has thresholds from shadow models alone: attack all, and calibrate."
     )
-    return markdown(Table(data, text, 1, [note]))
+    return markdown(Table(data, text, 1, [note, *notes(resolution(fpr, (~member).sum()).label for fpr in fprs)]))
 
 
 def beside_chance(rows: pd.DataFrame, name: str, decimals: int) -> list[str]:

@@ -124,7 +124,7 @@ def read_csv(
         raise StoreError(f"{path} is damaged ({error}): {remedy}") from error
     if lacking := [name for name in COLUMNS.get(kind or "", []) if name not in first]:
         raise StoreError(f"{path} has no column {lacking[0]}, so it is not a {kind}.csv: {remedy}")
-    if run is not None:
+    if run is not None and not (first.empty and source and made_from == source):  # which has no row to tell
         found = first.reindex(columns=run).to_dict("records")
         if found != [{name: str(value) for name, value in run.items()}]:
             said = "/".join(map(str, found[0].values())) if found else "nothing"

@@ -21,6 +21,9 @@ from lira.storage.identity import differing_settings, read_spec, specs_of
 from lira.storage.records import read_names
 
 RUN_KEYS = ("dataset", "architecture", "regime", "seed")
+LIRA_BY_SIDE = {"IN": PAPER_ATTACKS[:2], "OUT": PAPER_ATTACKS[:4]}
+"""The attacks that a cut concerns, by the side whose scores they use."""
+
 MUCH = 0.1
 """Share of the scores that a cut may throw away before it is said."""
 
@@ -200,7 +203,8 @@ class Run:
         with self.scores() as file:
             found, member, names = hdf5.attributes(file), file["member"][:], set(file)
         said = {"not_scored": found.get("not_scored", {})}
-        lost = thrown_away(member) if found["definition"]["cut"] and names & {*PAPER_ATTACKS[:-1]} else {}
+        sides = [side for side, of in LIRA_BY_SIDE.items() if found["definition"]["cut"] and names & {*of}]
+        lost = {side: share for side, share in thrown_away(member).items() if side in sides} if sides else {}
         said["thrown_away"] = lost if any(share > MUCH for share in lost.values()) else {}
         said["levels"] = int(cut_sizes(~member).min()) + 1 if "reference" in names else 0
         return said

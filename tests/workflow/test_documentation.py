@@ -53,7 +53,7 @@ def test_extend(follow, tmp_path, monkeypatch):
     follow("extend.md")
     results = tmp_path / "results" / "extended"
     rates = pd.read_csv(results / "paper" / "tables" / "optimistic.csv")
-    assert set(rates["attack"]) == {"online", "online_fixed", "offline", "offline_fixed", "global", "centred"}
+    assert set(rates["attack"]) == {"online", "online_fixed", "offline", "offline_fixed", "global", "centred", "best"}
     assert set(rates["regime"]) == {"baseline", "smooth"} and set(rates["dataset"]) == {"wards"}
     assert "| centred" in (results / "paper" / "tables" / "optimistic.md").read_text()
     place = results / "runs" / "wards" / "narrow" / "smooth" / "seed0"

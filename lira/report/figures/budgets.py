@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,7 +30,7 @@ ENTRY = Entry(
 )
 
 SPREAD = 1.3
-"""Factor between the first and the last attack's place beside a number of models."""
+"""Largest factor between the first and the last attack's place beside a number of models."""
 
 
 def figure(runs: Sequence[Run], fpr: float | None = None) -> Figure:
@@ -60,10 +61,11 @@ def figure(runs: Sequence[Run], fpr: float | None = None) -> Figure:
 
 def draw_panel(axes: Axes, rows: pd.DataFrame, colours: dict[str, str]) -> None:
     """Draws one rate of one run."""
-    attacks = list(rows["attack"].unique())
+    attacks, budgets = list(rows["attack"].unique()), np.sort(rows["models"].unique())
+    spread = min([SPREAD, *(budgets[1:] / budgets[:-1]) ** 0.7])  # so that neighbours stay apart
     for place, attack in enumerate(attacks):
         own = rows[rows["attack"] == attack].sort_values("models")
-        x = own["models"] * SPREAD ** ((place + 0.5) / len(attacks) - 0.5)
+        x = own["models"] * spread ** ((place + 0.5) / len(attacks) - 0.5)
         style: dict[str, Any] = {"color": colours[attack], "linewidth": 0.9}
         axes.plot(x, own["mean"], "--" if attack in DASHED else "-", label=show(attack), **style)
         axes.vlines(x, own["low"], own["high"], alpha=0.6, **style)

@@ -11,7 +11,7 @@ from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, DOUBLE, GREY, attack_colours, canvas
 from lira.report.labels import show
 from lira.report.marks import fpr_of
-from lira.report.runs import choose_fpr, in_order, run_labels
+from lira.report.runs import check_available, choose_fpr, in_order, title_of
 from lira.storage.run import Run
 
 ENTRY = Entry(
@@ -32,15 +32,15 @@ MOST = 20
 METRICS = {"tpr": "TPR′ (%)", "fpr_achieved": "FPR′ (%)"}
 
 
-def figure(runs: Sequence[Run], fpr: float | None = None) -> Figure:
+def figure(runs: Sequence[Run], fpr: float | None = None, attack: str | None = None) -> Figure:
     """Draws a row of panels per run and kind of group: TPR, then FPR, of each group.
 
     Args:
         runs: The runs; one that knows neither classes nor groups has no panel.
         fpr: Target FPR; the largest of the results if not given.
+        attack: Attack by which records are counted; that of the counts per record if not given.
     """
     runs = in_order(runs)
-    labels = dict(zip(map(id, runs), run_labels(runs), strict=True))
     drawn_of = [(run, by) for run in runs for by in run.groups["by"].unique()]
     if not drawn_of:
         drawn = canvas(DOUBLE, 1)
@@ -51,20 +51,21 @@ def figure(runs: Sequence[Run], fpr: float | None = None) -> Figure:
     heights = [4 + count for count in counts]
     panels = drawn.subplots(len(drawn_of), 2, squeeze=False, gridspec_kw={"height_ratios": heights})
     for row, (run, by) in zip(panels, drawn_of, strict=True):
-        rate = choose_fpr(run.groups["fpr"], fpr)
-        found = run.groups.query("by == @by and fpr == @rate and attack == @run.attack")
+        rate, name = choose_fpr(run.groups["fpr"], fpr), attack or run.attack
+        check_available("attack", name, run.groups["attack"])
+        found = run.groups.query("by == @by and fpr == @rate and attack == @name")
         groups = found.query("metric == 'tpr' and group != ''").nlargest(MOST, "value", keep="all")["group"][:MOST]
         for axes, (metric, heading) in zip(row, METRICS.items(), strict=True):
             draw(
                 axes,
                 found[found["metric"] == metric].set_index("group"),
                 list(groups),
-                attack_colours([run.attack])[run.attack],
+                attack_colours([name])[name],
             )
             axes.set_xlabel(heading)
         row[0].set_ylabel(by)
         row[1].set_yticklabels([])
-        row[0].set_title(f"{labels[id(run)]}, {show(run.attack)}, {fpr_of(rate, run.negatives)}", loc="left")
+        row[0].set_title(f"{title_of(run)}, {show(name)}, {fpr_of(rate, run.negatives)}", loc="left")
     return drawn
 
 

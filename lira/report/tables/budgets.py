@@ -60,7 +60,7 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
         f"Percent; TPR at {percent(data['fpr'].min())} FPR, at each target's own threshold. Mean over "
         f"{draws} draws of the shadow models and {apart} targets, and its 95 % interval for this pool of samples. All "
         f"models: the other {whole} of the run. Enough: the smallest number of models whose interval contains the mean "
-        "with all."
+        "with all: not visibly worse, and no more, as few targets make wide intervals."
     )
     return Table(data, text, keys, [note, *notes(data["resolution"].fillna(""))])
 

@@ -9,7 +9,7 @@ from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
 from lira.report.marks import of_scores
 from lira.report.numbers import numbers, span
-from lira.report.runs import choose_fpr, in_order, show_keys, title_of
+from lira.report.runs import check_available, choose_fpr, in_order, show_keys, title_of
 from lira.report.table import Table
 from lira.storage.run import Run
 
@@ -33,19 +33,20 @@ METRICS = {"tpr": "TPR′", "fpr_achieved": "FPR′", "ppv_pooled": "PPV", "expo
 NUMBERS = ("value", "low", "high", "p_value")
 
 
-def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
+def table(runs: Sequence[Run], fpr: float | None = None, attack: str | None = None) -> Table:
     """Shows of each run the whole pool, then the groups whose TPR differs most from it, for the attack of the records.
 
     Args:
         runs: The runs; one that knows neither classes nor groups has no row.
         fpr: Target FPR; the largest of the results if not given.
+        attack: Attack by which records are counted; that of the counts per record if not given.
     """
     runs = in_order(runs)
     known = [run for run in runs if len(run.groups)]
     if not known:
         return Table(runs[0].groups, pd.DataFrame({"Group": []}), 1, ["No run knows classes or groups of its samples."])
     data = pd.concat([_at(run, fpr) for run in known], ignore_index=True)
-    shown = pd.concat([rows for run in known for rows in _shown(run, fpr)], ignore_index=True)
+    shown = pd.concat([rows for run in known for rows in _shown(run, fpr, attack)], ignore_index=True)
     text = show_keys(shown).assign(By=shown["by"], Group=shown["group"].replace(WHOLE, "all"))
     keys = len(text.columns)
     text["Samples"] = shown["samples"].astype(str)
@@ -55,7 +56,7 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
         text[f"{heading} (%)"] = [f"{shown} {end}" for shown, end in zip(numbers(100 * value, 2), ends, strict=True)]
         if metric != "ppv_pooled":  # whose differences are those of both rates
             text[f"p, {heading}"] = numbers(p_value, 3)
-    attacks = " and ".join(dict.fromkeys(show(run.attack) for run in known))
+    attacks = " and ".join(dict.fromkeys(show(attack or run.attack) for run in known))
     note = (
         f"{attacks} at the shadow models' thresholds for {percent(data['fpr'].max())} FPR, 95 % intervals. PPV: of all "
         f"targets' counts, at π = {percent(data['prior'].min())}. Exposed: records that are flagged rightly on a "
@@ -70,10 +71,11 @@ def _at(run: Run, fpr: float | None) -> pd.DataFrame:
     return run.groups[run.groups["fpr"] == choose_fpr(run.groups["fpr"], fpr)]
 
 
-def _shown(run: Run, fpr: float | None) -> Iterator[pd.DataFrame]:
+def _shown(run: Run, fpr: float | None, attack: str | None) -> Iterator[pd.DataFrame]:
     """Yields, by class and by group, the row of all and those of the groups that differ most, a column per number."""
     rows = _at(run, fpr)
-    rows = rows[rows["attack"] == run.attack]
+    check_available("attack", attack := attack or run.attack, rows["attack"])
+    rows = rows[rows["attack"] == attack]
     rows = rows[rows["prior"].isna() | (rows["prior"] == rows["prior"].min())]
     for by, found in rows.groupby("by", sort=False):
         wide = found.pivot(index=["group", "samples"], columns="metric", values=[*NUMBERS])

@@ -33,7 +33,8 @@ NORMAL = 1.959963984540054
 MODES = {"target": "", "shadow": "′"}
 NOTE = (
     "Each cell: of the baseline → of the regime. Best attack: each target is judged by the attack that has the highest "
-    "mean TPR on the other targets, so that choosing costs nothing. PPV: of all targets' counts, at shadow thresholds."
+    "mean TPR on the other targets, so that choosing costs nothing; it may lie below the highest row. PPV: of all "
+    "targets' counts, at shadow thresholds."
 )
 
 
@@ -55,6 +56,7 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
                 key = {name: found.row[name] for name in (*runs[0].key, "attack", "fpr")}
                 row = rows.setdefault(tuple(key.values()), key | {"resolution": found.row["resolution"]})
                 ends = np.exp(found.logarithm.value + found.logarithm.error * np.array([-NORMAL, NORMAL]))
+                row["against"] = "/".join(found.against[name] for name in ("architecture", "regime"))
                 parts = {"baseline": found.against["tpr_mean"], "tpr": found.row["tpr_mean"], "reduction": found.ratio}
                 parts |= dict(zip(("low", "high"), ends, strict=True))
                 row |= {f"{name}_{mode}": value for name, value in parts.items()}
@@ -64,6 +66,8 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
     if frame.empty:
         return Table(frame, pd.DataFrame({"Regime": []}), 1, ["No run has a baseline of its dataset in this study."])
     text = show_keys(frame).assign(Attack=frame["attack"].map(show))
+    if (frame["against"].str.partition("/")[0] != frame["architecture"]).any():
+        text["Baseline"] = [" ".join(map(show, name.split("/"))) for name in frame["against"]]
     keys = len(text.columns)
     for mode, prime in MODES.items():
         of_mode = frame.reindex(columns=[f"{name}_{mode}" for name in ("baseline", "tpr", "reduction", "low", "high")])

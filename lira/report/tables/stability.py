@@ -43,6 +43,7 @@ def table(comparison: Comparison, fpr: float | None = None, support: int = 1) ->
     text["With the same seed (%)"] = numbers(100 * data["within"], 1)
     note = (
         f"{title_of(comparison)}, {int(data['runs'].iloc[0])} runs, records detected on at least {support} of the "
-        f"targets that hold them, shadow thresholds for {percent(chosen)} FPR. Interval: over runs and samples."
+        f"targets that hold them, shadow thresholds for {percent(chosen)} FPR. Interval: over runs, of which it needs "
+        "three, and samples."
     )
     return Table(data, text, 2, [note])

@@ -2,10 +2,27 @@
 
 import numpy as np
 import pytest
+from worlds import gaussian_world
 
+from lira.attacks.lira import score_file
 from lira.core.errors import DataError
 from lira.evaluation.bootstrap import clopper_pearson
-from lira.evaluation.groups import design_effects, largest_differences, rates_of_groups
+from lira.evaluation.calibration import calibrate_file
+from lira.evaluation.groups import design_effects, group_file, largest_differences, rates_of_groups
+from lira.report.figures import group_rates
+from lira.report.tables import groups
+from lira.storage import hdf5
+from lira.storage.run import Run
+
+KEY = {
+    "study": "s",
+    "protocol": "artifact",
+    "dataset": "d",
+    "architecture": "a",
+    "regime": "r",
+    "seed": 0,
+    "sha256": "0f",
+}
 
 
 def world(rng, targets=12, samples=300, groups=5, leak=0.0, share=0.0):
@@ -117,3 +134,28 @@ def test_one_group_has_no_p_value_and_names_must_be_of_all_samples():
     assert found["p_value"].isna().all() and set(found["group"]) == {"", "a"}
     with pytest.raises(DataError, match=r"groups \(3,\) must have a name for each of the 30 samples"):
         rates_of_groups(scores, member, np.zeros(12), ["a", "b", "c"], [0.5])
+
+
+def test_a_run_without_labels_has_an_empty_file_that_is_read(tmp_path):
+    folder = tmp_path / "runs" / "d" / "a" / "r" / "seed0"
+    phi, member = gaussian_world(8, 60, 1.0)
+    with hdf5.create(hdf5.folder_of(folder / "shadows.h5") / "shadows.h5", "shadows", KEY) as file:
+        file["phi"], file["member"] = phi.astype(np.float32), member
+    score_file(folder / "shadows.h5", folder / "scores.h5")
+    calibrate_file(folder / "scores.h5", [0.1], [0.5], folder / "metrics.csv", folder / "samples.csv")
+    group_file(folder / "scores.h5", folder / "metrics.csv", folder / "groups.csv")
+    run = Run(folder)
+    assert run.groups.empty
+    assert "No run knows" in groups.table([run]).notes[0]
+    assert group_rates.figure([run]).texts[0].get_text().startswith("No run knows")
+
+
+def test_models_that_hold_nothing_are_named_with_what_to_do(tmp_path):
+    phi, member = gaussian_world(8, 60, 1.0)
+    member[2:] = False
+    member[1] = ~member[0]
+    with hdf5.create(tmp_path / "shadows.h5", "shadows", KEY) as file:
+        file["phi"], file["member"] = phi.astype(np.float32), member
+    score_file(tmp_path / "shadows.h5", tmp_path / "scores.h5", attacks=["offline"])
+    with pytest.raises(DataError, match="model 2 holds all samples of the pool, or none, and so do 5 more: no ROC"):
+        calibrate_file(tmp_path / "scores.h5", [0.1], [0.5], tmp_path / "metrics.csv", tmp_path / "samples.csv")
