@@ -156,9 +156,7 @@ def measure_budgets(
                 known = shared.get((name, place)) if share > 0.5 else None
                 values = np.stack([of_draw[name][place] for of_draw in found])
                 row = _row(values, share, known)
-                between = row.pop("shared")
-                if share <= 0.5:
-                    shared[name, place] = between
+                shared |= {(name, place): row["shared"]} if share <= 0.5 else {}
                 rows.append({"attack": name} | drawn | about | row)
     return pd.DataFrame(rows, columns=COLUMNS["budgets"])
 
