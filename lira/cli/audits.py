@@ -1,4 +1,4 @@
-"""The command that audits one given model."""
+"""The commands that audit one given model, and that decide on a release."""
 
 from pathlib import Path
 from typing import Annotated
@@ -40,3 +40,21 @@ def audit(
     made = audit_file(folder / "target.h5", run, folder, **at, own=asked.own, seeds=seeds)
     write_page(folder, folder / "audit.html")
     typer.echo("\n".join([made.answer, *(f"Note: {line}." for line in made.warnings), f"Page: {folder}/audit.html"]))
+
+
+@app.command()
+def gate(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, or of an audit (results/<study>/targets/<name>).")],
+    max_tpr: Annotated[float | None, typer.Option(min=0, max=1, help="Largest TPR at the FPR.")] = None,
+    at_fpr: Annotated[
+        float | None, typer.Option(min=0, max=1, help="FPR; default: the largest of the results.")
+    ] = None,
+    max_epsilon: Annotated[float | None, typer.Option(min=0, help="Largest ε that the counts may show.")] = None,
+    delta: Annotated[float, typer.Option(min=0, max=1, help="δ of ε.")] = 1e-5,
+) -> None:
+    """Say in one line whether leakage is surely below limits: exit code 0 if so, 3 if above, 4 if it cannot be told."""
+    from lira.evaluation.gate import judge
+
+    answer = judge(folder, max_tpr, max_epsilon, at_fpr, delta)
+    typer.echo(answer.line)
+    raise typer.Exit(int(answer.outcome))

@@ -19,7 +19,7 @@ from lira.evaluation.calibration import place_of
 from lira.evaluation.groups import groups_of
 from lira.evaluation.records import counts
 from lira.storage import hdf5
-from lira.storage.csv_files import write_csv
+from lira.storage.csv_files import read_csv, write_csv
 from lira.storage.run import Run
 
 FILES = ("summary.csv", "records.csv", "groups.csv", "audit.json")
@@ -104,3 +104,21 @@ def _write(
     }
     with hdf5.atomic(output / "audit.json") as beside:
         beside.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+
+
+def read_audit(folder: Path) -> pd.DataFrame:
+    """Returns the counts of an audit: ``attack fpr tp fn fp tn targets``, the last 1.
+
+    Raises:
+        StoreError: A file is missing or damaged, or no list of members was given.
+    """
+    about = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
+    if about["members"] is None:
+        raise StoreError(f"{folder} was made without a list of members, so it has no rates: audit again with --members")
+    rates = read_csv(folder / "summary.csv", "audit")
+    wide = rates[rates["metric"].isin(["tpr", "fpr_achieved"])].pivot(
+        index=["attack", "fpr"], columns="metric", values="value"
+    )
+    members, others = about["members"], about["records"] - about["members"]
+    tp, fp = (wide["tpr"] * members).round(), (wide["fpr_achieved"] * others).round()
+    return wide.assign(tp=tp, fn=members - tp, fp=fp, tn=others - fp, targets=1).reset_index()

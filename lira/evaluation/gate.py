@@ -1,0 +1,144 @@
+"""A gate for releases: whether what attacks find is surely below a limit, from the results of a run or of an audit.
+
+A limit *passes* where the upper end of every attack's 95 % interval is below it. For several attacks that needs no
+correction: all of them must pass. It is *exceeded* where the lower end of any is above it; in between, and where the
+pool does not resolve the FPR, the gate *cannot tell*. Nothing of a single record is said.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lira.config.catalogue import DELTA
+from lira.core.errors import ConfigError, StoreError
+from lira.core.validation import check_choice
+from lira.evaluation.audits.files import read_audit
+from lira.evaluation.best import BEST
+from lira.evaluation.bootstrap import clopper_pearson
+from lira.evaluation.calibration import resolution
+from lira.storage.csv_files import COUNTS
+from lira.storage.run import Run
+
+
+class Outcome(IntEnum):
+    """What a gate says, and the exit code of the command."""
+
+    PASSES = 0
+    EXCEEDED = 3
+    CANNOT_TELL = 4
+
+
+class Found(NamedTuple):
+    """An attack's rate or ε, with both ends of its interval, and why these cannot be told, if so."""
+
+    attack: str
+    low: float
+    high: float
+    unresolved: str = ""
+
+
+class Answer(NamedTuple):
+    """The outcome, and one line that says why."""
+
+    outcome: Outcome
+    line: str
+
+
+def judge(
+    folder: Path | str,
+    max_tpr: float | None = None,
+    max_epsilon: float | None = None,
+    at_fpr: float | None = None,
+    delta: float = DELTA,
+) -> Answer:
+    """Compares a run or an audit with limits, of which one at least is given; the worst outcome is that of all.
+
+    Args:
+        folder: ``results/<study>/runs/<d>/<a>/<r>/seed<k>``, or ``results/<study>/targets/<name>``.
+        max_tpr: Largest TPR at the FPR, at the shadow models' thresholds, a fraction.
+        max_epsilon: Largest ε at δ that the counts at the FPR may show. Its interval follows from the ends of both
+            rates; the true ε may be larger, as attacks bound it from below alone.
+        at_fpr: Target FPR; the largest of the results if not given.
+        delta: δ, a fraction.
+
+    Raises:
+        ConfigError: No limit is given, or the results do not have the FPR.
+        StoreError: The folder holds neither a run nor an audit with a list of members.
+    """
+    if max_tpr is None and max_epsilon is None:
+        raise ConfigError("no limit is given: give --max-tpr, --max-epsilon or both")
+    counts = _counts_of(Path(folder))
+    fprs = sorted(counts["fpr"].unique())
+    fpr = fprs[-1] if at_fpr is None else at_fpr
+    check_choice(fpr, "at_fpr", fprs)
+    rows = counts[counts["fpr"] == fpr]
+    answers = []
+    if max_tpr is not None:
+        answers.append(_compare(f"TPR at {100 * fpr:g} % FPR", list(_rates(rows, fpr)), max_tpr, 100, " %"))
+    if max_epsilon is not None:
+        answers.append(_compare(f"ε at δ = {delta:g}", list(_epsilons(rows, fpr, delta)), max_epsilon, 1, ""))
+    order = [Outcome.PASSES, Outcome.CANNOT_TELL, Outcome.EXCEEDED]
+    worst = max((answer.outcome for answer in answers), key=order.index)
+    return Answer(worst, "; ".join(answer.line for answer in answers))
+
+
+def _counts_of(folder: Path) -> pd.DataFrame:
+    """Returns ``attack fpr tp fn fp tn``, and ``tpr_low tpr_high`` of a run, whose intervals are over its targets."""
+    if (folder / "audit.json").is_file():
+        return read_audit(folder)
+    run = Run(folder)
+    if not run.is_stored:
+        raise StoreError(f"{folder} has neither a run's shadows.h5 nor an audit.json: give the folder of one of them")
+    counts = run.table("privacy.csv")[["attack", "fpr", *COUNTS]]
+    rates = run.summary.query("mode == 'shadow' and metric == 'tpr' and attack != @BEST", local_dict={"BEST": BEST})
+    ends = rates[["attack", "fpr", "low", "high"]].rename(columns={"low": "tpr_low", "high": "tpr_high"})
+    return counts.merge(ends, on=["attack", "fpr"]).assign(targets=run.models)
+
+
+def _unresolved(row: pd.Series, fpr: float) -> str:
+    negatives = (row["fp"] + row["tn"]) / row["targets"]
+    label = resolution(fpr, negatives).label
+    return f"a target has {negatives:,.0f} non-members, {1 / fpr:,.0f} are needed" if label == "TPR at 0 FP" else ""
+
+
+def _rates(rows: pd.DataFrame, fpr: float) -> Iterator[Found]:
+    for _, row in rows.iterrows():
+        if "tpr_low" in rows and row[["tpr_low", "tpr_high"]].notna().all():
+            low, high = row["tpr_low"], row["tpr_high"]
+        else:
+            low, high = clopper_pearson(row["tp"], row["tp"] + row["fn"])
+        yield Found(row["attack"], float(low), float(high), _unresolved(row, fpr))
+
+
+def _epsilons(rows: pd.DataFrame, fpr: float, delta: float) -> Iterator[Found]:
+    for _, row in rows.iterrows():
+        tpr = clopper_pearson(row["tp"], row["tp"] + row["fn"])
+        false = clopper_pearson(row["fp"], row["fp"] + row["tn"])
+        low, high = (_epsilon(float(tpr[end]), float(false[1 - end]), delta) for end in (0, 1))
+        yield Found(row["attack"], low, high, _unresolved(row, fpr))
+
+
+def _epsilon(tpr: float, fpr: float, delta: float) -> float:
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.maximum([tpr - delta, 1 - fpr - delta], 0)) - np.log([fpr, 1 - tpr])
+    return float(np.nan_to_num(logs, nan=0.0, posinf=np.inf, neginf=0.0).max(initial=0.0))
+
+
+def _compare(what: str, found: Sequence[Found], limit: float, scale: float, unit: str) -> Answer:
+    """Compares the worst attack with a limit."""
+    shown = f"{scale * limit:.3g}{unit}"
+    highest, surest = max(found, key=lambda one: one.high), max(found, key=lambda one: one.low)
+    ends = f"{scale * surest.low:.3g} to {scale * surest.high:.3g}{unit}"
+    if surest.low > limit:
+        return Answer(Outcome.EXCEEDED, f"exceeded: {what} is above {shown}: {ends} by {surest.attack}, 95 % interval")
+    if why := next((one.unresolved for one in found if one.unresolved), ""):
+        return Answer(Outcome.CANNOT_TELL, f"cannot tell: {what} is not resolved: {why}")
+    most = f"{scale * highest.high:.3g}{unit}"
+    if highest.high < limit:
+        said = f"passes: {what} is below {shown}: at most {most} by {highest.attack}, upper 95 % end"
+        return Answer(Outcome.PASSES, f"{said} of {len(found)} attacks")
+    return Answer(Outcome.CANNOT_TELL, f"cannot tell: {what} may be {most} by {highest.attack}, allowed is {shown}")
