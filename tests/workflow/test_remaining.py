@@ -127,19 +127,19 @@ def no_models_and_a_reason_to_look(project):
 
 CHANGES = {
     nothing: (0, 0),
-    more_epochs: (8, 14),
-    epochs_taken_back: (0, 14),
-    more_models: (16, 18),
-    edited_network: (4, 7),
-    edited_dataset: (8, 14),
-    other_shards: (0, 12),
+    more_epochs: (8, 22),
+    epochs_taken_back: (0, 22),
+    more_models: (16, 26),
+    edited_network: (4, 11),
+    edited_dataset: (8, 22),
+    other_shards: (0, 20),
     another_seed: (8, 12),
     a_run_less: (0, 0),
-    other_fprs: (0, 6),
-    no_shadows: (0, 5),
+    other_fprs: (0, 14),
+    no_shadows: (0, 9),
     no_receipt: (0, 0),
     no_models: (0, 0),
-    no_models_and_a_reason_to_look: (2, 6),
+    no_models_and_a_reason_to_look: (2, 10),
 }
 """What changes, the models to train, and the jobs of runs that are left."""
 
@@ -212,7 +212,7 @@ def test_status_says_of_each_run_what_is_done_stale_running_and_left(project):
     project.write("narrow.py", NARROW.replace("16", "32"))
     said = status(project)
     assert re.search(
-        r"^wards/narrow/r +0 of 4 +7 +\S+ +stale: the code of narrow:build has changed$", said, re.MULTILINE
+        r"^wards/narrow/r +0 of 4 +11 +\S+ +stale: the code of narrow:build has changed$", said, re.MULTILINE
     )
     assert re.search(r"^wards/fcn/r +4 of 4 +0 +0 +done$", said, re.MULTILINE)
     more_epochs(project)
@@ -235,10 +235,10 @@ def test_status_says_what_is_running_and_what_a_killed_job_has_finished(project)
             for receipt in shards.glob(".0-1.json.*"):
                 os.kill(int(receipt.stem.rpartition("-")[2]), signal.SIGKILL)
             job.wait()
-    assert re.search(r"^wards/fcn/r +1 of 4 +7 +1 +\S+ +stale: its settings or code", running, re.MULTILINE)
+    assert re.search(r"^wards/fcn/r +1 of 4 +11 +1 +\S+ +stale: its settings or code", running, re.MULTILINE)
     assert "whose process lives on this node" in running
     assert list(shards.glob(".0-1.json.*"))
-    assert re.search(r"^wards/fcn/r +1 of 4 +7 +\S+ +stale", status(project), re.MULTILINE)
+    assert re.search(r"^wards/fcn/r +1 of 4 +11 +\S+ +stale", status(project), re.MULTILINE)
 
 
 def test_status_takes_hours_from_jobs_at_work_and_has_none_before(project):
@@ -247,14 +247,14 @@ def test_status_takes_hours_from_jobs_at_work_and_has_none_before(project):
     shards.mkdir(parents=True)
     receipt = shards / f".0-1.json.{platform.node()}-{os.getpid()}.json"
     receipt.touch()
-    assert re.search(r"^wards/fcn/r +0 of 4 +7 +1 +\? +running$", status(project), re.MULTILINE)
+    assert re.search(r"^wards/fcn/r +0 of 4 +11 +1 +\? +running$", status(project), re.MULTILINE)
     receipt.write_text(json.dumps({"said": "epoch 1 of 2", "done": 0.25, "left": 5400, "model": 3600, "begun": 0.5}))
-    assert re.search(r"^wards/fcn/r +0 of 4 +7 +1 +3\.5 +running$", status(project), re.MULTILINE)
+    assert re.search(r"^wards/fcn/r +0 of 4 +11 +1 +3\.5 +running$", status(project), re.MULTILINE)
 
 
 def test_status_of_a_study_that_was_not_started(project):
     shutil.rmtree(project.folder / "results")
     said = status(project)
-    assert re.search(r"^wards/narrow/r +0 of 4 +7 +\? +not started$", said, re.MULTILINE)
+    assert re.search(r"^wards/narrow/r +0 of 4 +11 +\? +not started$", said, re.MULTILINE)
     assert "1 more jobs prepare data" in said and "lira cost counts the network" in said
     assert not (project.folder / "results").exists()

@@ -36,7 +36,7 @@ def test_every_file_of_a_study_has_its_columns(study):
             assert columns[: len(RUN_KEYS)] == list(RUN_KEYS) or path.stem not in OF_A_RUN
             own = columns[len(RUN_KEYS) :] if path.stem in OF_A_RUN else columns
             assert own == [*COLUMNS[path.stem], *(["chosen"] if path.stem == "summary" else [])], path
-    assert found.keys() == COLUMNS.keys()
+    assert found.keys() == COLUMNS.keys() - {"audit"}  # the summary.csv of a given model, of which there is none here
 
 
 @pytest.fixture
