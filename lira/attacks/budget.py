@@ -105,14 +105,10 @@ class Pool:
         """
         chosen, rows = _Drawn(reader, self.targets, drawn), np.arange(len(self.targets))
         held = np.concatenate([self.member[self.targets], np.take_along_axis(self.member, drawn, axis=0)])
-        scores = {name: np.empty((len(rows), held.shape[1])) for name in [*attacks, *(own or {})]}
-        score_held_out(chosen, held, rows, {name: scores[name] for name in attacks}, definition)
+        scores = {name: np.empty((len(rows), held.shape[1])) for name in attacks}
+        score_held_out(chosen, held, rows, scores, definition)
         if own:
-            phi, shadows = chosen(slice(0, held.shape[1])), np.arange(len(rows), len(held))
-            for target in rows:
-                seen = [target, *shadows]
-                for name, found in OwnAttacks(own).scores(phi[seen], held[seen]):
-                    scores[name][target] = found[0]
+            scores |= OwnAttacks(own).scores(chosen(slice(0, held.shape[1])), held, rows)
         return scores
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lira.cli.options import app
+from lira.config.catalogue import DELTA
 from lira.core.errors import ConfigError
 from lira.core.plugins import check_code
 
@@ -50,7 +51,7 @@ def gate(
         float | None, typer.Option(min=0, max=1, help="FPR; default: the largest of the results.")
     ] = None,
     max_epsilon: Annotated[float | None, typer.Option(min=0, help="Largest ε that the counts may show.")] = None,
-    delta: Annotated[float, typer.Option(min=0, max=1, help="δ of ε.")] = 1e-5,
+    delta: Annotated[float, typer.Option(min=0, max=1, help="δ of ε.")] = DELTA,
 ) -> None:
     """Say in one line whether leakage is surely below limits: exit code 0 if so, 3 if above, 4 if it cannot be told."""
     from lira.evaluation.gate import judge

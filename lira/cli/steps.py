@@ -269,11 +269,7 @@ def summarise_rates(
 
 
 @app.command()
-def measure_groups(
-    scores: Scores,
-    metrics: Annotated[Path, typer.Option(help="Rates per target of the run.")],
-    output: Output,
-) -> None:
+def measure_groups(scores: Scores, metrics: Metrics, output: Output) -> None:
     """Compare the rates of classes and groups of samples."""
     from lira.evaluation import groups
 

@@ -46,6 +46,9 @@ ATTACKS = (
 SUPPORTS = (1, 2, 3, 4, 5, 10, 20, 64)
 """Fewest detections from which a record counts as flagged; a study that names none has these."""
 
+AUDITED = ("summary.csv", "records.csv", "groups.csv", "audit.json")
+"""What the audit of a given model writes, besides its page."""
+
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 """Pattern of the user's own dataset, architecture or attack; :data:`FORM` describes it in messages."""
 

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int, Num
 
-from lira.config.catalogue import MOST_RUNS
+from lira.config.catalogue import MOST_RUNS, SUPPORTS
 from lira.core.errors import DataError, StoreError
 from lira.core.validation import ArrayLike, check_array, check_booleans, check_whole
-from lira.evaluation.detections import SUPPORTS, support_qualified
+from lira.evaluation.detections import support_qualified
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, rows_at, write_csv
 from lira.storage.provenance import differences

@@ -19,19 +19,17 @@ from jaxtyping import Bool, Float, Int, UInt16
 
 from lira.config.catalogue import SUPPORTS
 from lira.evaluation.agreement import overlaps
+from lira.evaluation.bootstrap import NORMAL
 from lira.evaluation.calibration import thresholds_of
 from lira.evaluation.roc import flagged
 from lira.storage.csv_files import COLUMNS, PARTS, read_csv, with_run, write_csv
-from lira.storage.run import RUN_KEYS, read_asked
+from lira.storage.run import read_asked, run_of
 
 CONTROLS = ("oracle", "coin")
 MOST_ATTACKS = 14
 """Attacks that are compared; further ones, in the order of files, are left out."""
 
 MEASURES = ("intersection", "exactly", "jaccard")
-QUANTILE = 1.959963984540054
-"""Standard errors from the centre to either end of a 95 % interval."""
-
 KEYS = ["fpr", "unit", "support", "attacks"]
 
 
@@ -107,7 +105,7 @@ def measure_overlap(
         StoreError: A file is missing, damaged, of another kind or of another run.
     """
     with read_asked(scores, "scores") as file:
-        run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
+        run, source = run_of(file)
         rates, member = read_csv(metrics, "metrics", run, source), file["member"][:]
         shadow = rates.loc[rates["mode"] == "shadow", "attack"].unique()
         attacks = [name for name in shadow if name not in CONTROLS][:MOST_ATTACKS]
@@ -178,7 +176,7 @@ def _compare(
         error = np.maximum(np.sqrt((targets - 1) * np.var(without, axis=0))[:3], least)
     for place, name in enumerate(MEASURES):
         most = 1 if name == "jaccard" else np.inf
-        ends = (found[place] + side * QUANTILE * error[place] for side in (-1, 1))
+        ends = (found[place] + side * NORMAL * error[place] for side in (-1, 1))
         columns = (found[place], *(end.clip(0, most) for end in ends), chance[place], np.nan)
         rows = rows.assign(**{f"{name}{part}": column for part, column in zip(PARTS, columns, strict=True)})
     return rows

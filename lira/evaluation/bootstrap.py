@@ -28,6 +28,9 @@ from lira.core.validation import (
 from lira.evaluation.roc import LARGEST
 
 LEVEL = 0.95
+NORMAL = 1.959963984540054
+"""Standard errors from the centre to either end of an interval at that level, if the error is normal."""
+
 DRAWS = 1000
 
 

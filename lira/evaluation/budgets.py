@@ -39,7 +39,7 @@ from lira.evaluation.bootstrap import LEVEL
 from lira.evaluation.calibration import resolution
 from lira.evaluation.roc import Ordered, tpr_by_chance
 from lira.storage.csv_files import COLUMNS, read_csv, with_run, write_csv
-from lira.storage.run import RUN_KEYS, read_asked
+from lira.storage.run import read_asked, run_of
 
 REPEATS = 10
 ALL = "all"
@@ -190,7 +190,7 @@ def budgets_file(
         ConfigError: As :func:`measure_budgets`.
     """
     with read_asked(shadows, "shadows") as file:
-        run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
+        run, source = run_of(file)
         member = file["member"][:]
         rates = read_csv(metrics, "metrics", run, source)
         there = [name for name in attacks if name in set(rates["attack"])]

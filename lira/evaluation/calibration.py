@@ -31,7 +31,7 @@ from lira.evaluation.bootstrap import clopper_pearson, medians_of_others
 from lira.evaluation.detections import count_detections
 from lira.evaluation.roc import Ordered, flagged
 from lira.storage.csv_files import COLUMNS, RATES, with_run, write_csv
-from lira.storage.run import RUN_KEYS, Run, counted_attacks, read_asked
+from lira.storage.run import Run, counted_attacks, read_asked, run_of
 
 FEW_FALSE_POSITIVES = 5
 
@@ -205,7 +205,7 @@ def calibrate_file(
         DataError: as :func:`calibrate`.
     """
     with read_asked(scores, "scores") as file:
-        run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
+        run, source = run_of(file)
         member = file["member"][:]
         values = {attack: file[attack] for attack in sorted(file, key=place_of) if attack != "member"}
         if not main_attack(values):

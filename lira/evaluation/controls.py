@@ -22,7 +22,7 @@ from lira.evaluation.calibration import calibrate_file, place_of
 from lira.evaluation.ranks import GAPS, vulnerability
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, with_run, write_csv
-from lira.storage.run import RUN_KEYS, counted_attacks, read_asked
+from lira.storage.run import counted_attacks, read_asked, run_of
 
 
 def oracle(member: Annotated[ArrayLike, "model sample"]) -> Float[np.ndarray, "model sample"]:
@@ -87,7 +87,7 @@ def control_file(
         folder.mkdir(exist_ok=True)
         scores = folder / "scores.h5"
         with read_asked(shadows, "shadows") as file:
-            run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
+            run, source = run_of(file)
             stream = [0, crc32("/".join(map(str, run.values())).encode())]
             member = permuted_membership(file["member"][:], stream)
         score_file(shadows, scores, attacks=attacks, definition=definition, member=member, own=own)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from lira.config.catalogue import SUPPORTS as SUPPORTS
 from lira.core.validation import NONFINITE, ArrayLike, Nonfinite, check_choice, check_not_nan, check_scores, check_whole
 from lira.evaluation.roc import flagged
 

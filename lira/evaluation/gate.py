@@ -5,7 +5,7 @@ correction: all of them must pass. It is *exceeded* where the lower end of any i
 pool does not resolve the FPR, the gate *cannot tell*. Nothing of a single record is said.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from lira.evaluation.audits.files import read_audit
 from lira.evaluation.best import BEST
 from lira.evaluation.bootstrap import clopper_pearson
 from lira.evaluation.calibration import resolution
+from lira.evaluation.privacy import epsilon_of
 from lira.storage.csv_files import COUNTS
 from lira.storage.run import Run
 
@@ -78,9 +79,9 @@ def judge(
     rows = counts[counts["fpr"] == fpr]
     answers = []
     if max_tpr is not None:
-        answers.append(_compare(f"TPR at {100 * fpr:g} % FPR", list(_rates(rows, fpr)), max_tpr, 100, " %"))
+        answers.append(_compare(f"TPR at {100 * fpr:g} % FPR", _found(rows, _rates(rows), fpr), max_tpr, 100, " %"))
     if max_epsilon is not None:
-        answers.append(_compare(f"ε at δ = {delta:g}", list(_epsilons(rows, fpr, delta)), max_epsilon, 1, ""))
+        answers.append(_compare(f"ε at δ = {delta:g}", _found(rows, _epsilons(rows, delta), fpr), max_epsilon, 1, ""))
     order = [Outcome.PASSES, Outcome.CANNOT_TELL, Outcome.EXCEEDED]
     worst = max((answer.outcome for answer in answers), key=order.index)
     return Answer(worst, "; ".join(answer.line for answer in answers))
@@ -99,33 +100,30 @@ def _counts_of(folder: Path) -> pd.DataFrame:
     return counts.merge(ends, on=["attack", "fpr"]).assign(targets=run.models)
 
 
-def _unresolved(row: pd.Series, fpr: float) -> str:
-    negatives = (row["fp"] + row["tn"]) / row["targets"]
-    label = resolution(fpr, negatives).label
-    return f"a target has {negatives:,.0f} non-members, {1 / fpr:,.0f} are needed" if label == "TPR at 0 FP" else ""
+def _found(rows: pd.DataFrame, ends: Sequence[np.ndarray], fpr: float) -> list[Found]:
+    """Puts both ends of each attack's interval together, with why they are not resolved, if so."""
+    unresolved = []
+    for negatives in (rows["fp"] + rows["tn"]) / rows["targets"]:
+        few = resolution(fpr, negatives).label == "TPR at 0 FP"
+        unresolved.append(f"a target has {negatives:,.0f} non-members, {1 / fpr:,.0f} are needed" if few else "")
+    low, high = (end.tolist() for end in ends)
+    return [Found(*row) for row in zip(rows["attack"], low, high, unresolved, strict=True)]
 
 
-def _rates(rows: pd.DataFrame, fpr: float) -> Iterator[Found]:
-    for _, row in rows.iterrows():
-        if "tpr_low" in rows and row[["tpr_low", "tpr_high"]].notna().all():
-            low, high = row["tpr_low"], row["tpr_high"]
-        else:
-            low, high = clopper_pearson(row["tp"], row["tp"] + row["fn"])
-        yield Found(row["attack"], float(low), float(high), _unresolved(row, fpr))
+def _rates(rows: pd.DataFrame) -> list[np.ndarray]:
+    """Returns both ends of the TPR: over targets where they are known, else those of the counts."""
+    exact = clopper_pearson(rows["tp"], rows["tp"] + rows["fn"])
+    known = rows.reindex(columns=["tpr_low", "tpr_high"]).to_numpy(dtype=np.float64)
+    given = ~np.isnan(known).any(axis=1)
+    return [np.where(given, over, of) for over, of in zip(known.T, exact, strict=True)]
 
 
-def _epsilons(rows: pd.DataFrame, fpr: float, delta: float) -> Iterator[Found]:
-    for _, row in rows.iterrows():
-        tpr = clopper_pearson(row["tp"], row["tp"] + row["fn"])
-        false = clopper_pearson(row["fp"], row["fp"] + row["tn"])
-        low, high = (_epsilon(float(tpr[end]), float(false[1 - end]), delta) for end in (0, 1))
-        yield Found(row["attack"], low, high, _unresolved(row, fpr))
-
-
-def _epsilon(tpr: float, fpr: float, delta: float) -> float:
-    with np.errstate(divide="ignore"):
-        logs = np.log(np.maximum([tpr - delta, 1 - fpr - delta], 0)) - np.log([fpr, 1 - tpr])
-    return float(np.nan_to_num(logs, nan=0.0, posinf=np.inf, neginf=0.0).max(initial=0.0))
+def _epsilons(rows: pd.DataFrame, delta: float) -> list[np.ndarray]:
+    """Returns both ends of ε, from the ends of both rates."""
+    (least, most), (fewest, many) = (
+        clopper_pearson(rows[hits], rows[hits] + rows[misses]) for hits, misses in (("tp", "fn"), ("fp", "tn"))
+    )
+    return [epsilon_of(least, many, delta), epsilon_of(most, fewest, delta)]
 
 
 def _compare(what: str, found: Sequence[Found], limit: float, scale: float, unit: str) -> Answer:

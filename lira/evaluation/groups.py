@@ -24,7 +24,7 @@ from lira.evaluation.bootstrap import clopper_pearson
 from lira.evaluation.calibration import positive_predictive_value, thresholds_of
 from lira.evaluation.roc import flagged
 from lira.storage.csv_files import COLUMNS, read_csv, with_run, write_csv
-from lira.storage.run import RUN_KEYS, Run, read_asked
+from lira.storage.run import Run, read_asked, run_of
 
 PERMUTATIONS = 999
 METRICS = ("tpr", "fpr_achieved", "exposed")
@@ -180,7 +180,7 @@ def group_file(scores: Path | str, metrics: Path | str, output: Path | str) -> N
     """
     run, frames = Run(Path(scores).parent), []
     with read_asked(scores, "scores") as file:
-        of_run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
+        of_run, source = run_of(file)
         rates = read_csv(metrics, "metrics", of_run, source)
         member, priors = file["member"][:], sorted(rates["prior"].unique())
         for attack in run.attacks:

@@ -63,11 +63,15 @@ def epsilon_bound(
         DataError: The counts are not whole numbers of one shape, or negative.
         ConfigError: δ or the confidence is not a fraction.
     """
-    low, high = _limits(tp, fn, fp, tn, confidence)
     check_fraction(delta, "delta")
-    with np.errstate(divide="ignore"):
-        logs = [np.log(np.maximum(up - delta, 0)) - np.log(down) for up, down in ((low, high), (1 - high, 1 - low))]
-    return np.maximum(0, np.maximum(*logs))
+    return epsilon_of(*_limits(tp, fn, fp, tn, confidence), delta)
+
+
+def epsilon_of(tpr: Float[np.ndarray, "..."], fpr: Float[np.ndarray, "..."], delta: float) -> Float[np.ndarray, "..."]:
+    """Returns the smallest ε at δ with which these rates are private; 0 if they are with every one."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = [np.log(np.maximum(up - delta, 0)) - np.log(down) for up, down in ((tpr, fpr), (1 - fpr, 1 - tpr))]
+    return np.fmax(0, np.fmax(*logs))
 
 
 def gaussian_bound(

@@ -28,7 +28,7 @@ from lira.evaluation.bootstrap import Draws, Rates, bootstrap_interval, resample
 from lira.evaluation.calibration import place_of, thresholds_of
 from lira.evaluation.roc import flagged
 from lira.storage.csv_files import COLUMNS, read_csv, with_run, write_csv
-from lira.storage.run import RUN_KEYS, counted_attacks, read_asked
+from lira.storage.run import counted_attacks, read_asked, run_of
 
 Kind = Literal["pooled", "rank", "smooth"]
 KINDS = ("pooled", "rank", "smooth")
@@ -142,7 +142,7 @@ def calibrate_records(scores: Path | str, metrics: Path | str, output: Path | st
         StoreError: A file is missing, damaged, of another kind or of another run.
     """
     with read_asked(scores, "scores") as file:
-        run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
+        run, source = run_of(file)
         rates, member, frames = read_csv(metrics, "metrics", run, source), file["member"][:], []
         for attack in counted_attacks(sorted(file, key=place_of), attacks):
             thresholds = {float(fpr): thresholds_of(rates, attack, fpr) for fpr in rates["fpr"].unique()}

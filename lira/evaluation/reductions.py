@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from lira.evaluation.bootstrap import NORMAL
 from lira.evaluation.estimates import Estimate, log_ratio
 
 
@@ -25,6 +26,12 @@ class Reduction(NamedTuple):
     def logarithm(self) -> Estimate:
         """Logarithm of the ratio; NaN where either TPR is 0."""
         return log_ratio(*(Estimate(row["tpr_mean"], row["tpr_standard_error"]) for row in self))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Both ends of the 95 % interval of the ratio."""
+        reach = NORMAL * self.logarithm.error
+        return float(np.exp(self.logarithm.value - reach)), float(np.exp(self.logarithm.value + reach))
 
 
 def find_reductions(rates: pd.DataFrame) -> list[Reduction | None]:

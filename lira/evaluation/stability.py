@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
+from lira.evaluation.bootstrap import NORMAL
 from lira.evaluation.detections import support_qualified
+from lira.evaluation.records import attacks_of
 from lira.storage.comparison import Comparison
 
 DRAWS = 200
-NORMAL = 1.959963984540054
 
 
 class Stability(NamedTuple):
@@ -53,10 +54,10 @@ def measure_stability(
         sizes, (i, j) = np.diag(shared), np.transpose(chosen)
         return _quotient(shared[i, j], sizes[i] + sizes[j] - shared[i, j])
 
-    found, ones = jaccards(np.ones(samples), pairs), np.ones(samples)
-    drawn = [_mean(jaccards(rng.multinomial(samples, ones / samples), pairs)) for _ in range(DRAWS)]
-    low = high = np.nan
+    ones = np.ones(samples)
+    found, low, high = jaccards(ones, pairs), np.nan, np.nan
     if runs > 2:
+        drawn = [_mean(jaccards(rng.multinomial(samples, ones / samples), pairs)) for _ in range(DRAWS)]
         left_out = [
             _mean([value for value, pair in zip(found, pairs, strict=True) if run not in (pair[0], pair[1] - offset)])
             for run in range(runs)
@@ -93,7 +94,7 @@ def stability_of(comparison: Comparison, fpr: float, support: int) -> Iterator[d
         support: Fewest detections of a flagged record, whatever its false alarms.
     """
     runs = list(comparison.reference.values())
-    attacks = [name for name in runs[0].attacks if all(name in run.attacks for run in runs)]
+    attacks = attacks_of(runs)
     sets = {
         name: np.stack([support_qualified(run.counts(fpr, name), support, zero_fp=False) for run in runs])
         for name in attacks

@@ -48,7 +48,7 @@ from lira.evaluation.calibration import positive_predictive_value, resolution
 from lira.evaluation.robust import influence, trimmed_mean
 from lira.evaluation.roc import summarise_roc
 from lira.storage.csv_files import COLUMNS, RATES, read_csv, with_run, write_csv
-from lira.storage.run import RUN_KEYS, read_asked
+from lira.storage.run import read_asked, run_of
 
 KEYS = ["attack", "mode", "fpr", "prior", "metric"]
 
@@ -153,7 +153,7 @@ def summarise_file(
         StoreError: A file is missing, damaged, of another kind or of another run.
     """
     with read_asked(scores, "scores") as file:
-        run, source = {key: file.attrs[key] for key in RUN_KEYS}, file.attrs.get("sha256")
+        run, source = run_of(file)
         rates = read_csv(metrics, "metrics", run, source)
         member = file["member"][:]
         if foreign := sorted({*rates["attack"]} - {*file}):

@@ -261,6 +261,11 @@ class Run:
         return sorted(self._metrics["prior"].unique())
 
 
+def run_of(file: h5py.File) -> tuple[dict[str, Any], str | None]:
+    """Returns what a file of a run is of: dataset, architecture, regime and seed; and the checksum of its φ."""
+    return {name: file.attrs[name] for name in RUN_KEYS}, file.attrs.get("sha256")
+
+
 @contextmanager
 def read_asked(path: Path | str, encoding: str) -> Iterator[h5py.File]:
     """Opens ``shadows.h5`` or ``scores.h5`` of a run, which must be what its study now asks for.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lira.config.catalogue import AUDITED
 from lira.storage.specs import states
 from lira.workflow.plan import Files, Plan, option
 
@@ -18,8 +19,7 @@ class Targets:
 
     def __init__(self, plan: Plan):
         self.plan, self.study = plan, plan.study
-        written = ("target.h5", "summary.csv", "records.csv", "groups.csv", "audit.json")
-        self.written = [f"<results>/targets/{{target}}/{name}" for name in written]
+        self.written = [f"<results>/targets/{{target}}/{name}" for name in ("target.h5", *AUDITED)]
 
     @property
     def pages(self) -> list[str]:

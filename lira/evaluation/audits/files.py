@@ -22,8 +22,6 @@ from lira.storage import hdf5
 from lira.storage.csv_files import read_csv, write_csv
 from lira.storage.run import Run
 
-FILES = ("summary.csv", "records.csv", "groups.csv", "audit.json")
-
 
 def audit_file(
     target: Path,
@@ -40,7 +38,7 @@ def audit_file(
     Args:
         target: File of encoding ``target``.
         run: Folder of the run, with ``shadows.h5`` and ``scores.h5``.
-        output: Folder to write :data:`FILES` to.
+        output: Folder to write :data:`lira.config.catalogue.AUDITED` to.
         fprs: False positive rates.
         priors: Shares of members.
         own: The user's own attacks by name, as ``package.module:function``; those that are scored and not among them

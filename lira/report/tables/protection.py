@@ -1,20 +1,20 @@
 """By how much a regime cuts what each attack finds, and what the best of them finds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lira.evaluation.rates import RatesOverTargets, rates_at
-from lira.evaluation.reductions import find_reductions
+from lira.evaluation.reductions import Reduction, find_reductions
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
 from lira.report.marks import marked, notes, of_scores
 from lira.report.numbers import MISSING, number, span
 from lira.report.runs import at, check_same_fprs, choose_fpr, in_order, show_keys
 from lira.report.table import Table
-from lira.storage.run import Run
+from lira.storage.run import RUN_KEYS, Run
 
 ENTRY = Entry(
     title="Protection against each attack and the best",
@@ -29,7 +29,6 @@ ENTRY = Entry(
     ),
 )
 
-NORMAL = 1.959963984540054
 MODES = {"target": "", "shadow": "′"}
 NOTE = (
     "Each cell: of the baseline → of the regime. Best attack: each target is judged by the attack that has the highest "
@@ -50,18 +49,18 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
     data = check_same_fprs(made["target"])
     chosen = choose_fpr(data["fpr"], fpr)
     rows: dict[tuple, dict[str, Any]] = {}
+    over_targets = {tuple(run.key.values()): RatesOverTargets(run) for run in runs}
     for mode, rates in made.items():
         for found in find_reductions(rates[rates["fpr"] == chosen].reset_index(drop=True)):
             if found:
                 key = {name: found.row[name] for name in (*runs[0].key, "attack", "fpr")}
                 row = rows.setdefault(tuple(key.values()), key | {"resolution": found.row["resolution"]})
-                ends = np.exp(found.logarithm.value + found.logarithm.error * np.array([-NORMAL, NORMAL]))
                 row["against"] = "/".join(found.against[name] for name in ("architecture", "regime"))
                 parts = {"baseline": found.against["tpr_mean"], "tpr": found.row["tpr_mean"], "reduction": found.ratio}
-                parts |= dict(zip(("low", "high"), ends, strict=True))
+                parts |= dict(zip(("low", "high"), found.interval, strict=True))
                 row |= {f"{name}_{mode}": value for name, value in parts.items()}
                 if mode == "shadow":
-                    row |= _precision(found, runs, chosen)
+                    row |= _precision(found, over_targets, chosen)
     frame = pd.DataFrame(list(rows.values()), columns=None if rows else [*runs[0].key, "attack", "fpr"])
     if frame.empty:
         return Table(frame, pd.DataFrame({"Regime": []}), 1, ["No run has a baseline of its dataset in this study."])
@@ -88,12 +87,11 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
     return Table(frame, text, keys, [NOTE, *notes(frame["resolution"]), *of_scores(runs)])
 
 
-def _precision(found: Any, runs: Sequence[Run], fpr: float) -> dict[str, float]:
+def _precision(found: Reduction, over_targets: Mapping[tuple, RatesOverTargets], fpr: float) -> dict[str, float]:
     """Returns the pooled PPV, in percent, at each prior, of a regime and its baseline."""
     ppv = {}
     for suffix, row in (("_baseline", found.against), ("", found.row)):
-        (run,) = (run for run in runs if all(run.key[name] == row[name] for name in run.key))
-        rates = RatesOverTargets(run)
+        rates = over_targets[tuple(row[name] for name in RUN_KEYS)]
         for prior in rates.priors:
             place = rates.find(row["attack"], "shadow", fpr, "ppv_pooled", prior)
             ppv[f"ppv_{percent(prior).removesuffix(' %')}{suffix}"] = place["mean"] if place else np.nan

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain import agreement as plain
 
+from lira.config.catalogue import SUPPORTS
 from lira.core.errors import ConfigError, DataError, StoreError
 from lira.evaluation.agreement import measure_agreement, scenarios, set_agreement
-from lira.evaluation.detections import SUPPORTS
 from lira.storage.csv_files import COLUMNS, read_csv, write_csv
 
 
