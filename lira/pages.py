@@ -5,10 +5,12 @@ The rules made from the catalogue ask here; all other rules ask :class:`lira.wor
 
 import csv
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
+from lira.paper.benchmarks import comparable_tables
 from lira.report.catalogue import CATEGORIES, Entry, Kind, entries
 from lira.report.labels import percent, show
 from lira.report.verdict_entries import VERDICT
@@ -22,6 +24,10 @@ COMMANDS: dict[Kind, str] = {"tables": "tabulate", "figures": "plot"}
 
 OF_COMPARISONS = ("comparison", "reference", "compared")
 """What is drawn once per comparison of runs."""
+
+
+OF_NETWORKS = ("network", "network seeds")
+"""What is drawn once per dataset and architecture."""
 
 
 class Pages:
@@ -39,7 +45,7 @@ class Pages:
         """Returns the pages of all tables, or of all figures."""
         names = [name for entry in entries() if entry.kind == kind for name in self._names(entry, scope)]
         if kind == "tables" and self.plan.chosen(self.plan.benchmarks, scope=scope):
-            names += [entry.name for entry in VERDICT]
+            names += [entry.name for entry in self.judged_entries]
         return [f"{self.results}/{scope}paper/{kind}/{name}.{SUFFIXES[kind]}" for name in names]
 
     def _names(self, entry: Entry, scope: str) -> list[str]:
@@ -52,7 +58,7 @@ class Pages:
             keys = [key for key in references if not alone or self._has_pictures(key.split("/")[0])]
             attacks = ["", *plan.further_attacks] if entry.by_attack else [""]
             names = [f"{entry.name}-{stem(key)}{attack}" for key in keys for attack in attacks]
-        elif entry.drawn_from == "network":
+        elif entry.drawn_from in OF_NETWORKS:
             there = plan.chosen(plan.benchmarks, scope=scope)
             names = [f"{entry.name}-{network}" for network in dict.fromkeys(stem(key, parts=2) for key, _ in there)]
         else:
@@ -68,7 +74,7 @@ class Pages:
     def pattern(self, entry: Entry) -> str:
         """Name of a table's or figure's files without what follows the last dot, with wildcards."""
         parts = [entry.name]
-        if entry.drawn_from in (*OF_COMPARISONS, "network"):
+        if entry.drawn_from in (*OF_COMPARISONS, *OF_NETWORKS):
             parts += ["{dataset}", "{architecture}"]
         if entry.drawn_from in OF_COMPARISONS:
             parts.append("{regime}{attack}" if entry.by_attack else "{regime}")
@@ -101,8 +107,11 @@ class Pages:
             return self.compared.reference_files(name)
         if entry.drawn_from == "compared":
             return self.compared.files(name)
-        if entry.drawn_from == "network":
-            return lambda wildcards: plan.files_of(name, self._of_network(wildcards), scope=wildcards.scope)
+        if entry.drawn_from in OF_NETWORKS:
+            every = entry.drawn_from == "network seeds"
+            return lambda wildcards: plan.files_of(
+                name, self._of_network(wildcards), every_seed=every, scope=wildcards.scope
+            )
         keys, every_seed = self._runs(entry)
         return lambda wildcards: plan.files_of(name, keys, every_seed=every_seed, scope=wildcards.scope)
 
@@ -116,7 +125,7 @@ class Pages:
         def files(wildcards: Any) -> list[str]:
             if entry.samples != "any" and not self._has_pictures(wildcards.dataset):
                 return []
-            key = self._of_network(wildcards)[0] if entry.drawn_from == "network" else run_key(wildcards)
+            key = self._of_network(wildcards)[0] if entry.drawn_from in OF_NETWORKS else run_key(wildcards)
             return self.plan.data_of(key, self.study.seeds_of(key)[0])
 
         return files
@@ -146,6 +155,17 @@ class Pages:
 
     # ---- The verdict ------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def published(self) -> list[str]:
+        """The paper's tables that have numbers comparable with the study's."""
+        return comparable_tables(self.study, self.compared.references())
+
+    @property
+    def judged_entries(self) -> list[Entry]:
+        """The claims; and the verdict with the paper's tables, if any is comparable."""
+        shown = {f"published-{name}" for name in self.published} | ({"verdict"} if self.published else set())
+        return [entry for entry in VERDICT if entry.name in shown | {"claims"}]
+
     def judged(self) -> dict[str, Files]:
         """Inputs of the job that judges: ``runs``, ``agreement``, which its command names, and ``besides``."""
         of_runs = [self._source(VERDICT[0], name) for name in (*VERDICT[0].files, "shadows.h5")]
@@ -162,6 +182,7 @@ class Pages:
         return [
             *option("margins", [self.study.margins.model_dump_json()]),
             *option("agreement", self._of_comparisons("agreement.csv")(wildcards)),
+            *option("table", self.published),
             *option("note", self.plan.unfinished() if wildcards.scope else []),
         ]
 
@@ -190,14 +211,30 @@ class Pages:
         """The study as JSON; it may have braces, which Snakemake would expand in a parameter that is no function."""
         return self.study.model_dump_json()
 
+    @cached_property
+    def shown_entries(self) -> list[Entry]:
+        """The entries that the study has files of, in the order of the report."""
+        return [*self.judged_entries, *(entry for entry in entries() if self._names(entry, ""))]
+
+    @cached_property
+    def categories(self) -> dict[str, str]:
+        """The sections that the report has, with a number each that keeps their order, and what they answer."""
+        made = {entry.category for entry in self.shown_entries} | ({"Audits"} if self.study.targets else set())
+        there = [name for name in CATEGORIES if name in made]
+        return {f"{i} {name}": CATEGORIES[name] for i, name in enumerate(there, start=1)}
+
+    def category(self, name: str) -> str:
+        """Returns a section of the report with its number; without one if the report does not have it."""
+        return next((numbered for numbered in self.categories if numbered.endswith(f" {name}")), name)
+
     def labels(self, entry: Entry) -> Callable[[Any], dict[str, str]]:
         """Returns the labels of a file in the report.
 
         The report sorts rows by the first label: a letter keeps the catalogue's order in each category. A second label
         of two values, each that of half a category's files, would become a switch between pairs of files.
         """
-        alike = [other.name for other in (*VERDICT, *entries()) if other.category == entry.category]
-        letter = ascii_lowercase[alike.index(entry.name)]
+        alike = [other for other in self.shown_entries if other.category == entry.category]
+        letter = dict(zip(alike, ascii_lowercase, strict=False)).get(entry, "")
 
         def of_file(wildcards: Any) -> dict[str, str]:
             found = {"result": f"{letter} · {entry.heading}"}
@@ -236,25 +273,33 @@ class Pages:
             "regimes": listed(regimes),
             "fprs": listed(map(percent, study.fprs)),
             "priors": listed(map(percent, study.priors)),
+            "attacks": listed([*study.suite_attacks, *study.own_attacks]),
             "protocol": study.protocol,
+            "answers": self._answers(),
             "claims": self._claims(),
+            "comparable": bool(self.published),
+            "sections": self.categories,
             "changes": self.plan.specs.changes,
         }
 
+    def _answers(self) -> list[str]:
+        """A sentence for each run, of the most important first, once there are some."""
+        return [row["sentence"] for row in self._rows("answer")]
+
     def _claims(self) -> dict[str, dict[str, str]]:
         """Each of the paper's claims with the verdict on each of its parts, once there are some."""
-        file = Path(f"{self.results}/paper/tables/claims.csv")
         found: dict[str, dict[str, str]] = {}
-        if file.is_file():
-            with file.open(encoding="utf-8", newline="") as opened:
-                for row in csv.DictReader(opened):
-                    found.setdefault(row["claim"], {})[row["part"]] = row["verdict"]
+        for row in self._rows("claims"):
+            found.setdefault(row["claim"], {})[row["part"]] = row["verdict"]
         return found
 
-
-def category(entry: Entry) -> str:
-    """Returns the report's section of an entry; its number keeps the order of sections."""
-    return f"{CATEGORIES.index(entry.category) + 1} {entry.category}"
+    def _rows(self, table: str) -> list[dict[str, str]]:
+        """Rows of one of the study's tables; none before it is made."""
+        file = Path(f"{self.results}/paper/tables/{table}.csv")
+        if not file.is_file():
+            return []
+        with file.open(encoding="utf-8", newline="") as opened:
+            return list(csv.DictReader(opened))
 
 
 def rule_name(entry: Entry) -> str:

@@ -5,8 +5,7 @@ from snakemake.logging import logger
 
 from lira.core.errors import LiraError
 from lira.cost import Rehearsals
-from lira.pages import COMMANDS, Pages, category, rule_name
-from lira.report.verdict_entries import VERDICT
+from lira.pages import COMMANDS, Pages, rule_name
 from lira.report.catalogue import entries
 from lira.status import describe_stop
 from lira.workflow import SO_FAR, Comparisons, Targets, option, read_plan
@@ -45,7 +44,7 @@ def files_shown(entry, name, caption="entry"):
         f"<results>/{{scope}}paper/{entry.kind}/{name}.{suffix}"
         for suffix in suffixes[entry.kind]
     )
-    place = dict(category=category(entry), labels=pages.labels(entry))
+    place = dict(category=pages.category(entry.category), labels=pages.labels(entry))
     return [*others, report(shown, caption=f"captions/{caption}.rst", **place)]
 
 

@@ -39,7 +39,7 @@ rule judge_study:
     output:
         *(
             file
-            for entry in VERDICT
+            for entry in pages.judged_entries
             for file in files_shown(entry, entry.name, entry.name.split("-")[0])
         ),
     log:

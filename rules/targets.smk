@@ -16,7 +16,7 @@ rule audit_target:
         page=report(
             "<results>/targets/{target}/audit.html",
             caption="captions/audit.rst",
-            category="0 Audits",
+            category=pages.category("Audits"),
             labels={"model": "{target}"},
         ),
     log:

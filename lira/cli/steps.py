@@ -350,6 +350,7 @@ def judge_study(
     margins: Annotated[str, typer.Option(help="Margins as JSON, as the study file has them.")],
     output: Annotated[Path, typer.Option(help="Folder to write to.")],
     agreement: Annotated[list[Path] | None, typer.Option(help="agreement.csv; may be repeated.")] = None,
+    table: Annotated[list[str] | None, typer.Option(help="A table of the paper to compare; may be repeated.")] = None,
     note: Notes = None,
 ) -> None:
     """Compare with the published numbers and test the paper's claims."""
@@ -357,7 +358,7 @@ def judge_study(
     from lira.paper import claims
 
     allowed = config.parse_section("margins", config.Margins, margins)
-    claims.judge_study(folders_of(runs), folders_of(agreement or []), allowed, output, note or [])
+    claims.judge_study(folders_of(runs), folders_of(agreement or []), allowed, output, table or [], note or [])
 
 
 @app.command()

@@ -1,24 +1,30 @@
 """Writes the verdict: published numbers against the study's own, and the paper's claims tested on the study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from lira.config import Margins
 from lira.paper import on_fit, on_protection, on_rates, on_sets
+from lira.paper.benchmarks import MODELS
 from lira.paper.comparison import TABLES, compare_runs
 from lira.paper.equivalence import VERDICTS
 from lira.paper.on_sets import Sets
 from lira.paper.published import published
 from lira.paper.results import Results
+from lira.paper.tables import claims_table, published_table, verdict_table
 from lira.report.tabulate import write_table
-from lira.report.verdict import claims_table, published_table, verdict_table
 from lira.report.verdict_entries import VERDICT
 
 KEYS = ["published_run", "dataset", "architecture", "regime", "attack", "scenario", "support", "runs", "quantity"]
 NUMBERS = ["published", "published_error", "ours", "ours_low", "ours_high", "difference", "difference_low"]
 NUMBERS += ["difference_high", "margin", "verdict", "reason", "label"]
+
+ELSEWHERE = (
+    "No published number is comparable with this study: the paper's are of its own datasets and networks with "
+    f"{MODELS} shadow models. The study studies/paper.yaml sets each beside its own."
+)
 
 
 def judge_study(
@@ -26,15 +32,20 @@ def judge_study(
     agreements: Sequence[Path | str],
     margins: Margins,
     output: Path | str,
+    tables: Collection[str] = (),
     notes: Sequence[str] = (),
 ) -> None:
-    """Writes ``verdict``, ``claims`` and a ``published-<name>`` per table of the paper, as .csv, .tex, .md and .html.
+    """Writes ``claims`` and, beside tables of the paper, ``verdict`` and a ``published-<name>`` of each.
+
+    Each is written as .csv, .tex, .md and .html.
 
     Args:
         runs: Run folders, one per run: that of its first seed.
         agreements: Folders of comparisons.
         margins: Largest difference that still agrees, by kind of number, as in the study file.
         output: Folder to write to.
+        tables: Which of the paper's tables stand beside the study's numbers, of
+            :func:`lira.paper.benchmarks.comparable_tables`.
         notes: Lines to add below the verdict and the claims.
 
     Raises:
@@ -42,12 +53,14 @@ def judge_study(
     """
     allowed = margins.model_dump()
     results, sets = Results(runs), [Sets(folder) for folder in agreements]
-    compared = compare_tables(results, sets, allowed)
-    tables = {f"published-{name}": published_table(rows, published(name).source) for name, rows in compared.items()}
-    tables["verdict"] = verdict_table(count_verdicts(compared), notes)
-    tables["claims"] = claims_table(judge_claims(results, sets, allowed), notes)
+    made = {"claims": claims_table(judge_claims(results, sets, allowed), notes if tables else [*notes, ELSEWHERE])}
+    if tables:
+        found = compare_tables(results, sets, allowed)
+        compared = {name: rows for name, rows in found.items() if name in tables}
+        made |= {f"published-{name}": published_table(rows, published(name).source) for name, rows in compared.items()}
+        made["verdict"] = verdict_table(count_verdicts(compared), notes)
     headings = {entry.name: entry.heading for entry in VERDICT}
-    for name, table in tables.items():
+    for name, table in made.items():
         write_table(table, headings[name], Path(output) / f"{name}.csv", "claims", [*runs, *agreements])
 
 

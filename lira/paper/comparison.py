@@ -12,9 +12,10 @@ import numpy as np
 
 from lira.evaluation.estimates import Estimate
 from lira.evaluation.rates import error_inflation
+from lira.paper.benchmarks import BENCHMARKS, MODELS
 from lira.paper.equivalence import NOT_COMPARABLE, UNKNOWN, equivalence, margin_of, within
-from lira.paper.published import MODELS, published
-from lira.paper.results import BENCHMARKS, Benchmark, Results, estimate
+from lira.paper.published import published
+from lira.paper.results import Benchmark, Results, estimate
 from lira.report.labels import augmentations, percent
 
 SAME_FLOOR = "FPR floor: zero false positives in both pools"

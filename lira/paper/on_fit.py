@@ -6,10 +6,11 @@ import pandas as pd
 
 from lira.evaluation.estimates import QUANTILE, Estimate
 from lira.evaluation.utility import fit, loss_ratios
+from lira.paper.benchmarks import FIT_RUNS, NETWORKS, POOLS
 from lira.paper.comparison import Number, judge_number
 from lira.paper.equivalence import UNKNOWN, Claim, exceeds, margin_of
-from lira.paper.published import POOLS, published
-from lira.paper.results import NETWORKS, Results
+from lira.paper.published import published
+from lira.paper.results import Results
 from lira.report.labels import percent
 
 FIT = {"r": "correlation", "ρ": "correlation", "slope": "fit", "intercept": "fit", "R²": "explained"}
@@ -17,9 +18,6 @@ FIT = {"r": "correlation", "ρ": "correlation", "slope": "fit", "intercept": "fi
 
 FPR = 1e-3
 """FPR of the published fit."""
-
-ENOUGH = 10
-"""Fewest runs of the paper's data whose fit is comparable with the published one."""
 
 
 def fit_of(points: pd.DataFrame) -> dict[str, Estimate]:
@@ -42,7 +40,7 @@ def comparable_points(results: Results) -> tuple[pd.DataFrame, str]:
     """
     places = [(dataset, network) for dataset in POOLS for network in NETWORKS]
     alike = [run for run in results.runs if not all(run.obstacles(*place) for place in places)]
-    if len(alike) >= ENOUGH:
+    if len(alike) >= FIT_RUNS:
         return loss_ratios(alike, FPR), ""
     few = f"{len(alike)} runs of the paper's data, architectures and number of models"
     return loss_ratios(results.runs, FPR), few
@@ -73,8 +71,8 @@ def judge_fit(results: Results, margins: Mapping[str, float]) -> Iterator[dict]:
     claim, fprs = Claim("The loss ratio predicts the TPR", margins), results.runs[0].rates.fprs
     fpr = FPR if FPR in fprs else fprs[-1]
     points = loss_ratios(results.runs, fpr)
-    if len(points) < ENOUGH:
-        yield claim.untold("direction", f"{len(points)} runs are too few, it needs {ENOUGH}")
+    if len(points) < FIT_RUNS:
+        yield claim.untold("direction", f"{len(points)} runs are too few, it needs {FIT_RUNS}")
         return
     ours = fit_of(points)
     verdicts = {exceeds(ours[name], 0.0) for name in ("r", "ρ")}

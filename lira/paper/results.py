@@ -3,37 +3,13 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from lira.evaluation.estimates import Estimate
 from lira.evaluation.rates import RatesOverTargets
 from lira.evaluation.utility import QUANTITIES, utility_over_models
-from lira.paper.published import MODELS, POOLS
+from lira.paper.benchmarks import BENCHMARKS, MODELS, POOLS, is_network
 from lira.report.runs import in_order
 from lira.storage.run import Run
-
-NETWORKS: dict[str, dict[str, Any]] = {
-    "resnet18": {"family": "timm", "name": "resnet18", "stem": "small"},
-    "resnet18_imagenet": {"family": "timm", "name": "resnet18", "stem": "original"},
-    "wrn28_2": {"family": "wideresnet", "depth": 28, "width": 2},
-    "fcn": {"family": "fcn", "hidden": [1024, 512]},
-    "efficientnetv2_s": {"family": "timm", "name": "efficientnetv2_rw_s"},
-}
-"""The paper's networks, by what a study file must say of them (paper, Table 1)."""
-
-BENCHMARKS = {
-    ("cifar10", "baseline"): "resnet18",
-    ("cifar10", "aof"): "resnet18",
-    ("cifar10", "tl"): "efficientnetv2_s",
-    ("cifar100", "baseline"): "wrn28_2",
-    ("cifar100", "aof"): "wrn28_2",
-    ("cifar100", "tl"): "efficientnetv2_s",
-    ("gtsrb", "baseline"): "resnet18",
-    ("gtsrb", "tl"): "efficientnetv2_s",
-    ("purchase100", "baseline"): "fcn",
-    ("purchase100", "aof"): "fcn",
-}
-"""Network of each benchmark of Table 1, by dataset and regime."""
 
 
 class Benchmark(Run):
@@ -62,10 +38,8 @@ class Benchmark(Run):
 
     def is_network(self, name: str) -> bool:
         """Returns whether it is of one of the paper's networks; imported scores go by the architecture's name."""
-        found, expected = self.attributes.get("network"), NETWORKS[name]
-        if not found:
-            return self.key["architecture"] == name
-        return all(found.get(key) == value for key, value in expected.items())
+        found = self.attributes.get("network")
+        return is_network(found, name) if found else self.key["architecture"] == name
 
     def obstacles(self, dataset: str, network: str) -> str:
         """Returns why it cannot be compared with published numbers: another dataset, network or M; empty if it can."""

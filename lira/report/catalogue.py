@@ -18,29 +18,50 @@ from typing import Literal, get_args
 from lira.core.errors import ConfigError
 from lira.core.validation import check_choice
 
-CATEGORIES = ("Verdict", "Study", "Utility", "Attacks", "Calibration", "Agreement", "Records", "Provenance")
-"""Sections of the report, in its order."""
+CATEGORIES = {
+    "Audits": "whether a given model leaks, and which of its records",
+    "Answer": "what leaks in each run, how sure that is, and the most exposed records",
+    "Claims": "what the paper says, tested on this study",
+    "Study": "what was trained",
+    "Utility": "how well the models do, and what their overfitting says of the leak",
+    "Attacks": "how many members each attack finds",
+    "Calibration": "what an attacker finds with thresholds from shadow models alone, and what a flag is worth",
+    "Agreement": "whether the same records are found again with another seed, recipe or attack",
+    "Records": "single records, classes and groups",
+    "Provenance": "how each run was made",
+}
+"""Sections of the report, in its order, and what they answer."""
 
 Kind = Literal["tables", "figures"]
 FUNCTIONS: dict[Kind, str] = {"tables": "table", "figures": "figure"}
 """Name of the function that makes the table or figure, by the folder of its module."""
 
 Source = Literal[
-    "runs", "benchmarks", "seeds", "ablation", "transfer", "network", "comparison", "reference", "compared"
+    "runs",
+    "benchmarks",
+    "seeds",
+    "ablation",
+    "transfer",
+    "network",
+    "network seeds",
+    "comparison",
+    "reference",
+    "compared",
 ]
 """The results that a table or figure is made from.
 
-==========  ====================================================================================================
-runs        the first seed of every run
-benchmarks  the first seed of every run, without the runs that only the ablation has
-seeds       every seed of every run
-ablation    the first seed of each run that the study file lists under ``ablation``
-transfer    the first seed of each run that the study file lists under ``transfer``
-network     one per dataset and architecture: the first seed of each of its benchmarks
-comparison  one per comparison of runs: its folder ``agreement/<run>``
-reference   one per comparison of runs: every seed of its reference run
-compared    one per comparison of runs: every seed of its reference run, and the first seed of each variant
-==========  ====================================================================================================
+=============  ====================================================================================================
+runs           the first seed of every run
+benchmarks     the first seed of every run, without the runs that only the ablation has
+seeds          every seed of every run
+ablation       the first seed of each run that the study file lists under ``ablation``
+transfer       the first seed of each run that the study file lists under ``transfer``
+network        one per dataset and architecture: the first seed of each of its benchmarks
+network seeds  one per dataset and architecture: every seed of each of its benchmarks
+comparison     one per comparison of runs: its folder ``agreement/<run>``
+reference      one per comparison of runs: every seed of its reference run
+compared       one per comparison of runs: every seed of its reference run, and the first seed of each variant
+=============  ====================================================================================================
 """
 
 Samples = Literal["", "pictures", "pictures alone", "any"]
@@ -103,7 +124,7 @@ class Entry:
         """Sort key: category, then the entries with a number in the paper by this number, then the others by title."""
         numbered = re.match(r"(\w+) (\d+)", self.paper)
         word, number = (numbered[1], int(numbered[2])) if numbered else ("", 0)
-        return CATEGORIES.index(self.category), not numbered, word, number, self.title
+        return [*CATEGORIES].index(self.category), not numbered, word, number, self.title
 
 
 def list_modules(kind: Kind) -> list[str]:

@@ -9,27 +9,30 @@ from lira.report.numbers import MISSING
 from lira.report.table import Table
 
 STYLE = """
-body { font: 14px/1.4 system-ui, sans-serif; color: #1e293b; margin: 1rem 1.5rem; }
+body { font: 13px/1.4 system-ui, sans-serif; color: #1e293b; margin: 1rem; }
 h1 { font-size: 1.05rem; margin: 0 0 .75rem; }
 p { color: #475569; max-width: 60rem; margin: .5rem 0; }
 input { font: inherit; padding: .2rem .5rem; border: 1px solid #94a3b8; border-radius: .25rem; }
 a { color: #047857; margin-left: 1rem; }
-table { border-collapse: collapse; margin: .75rem 0; font-variant-numeric: tabular-nums; }
+div { overflow: auto; max-height: calc(100vh - 7rem); margin: .75rem 0; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 thead { position: sticky; top: 0; background: #f1f5f9; }
-th button { all: unset; cursor: pointer; font-weight: 600; padding: .35rem .6rem; max-width: 9rem; }
+th button { all: unset; cursor: pointer; font-weight: 600; padding: .35rem .3rem; }
 th button:focus-visible { outline: 2px solid #047857; }
 th[aria-sort=ascending] button::after { content: " \\25b2"; }
 th[aria-sort=descending] button::after { content: " \\25bc"; }
 th { text-align: right; vertical-align: bottom; }
-td { padding: .2rem .6rem; text-align: right; vertical-align: top; white-space: nowrap; }
+td { padding: .2rem .3rem; text-align: right; vertical-align: top; }
 td.words, th.words { text-align: left; }
-td.long { white-space: normal; min-width: 18rem; }
+td.long { min-width: 14rem; }
+table.wide { font-size: 11px; }
+.wide td, .wide th button { padding-left: .2rem; padding-right: .2rem; }
 tbody tr:nth-child(even) { background: #f8fafc; }
 tbody tr:hover { background: #e2e8f0; }
 """
 
-LONG = 40
-"""A cell with more characters is broken into lines."""
+LONG, WIDE = 40, 10
+"""A cell with more characters has a width of its own; a table with more columns has small letters."""
 
 SCRIPT = """
 const body = document.querySelector("tbody");
@@ -73,6 +76,7 @@ def html(table: Table, title: str, name: str, csv: bytes) -> str:
     words = [i < table.keys or _of_words(table.text.iloc[:, i]) for i in range(len(columns))]
     head = "".join(_cell("th", f"<button>{escape(name)}</button>", words[i]) for i, name in enumerate(columns))
     rows = "".join(f"<tr>{_row(row, words)}</tr>\n" for row in table.text.itertuples(index=False))
+    wide = ' class="wide"' * (len(columns) > WIDE)
     notes = "".join(f"<p>{escape(note)}</p>\n" for note in table.notes)
     return f"""<!doctype html>
 <html lang="en">
@@ -83,8 +87,8 @@ def html(table: Table, title: str, name: str, csv: bytes) -> str:
 <h1>{escape(title)}</h1>
 <input type="search" placeholder="Rows with …" aria-label="Show only rows with this text">
 <a download="{escape(name)}" href="data:text/csv;base64,{b64encode(csv).decode()}">All digits: {escape(name)}</a>
-<table><thead><tr>{head}</tr></thead><tbody>
-{rows}</tbody></table>
+<div><table{wide}><thead><tr>{head}</tr></thead><tbody>
+{rows}</tbody></table></div>
 {notes}<script>{SCRIPT}</script>
 </html>
 """
@@ -97,7 +101,9 @@ def _of_words(cells: Sequence[str]) -> bool:
 
 
 def _row(cells: tuple[str, ...], words: Sequence[bool]) -> str:
-    return "".join(_cell("td", escape(text), words[i], len(text) > LONG) for i, text in enumerate(cells))
+    return "".join(
+        _cell("td", escape(text).replace("+", "+<wbr>"), words[i], len(text) > LONG) for i, text in enumerate(cells)
+    )
 
 
 def _cell(tag: str, content: str, words: bool, long: bool = False) -> str:

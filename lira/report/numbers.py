@@ -1,6 +1,7 @@
 """Writes numbers as readers see them; an unknown number is ``–``."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -44,6 +45,18 @@ def significant(value: float) -> str:
 def span(low: float, high: float, shown: Callable[[float], str] = significant) -> str:
     """Writes an interval by its ends."""
     return MISSING if pd.isna(low) else f"[{shown(low)}, {shown(high)}]"
+
+
+def with_span(row: Mapping[str, Any], name: str, decimals: int, unit: str = "") -> str:
+    """Writes a number of a row with its interval, ``<name>_low`` and ``<name>_high``, if it has one."""
+    ends = span(row[f"{name}_low"], row[f"{name}_high"], f"{{:.{decimals}f}}".format)
+    return f"{number(row[name], decimals)}{unit} {ends}".removesuffix(f" {MISSING}")
+
+
+def with_spans(data: pd.DataFrame, name: str, decimals: int, scale: int = 1) -> list[str]:
+    """Writes the cells of a column, times ``scale``, see :func:`with_span`."""
+    columns = [name, f"{name}_low", f"{name}_high"]
+    return [with_span(row, name, decimals) for row in (scale * data[columns]).to_dict("records")]
 
 
 def setting(value: float | str | None) -> str:

@@ -15,7 +15,7 @@ _PUBLISHED = {
 
 
 def _entry(name: str, title: str, caption: str, paper: str = "") -> Entry:
-    return Entry(title, "Verdict", caption, drawn_from="runs", files=("summary.csv",), paper=paper, name=name)
+    return Entry(title, "Claims", caption, drawn_from="runs", files=("summary.csv",), paper=paper, name=name)
 
 
 VERDICT = (

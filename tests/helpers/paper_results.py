@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lira.evaluation.agreement import measure_agreement
-from lira.paper.results import NETWORKS
+from lira.paper.benchmarks import NETWORKS
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, with_run, write_csv
 from lira.storage.run import Run

@@ -5,12 +5,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-MODELS = 256
-"""Shadow models, and so targets, of every published run."""
-
-POOLS = {"cifar10": 60_000, "cifar100": 60_000, "gtsrb": 51_839, "purchase100": 197_324}
-"""Samples of the pools behind the published numbers: training and test split together (docs/protocol.md)."""
-
 
 class Published(NamedTuple):
     """One of the paper's tables.

@@ -17,7 +17,7 @@ from lira.storage.comparison import Comparison
 
 ENTRY = Entry(
     title="Without single runs and targets",
-    category="Verdict",
+    category="Claims",
     drawn_from="comparison",
     files=("agreement.csv",),
     reference_files=("metrics.csv", "samples.csv", "scores.h5"),

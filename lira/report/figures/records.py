@@ -20,9 +20,9 @@ from lira.report.runs import in_order
 from lira.storage.run import Run
 
 ENTRY = Entry(
-    title="Cards of the most exposed records",
-    category="Records",
-    drawn_from="compared",
+    title="The most exposed records",
+    category="Answer",
+    drawn_from="network seeds",
     files=("samples.csv", "metrics.csv", "privacy.csv"),
     samples="any",
     caption=(

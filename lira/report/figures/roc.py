@@ -20,7 +20,7 @@ from lira.storage.run import Run
 
 ENTRY = Entry(
     title="ROC of all attacks",
-    category="Attacks",
+    category="Answer",
     drawn_from="benchmarks",
     files=("scores.h5",),
     reads_scores=True,

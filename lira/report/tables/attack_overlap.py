@@ -7,7 +7,7 @@ import pandas as pd
 
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
-from lira.report.numbers import numbers, span
+from lira.report.numbers import numbers, with_spans
 from lira.report.runs import check_available, check_same_fprs, choose_fpr, in_order, show_keys
 from lira.report.table import Table
 from lira.storage.run import RUN_KEYS, Run
@@ -45,19 +45,17 @@ def table(runs: Sequence[Run], fpr: float | None = None, support: int | None = N
     text["Attacks"] = np.where(shown["number"] > 2, "all " + shown["number"].astype(str), listed)
     keys = len(text.columns)
     for name, heading in (("intersection", "Flagged by all of these"), ("exactly", "and by no other")):
-        text[heading] = numbers(shown[name], 0)
-        text[f"{heading}, 95 % interval"] = _spans(shown, name, 1)
+        text[heading] = with_spans(shown, name, 0)
         text[f"{heading}, independent"] = numbers(shown[f"{name}_chance"], 1)
     shown = shown.assign(**{name: shown[name].where(shown["number"] > 1) for name in shown if "jaccard" in name})
-    text["Jaccard (%)"] = numbers(100 * shown["jaccard"], 1)
-    text["95 % interval"] = _spans(shown, "jaccard", 100)
+    text["Jaccard (%)"] = with_spans(shown, "jaccard", 1, 100)
     text["independent (%)"] = numbers(100 * shown["jaccard_chance"], 1)
     text["by chance (%)"] = numbers(100 * shown["jaccard_null"], 1)
     note = (
         f"Records detected on at least {support} of the targets that hold them (tp ≥ {support}, any fp), thresholds of "
         f"the shadow models at {percent(shown['fpr'].iloc[0])} FPR. Independent: attacks that flag as many records "
-        "each, drawn at random. By chance: the same attacks where membership is permuted. Interval: each target left "
-        "out in turn, thresholds as they are."
+        "each, drawn at random. By chance: the same attacks where membership is permuted. In brackets: 95 % "
+        "intervals, each target left out in turn, thresholds as they are."
     )
     return Table(shown, text, keys, [note])
 
@@ -66,8 +64,3 @@ def at_fpr(run: Run, fpr: float | None) -> pd.DataFrame:
     """Returns a run's rows at one FPR."""
     found = run.table("attack_overlap.csv")
     return found[found["fpr"] == choose_fpr(found["fpr"], fpr)]
-
-
-def _spans(rows: pd.DataFrame, name: str, scale: int) -> list[str]:
-    ends = zip(scale * rows[f"{name}_low"], scale * rows[f"{name}_high"], strict=True)
-    return [span(*pair, lambda value: f"{value:.0f}") for pair in ends]

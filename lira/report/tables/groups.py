@@ -8,7 +8,7 @@ from lira.evaluation.groups import WHOLE
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
 from lira.report.marks import of_scores
-from lira.report.numbers import numbers, span
+from lira.report.numbers import numbers, with_spans
 from lira.report.runs import check_available, choose_fpr, in_order, show_keys, title_of
 from lira.report.table import Table
 from lira.storage.run import Run
@@ -51,11 +51,9 @@ def table(runs: Sequence[Run], fpr: float | None = None, attack: str | None = No
     keys = len(text.columns)
     text["Samples"] = shown["samples"].astype(str)
     for metric, heading in METRICS.items():
-        value, low, high, p_value = (shown[f"{metric}_{part}"] for part in NUMBERS)
-        ends = [span(100 * a, 100 * b, "{:.2f}".format) for a, b in zip(low, high, strict=True)]
-        text[f"{heading} (%)"] = [f"{shown} {end}" for shown, end in zip(numbers(100 * value, 2), ends, strict=True)]
+        text[f"{heading} (%)"] = with_spans(shown.rename(columns={f"{metric}_value": metric}), metric, 2, 100)
         if metric != "ppv_pooled":  # whose differences are those of both rates
-            text[f"p, {heading}"] = numbers(p_value, 3)
+            text[f"p, {heading}"] = numbers(shown[f"{metric}_p_value"], 3)
     attacks = " and ".join(dict.fromkeys(show(attack or run.attack) for run in known))
     note = (
         f"{attacks} at the shadow models' thresholds for {percent(data['fpr'].max())} FPR, 95 % intervals. PPV: of all "

@@ -6,7 +6,7 @@ import pandas as pd
 
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
-from lira.report.numbers import number, numbers, span
+from lira.report.numbers import number, with_spans
 from lira.report.runs import check_same_fprs, choose_fpr, in_order, show_keys
 from lira.report.table import Table
 from lira.storage.run import RUN_KEYS, Run
@@ -40,10 +40,8 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
     text = show_keys(data).assign(Attack=data["attack"].map(show), Threshold=data["kind"].map(KINDS))
     keys = len(text.columns)
     for name, heading in (("tpr", "TPR (%)"), ("fpr_achieved", "FPR achieved (%)")):
-        text[heading] = numbers(100 * data[name], 2)
-        text[f"{heading[:3]}, 95 % interval"] = spans(data, name, 100, 2)
-    text["Spread over binomial"] = numbers(data["dispersion"], 2)
-    text["Spread, 95 % interval"] = spans(data, "dispersion", 1, 2)
+        text[heading] = with_spans(data, name, 2, 100)
+    text["Spread over binomial"] = with_spans(data, "dispersion", 2)
     for name, heading in (("without", "Records without a false positive (%)"), ("many", f"above {MANY} times (%)")):
         cells = zip(data[name], data[f"{name}_chance"], strict=True)
         text[heading] = [f"{number(100 * value, 1)} ({number(100 * chance, 1)})" for value, chance in cells]
@@ -55,9 +53,9 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
     note = (
         f"Nominal FPR {rate}. Own: a score is flagged where its p-value among the record's scores on other models "
         f"without it is at most {rate}. Spread: variance of the records' FPRs over that of binomial counts of one "
-        "rate; below 1 with own thresholds, as the scores of a record are each other's reference. In brackets: "
-        "binomial chance at the mean rate. Scores that say nothing have a TPR equal to the FPR achieved. Intervals of "
-        "rates: over targets and samples; of the spread: over records."
+        "rate; below 1 with own thresholds, as the scores of a record are each other's reference. (Round) brackets: "
+        "binomial chance at the mean rate. Scores that say nothing have a TPR equal to the FPR achieved. [Square] "
+        "brackets: 95 % intervals, of rates over targets and samples, of the spread over records."
     )
     return Table(data, text, keys, [note, *not_resolved(data)])
 
@@ -101,9 +99,3 @@ def not_resolved(data: pd.DataFrame) -> list[str]:
 def two_digits(fraction: float) -> str:
     """Writes a fraction in percent, with two digits."""
     return percent(float(f"{fraction:.2g}"))
-
-
-def spans(data: pd.DataFrame, name: str, scale: int, decimals: int) -> list[str]:
-    """Writes intervals."""
-    ends = zip(scale * data[f"{name}_low"], scale * data[f"{name}_high"], strict=True)
-    return [span(*pair, lambda value: f"{value:.{decimals}f}") for pair in ends]

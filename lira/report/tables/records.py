@@ -3,12 +3,26 @@
 from collections.abc import Sequence
 
 from lira.evaluation.records import delta_of
+from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
 from lira.report.numbers import means, numbers
 from lira.report.records import COUNT, cards_of, of_all, priors_of, show_ppv
 from lira.report.runs import in_order
 from lira.report.table import Table
 from lira.storage.run import Run
+
+ENTRY = Entry(
+    title="The most exposed records, in numbers",
+    category="Answer",
+    drawn_from="network seeds",
+    files=("samples.csv", "metrics.csv", "privacy.csv"),
+    caption=(
+        "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the largest FPR, with a row per run and "
+        "attack: how many of the models trained with the record flag it, how many of those trained without it, what a "
+        "flag is worth at each prior with its lower bound, and the largest ε that the counts refute. "
+        "``lira record`` shows any other record."
+    ),
+)
 
 CALLED = {"id": "ID", "class_name": "Class", "group": "Group"}
 """What a record may be called besides its index in the pool."""

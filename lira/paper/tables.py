@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from lira.paper.equivalence import NOT_COMPARABLE
 from lira.report.labels import show
 from lira.report.numbers import significant, span
 from lira.report.table import Table
@@ -13,9 +14,13 @@ def published_table(rows: pd.DataFrame, source: str) -> Table:
     """Shows one table of published numbers beside the study's own.
 
     Args:
-        rows: A row per number, from :func:`lira.paper.claims.compare_tables`.
+        rows: A row per number, from :func:`lira.paper.claims.compare_tables`; of those that are not comparable,
+            readers see how many there are.
         source: Where the numbers are published.
     """
+    folded = rows["verdict"] == NOT_COMPARABLE
+    counts, data = rows.loc[folded, "reason"].value_counts(), rows
+    rows = rows[~folded].reset_index(drop=True)
     text = pd.DataFrame(index=rows.index)
     if "published_run" in rows:
         text["Published run"] = [" ".join(map(show, value.split("/"))) for value in rows["published_run"]]
@@ -34,7 +39,8 @@ def published_table(rows: pd.DataFrame, source: str) -> Table:
     text["Verdict"] = rows["verdict"].astype(str)
     text["Because"] = [" ; ".join(filter(None, pair)) for pair in zip(rows["reason"], rows["label"], strict=True)]
     notes = [f"{source}. All published numbers follow the protocol of the preprint."]
-    return Table(rows, text, keys, notes + ["The study has a counterpart of none of them."] * rows.empty)
+    notes += [f"In the .csv alone, as not comparable ({reason}): {count}." for reason, count in counts.items()]
+    return Table(data, text, keys, notes + ["The study has a counterpart of none of them."] * data.empty)
 
 
 def verdict_table(counts: pd.DataFrame, notes: Sequence[str] = ()) -> Table:

@@ -1,0 +1,102 @@
+"""Whether the models of a run leak, by the best attack; how many records are exposed, and whether again by seed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lira.evaluation.audits.answer import LEAKS, NO_LEAK, UNKNOWN, Verdict
+from lira.evaluation.best import BEST
+from lira.evaluation.detections import highly_vulnerable
+from lira.evaluation.rates import RatesOverTargets
+from lira.evaluation.stability import measure_stability
+from lira.storage.csv_files import rows_at
+from lira.storage.run import Run
+
+CHANCE = 50.0
+"""AUC of an attack that knows nothing, in percent."""
+
+
+def resolved_fpr(runs: Sequence[Run]) -> float:
+    """Returns the smallest FPR at which a false positive is expected in every run; else the largest there is."""
+    labels: dict[float, set[str]] = {}
+    for run in runs:
+        for fpr, label in run.summary[["fpr", "resolution"]].dropna(subset="fpr").itertuples(index=False):
+            labels.setdefault(fpr, set()).add(label)
+    return min((fpr for fpr, found in labels.items() if "TPR at 0 FP" not in found), default=max(labels))
+
+
+def leakage(run: Run, fpr: float) -> dict[str, Any]:
+    """Returns what the best attack finds in one run, and the verdict.
+
+    The best attack is chosen for each target on the other targets (:mod:`lira.evaluation.best`), so that the choice
+    flatters nothing; with a single attack it is that one.
+
+    Args:
+        run: The run.
+        fpr: Target FPR; thresholds are those of the targets' shadow models.
+
+    Returns:
+        ``answer attack``, ``resolution`` of the FPR, ``prior`` (the smallest), and in percent ``auc tpr fpr_achieved
+        ppv``, each with ``_low`` and ``_high``, the 95 % interval over targets and samples, and ``ppv_null``, which
+        chance gives. NaN where it is not known.
+    """
+    rates = RatesOverTargets(run)
+    able = [name for name in rates.attacks if rates.find(name, "shadow", fpr, "tpr")]
+    attack = BEST if BEST in able else (able or rates.attacks)[0]
+    prior = min(rates.priors)
+    places: dict[str, tuple] = {"auc": ("target", None, "auc"), "tpr": ("shadow", fpr, "tpr")}
+    places |= {"fpr_achieved": ("shadow", fpr, "fpr_achieved"), "ppv": ("shadow", fpr, "ppv_pooled", prior)}
+    found: dict[str, Any] = {"attack": attack, "prior": prior, "resolution": ""}
+    for name, place in places.items():
+        row = rates.find(attack, *place) or {}
+        found |= {name: row.get("mean", np.nan)} | {f"{name}_{end}": row.get(end, np.nan) for end in ("low", "high")}
+        found |= {"ppv_null": row.get("null", np.nan)} if name == "ppv" else {}
+        found |= {"resolution": row["resolution"]} if name == "tpr" and row else {}
+    return {"answer": verdict(found)} | found
+
+
+def verdict(found: Mapping[str, float]) -> Verdict:
+    """Tells whether a run leaks, with at most 5 % error: two looks, each at the lower end of a 95 % interval.
+
+    Args:
+        found: Percentages of :func:`leakage`. It leaks if the AUC lies above 50 %, or the TPR above the FPR that the
+            shadow thresholds give, each by the ends of both intervals.
+    """
+    if found["auc_low"] > CHANCE or found["tpr_low"] > found["fpr_achieved_high"]:
+        return LEAKS
+    return UNKNOWN if np.isnan([found["auc_low"], found["tpr_low"]]).all() else NO_LEAK
+
+
+def exposure(seeds: Sequence[Run], fpr: float) -> dict[str, float]:
+    """Counts the records that a run exposes, and how far its seeds agree on them.
+
+    A record is exposed if it is flagged on at least one target that holds it and on none that does not (tp ≥ 1,
+    fp = 0), by the attack of the run's records.
+
+    Args:
+        seeds: Runs that differ by seed only, the first of them the run.
+        fpr: Target FPR; thresholds are those of the targets' shadow models.
+
+    Returns:
+        ``exposed`` of the first seed; ``exposed_null``, where membership is permuted; and the mean Jaccard of two seeds
+        in percent with 95 % interval, ``again again_low again_high``, and ``again_null``, that of sets drawn at random.
+    """
+    first = seeds[0]
+    null = rows_at(first.by_attack(first.table("null_samples.csv"), None), fpr, first.folder / "null_samples.csv")
+    sets = np.stack([highly_vulnerable(run.counts(fpr)) for run in seeds])
+    found = {"exposed": int(sets[0].sum()), "exposed_null": int(highly_vulnerable(null).sum())}
+    names = ("again", "again_low", "again_high", "again_null")
+    if len(seeds) < 2:
+        return found | dict.fromkeys(names, np.nan)
+    stable = measure_stability(sets)
+    values = (stable.across, stable.low, stable.high, stable.chance)
+    return found | {name: 100 * value for name, value in zip(names, values, strict=True)}
+
+
+def by_recipe(runs: Sequence[Run]) -> list[list[Run]]:
+    """Groups runs that differ by seed only, in the order given."""
+    found: dict[tuple, list[Run]] = {}
+    for run in runs:
+        found.setdefault(tuple([*run.key.values()][:3]), []).append(run)
+    return [*found.values()]
