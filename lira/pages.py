@@ -239,12 +239,12 @@ class Pages:
         def of_file(wildcards: Any) -> dict[str, str]:
             found = {"result": f"{letter} · {entry.heading}"}
             parts = [part for part in ("dataset", "architecture", "regime") if hasattr(wildcards, part)]
-            found |= {part: show(getattr(wildcards, part)) for part in parts}
-            if "regime" in found:
-                seeds = self.study.seeds_of(run_key(wildcards))
-                found["seeds"] = (",\u00a0" if len(seeds) < 6 else ", ").join(map(str, seeds))
+            of = " ".join(show(getattr(wildcards, part)) for part in parts)
+            if "regime" in parts:
+                of += f", seeds {', '.join(map(str, self.study.seeds_of(run_key(wildcards))))}"
             if getattr(wildcards, "attack", ""):
-                found["attack"] = show(wildcards.attack[1:])
+                of += f", by {show(wildcards.attack[1:])}"
+            found |= {"of": of} if of else {}
             if hasattr(wildcards, "fpr"):
                 found["FPR"] = percent(float(wildcards.fpr)).replace(" ", "\u00a0")
             return found

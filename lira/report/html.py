@@ -1,5 +1,6 @@
 """Shows a table as one self-contained HTML page: a click on a heading sorts by it, and the ``.csv`` is embedded."""
 
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from hashlib import sha256
@@ -24,7 +25,8 @@ th[aria-sort=descending] button::after { content: " \\25bc"; }
 th { text-align: right; vertical-align: bottom; }
 td { padding: .2rem .3rem; text-align: right; vertical-align: top; }
 td.words, th.words { text-align: left; }
-td.long { min-width: 14rem; }
+td span { white-space: nowrap; }
+td.long { min-width: 12rem; }
 table.wide { font-size: 11px; }
 .wide td, .wide th button { padding-left: .2rem; padding-right: .2rem; }
 tbody tr:nth-child(even) { background: #f8fafc; }
@@ -33,6 +35,9 @@ tbody tr:hover { background: #e2e8f0; }
 
 LONG, WIDE = 40, 10
 """A cell with more characters has a width of its own; a table with more columns has small letters."""
+
+WHOLE = re.compile(r"\[[^\]]*\]|± \S+")
+"""What stays in one line: an interval, a deviation."""
 
 SCRIPT = """
 const body = document.querySelector("tbody");
@@ -101,9 +106,8 @@ def _of_words(cells: Sequence[str]) -> bool:
 
 
 def _row(cells: tuple[str, ...], words: Sequence[bool]) -> str:
-    return "".join(
-        _cell("td", escape(text).replace("+", "+<wbr>"), words[i], len(text) > LONG) for i, text in enumerate(cells)
-    )
+    shown = [WHOLE.sub(r"<span>\g<0></span>", escape(text)).replace("+", "+<wbr>") for text in cells]
+    return "".join(_cell("td", shown[i], words[i], len(text) > LONG) for i, text in enumerate(cells))
 
 
 def _cell(tag: str, content: str, words: bool, long: bool = False) -> str:

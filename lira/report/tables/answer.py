@@ -48,7 +48,7 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
     text["Others flagged, FPR′ (%)"] = with_spans(data, "fpr_achieved", 2)
     text["AUC (%)"] = with_spans(data, "auc", 1)
     text[f"A flag is right, PPV (%) at π = {prior}"] = with_spans(data, "ppv", 1)
-    text["By chance (%)"] = numbers(data["ppv_null"], 1)
+    text["Right by chance (%)"] = numbers(data["ppv_null"], 1)
     pairs = zip(data["exposed"], data["exposed_null"], strict=True)
     text["Records exposed (by chance)"] = [f"{count:,} ({null:,})" for count, null in pairs]
     text["The same with another seed, Jaccard (%)"] = with_spans(data, "again", 1)
