@@ -22,7 +22,7 @@ SUFFIXES: dict[Kind, str] = {"tables": "html", "figures": "pdf"}
 COMMANDS: dict[Kind, str] = {"tables": "tabulate", "figures": "plot"}
 """The command that makes a table or figure."""
 
-OF_COMPARISONS = ("comparison", "reference", "compared")
+OF_COMPARISONS = ("comparison", "reference")
 """What is drawn once per comparison of runs."""
 
 
@@ -105,8 +105,6 @@ class Pages:
             return lambda wildcards: [f"{self.results}/{wildcards.scope}agreement/{run_key(wildcards)}/{name}"]
         if entry.drawn_from == "reference":
             return self.compared.reference_files(name)
-        if entry.drawn_from == "compared":
-            return self.compared.files(name)
         if entry.drawn_from in OF_NETWORKS:
             every = entry.drawn_from == "network seeds"
             return lambda wildcards: plan.files_of(

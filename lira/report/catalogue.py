@@ -46,7 +46,6 @@ Source = Literal[
     "network seeds",
     "comparison",
     "reference",
-    "compared",
 ]
 """The results that a table or figure is made from.
 
@@ -60,7 +59,6 @@ network        one per dataset and architecture: the first seed of each of its b
 network seeds  one per dataset and architecture: every seed of each of its benchmarks
 comparison     one per comparison of runs: its folder ``agreement/<run>``
 reference      one per comparison of runs: every seed of its reference run
-compared       one per comparison of runs: every seed of its reference run, and the first seed of each variant
 =============  ====================================================================================================
 """
 

@@ -1,14 +1,15 @@
 """Which tables and figures a study has, and what each is made from."""
 
+from string import ascii_lowercase
 from types import SimpleNamespace
 
 import pytest
 from paper_results import PUBLISHED
 
 from lira.config import load_study, read_yaml
-from lira.pages import Pages, category, rule_name
+from lira.pages import Pages, rule_name
 from lira.paper.published import published
-from lira.report.catalogue import entries, entry_of
+from lira.report.catalogue import CATEGORIES, entries, entry_of
 from lira.report.verdict_entries import VERDICT
 from lira.workflow import SO_FAR, Plan
 
@@ -28,8 +29,9 @@ def pages(request, tmp_path, monkeypatch):
 
 def test_the_pages_of_the_smoke_study(pages):
     tables = {path.removeprefix("results/smoke/paper/tables/") for path in pages.pages("tables")}
-    assert {"utility.html", "calibrated-fpr0.01.html", "calibrated-fpr0.1.html", "verdict.html"} <= tables
-    assert {"rank_agreement-digits-fcn-baseline.html", "published-loss_ratio.html"} <= tables
+    assert {"utility.html", "calibrated-fpr0.01.html", "calibrated-fpr0.1.html", "claims.html"} <= tables
+    assert {"rank_agreement-digits-fcn-baseline.html", "answer.html", "records-digits-fcn.html"} <= tables
+    assert not [name for name in tables if name.startswith(("published", "verdict"))]
     figures = [path.removeprefix("results/smoke/paper/figures/") for path in pages.pages("figures")]
     assert {"roc.pdf", "in_out-digits-fcn.pdf", "in_out-digits-resnet.pdf"} <= set(figures)
     assert {"top_vulnerable-digits-fcn-baseline-fpr0.01.pdf", "support-digits-fcn-baseline-fpr0.1.pdf"} <= set(figures)
@@ -40,7 +42,7 @@ def test_what_is_not_finished_has_no_page_so_far(pages):
     assert pages.pages("tables", SO_FAR) == [] and pages.pages("figures", SO_FAR) == []
     vars(pages.plan)["finished"] = {("digits/fcn/tl", 0)}
     tables = [path.removeprefix("results/smoke/so_far/paper/tables/") for path in pages.pages("tables", SO_FAR)]
-    assert {"utility.html", "transfer.html", "verdict.html"} <= set(tables)
+    assert {"utility.html", "transfer.html", "claims.html"} <= set(tables)
     assert not [name for name in tables if name.startswith(("ablation", "rank_agreement"))]
     notes = pages.options(entry_of("tables", "utility"))(job(scope=SO_FAR))
     assert notes[0::2] == ["--note"] * 2 and "digits/fcn/baseline, seed 0, is not finished" in notes[1]
@@ -118,12 +120,15 @@ def test_what_the_report_says(pages):
     support = entry_of("figures", "support")
     found = pages.labels(support)(job(fpr="0.01"))
     assert found["result"].endswith(" · Figure 3, 9, 10, 12: Agreement by support")
-    assert (found["dataset"], found["regime"]) == ("Digits", "Baseline")
-    assert (found["seeds"], found["FPR"]) == ("0,\xa01", "1\xa0%")
-    assert category(support) == "6 Agreement" and rule_name(support) == "plot_support"
-    letters = [pages.labels(entry)(SimpleNamespace())["result"] for entry in (*VERDICT, *entries())]
-    assert len(letters) == len(set(letters))
-    assert pages.labels(VERDICT[0])(SimpleNamespace())["result"].startswith("a · ")
+    assert (found["of"], found["FPR"]) == ("Digits FCN Baseline, seeds 0, 1", "1\xa0%")
+    assert pages.category("Agreement") == "7 Agreement" and rule_name(support) == "plot_support"
+    labels = [pages.labels(entry)(SimpleNamespace())["result"] for entry in pages.shown_entries]
+    assert len(labels) == len(set(labels))
+    by_category = {}
+    for entry, label in zip(pages.shown_entries, labels, strict=True):
+        by_category.setdefault(entry.category, []).append(label[0])
+    assert all(letters == [*ascii_lowercase[: len(letters)]] for letters in by_category.values())
+    assert [*pages.categories] == [f"{i} {name}" for i, name in enumerate(list(CATEGORIES)[1:], start=1)]
     assert {rule_name(entry) for entry in entries()} | {"verdict", "claims", "published"} == set(pages.captions)
 
 
@@ -137,7 +142,7 @@ def test_the_verdicts_tables_stand_where_the_papers_do():
 def test_the_opening_paragraph_counts_the_study(pages, tmp_path):
     found = pages.description()
     assert (found["runs"], found["recipes"], found["trained"], found["models"]) == (4, 3, 32, 8)
-    assert found["architectures"] == "FCN and ResNet" and found["claims"] == {}
+    assert found["architectures"] == "FCN and ResNet" and found["claims"] == {} == dict.fromkeys(found["answers"])
     tables = tmp_path / "results" / "smoke" / "paper" / "tables"
     tables.mkdir(parents=True)
     (tables / "claims.csv").write_text("claim,part,verdict\nC,direction,holds\nC,size,cannot tell\n")

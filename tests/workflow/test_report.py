@@ -13,7 +13,7 @@ import pytest
 
 PROGRAMS = ("chromium", "chromedriver")
 VERDICTS = ("holds", "does not hold", "cannot tell")
-CATEGORIES = ["Verdict", "Study", "Utility", "Attacks", "Calibration", "Agreement", "Records", "Provenance"]
+CATEGORIES = ["Answer", "Claims", "Study", "Utility", "Attacks", "Calibration", "Agreement", "Records", "Provenance"]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """A study judged whole: its claims and its numbers beside the published ones."""
 
+import re
+
 import pandas as pd
 import pytest
 from paper_results import PUBLISHED, RATES, write_run
@@ -14,6 +16,8 @@ MARGINS = Margins().model_dump()
 def test_a_study_without_the_papers_regimes_is_judged(tmp_path):
     runs = [write_run(tmp_path, "cifar10/resnet18/other", "resnet18", rates=RATES)]
     judge_study(runs, [], Margins(), tmp_path / "judged")
+    assert {path.stem for path in (tmp_path / "judged").iterdir()} == {"claims"}
+    assert "studies/paper.yaml sets each beside its own" in (tmp_path / "judged" / "claims.md").read_text()
     claims = pd.read_csv(tmp_path / "judged" / "claims.csv").set_index("claim")
     assert set(claims["verdict"]) == {"cannot tell"}
     assert claims.loc["AOF cuts the TPR", "numbers"] == "no cell with a baseline"
@@ -23,7 +27,7 @@ def test_a_study_without_the_papers_regimes_is_judged(tmp_path):
 def judged(study, tmp_path_factory):
     output = tmp_path_factory.mktemp("judged")
     runs = [run_folder(study, *key, seeds[0]) for key, seeds in RUNS.items()]
-    judge_study(runs, [agreement_folder(study)], Margins(), output)
+    judge_study(runs, [agreement_folder(study)], Margins(), output, PUBLISHED)
     return output
 
 
@@ -39,12 +43,15 @@ def test_a_study_is_judged_whole(judged):
     by = claims.set_index(["claim", "part"])["verdict"]
     assert by["AOF cuts the TPR", "direction"] == "holds"  # as the made-up study was made
     for path in judged.glob("*.md"):
-        lines = [line for line in path.read_text().splitlines() if line.startswith("|")]
-        assert len(lines) == 2 + len(pd.read_csv(path.with_suffix(".csv")))
+        text, rows = path.read_text(), pd.read_csv(path.with_suffix(".csv"))
+        folded = int((rows["verdict"] == "not comparable").sum()) if path.stem.startswith("published") else 0
+        assert len([line for line in text.splitlines() if line.startswith("|")]) == 2 + len(rows) - folded
+        assert sum(map(int, re.findall(r"as not comparable \(.*\): (\d+)\.", text))) == folded
+    assert "not comparable (dataset" in (judged / "published-utility.md").read_text()
 
 
 def test_the_same_results_give_the_same_bytes(judged, study, tmp_path):
     runs = [run_folder(study, *key, seeds[0]) for key, seeds in RUNS.items()]
-    judge_study(runs, [agreement_folder(study)], Margins(), tmp_path)
+    judge_study(runs, [agreement_folder(study)], Margins(), tmp_path, PUBLISHED)
     for path in judged.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name

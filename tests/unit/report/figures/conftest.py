@@ -15,7 +15,7 @@ def folders_of(study):
         drawn_from = entry_of("figures", name).drawn_from
         if drawn_from == "comparison":
             return [agreement_folder(study)]
-        if drawn_from in ("reference", "compared"):
+        if drawn_from in ("reference", "network seeds"):
             return [run_folder(study, "fcn", "aof", seed) for seed in (0, 1, 2)]
         return [run_folder(study, *key) for key in (MAIN[:3] if drawn_from == "network" else MAIN)]
 

@@ -20,6 +20,7 @@ from lira.storage.csv_files import write_csv
 
 ALL = [
     "ablation",
+    "answer",
     "attack_overlap",
     "benchmarks",
     "budgets",
@@ -93,7 +94,7 @@ def test_an_option_without_a_default_is_asked_for(tmp_path, monkeypatch):
 
 
 def test_errors_name_what_is_wrong_and_what_is_allowed(make, study, tmp_path):
-    with pytest.raises(ConfigError, match="table is 'utilty': allowed are 'ablation', 'attack_overlap'"):
+    with pytest.raises(ConfigError, match="table is 'utilty': allowed are 'ablation', 'answer'"):
         make("utilty")
     with pytest.raises(ConfigError, match=r"tables.utility: option is 'fpr': none is allowed"):
         make("utility", fpr=0.01)

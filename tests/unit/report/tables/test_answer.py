@@ -1,0 +1,27 @@
+"""The table that answers first: a row per recipe, and the sentence of each."""
+
+import pytest
+from synthetic_study import run_folder
+from table_files import rows_of
+
+
+def test_a_row_per_recipe_with_its_sentence(make, study):
+    seeds = [run_folder(study, "fcn", "aof", seed) for seed in (0, 1, 2)]
+    data, path = make("answer", [run_folder(study, "fcn", "baseline", 0), *seeds])
+    assert list(data["regime"]) == ["baseline", "aof"] and list(data["seeds"]) == [1, 3]
+    shown = rows_of(path)
+    assert shown[0][3:5] == ["Answer", "Members found, TPR′ (%) at 1 % FPR"]
+    row = data.iloc[0]
+    assert shown[1][3] == row["answer"] == "leaks"
+    assert shown[1][4].startswith(f"{row['tpr']:.2f} [{row['tpr_low']:.2f}, {row['tpr_high']:.2f}]")
+    assert shown[1][9] == f"{row['exposed']:,} ({row['exposed_null']:,})"
+    assert shown[1][10] == "–" and shown[2][10].startswith(f"{data['again'][1]:.1f} [")
+    assert row["sentence"].startswith("Digits FCN Baseline leaks: the best attack finds ")
+    assert f"flags {row['fpr_achieved']:.2f} %" in row["sentence"] and "if 1 % are members" in row["sentence"]
+
+
+@pytest.mark.parametrize("fpr", [0.001, 0.01])
+def test_another_fpr_can_be_asked_for(make, study, fpr):
+    data, path = make("answer", [run_folder(study, "fcn", "baseline", 0)], fpr=fpr)
+    assert data["fpr"].item() == fpr
+    assert ("τ at 0 FP" in rows_of(path)[1][4]) == (fpr == 0.001)
