@@ -226,26 +226,22 @@ class Pages:
         return next((numbered for numbered in self.categories if numbered.endswith(f" {name}")), name)
 
     def labels(self, entry: Entry) -> Callable[[Any], dict[str, str]]:
-        """Returns the labels of a file in the report.
+        """Returns the label of a file in the report, which sorts rows by it: a letter keeps the catalogue's order.
 
-        The report sorts rows by the first label: a letter keeps the catalogue's order in each category. A second label
-        of two values, each that of half a category's files, would become a switch between pairs of files.
+        It is one alone: a second one of two values, each that of half a category's files, would become a switch.
         """
         alike = [other for other in self.shown_entries if other.category == entry.category]
         letter = dict(zip(alike, ascii_lowercase, strict=False)).get(entry, "")
 
         def of_file(wildcards: Any) -> dict[str, str]:
-            found = {"result": f"{letter} · {entry.heading}"}
             parts = [part for part in ("dataset", "architecture", "regime") if hasattr(wildcards, part)]
             of = " ".join(show(getattr(wildcards, part)) for part in parts)
             if "regime" in parts:
                 of += f", seeds {', '.join(map(str, self.study.seeds_of(run_key(wildcards))))}"
             if getattr(wildcards, "attack", ""):
                 of += f", by {show(wildcards.attack[1:])}"
-            found |= {"of": of} if of else {}
-            if hasattr(wildcards, "fpr"):
-                found["FPR"] = percent(float(wildcards.fpr)).replace(" ", "\u00a0")
-            return found
+            rate = f"{percent(float(wildcards.fpr))} FPR" if hasattr(wildcards, "fpr") else ""
+            return {"result": "; ".join(filter(None, [f"{letter} · {entry.heading}", of, rate]))}
 
         return of_file
 
