@@ -38,7 +38,7 @@ tbody tr:nth-child(even) { background: #f8fafc; }
 """
 
 WORDS = {
-    "Members": "the records that the model was trained on. It leaks if what it says of a record tells them.",
+    "Members": "the records that the model was trained on. A model leaks if its answers tell which they are.",
     "Shadow models": "models that were trained as this one was, on members that are known. They show what a model says "
     "of a record that it was trained on, and of one that it was not.",
     "Attack": "a rule that gives each record a score from what the model says of it, and flags as members those whose "
@@ -48,7 +48,7 @@ WORDS = {
     "records that are flagged. Where the two are equal, the attack knows nothing.",
     "PPV": "how often a flag is right, if so many of the attacked records are members.",
     "p": "how likely a difference at least as large is by chance alone, if the model does not leak.",
-    "95 % interval": "in square brackets: so far from the value the truth may be.",
+    "95 % interval": "in square brackets: the range in which the true value lies, with 95 % confidence.",
 }
 
 ASSUMED = (
