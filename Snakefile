@@ -54,7 +54,7 @@ rule all:
     input:
         pages.pages("tables"),
         pages.pages("figures"),
-        targets.pages,
+        targets.pages(),
     message:
         "All tables and figures of {study.study} are up to date"
 

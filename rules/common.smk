@@ -49,5 +49,9 @@ def files_shown(entry, name, caption="entry"):
 
 
 def finished_pages(wildcards):
-    """The tables and figures of the runs that are finished so far."""
-    return [*pages.pages("tables", SO_FAR), *pages.pages("figures", SO_FAR)]
+    """The tables and figures of the runs that are finished so far, and the audits by them."""
+    return [
+        *pages.pages("tables", SO_FAR),
+        *pages.pages("figures", SO_FAR),
+        *targets.pages(SO_FAR),
+    ]

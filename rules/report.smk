@@ -5,7 +5,7 @@ rule report:
     input:
         pages.pages("tables"),
         pages.pages("figures"),
-        targets.pages,
+        targets.pages(),
     output:
         html="<results>/report.html",
         study="<results>/study.json",

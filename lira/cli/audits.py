@@ -13,9 +13,14 @@ from lira.core.plugins import check_code
 
 @app.command()
 def audit(
-    predictions: Annotated[Path, typer.Argument(help="What the model says of the pool: .npz, HDF5, CSV or parquet.")],
-    run: Annotated[Path, typer.Option(help="Folder of a run: results/<study>/runs/<d>/<a>/<r>/seed<k>.")],
-    members: Annotated[Path | None, typer.Option(help="Which records it was trained on.")] = None,
+    predictions: Annotated[
+        Path,
+        typer.Argument(
+            help="What the model says of the pool: .npz, HDF5, CSV or parquet (docs/audit.md), such as id,probability."
+        ),
+    ],
+    run: Annotated[Path, typer.Option(help="Folder of a run: results/.../seed<k>.")],
+    members: Annotated[Path | None, typer.Option(help="Which records it was trained on, by id or sample.")] = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; default: audits/<name of the file>.")] = None,
     fpr: Annotated[list[float] | None, typer.Option(min=0, max=1, help="FPR; default: those of the study.")] = None,
     prior: Annotated[list[float] | None, typer.Option(min=0, max=1, help="Prior; default: those of the study.")] = None,
@@ -32,6 +37,7 @@ def audit(
     folder = output or Path("audits") / predictions.stem
     if folder.is_file():
         raise ConfigError(f"output: {folder} is a file: give a folder")
+    _check_run(run)
     asked = asked_of_run(run, spec, rates)
     check_code(asked.code)
     counted = sorted(run.absolute().parent.glob("seed*/samples.csv")) if samples is None and spec is None else samples
@@ -41,6 +47,14 @@ def audit(
     made = audit_file(folder / "target.h5", run, folder, **at, own=asked.own, seeds=seeds)
     write_page(folder, folder / "audit.html")
     typer.echo("\n".join([made.answer, *(f"Note: {line}." for line in made.warnings), f"Page: {folder}/audit.html"]))
+
+
+def _check_run(run: Path) -> None:
+    if not (run / "shadows.h5").is_file():
+        form = "results/<study>/runs/<dataset>/<architecture>/<regime>/seed<k>, once its shadow models are there"
+        raise ConfigError(f"run: {run} is not the folder of a run: it is {form}")
+    if not (run / "scores.h5").is_file():
+        raise ConfigError(f"run: {run} has no scores.h5 yet: snakemake {run / 'samples.csv'} makes what is missing")
 
 
 @app.command()

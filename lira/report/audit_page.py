@@ -1,6 +1,7 @@
 """An audit as one page that opens with its answer, readable without a network."""
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -21,17 +22,34 @@ from lira.storage.hdf5 import atomic
 WORST = 10
 """Number of records to show."""
 
+SHADOWS = ("shadows_mean", "shadows_low", "shadows_high")
+
 STYLE_SHEET = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1e293b; margin: 1.5rem auto; max-width: 84rem; padding: 0 1rem; }
 h1 { font-size: 1.35rem; line-height: 1.35; border-left: .4rem solid #64748b; padding-left: .8rem; }
 h1.leaks { border-color: #b91c1c; } h1.none { border-color: #047857; }
 h2 { font-size: 1.05rem; margin: 1.8rem 0 .4rem; }
-p, li { max-width: 52rem; } .words { text-align: left; }
+p, li, dl { max-width: 56rem; } dt { font-weight: 600; } dd { margin: 0 0 .3rem 1.2rem; } .words { text-align: left; }
 div { overflow-x: auto; } img { max-width: 100%; height: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0; }
 th, td { padding: .2rem .6rem; text-align: right; white-space: nowrap; }
-th { background: #f1f5f9; } tbody tr:nth-child(even) { background: #f8fafc; }
+th { background: #f1f5f9; white-space: normal; min-width: 3.5rem; max-width: 10rem; vertical-align: bottom; }
+tbody tr:nth-child(even) { background: #f8fafc; }
 """
+
+WORDS = {
+    "Members": "the records that the model was trained on. A model leaks if its answers tell which they are.",
+    "Shadow models": "models that were trained as this one was, on members that are known. They show what a model says "
+    "of a record that it was trained on, and of one that it was not.",
+    "Attack": "a rule that gives each record a score from what the model says of it, and flags as members those whose "
+    "score reaches a threshold. The threshold is chosen on the shadow models, so that they raise no more false alarms "
+    "than asked.",
+    "TPR and FPR": "members found, the share of the members that are flagged, and false alarms, the share of the other "
+    "records that are flagged. Where the two are equal, the attack knows nothing.",
+    "PPV": "how often a flag is right, if so many of the attacked records are members.",
+    "p": "how likely a difference at least as large is by chance alone, if the model does not leak.",
+    "95 % interval": "in square brackets: the range in which the true value lies, with 95 % confidence.",
+}
 
 ASSUMED = (
     "Records that trained the model and the others are drawn alike: if they differ in kind, by year or by clinic, an "
@@ -42,8 +60,8 @@ ASSUMED = (
 )
 
 NOT_LOOKED_AT = (
-    "Other attacks than those below, among them ones that see weights or gradients, and ones that ask the model more "
-    "often or with changed records.",
+    "Other attacks than those listed below, among them ones that see weights or gradients, and ones that ask the "
+    "model more often or with changed records.",
     "Records outside the pool, and reconstruction of records or attributes.",
     "Whether a record's group, or what else is known of it, gives its membership away without the model.",
 )
@@ -75,20 +93,17 @@ def write_page(folder: Path, output: Path) -> None:
     groups = read_csv(folder / "groups.csv", "groups", dtype={"group": str}).fillna({"group": ""})
     said = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
     kind = {"leaks": "leaks", "no leak found": "none"}.get(said["verdict"], "unknown")
-    run = said["run"]
-    known = "not known" if said["members"] is None else f"{said['members']:,} of them"
-    models, of = said["shadow_models"], "/".join(map(str, [*run.values()][:3])) + f", seed {run['seed']}"
-    about = f"{said['predictions']}: attacked on {said['records']:,} records (members: {known})"
     parts = [
-        f'<h1 class="{kind}">{escape(said["answer"])}</h1>',
-        f"<p>{escape(about)} by {models} shadow models of {escape(of)}.</p>",
+        f'<h1 class="{kind}">{escape(_named(said["answer"]))}</h1>',
+        f"<p>{escape(_about(said, summary))}</p>",
         _list("What makes this doubtful", [f"{line[0].upper()}{line[1:]}." for line in said["warnings"]]),
-        _section("Attacks", _rates(summary)),
+        _section("The words used here", _words(summary)),
         _section("The most exposed records", _worst(records, summary)),
         _section("By class and group", _groups(groups)),
-        _roc(records, said["attacks"]),
         _list("What was assumed", ASSUMED),
         _list("What was not looked at", NOT_LOOKED_AT),
+        _section("Every attack", _rates(summary) + _areas(summary)),
+        _roc(records, said["attacks"]),
         f"<h2>How it was done</h2><p>{METHOD}</p>",
         "<p>All numbers: summary.csv, records.csv and groups.csv beside this page.</p>",
     ]
@@ -107,40 +122,82 @@ def write_page(folder: Path, output: Path) -> None:
         beside.write_text(page, encoding="utf-8")
 
 
+def _named(answer: str) -> str:
+    """Names the attack of an answer as the tables do."""
+    return re.sub(r"the attack (\w+)", lambda found: f"the attack {show(found[1])}", answer)
+
+
+def _about(said: dict[str, Any], summary: pd.DataFrame) -> str:
+    """Says what was attacked by what, and whether the run's shadow models leak as much."""
+    run, attacks = said["run"], len(said["attacks"])
+    of = "/".join(map(str, [*run.values()][:3])) + f", seed {run['seed']}"
+    known = "which of them are members is not known" if said["members"] is None else f"{said['members']:,} members"
+    text = f"{said['predictions']}: {said['records']:,} records, {known}. Attacked by {said['shadow_models']} shadow "
+    text += f"models of {of}, {'with one attack' if attacks == 1 else f'with {attacks} attacks'}."
+    row = _telling(summary)
+    if pd.isna(row["among_shadows"]):
+        return text
+    metric = {"tpr": "TPR", "flagged": "share of flagged records"}[row["metric"]]
+    return (
+        f"{text} Is it an ordinary model of this kind? The {metric} of {show(str(row['attack']))} at the threshold "
+        f"for {percent(row['fpr'])} FPR is above {percent(round(row['among_shadows'], 2))} of the shadow models'."
+    )
+
+
+def _telling(summary: pd.DataFrame) -> pd.Series:
+    """Returns the threshold that tells members apart best, or else that flags most at the largest FPR."""
+    rates = summary[summary["metric"] == "tpr"]
+    if rates["p_value"].notna().any():
+        return rates.sort_values("p_value", kind="stable").iloc[0]
+    flags = summary[summary["metric"] == "flagged"]
+    return flags[flags["fpr"] == flags["fpr"].max()].sort_values("value", kind="stable").iloc[-1]
+
+
+def _words(summary: pd.DataFrame) -> str:
+    known = WORDS if summary["p_value"].notna().any() else {name: WORDS[name] for name in WORDS if name != "p"}
+    return f"<dl>{''.join(f'<dt>{name}</dt><dd>{escape(said)}</dd>' for name, said in known.items())}</dl>"
+
+
 def _rates(summary: pd.DataFrame) -> str:
     """Shows what each attack finds at each FPR, beside chance and the shadow models."""
     prior = summary["prior"].min()
-    lead = [] if pd.isna(prior) else ["TPR (%)", "FPR (%)", f"PPV (%) at {percent(prior)} members", "p, corrected"]
+    lead = ["Flagged (%)"] if pd.isna(prior) else ["TPR (%)", "FPR (%)", f"PPV (%) at {percent(prior)} members", "p"]
     rows = []
     for (attack, fpr), part in summary[summary["fpr"].notna()].groupby(["attack", "fpr"], sort=False):
         at = part.set_index("metric")
-        cells = [show(str(attack)), percent(float(fpr)), _ends(at.loc["flagged"])]
-        if lead:
+        cells = [show(str(attack)), percent(float(fpr))]
+        if pd.isna(prior):
+            cells += [_ends(at.loc["flagged"])]
+        else:
             worth = part[(part["metric"] == "ppv") & (part["prior"] == prior)].iloc[0]
-            cells += [_ends(at.loc["tpr"]), _ends(at.loc["fpr_achieved"]), _ends(worth)]
-            cells += [_p(at.loc["tpr", "p_holm"])]
-        shown = at.loc["tpr" if lead else "flagged"]
-        cells += [number(100 * shown["chance"], 1), _ends(shown, "shadows_mean", "shadows_low", "shadows_high")]
-        rows.append(cells)
-    compared = "TPR" if lead else "flagged"
-    head = ["Attack", "FPR asked", "Flagged (%)", *lead, f"By chance: {compared} (%)", f"Shadow models: {compared} (%)"]
-    areas = summary[summary["metric"] == "auc"]
-    text = [
-        f"{show(row.attack)} {_ends(areas.loc[row.Index])} (p {_p(row.p_holm)}; shadow models "
-        f"{_ends(areas.loc[row.Index], 'shadows_mean', 'shadows_low', 'shadows_high')})"
-        for row in areas.itertuples()
+            cells += [_ends(at.loc["tpr"]), _ends(at.loc["fpr_achieved"]), _ends(worth), _p(at.loc["tpr", "p_holm"])]
+        shown = at.loc["flagged" if pd.isna(prior) else "tpr"]
+        rows.append([*cells, number(100 * shown["chance"], 1), _ends(shown, *SHADOWS)])
+    compared = lead[0].removesuffix(" (%)")
+    head = ["Attack", "FPR asked", *lead, f"{compared} by chance (%)", f"{compared} of the shadow models (%)"]
+    note = (
+        "<p>FPR asked: what the threshold allows on the shadow models. By chance: if as many flags fell at random. Of "
+        "the shadow models: mean and the span of 95 % of them. p: corrected for all tests on this page together.</p>"
+    )
+    return _table(head, rows, 1) + note
+
+
+def _areas(summary: pd.DataFrame) -> str:
+    """Shows the AUCs."""
+    areas = summary[summary["metric"] == "auc"].set_index("attack", drop=False)
+    rows = [
+        [show(str(row["attack"])), _ends(row), _p(row["p_holm"]), _ends(row, *SHADOWS)] for _, row in areas.iterrows()
     ]
-    said = f"<p>AUC, in %, where chance gives 50: {escape('; '.join(text))}.</p>" if text else ""
-    note = "<p>In brackets: 95 % intervals; of the shadow models, the span of 95 % of them.</p>"
-    return _table(head, rows, 1) + said + note
+    said = "AUC: how often a member scores above another record, at no threshold; 50 % by chance."
+    head = ["Attack", "AUC (%)", "p", "AUC of the shadow models (%)"]
+    return _table(head, rows, 1) + f"<p>{said}</p>" if rows else ""
 
 
 def _worst(records: pd.DataFrame, summary: pd.DataFrame) -> str:
     """Shows the records that score highest under the attack that tells most at a threshold, or flags most."""
-    by_rate = summary[summary["metric"] == ("tpr" if (summary["metric"] == "tpr").any() else "flagged")]
-    best = by_rate.sort_values("p_value", kind="stable").iloc[0]["attack"]
+    best = _telling(summary)["attack"]
     ranked = records.sort_values(f"{best}_score", ascending=False, kind="stable").head(WORST)
-    names = [name for name in ("sample", "id", "class", "group", "member") if name in records]
+    names = [name for name in ("id" if "id" in records else "sample", "class", "group", "member") if name in records]
     fprs = sorted(summary["fpr"].dropna().unique())
     worths = [name for name in records if name.startswith("ppv_")]
     rows = []
@@ -158,20 +215,24 @@ def _worst(records: pd.DataFrame, summary: pd.DataFrame) -> str:
             cells += [f"{row[f'tp_at_{at}']:.0f} of {row[f'tp_at_{at}'] + row[f'fn_at_{at}']:.0f}"]
             cells += [f"{row[f'fp_at_{at}']:.0f} of {row[f'fp_at_{at}'] + row[f'tn_at_{at}']:.0f}"]
         rows.append(cells)
-    head = [*(name.capitalize() for name in names), "Score", "p of the record", "Flagged from FPR"]
-    head += [f"PPV (%), {_of(name)}" for name in worths[:1] + worths[-1:]]
-    head += ["Run: detected", "Run: false alarms"] if worths else []
+    head = [*(name.capitalize() for name in names), "Score", "p of the record", "Flagged from which FPR on"]
+    head += [f"PPV (%) at {_of(name)}" for name in worths[:1] + worths[-1:]]
+    head += ["Found in shadow models", "False alarms in shadow models"] if worths else []
     note = (
-        f"The {len(rows)} highest scores under {show(str(best))}. PPV ≥: its lower 95 % bound, of what this record's "
-        "flags are worth in the run's shadow models; the records were picked as the most extreme, for which it does "
-        "not allow."
+        f"The {len(rows)} highest scores under {show(str(best))}; all are in records.csv. p of the record: its rank "
+        "among the shadow models that were not trained on it, no smaller than their number allows."
     )
-    return _table(head, rows, len(names)) + f"<p>{escape(note)}</p>"
+    worth = (
+        " The columns to the right say how a record fares in the run's shadow models: in how many of those that were "
+        "trained on it it is flagged, in how many of the others, and how often a flag of it is right (≥: at least, the "
+        "lower 95 % bound, which does not allow for the records being picked as the most extreme)."
+    )
+    return _table(head, rows, len(names)) + f"<p>{escape(note + (worth if worths else ''))}</p>"
 
 
 def _of(name: str) -> str:
     prior, fpr = name.removeprefix("ppv_").split("_at_")
-    return f"{percent(float(prior))} members, {percent(float(fpr))} FPR"
+    return f"{percent(float(prior))} members and {percent(float(fpr))} FPR"
 
 
 def _worth(row: pd.Series, name: str) -> str:
@@ -190,8 +251,11 @@ def _groups(groups: pd.DataFrame) -> str:
         rows.append([*cells, _ends(of.loc["tpr"]), _p(of.loc["tpr", "p_value"]), _ends(of.loc["fpr_achieved"])])
     if not rows:
         return ""
-    head = ["By", "Group", "Records", "TPR (%)", "p of its difference", "FPR (%)"]
-    note = f"{show(str(at['attack'].iloc[0]))} at the threshold for {percent(at['fpr'].iloc[0])} FPR."
+    head = ["By", "Group", "Records", "TPR (%)", "p of a difference", "FPR (%)"]
+    note = (
+        f"{show(str(at['attack'].iloc[0]))} at the threshold for {percent(at['fpr'].iloc[0])} FPR. p of a difference: "
+        "that its TPR is another than that of all by chance alone; for all, that any group's is."
+    )
     return _table(head, rows, 2) + f"<p>{escape(note)}</p>"
 
 
@@ -201,7 +265,7 @@ def _roc(records: pd.DataFrame, attacks: Sequence[str]) -> str:
     from matplotlib import rc_context
 
     with rc_context(STYLE):
-        drawn = canvas(1.9 * SINGLE, 1.3 * SINGLE)
+        drawn = canvas(1.9 * SINGLE, 1.1 * SINGLE)
         axes = drawn.subplots()
         of_one = {name: records[f"{name}_score"].to_numpy()[np.newaxis] for name in attacks}
         draw_roc(axes, of_one, records["member"].to_numpy()[np.newaxis])
@@ -212,7 +276,8 @@ def _roc(records: pd.DataFrame, attacks: Sequence[str]) -> str:
     picture = b64encode(content.getvalue()).decode()
     alt = "Share of the members that each attack flags, against the share of other records that it flags."
     said = "Thresholds here are chosen on this model's own scores, as no attacker can; those of the table are not."
-    return f'<h2>ROC</h2><p>{said}</p><img alt="{alt}" src="data:image/png;base64,{picture}">'
+    title = "Members found at every rate of false alarms (ROC)"
+    return f'<h2>{title}</h2><p>{said}</p><img alt="{alt}" src="data:image/png;base64,{picture}">'
 
 
 def _ends(row: Any, value: str = "value", low: str = "low", high: str = "high") -> str:
@@ -238,12 +303,16 @@ def _list(title: str, lines: Iterable[str]) -> str:
     return f"<h2>{title}</h2><ul>{items}</ul>" if items else ""
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], keys: int) -> str:
-    """Writes a table whose first ``keys`` columns are words, in a box that scrolls by itself."""
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], keys: int) -> str:
+    """Writes a table, in a box that scrolls by itself, without columns in which nothing is known.
+
+    The first ``keys`` columns are words.
+    """
+    known = [place for place in range(len(head)) if any(cells[place] != MISSING for cells in rows)]
 
     def line(tag: str, cells: Sequence[str]) -> str:
-        kinds = [' class="words"' if place < keys else "" for place in range(len(cells))]
-        return "".join(f"<{tag}{kind}>{escape(str(cell))}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
+        kinds = ((' class="words"' if place < keys else "", cells[place]) for place in known)
+        return "".join(f"<{tag}{kind}>{escape(str(cell))}</{tag}>" for kind, cell in kinds)
 
     body = "".join(f"<tr>{line('td', cells)}</tr>\n" for cells in rows)
     return f"<div><table><thead><tr>{line('th', head)}</tr></thead><tbody>\n{body}</tbody></table></div>"

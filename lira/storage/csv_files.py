@@ -151,5 +151,6 @@ def rows_at(samples: pd.DataFrame, fpr: float, path: Path) -> pd.DataFrame:
     """
     rows = samples[samples["fpr"] == fpr].sort_values("sample", ignore_index=True)
     if rows.empty:
-        raise StoreError(f"{path} has no rows at FPR {fpr}: calibrate the run at it")
+        there = ", ".join(f"{known:g}" for known in sorted(samples["fpr"].unique()))
+        raise StoreError(f"{path} has no rows at FPR {fpr}, only at {there}: calibrate the run at it")
     return rows

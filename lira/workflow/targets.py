@@ -21,10 +21,15 @@ class Targets:
         self.plan, self.study = plan, plan.study
         self.written = [f"<results>/targets/{{target}}/{name}" for name in ("target.h5", *AUDITED)]
 
-    @property
-    def pages(self) -> list[str]:
-        """The page of each."""
-        return [f"{self.plan.results}/targets/{name}/audit.html" for name in self.study.targets]
+    def pages(self, scope: str = "") -> list[str]:
+        """Returns the page of each; in a scope, of those whose run is finished with every seed."""
+
+        def finished(key: str) -> bool:
+            every, there = (self.plan.chosen([key], every_seed=True, scope=of) for of in ("", scope))
+            return there == every
+
+        names = [name for name, target in self.study.targets.items() if finished(target.run)]
+        return [f"{self.plan.results}/targets/{name}/audit.html" for name in names]
 
     def _key(self, wildcards: Any) -> tuple[str, int]:
         target = self.study.targets[wildcards.target]

@@ -12,7 +12,7 @@ from lira.config import load_study, read_yaml
 from lira.core.errors import ConfigError, StoreError
 from lira.storage.identity import read_spec
 from lira.storage.specs import asked
-from lira.workflow import SO_FAR, Comparisons, Plan, any_of, option, read_plan
+from lira.workflow import SO_FAR, Comparisons, Plan, Targets, any_of, option, read_plan
 
 BASELINE = {"dataset": "digits", "architecture": "fcn", "regime": "baseline", "seed": "1", "scope": ""}
 
@@ -125,6 +125,17 @@ def test_only_finished_runs_are_in_what_is_shown_so_far(plan):
         "digits/fcn/tl, seed 0,",
     ]
     assert plan.closing_words()[-1].startswith("Done. Tables: results/smoke/so_far/paper/tables")
+
+
+def test_given_models_are_audited_so_far_by_runs_that_are_finished_with_every_seed(smoke, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    targets = {name: {"run": f"digits/{name}", "predictions": "a.csv"} for name in ("fcn/baseline", "resnet/aof")}
+    named = {name.partition("/")[0]: target for name, target in targets.items()}
+    plan = Plan(load_study(read_yaml(smoke) | {"targets": named}), writes=True)
+    finish(plan, "digits/fcn/baseline/seed0")
+    finish(plan, "digits/resnet/aof/seed0")
+    pages = [f"results/smoke/targets/{name}/audit.html" for name in named]
+    assert Targets(plan).pages() == pages and Targets(plan).pages(SO_FAR) == pages[1:]
 
 
 def test_advised_commands_are_what_was_typed_with_the_target_first(smoke):

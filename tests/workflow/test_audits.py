@@ -127,3 +127,18 @@ def test_runs_that_never_held_the_pool_are_in_no_table(made):
     planned = run("all", "-n")
     assert "Running the controls of patients clinic baseline" in planned
     assert "patients clinic public" not in planned
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--run", "results"], "run: results is not the folder of a run: it is results/<study>/runs/<dataset>/"),
+        (["--run", RUN, "--fpr", "0.05"], "samples.csv has no rows at FPR 0.05, only at 0.01, 0.1: calibrate"),
+        (["--run", RUN, "--fpr", "0.1", "--fpr", "0.1"], "fprs: 0.1 is given more than once"),
+        (["--run", RUN, "--output", "leaky.csv"], "output: leaky.csv is a file: give a folder"),
+    ],
+)
+def test_mistakes_are_one_line(made, words, said):
+    words = ["lira", "audit", "leaky.csv", *words]
+    done = subprocess.run(words, cwd=made[0], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and said in done.stderr and len(done.stderr.splitlines()) == 1

@@ -31,8 +31,8 @@ def follow(request, tmp_path):
         for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
             if language == "sh":
                 printed.append(run(block, tmp_path))
-            else:
-                path = tmp_path / NAMED.match(block)[1]
+            elif named := NAMED.match(block):
+                path = tmp_path / named[1]
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(block)
         return printed
@@ -67,6 +67,17 @@ def test_extend(follow, tmp_path, monkeypatch):
     for drawn in (tmp_path / "detections.pdf", results / "paper" / "figures" / "detections.pdf"):
         assert drawn.read_bytes().startswith(b"%PDF")
     sys.modules.pop("centred")
+
+
+def test_readme(follow, request, tmp_path):
+    (said,) = follow("../README.md")
+    start = "No leak was found in 284 members and 285 other records: at the threshold for 1 % false alarms at most "
+    assert f"\n> {start}" in (request.config.rootpath / "README.md").read_text() and f"\n{start}" in f"\n{said}"
+    assert "Note: " not in said and "\nPage: audits/predictions/audit.html\n" in said
+    run("snakemake --cores 1 results/own_model/targets/own/audit.html --configfile studies/own_model.yaml", tmp_path)
+    for name in ("summary.csv", "records.csv", "groups.csv", "audit.html"):
+        here, there = (tmp_path / folder / name for folder in ("audits/predictions", "results/own_model/targets/own"))
+        assert here.read_bytes() == there.read_bytes(), name
 
 
 def test_reproduce(follow, tmp_path):

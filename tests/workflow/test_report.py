@@ -5,33 +5,13 @@ import csv
 import json
 import os
 import re
-import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
 
-PROGRAMS = ("chromium", "chromedriver")
 VERDICTS = ("holds", "does not hold", "cannot tell")
 CATEGORIES = ["Answer", "Claims", "Study", "Utility", "Attacks", "Calibration", "Agreement", "Records", "Provenance"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium that finds no host and writes down what it asks for and what goes wrong."""
-    missing = [name for name in PROGRAMS if not shutil.which(name)]
-    if missing and not os.environ.get("LIRA_NEEDS_CHROMIUM"):
-        pytest.skip(f"no {' and '.join(missing)} here: apt-get install chromium chromium-driver")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "host-resolver-rules=MAP * ~NOTFOUND"):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
 
 
 SHOWN = "#app img:not(nav img), iframe"

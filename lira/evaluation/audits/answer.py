@@ -34,7 +34,7 @@ def answer(summary: pd.DataFrame, truth: Bool[np.ndarray, " sample"] | None, sam
         return NO_LEAK, _no_leak(summary, members, others, tests)
     at_thresholds = certain[certain["metric"] == "tpr"]
     best = (at_thresholds if len(at_thresholds) else certain).sort_values("p_value", kind="stable").iloc[0]
-    chance = f"by chance alone p = {best['p_holm']:.1g}, corrected for {tests} tests"
+    chance = f"by chance alone {_p(best['p_holm'])}, corrected for {tests} tests"
     ends = f"95 % interval {_span(best['low'], best['high'])}"
     if best["metric"] == "auc":
         said = (
@@ -59,7 +59,7 @@ def _no_leak(summary: pd.DataFrame, members: int, others: int, tests: int) -> st
         f"No leak was found in {members:,} members and {others:,} other records: at the threshold for {percent(shown)} "
         f"false alarms at most {percent(most)} of the members are flagged, and members score above others at most "
         f"{percent(areas['high'].max())} of the time (the largest upper 95 % ends of {_counted(summary)}; chance "
-        f"{percent(shown)} and 50 %; smallest p = {summary['p_holm'].min():.2g}, corrected for {tests} tests)."
+        f"{percent(shown)} and 50 %; smallest {_p(summary['p_holm'].min())}, corrected for {tests} tests)."
     )
 
 
@@ -84,6 +84,10 @@ def _flags(summary: pd.DataFrame) -> str:
 def percent(fraction: float) -> str:
     """Writes a fraction in percent with at most three digits."""
     return f"{100 * fraction:.3g} %"
+
+
+def _p(value: float) -> str:
+    return f"p = {value:.2g}" if value >= 0.001 else "p < 0.001"
 
 
 def _span(low: float, high: float) -> str:

@@ -76,7 +76,8 @@ def of_shift(found: Shift) -> list[str]:
         )
     if abs(found.mean - mean.mean()) > CLEARLY * mean.std():
         theirs = f"those of the shadow models are {mean.min():.3g} to {mean.max():.3g}"
-        said.append(f"the target's mean φ is {found.mean:.3g}, {theirs}")
+        other = " (it may give the probability of another class)" if found.mean < 0 < mean.min() else ""
+        said.append(f"the target's mean φ is {found.mean:.3g}{other}, {theirs}")
     if not said:
         return []
     return [f"the target was hardly trained as the shadow models were: {', and '.join(said)}"]

@@ -13,6 +13,7 @@ from lira.attacks.block import Reader
 from lira.attacks.definition import Definition
 from lira.attacks.target import score_target
 from lira.core.errors import StoreError
+from lira.core.validation import check_fractions
 from lira.evaluation.audits import doubts
 from lira.evaluation.audits.whole import Audit, conclude
 from lira.evaluation.calibration import place_of
@@ -47,9 +48,12 @@ def audit_file(
             taken if there are none.
 
     Raises:
+        ConfigError: An FPR or a prior is no fraction, or there twice.
         StoreError: A file is missing, damaged, of another kind, or ``target`` is for other shadow models.
         DataError: The seeds have different pools.
     """
+    check_fractions(fprs, "fpr", "a false positive rate")
+    check_fractions(priors, "prior", "a share of members")
     found = Run(run)
     with hdf5.read(target, "target") as file:
         about, phi = hdf5.attributes(file), file["phi"][0]

@@ -41,7 +41,7 @@ class Pool:
             path: The file, for messages.
 
         Raises:
-            DataError: There are more rows or fewer than records, an index is out of the pool, or ids are unknown.
+            DataError: There are more rows or fewer than records, an index is out of the pool, or no id is known.
         """
         if "sample" in columns:
             found = np.asarray(columns["sample"])
@@ -64,6 +64,9 @@ class Pool:
             raise DataError(f"{path} has ids, but those of the run's pool are not each of one record: use sample")
         names = check_names(columns["id"], f"{path}: id", rows)
         at = np.searchsorted(known, names).clip(max=len(known) - 1)
+        if not (known[at] == names).any():
+            theirs = f"{quoted(str(names[0]))}, the pool {quoted(str(self.ids[0]))}"
+            raise DataError(f"{path}: none of its ids is in the pool: it has {theirs}")
         return np.where(known[at] == names, order[at], -1)
 
 

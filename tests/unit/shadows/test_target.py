@@ -121,6 +121,11 @@ def good():
 
 
 WRONG = [
+    (
+        good().assign(id=[f"X{name}" for name in IDS]),
+        {},
+        f"none of its ids is in the pool: it has 'X{IDS[0]}', the pool '",
+    ),
     (good().iloc[1:], {}, "sample 0 of the pool is lacking: one row of each"),
     (
         pd.concat([good(), good().iloc[3:5]]),
