@@ -61,7 +61,9 @@ def measure(remaining: Remaining, key: str, *, builds: bool = True) -> Measures:
     study = remaining.plan.study
     data = remaining.prepared(key, study.seeds_of(key)[0])
     size, network = _prepared_size(data) if data else size_of(study, key), study.architectures.get(key.split("/")[1])
-    if not builds or not network or (work(study, key, size._replace(known=True)).known and not study.store_weights):
+    if not builds or not network or network.estimator:
+        return Measures(size)
+    if work(study, key, size._replace(known=True)).known and not study.store_weights:
         return Measures(size)
     from lira.shadows.models.counting import count
 
@@ -304,7 +306,7 @@ SOURCES = {
     "rehearsed": "rehearsed: from a step and a batch of each kind (lira rehearse).",
     "architecture": "architecture: from finished models of runs of the same architecture, by work.",
     "stated": "stated: from published times, as nothing is measured; within a factor of about three, rather too low.",
-    "assumed": "assumed: size of network or dataset unknown, taken for ResNet-18 or CIFAR-10.",
+    "assumed": "assumed: size of network or dataset unknown, taken for ResNet-18 or CIFAR-10; of estimators, a guess.",
 }
 
 

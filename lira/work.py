@@ -45,6 +45,9 @@ TIMM: dict[tuple[str | None, str], tuple[float, int]] = {
 ASSUMED = TIMM["resnet18", "small"]
 """Stands for a network of unknown size; a dataset of unknown size counts as CIFAR-10."""
 
+ESTIMATED = 10_000
+"""Assumed multiply-adds of an estimator for each sample and feature: a hundred trees take about a tenth as many."""
+
 JOB_SECONDS = (
     3600  # aim for a job: long against its start, and inside lira.cost.JOB_WINDOW if the stated time is off by two
 )
@@ -77,7 +80,8 @@ def stated_seconds(
         multiply_adds: As for :func:`work`.
     """
     passes, operations, known = work(study, key, size, multiply_adds)
-    seconds = max(operations / RATES[study.device], passes / PASSES[study.device])
+    device = "cpu" if _is_estimator(study, key) else study.device
+    seconds = max(operations / RATES[device], passes / PASSES[device])
     return Seconds(seconds, "stated" if known else "assumed")
 
 
@@ -121,7 +125,14 @@ def work(study: StudySettings, key: str, size: "Size | None" = None, multiply_ad
     members = study.member_fraction * size.pool
     tested = size.test if recipe.test_set == "test" else size.pool - members
     passes = recipe.epochs * (PASSES_TRAINED * members + tested) + recipe.query_views * size.pool
+    if _is_estimator(study, key):
+        return Work(members + tested + size.pool, (members + tested + size.pool) * ESTIMATED * prod(size.shape), False)
     return Work(passes, passes * each, known and size.known)
+
+
+def _is_estimator(study: StudySettings, key: str) -> bool:
+    architecture = study.architectures.get(key.split("/")[1])
+    return bool(architecture and architecture.estimator)
 
 
 class Size(NamedTuple):

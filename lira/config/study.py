@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from lira.config.catalogue import ATTACKS, DELTA, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION, SUPPORTS
+from lira.config.catalogue import ATTACKS, DELTA, OF_ESTIMATORS, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION, SUPPORTS
 from lira.config.dataset import Dataset
 from lira.config.messages import check_section
 from lira.config.sections import (
@@ -147,7 +147,10 @@ class StudySettings(Settings):
 
     def recipe_of(self, key: str) -> Recipe:
         """Returns the run's recipe: the regime's settings, unless the run sets its own."""
-        return check_section(f"runs.{key}", Recipe, PROTOCOLS[self.protocol]["recipe"] | self._given(key))
+        preset, architecture = PROTOCOLS[self.protocol]["recipe"], self.architectures.get(key.split("/")[1])
+        if architecture and architecture.estimator:
+            preset = {name: value for name, value in preset.items() if name in OF_ESTIMATORS}
+        return check_section(f"runs.{key}", Recipe, preset | self._given(key))
 
     def pretraining_recipe(self) -> Recipe:
         """Returns the recipe of the models from which fine-tuning starts."""

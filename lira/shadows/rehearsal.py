@@ -3,6 +3,7 @@
 import logging
 import math
 import resource
+import time
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from lira.config import PretrainingSettings, Recipe, TrainingSettings
 from lira.core.errors import LiraError, said
 from lira.core.plugins import check_code
 from lira.datasets import read_part
+from lira.shadows.estimators import Records, fit
 from lira.shadows.loading import Loaded, build_network
 from lira.shadows.training.cohort import Samples, check_members
 from lira.shadows.training.device import lease, memory_advice, name_of
@@ -46,8 +48,12 @@ def rehearse_models(
     place = f"runs.{name}" if isinstance(settings, TrainingSettings) else f"pretraining of {name}"
     try:
         check_code(settings.code)
-        with lease(device, jobs_per_gpu) as leased, blamed_on(place):
-            found = _found(settings, name, spec, data, output, leased)
+        estimator = isinstance(settings, TrainingSettings) and settings.architecture.estimator
+        with lease("cpu" if estimator else device, jobs_per_gpu) as leased, blamed_on(place):
+            if estimator:
+                found = Rehearsal(name, spec, device, **_fitted(settings, data))
+            else:
+                found = _found(settings, name, spec, data, output, leased)
     except Exception as error:  # whatever would fail a training job is to be said of this run
         log.debug("traceback", exc_info=True)
         found = Rehearsal(
@@ -73,10 +79,24 @@ def _found(settings: PretrainingSettings, name: str, spec: str, data: Path, outp
         spec=spec,
         device=device.split(":")[0],
         seconds=seconds_of(trial, recipe, loaded, queried=run is not None) / models,
-        memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        memory=_memory(),
         gpu_memory=torch.cuda.max_memory_reserved(device) / 2**20 if device != "cpu" else 0.0,
         disk=sum(stored.values()),
     )
+
+
+def _fitted(settings: TrainingSettings, data: Path) -> dict[str, float]:
+    """Fits and queries a whole model, which is what an estimator takes; returns seconds, memory and disk."""
+    records, begun = Records.of(settings, data, 0), time.monotonic()
+    found = fit(settings.architecture, records, 0, 0)
+    seconds = time.monotonic() - begun
+    stored = stored_bytes(len(found.phi), 1, records.pool.classes, 0, settings.kept)
+    return {"seconds": seconds, "memory": _memory(), "disk": float(sum(stored.values()))}
+
+
+def _memory() -> float:
+    """Returns the peak memory of the process in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _public(data: Path, device: str) -> Loaded:
