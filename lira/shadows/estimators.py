@@ -81,20 +81,18 @@ def fit(architecture: Architecture, records: Records, seed: int, model: int, pac
         ConfigError: The class is none with ``fit`` and ``predict_proba``, fails, or gives no probabilities.
     """
     pool, member, pace = records.pool, records.member[model], pace or Pace()
-    estimator, name = (
-        _made(architecture, generator(seed, model, INITIAL).initial_seed() % 2**31),
-        architecture.estimator,
-    )
+    name, state = str(architecture.estimator), generator(seed, model, INITIAL).initial_seed() % 2**31
+    estimator = _made(architecture, state)
     present, y = np.unique(pool.y[member], return_inverse=True)
     parts = [pool] if records.test is None else [pool, records.test]
     with threadpool_limits(1):  # a model must not depend on how many cores ran it
         pace.start()
         guarded(estimator.fit, f"{name}.fit")(features(pool)[member], y)
         pace.tell(pace.training, 1, 0, "fitted")
-        found = [_probabilities(estimator, str(name), part, present) for part in parts]
+        found = [_probabilities(estimator, name, part, present) for part in parts]
         pace.tell(pace.query, 1, 0, "queried")
     raw = np.concatenate([log_odds(each[:, None], part.y)[:, 0] for each, part in zip(found, parts, strict=True)])
-    phi, samples = clipped(raw, architecture.clip, str(name)), len(pool.y)
+    phi, samples = clipped(raw, architecture.clip, name), len(pool.y)
     right = np.concatenate([each.argmax(1) == part.y for each, part in zip(found, parts, strict=True)])
     tested = np.flatnonzero(~member) if records.test is None else np.arange(samples, len(phi))
     utility = {"clipped": float((phi != raw)[:samples].mean())}
@@ -156,6 +154,14 @@ def _probabilities(
     return found
 
 
+def _environment(package: str) -> dict[str, Any]:
+    """Describes where models were made, with the version of the package that they are from, if it says one."""
+    made = hdf5.describe_environment("cpu")
+    if version := getattr(sys.modules[package], "__version__", None):
+        made["versions"][package] = str(version)
+    return made
+
+
 def train_estimators(
     settings: TrainingSettings,
     seed: int,
@@ -177,20 +183,17 @@ def train_estimators(
         receipt: Where it is told how far they are.
     """
     records, pace, architecture = Records.of(settings, data, seed), Pace(len(missing), receipt), settings.architecture
-    samples = len(records.pool.y)
+    samples, environment = len(records.pool.y), dict[str, Any]()
     for model in missing:
         begun, member = time.monotonic(), records.member[model]
         tested = (~member).sum() if records.test is None else len(records.test.y)
         pace.begin(f"model {model}", 1, 1, member.sum(), int(tested), samples)
         found = fit(architecture, records, seed, model, pace)
         check_code(settings.code)  # again: it was imported after the job had begun
-        trained = (np.array([found.utility[f"train_{of}"]]) for of in ("loss", "accuracy"))
-        lost = diverged(*trained, records.pool.classes, member.sum(keepdims=True))
+        loss, accuracy = (np.array([found.utility[f"train_{of}"]]) for of in ("loss", "accuracy"))
+        lost = diverged(loss, accuracy, records.pool.classes, member.sum(keepdims=True))
         utility = found.utility | {"diverged": float(lost[0]), "retries": 0.0}
-        environment = hdf5.describe_environment("cpu")
-        package = str(architecture.estimator).split(".")[0]
-        if version := getattr(sys.modules[package], "__version__", None):
-            environment["versions"][package] = str(version)
+        environment = environment or _environment(str(architecture.estimator).split(".")[0])
         said = attributes | environment | {"first": model, "last": model, "seconds": time.monotonic() - begun}
         with hdf5.create(place(model, model).path, "shard", said) as file:
             hdf5.dataset(file, "member", data=member[None])

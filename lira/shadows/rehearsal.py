@@ -48,10 +48,10 @@ def rehearse_models(
     place = f"runs.{name}" if isinstance(settings, TrainingSettings) else f"pretraining of {name}"
     try:
         check_code(settings.code)
-        estimator = isinstance(settings, TrainingSettings) and settings.architecture.estimator
+        estimator = settings.architecture.estimator
         with lease("cpu" if estimator else device, jobs_per_gpu) as leased, blamed_on(place):
-            if estimator:
-                found = Rehearsal(name, spec, device, **_fitted(settings, data))
+            if estimator and isinstance(settings, TrainingSettings):
+                found = _fitted(settings, name, spec, data, device)
             else:
                 found = _found(settings, name, spec, data, output, leased)
     except Exception as error:  # whatever would fail a training job is to be said of this run
@@ -85,13 +85,13 @@ def _found(settings: PretrainingSettings, name: str, spec: str, data: Path, outp
     )
 
 
-def _fitted(settings: TrainingSettings, data: Path) -> dict[str, float]:
-    """Fits and queries a whole model, which is what an estimator takes; returns seconds, memory and disk."""
+def _fitted(settings: TrainingSettings, name: str, spec: str, data: Path, device: str) -> Rehearsal:
+    """Fits and queries an estimator: one whole model, as it has no steps."""
     records, begun = Records.of(settings, data, 0), time.monotonic()
     found = fit(settings.architecture, records, 0, 0)
     seconds = time.monotonic() - begun
-    stored = stored_bytes(len(found.phi), 1, records.pool.classes, 0, settings.kept)
-    return {"seconds": seconds, "memory": _memory(), "disk": float(sum(stored.values()))}
+    disk = sum(stored_bytes(len(found.phi), 1, records.pool.classes, 0, settings.kept).values())
+    return Rehearsal(name, spec, device, seconds=seconds, memory=_memory(), disk=disk)
 
 
 def _memory() -> float:
