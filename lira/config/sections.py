@@ -1,5 +1,6 @@
 """The sections of a study file: architectures, recipes and the lines of the run list."""
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_args
@@ -31,7 +32,7 @@ from lira.config.catalogue import (
 )
 from lira.config.paths import PlainPath, SeedPath
 from lira.core.errors import ConfigError
-from lira.core.validation import check_choice
+from lira.core.validation import check_choice, quoted
 
 Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -118,6 +119,11 @@ class Architecture(Settings):
         for name in ("estimator", "params", "clip"):
             if self.family != "sklearn" and name in self.model_fields_set:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}: {self.family} takes none, sklearn does")
+        try:
+            json.dumps(self.params, allow_nan=False)
+        except (TypeError, ValueError):
+            said = "allowed are text, finite numbers, true, false, lists and mappings"
+            raise ConfigError(f"params is {quoted(self.params)}: {said}") from None
         if "random_state" in self.params:
             raise ConfigError("params.random_state is given: leave it out, the seed and the number of a model set it")
         if self.family == "wideresnet" and (self.depth - 4) % 6:

@@ -74,8 +74,8 @@ def test_estimators(follow, tmp_path):
     results = tmp_path / "results" / "cancer"
     rates = pd.read_csv(results / "paper" / "tables" / "optimistic.csv")
     assert set(rates["architecture"]) == {"forest", "boosting", "logistic"}
-    online = rates[(rates["attack"] == "online_fixed") & (rates["metric"] == "auc")] if "metric" in rates else rates
-    assert len(online)
+    leaks = rates[rates["attack"] == "online_fixed"].set_index("architecture")["auc_mean"]
+    assert leaks["forest"] > 60 and leaks["forest"] > leaks["logistic"]
     share = {}
     for name in ("forest", "boosting", "logistic"):
         with h5py.File(results / "runs/cancer" / name / "baseline/seed0/shadows.h5") as shadows:
