@@ -117,7 +117,7 @@ class Architecture(Settings):
         if self.family == "sklearn" and self.estimator is None:
             raise ConfigError("estimator is missing: sklearn needs a class with fit and predict_proba")
         for name in ("estimator", "params", "clip"):
-            if self.family != "sklearn" and name in self.model_fields_set:
+            if self.family != "sklearn" and getattr(self, name):
                 raise ConfigError(f"{name} is {getattr(self, name)!r}: {self.family} takes none, sklearn does")
         try:
             json.dumps(self.params, allow_nan=False)
