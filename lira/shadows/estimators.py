@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,7 +36,7 @@ CHUNK = 4096
 
 @dataclass(frozen=True)
 class Records:
-    """Data of a run as estimators get them, with the members of all models; ``test`` is None for non-members."""
+    """Data of a run as estimators get them, :func:`features`, and all members; ``test`` is None for non-members."""
 
     pool: Part
     test: Part | None
@@ -45,8 +45,8 @@ class Records:
     @classmethod
     def of(cls, settings: TrainingSettings, data: Path, seed: int) -> "Records":
         """Reads a prepared dataset, and draws the members of all shadow models."""
-        pool = read_part(data, "pool")
-        test = read_part(data, "test") if settings.recipe.test_set == "test" else None
+        pool = features(read_part(data, "pool"))
+        test = features(read_part(data, "test")) if settings.recipe.test_set == "test" else None
         return cls(pool, test, draw_members(settings, len(pool.y), seed))
 
 
@@ -58,11 +58,11 @@ class Fitted(NamedTuple):
     utility: dict[str, float]
 
 
-def features(part: Part) -> Float[np.ndarray, "sample feature"]:
-    """Returns samples as rows of features, normalised as for networks, in float64."""
+def features(part: Part) -> Part:
+    """Returns a part whose samples are rows of features, normalised as for networks, in float64."""
     shape = (-1, *[1] * (part.x.ndim - 2))
     x = (part.x / part.scale - part.mean.reshape(shape)) / part.std.reshape(shape)
-    return x.reshape(len(x), -1)
+    return replace(part, x=x.reshape(len(x), -1))
 
 
 def fit(architecture: Architecture, records: Records, seed: int, model: int, pace: Pace | None = None) -> Fitted:
@@ -87,7 +87,7 @@ def fit(architecture: Architecture, records: Records, seed: int, model: int, pac
     parts = [pool] if records.test is None else [pool, records.test]
     with threadpool_limits(1):  # a model must not depend on how many cores ran it
         pace.start()
-        guarded(estimator.fit, f"{name}.fit")(features(pool)[member], y)
+        guarded(estimator.fit, f"{name}.fit")(pool.x[member], y)
         pace.tell(pace.training, 1, 0, "fitted")
         found = [_probabilities(estimator, name, part, present) for part in parts]
         pace.tell(pace.query, 1, 0, "queried")
@@ -138,7 +138,7 @@ def _probabilities(
 ) -> Float[np.ndarray, "sample class"]:
     """Returns the probabilities of all classes, in float64; those of classes that the model does not know are 0."""
     place = f"{name}.predict_proba"
-    given = guarded(lambda x: np.asarray(estimator.predict_proba(x), float), place)(features(part))
+    given = guarded(lambda x: np.asarray(estimator.predict_proba(x), float), place)(part.x.copy())
     if given.shape != (len(part.y), len(present)):
         raise ConfigError(
             f"{place} gives {list(given.shape)}: allowed is {[len(part.y), len(present)]}, a probability of each class "

@@ -12,7 +12,7 @@ import torch
 
 from lira.config import PretrainingSettings, Recipe, TrainingSettings
 from lira.core.errors import LiraError, said
-from lira.core.plugins import check_code
+from lira.core.plugins import check_code, load_function
 from lira.datasets import read_part
 from lira.shadows.estimators import Records, fit
 from lira.shadows.loading import Loaded, build_network
@@ -87,7 +87,9 @@ def _found(settings: PretrainingSettings, name: str, spec: str, data: Path, outp
 
 def _fitted(settings: TrainingSettings, name: str, spec: str, data: Path, device: str) -> Rehearsal:
     """Fits and queries an estimator: one whole model, as it has no steps."""
-    records, begun = Records.of(settings, data, 0), time.monotonic()
+    records = Records.of(settings, data, 0)
+    load_function(settings.architecture.function)  # its import is no work of a model
+    begun = time.monotonic()
     found = fit(settings.architecture, records, 0, 0)
     seconds = time.monotonic() - begun
     disk = sum(stored_bytes(len(found.phi), 1, records.pool.classes, 0, settings.kept).values())

@@ -11,8 +11,8 @@ from sklearn.ensemble import RandomForestClassifier
 from lira.config import Dataset, RunDescription, TrainingSettings, check_section, load_study
 from lira.core.errors import ConfigError, LiraError
 from lira.core.plugins import code_digest
-from lira.datasets import prepare_data
-from lira.shadows.estimators import clipped
+from lira.datasets import Part, prepare_data
+from lira.shadows.estimators import clipped, features
 from lira.shadows.gather import gather_shadows
 from lira.shadows.jobs import train_shadows
 from lira.shadows.membership import balanced_membership
@@ -199,6 +199,14 @@ def test_a_rehearsal_needs_no_gpu_and_says_what_a_model_takes(data):
     found = rehearse_models(settings(), "rows/a/r", "spec", data, data.parent / "rehearsal.json", "cuda", 1)
     assert not found.failed and found.device == "cuda" and found.seconds > 0 and found.memory > 10
     assert found.disk == 2 * 5 * ROWS + 41 * ROWS
+
+
+def test_features_are_normalised_by_channel_and_flattened():
+    x = np.arange(48, dtype=np.uint8).reshape(2, 3, 2, 4)
+    mean, std = np.array([0.1, 0.2, 0.3]), np.array([1.0, 2.0, 4.0])
+    rows = features(Part(x, np.zeros(2, int), 255.0, mean, std, 2)).x
+    assert rows.shape == (2, 24) and rows.dtype == np.float64
+    assert rows[1, 8 + 5] == pytest.approx((x[1, 1, 1, 1] / 255 - 0.2) / 2)
 
 
 def test_clipping_has_a_default_and_a_setting():
