@@ -26,6 +26,7 @@ from lira.shadows.logits import log_odds
 from lira.shadows.plausible import BEYOND, ROUNDING
 from lira.shadows.rng import INITIAL, generator
 from lira.shadows.training.cohort import diverged
+from lira.shadows.training.device import memory_advice
 from lira.storage import hdf5
 from lira.storage.models import Models
 
@@ -188,7 +189,8 @@ def train_estimators(
         begun, member = time.monotonic(), records.member[model]
         tested = (~member).sum() if records.test is None else len(records.test.y)
         pace.begin(f"model {model}", 1, 1, member.sum(), int(tested), samples)
-        found = fit(architecture, records, seed, model, pace)
+        with memory_advice(1, "cpu"):
+            found = fit(architecture, records, seed, model, pace)
         check_code(settings.code)  # again: it was imported after the job had begun
         loss, accuracy = (np.array([found.utility[f"train_{of}"]]) for of in ("loss", "accuracy"))
         lost = diverged(loss, accuracy, records.pool.classes, member.sum(keepdims=True))
