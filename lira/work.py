@@ -57,7 +57,7 @@ class Seconds(NamedTuple):
     """Time to train and query one shadow model.
 
     Attributes:
-        seconds: On the study's kind of device.
+        seconds: On the kind of device that trains the run.
         source: ``measured`` in this run's finished models; ``architecture``: measured in runs of the same architecture
             and scaled by work; ``stated``; or ``assumed`` if the size of network or dataset is unknown.
     """
@@ -80,7 +80,7 @@ def stated_seconds(
         multiply_adds: As for :func:`work`.
     """
     passes, operations, known = work(study, key, size, multiply_adds)
-    device = "cpu" if _is_estimator(study, key) else study.device
+    device = study.device_of(key)
     seconds = max(operations / RATES[device], passes / PASSES[device])
     return Seconds(seconds, "stated" if known else "assumed")
 
@@ -125,14 +125,10 @@ def work(study: StudySettings, key: str, size: "Size | None" = None, multiply_ad
     members = study.member_fraction * size.pool
     tested = size.test if recipe.test_set == "test" else size.pool - members
     passes = recipe.epochs * (PASSES_TRAINED * members + tested) + recipe.query_views * size.pool
-    if _is_estimator(study, key):
-        return Work(members + tested + size.pool, (members + tested + size.pool) * ESTIMATED * prod(size.shape), False)
+    if study.is_of_estimators(key):
+        passes = members + tested + size.pool
+        return Work(passes, passes * ESTIMATED * prod(size.shape), False)
     return Work(passes, passes * each, known and size.known)
-
-
-def _is_estimator(study: StudySettings, key: str) -> bool:
-    architecture = study.architectures.get(key.split("/")[1])
-    return bool(architecture and architecture.estimator)
 
 
 class Size(NamedTuple):

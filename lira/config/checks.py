@@ -132,7 +132,7 @@ def _check_run(study: StudySettings, key: str, run: RunSettings) -> None:
     check_choice(architecture, f"{place}: architecture", study.architectures)
     check_choice(regime, f"{place}: regime", study.regimes)
     chosen, prepared = study.recipe_of(key), study.dataset_of(key)
-    if study.architectures[architecture].estimator:
+    if study.is_of_estimators(key):
         _check_estimator(study, place, architecture, chosen)
     _check_samples(study, place, architecture, dataset, chosen)
     _check_start(place, dataset, prepared, study.architectures[architecture].family, chosen)

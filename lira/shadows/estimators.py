@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from inspect import signature
+from inspect import signature, unwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from lira.core.pace import Pace
 from lira.core.plugins import check_code, guarded, load_function
 from lira.datasets import Part, read_part
 from lira.shadows.loading import draw_members
-from lira.shadows.logits import log_odds
+from lira.shadows.logits import largest_phi, log_odds
 from lira.shadows.plausible import BEYOND, ROUNDING
 from lira.shadows.rng import INITIAL, generator
 from lira.shadows.training.cohort import diverged
@@ -92,46 +92,56 @@ def fit(architecture: Architecture, records: Records, seed: int, model: int, pac
         pace.tell(pace.training, 1, 0, "fitted")
         found = [_probabilities(estimator, name, part, present) for part in parts]
         pace.tell(pace.query, 1, 0, "queried")
-    raw = np.concatenate([log_odds(each[:, None], part.y)[:, 0] for each, part in zip(found, parts, strict=True)])
-    phi, samples = clipped(raw, architecture.clip, name), len(pool.y)
+    raw = [log_odds(each[:, None], part.y)[:, 0] for each, part in zip(found, parts, strict=True)]
+    bound, samples = bound_of(raw[0], architecture.clip, name), len(pool.y)
+    phi = np.clip(np.concatenate(raw), -bound, bound)
     right = np.concatenate([each.argmax(1) == part.y for each, part in zip(found, parts, strict=True)])
     tested = np.flatnonzero(~member) if records.test is None else np.arange(samples, len(phi))
-    utility = {"clipped": float((phi != raw)[:samples].mean())}
+    utility = {"clipped": float((np.abs(raw[0]) > bound).mean())}
     for of, rows in (("train", np.flatnonzero(member)), ("test", tested)):
         utility[f"{of}_loss"] = float(np.logaddexp(0, -phi[rows]).mean())
         utility[f"{of}_accuracy"] = float(right[rows].mean())
     return Fitted(phi[:samples], found[0], utility)
 
 
-def clipped(phi: Float[np.ndarray, " sample"], clip: float | None, place: str) -> Float[np.ndarray, " sample"]:
-    """Returns φ of one model's probabilities, of which the smallest counts as ``clip``.
+def bound_of(phi: Float[np.ndarray, " sample"], clip: float | None, place: str) -> float:
+    """Returns the largest φ of one model, of either sign, whose smallest probability counts as ``clip``.
 
     If that is not given, a probability of 0 counts as half of the smallest other one: an infinite φ is the largest that
-    is not, plus log 2, as for imported probabilities.
+    is not, plus log 2, as for an imported target.
 
     Raises:
         ConfigError: It is not given, and all probabilities are 0 or 1.
     """
-    bound = np.log1p(-clip) - np.log(clip) if clip else np.abs(phi[np.isfinite(phi)]).max(initial=-1) + np.log(2)
-    if bound < 0:
+    if clip:
+        return largest_phi(clip)
+    if not (finite := np.abs(phi[np.isfinite(phi)])).size:
         raise ConfigError(
             f"{place} gives only probabilities of 0 and 1, as predicted classes are: set clip, the smallest probability"
         )
-    return np.clip(phi, -bound, bound)
+    return float(finite.max() + np.log(2))
 
 
 def _made(architecture: Architecture, state: int) -> Any:
     """Calls the class, with the model's own ``random_state`` if it has such a parameter, or parts of it do."""
-    name, params = architecture.estimator, architecture.params
+    name, params = str(architecture.estimator), architecture.params
     make = load_function(architecture.function)
-    own = {"random_state": state} if "random_state" in guarded(signature, str(name))(make).parameters else {}
+    if isinstance(called := unwrap(make), type):  # no other class is called, as params come from the study file
+        _check_methods(called, name)
+    elif params:
+        raise ConfigError(f"{name} is a function, but params are given: allowed are those of a class")
+    own = {"random_state": state} if "random_state" in guarded(signature, name)(make).parameters else {}
     made = make(**params, **own)
-    if lacking := [each for each in ("fit", "predict_proba") if not callable(getattr(made, each, None))]:
-        raise ConfigError(f"{name} has no {' and no '.join(lacking)}: allowed are classes with fit and predict_proba")
+    _check_methods(made, name)
     if hasattr(made, "get_params") and hasattr(made, "set_params"):
         states = [key for key in made.get_params() if key.rpartition("__")[2] == "random_state"]
         made.set_params(**dict.fromkeys(states, state))
     return made
+
+
+def _check_methods(made: Any, name: str) -> None:
+    if lacking := [each for each in ("fit", "predict_proba") if not callable(getattr(made, each, None))]:
+        raise ConfigError(f"{name} has no {' and no '.join(lacking)}: allowed are classes with fit and predict_proba")
 
 
 def _probabilities(

@@ -97,7 +97,7 @@ def train_shadows(
         log.info("models %d-%d: %d to train, the others are finished", first, last, len(missing))
         if missing:
             with (
-                lease("cpu" if settings.architecture.estimator else device, jobs_per_gpu) as leased,
+                lease(device, jobs_per_gpu) as leased,
                 blamed_on(f"runs.{run.dataset}/{run.architecture}/{run.regime}"),
             ):
                 _train_missing(replace(job, device=leased), missing, last, checkpoint_seconds, receipt)

@@ -48,9 +48,8 @@ def rehearse_models(
     place = f"runs.{name}" if isinstance(settings, TrainingSettings) else f"pretraining of {name}"
     try:
         check_code(settings.code)
-        estimator = settings.architecture.estimator
-        with lease("cpu" if estimator else device, jobs_per_gpu) as leased, blamed_on(place):
-            if estimator and isinstance(settings, TrainingSettings):
+        with lease(device, jobs_per_gpu) as leased, blamed_on(place):
+            if settings.architecture.estimator and isinstance(settings, TrainingSettings):
                 found = _fitted(settings, name, spec, data, device)
             else:
                 found = _found(settings, name, spec, data, output, leased)
