@@ -28,8 +28,8 @@ def utility_over_models(run: Run) -> dict[str, float]:
     """
     models = run.utility.copy()
     models["loss_ratio"] = models["test_loss"] / models["train_loss"].where(models["train_loss"] > 0)
-    names = [*QUANTITIES, *(["clipped"] if "clipped" in models else [])]
-    models[[name for name in names if name in ("train_accuracy", "test_accuracy", "clipped")]] *= 100
+    models[models.columns.intersection(["train_accuracy", "test_accuracy", "clipped"])] *= 100
+    names = (name for name in (*QUANTITIES, "clipped") if name in models)
     return {key: value for name in names for key, value in moments(models[name], name).items()}
 
 

@@ -1,6 +1,7 @@
 """Estimators as shadow models: the same numbers as a plain loop, the same bits from any job, and what is refused."""
 
 import json
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -11,8 +12,10 @@ from sklearn.ensemble import RandomForestClassifier
 from lira.config import Dataset, RunDescription, TrainingSettings, check_section, load_study
 from lira.core.errors import ConfigError, LiraError
 from lira.core.plugins import code_digest
+from lira.cost import Rehearsals, unit
 from lira.datasets import Part, prepare_data
-from lira.shadows.estimators import clipped, features
+from lira.report.tables import utility
+from lira.shadows.estimators import bound_of, features
 from lira.shadows.gather import gather_shadows
 from lira.shadows.jobs import train_shadows
 from lira.shadows.membership import balanced_membership
@@ -21,6 +24,7 @@ from lira.shadows.rng import INITIAL, generator
 from lira.storage.identity import differing_settings
 from lira.storage.provenance import differences
 from lira.storage.run import Run
+from lira.workflow import Plan
 
 FOREST = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 5}}
 RUN = RunDescription(study="s", dataset="rows", architecture="a", regime="r", seed=3)
@@ -59,6 +63,13 @@ def piped():
 
 class Hard(SVC):
     pass
+
+class Touches:
+    def __init__(self, path):
+        open(path, "w").close()
+
+def touches(path):
+    open(path, "w").close()
 """
 ROWS = 60
 
@@ -191,13 +202,22 @@ def test_what_cannot_be_a_shadow_model_is_refused_in_a_sentence(data, estimator,
     made = settings(estimator=estimator, params=params)
     with pytest.raises(ConfigError, match=f"^runs.rows/a/r: .*{said}"):
         train(data, made)
-    found = rehearse_models(made, "rows/a/r", "spec", data, data.parent / "rehearsal.json", "cuda", 1)
+    found = rehearse_models(made, "rows/a/r", "spec", data, data.parent / "rehearsal.json", "cpu", 1)
     assert found.failed.startswith("runs.rows/a/r: ") and found.seconds == 0
 
 
-def test_a_rehearsal_needs_no_gpu_and_says_what_a_model_takes(data):
-    found = rehearse_models(settings(), "rows/a/r", "spec", data, data.parent / "rehearsal.json", "cuda", 1)
-    assert not found.failed and found.device == "cuda" and found.seconds > 0 and found.memory > 10
+@pytest.mark.parametrize("name", ["Touches", "touches"])
+def test_a_study_file_gives_params_to_no_other_class_and_to_no_function(data, name):
+    said = "has no fit and no predict_proba" if name == "Touches" else "is a function, but params are given"
+    made = settings(estimator=f"own_estimators.{name}", params={"path": str(data.parent / "touched")})
+    with pytest.raises(ConfigError, match=f"own_estimators.{name} {said}: allowed are"):
+        train(data, made)
+    assert not (data.parent / "touched").exists()
+
+
+def test_a_rehearsal_says_what_a_model_takes(data):
+    found = rehearse_models(settings(), "rows/a/r", "spec", data, data.parent / "rehearsal.json", "cpu", 1)
+    assert not found.failed and found.device == "cpu" and found.seconds > 0 and found.memory > 10
     assert found.disk == 2 * 5 * ROWS + 41 * ROWS
 
 
@@ -211,11 +231,11 @@ def test_features_are_normalised_by_channel_and_flattened():
 
 def test_clipping_has_a_default_and_a_setting():
     phi = np.array([-np.inf, -1.5, 0.5, np.inf])
-    np.testing.assert_allclose(clipped(phi, None, ""), [-1.5 - np.log(2), -1.5, 0.5, 1.5 + np.log(2)])
-    np.testing.assert_allclose(clipped(phi, 0.25, ""), [-np.log(3), -np.log(3), 0.5, np.log(3)])
-    np.testing.assert_array_equal(clipped(phi[1:3], None, ""), phi[1:3])
+    assert bound_of(phi, None, "") == pytest.approx(1.5 + np.log(2))
+    assert bound_of(np.zeros(2), None, "") == pytest.approx(np.log(2))
+    assert bound_of(phi, 0.25, "") == bound_of(phi[[0, 3]], 0.25, "") == pytest.approx(np.log(3))
     with pytest.raises(ConfigError, match="set clip"):
-        clipped(phi[[0, 3]], None, "")
+        bound_of(phi[[0, 3]], None, "")
 
 
 @pytest.mark.parametrize(
@@ -235,6 +255,8 @@ def test_tables_say_which_share_was_clipped(data, clip, said):
     ]
     assert said in run.attributes["remarks"][0]
     assert run.recipe["test_set"] == "nonmembers" and run.recipe["epochs"] is None
+    shown = utility.table([run]).text["φ clipped (%)"].item()
+    assert float(shown.split(" ±")[0]) == pytest.approx(100 * share, abs=0.01)
     assert "sklearn" in run.attributes["versions"] and not differing_settings(made, run.attributes)
     assert differing_settings(settings(**FOREST, clip=0.3), run.attributes) == ["architecture"]
 
@@ -251,6 +273,22 @@ def study(protocol="artifact", recipe=None, architecture=None, **changes):
             "runs": {"rows/forest/r": {}},
         }
         | changes
+    )
+
+
+def test_jobs_of_estimators_ask_for_no_gpu_in_a_study_that_has_one(tmp_path):
+    net = {"architectures": {"net": {"family": "fcn"}}, "runs": {"rows/net/r": {}}}
+    mixed = study(device="cuda", architectures={"forest": {"family": "sklearn"} | FOREST} | net["architectures"])
+    mixed = mixed.model_copy(update={"runs": mixed.runs | study(**net).runs})
+    rehearsals = Rehearsals(Plan(mixed, results=tmp_path))
+    for architecture, device, gpus in (("forest", "cpu", 0), ("net", "cuda", 1)):
+        job = SimpleNamespace(dataset="rows", architecture=architecture, regime="r")
+        for asked in (job, SimpleNamespace(name=f"rows/{architecture}/r")):
+            assert (rehearsals.device(asked), rehearsals.gpus(asked)) == (device, gpus)
+    assert (
+        unit(mixed) == "GPU/Core"
+        and unit(study(device="cuda")) == "Core"
+        and unit(study(**net, device="cuda")) == "GPU"
     )
 
 
