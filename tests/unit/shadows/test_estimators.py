@@ -277,19 +277,17 @@ def study(protocol="artifact", recipe=None, architecture=None, **changes):
 
 
 def test_jobs_of_estimators_ask_for_no_gpu_in_a_study_that_has_one(tmp_path):
-    net = {"architectures": {"net": {"family": "fcn"}}, "runs": {"rows/net/r": {}}}
-    mixed = study(device="cuda", architectures={"forest": {"family": "sklearn"} | FOREST} | net["architectures"])
-    mixed = mixed.model_copy(update={"runs": mixed.runs | study(**net).runs})
-    rehearsals = Rehearsals(Plan(mixed, results=tmp_path))
+    architectures = {"forest": {"family": "sklearn"} | FOREST, "net": {"family": "fcn"}}
+
+    def of(*names):
+        return study(device="cuda", architectures=architectures, runs={f"rows/{name}/r": {} for name in names})
+
+    rehearsals = Rehearsals(Plan(of("forest", "net"), results=tmp_path))
     for architecture, device, gpus in (("forest", "cpu", 0), ("net", "cuda", 1)):
         job = SimpleNamespace(dataset="rows", architecture=architecture, regime="r")
         for asked in (job, SimpleNamespace(name=f"rows/{architecture}/r")):
             assert (rehearsals.device(asked), rehearsals.gpus(asked)) == (device, gpus)
-    assert (
-        unit(mixed) == "GPU/Core"
-        and unit(study(device="cuda")) == "Core"
-        and unit(study(**net, device="cuda")) == "GPU"
-    )
+    assert [unit(of(*names)) for names in (["forest", "net"], ["forest"], ["net"])] == ["GPU/Core", "Core", "GPU"]
 
 
 @pytest.mark.parametrize("protocol", ["artifact", "preprint"])
