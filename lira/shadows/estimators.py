@@ -79,12 +79,16 @@ def fit(architecture: Architecture, records: Records, seed: int, model: int, pac
         pace: What is told how far it is.
 
     Raises:
-        ConfigError: The class is none with ``fit`` and ``predict_proba``, fails, or gives no probabilities.
+        ConfigError: The class is none with ``fit`` and ``predict_proba``, fails, or gives no probabilities; or all members
+            are of one class.
     """
     pool, member, pace = records.pool, records.member[model], pace or Pace()
     name, state = str(architecture.estimator), generator(seed, model, INITIAL).initial_seed() % 2**31
     estimator = _made(architecture, state)
     present, y = np.unique(pool.y[member], return_inverse=True)
+    if len(present) < 2:
+        said = f"the members of model {model} are all of class {present[0]}"
+        raise ConfigError(f"{said}: {name} needs two classes, so each needs more samples in the pool")
     parts = [pool] if records.test is None else [pool, records.test]
     with threadpool_limits(1):  # a model must not depend on how many cores ran it
         pace.start()

@@ -15,7 +15,7 @@ from lira.core.plugins import code_digest
 from lira.cost import Rehearsals, unit
 from lira.datasets import Part, prepare_data
 from lira.report.tables import utility
-from lira.shadows.estimators import bound_of, features
+from lira.shadows.estimators import Records, bound_of, features, fit
 from lira.shadows.gather import gather_shadows
 from lira.shadows.jobs import train_shadows
 from lira.shadows.membership import balanced_membership
@@ -204,6 +204,14 @@ def test_what_cannot_be_a_shadow_model_is_refused_in_a_sentence(data, estimator,
         train(data, made)
     found = rehearse_models(made, "rows/a/r", "spec", data, data.parent / "rehearsal.json", "cpu", 1)
     assert found.failed.startswith("runs.rows/a/r: ") and found.seconds == 0
+
+
+def test_members_of_one_class_are_refused():
+    pool = Part(np.zeros((6, 1)), np.array([1, 1, 1, 0, 0, 0]), 1.0, np.zeros(1), np.ones(1), 2)
+    records = Records(pool, None, np.array([pool.y == 1]))
+    said = "^the members of model 0 are all of class 1: sklearn.ensemble.RandomForestClassifier needs two classes"
+    with pytest.raises(ConfigError, match=said):
+        fit(settings().architecture, records, 0, 0)
 
 
 @pytest.mark.parametrize("name", ["Touches", "touches"])
