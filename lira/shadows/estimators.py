@@ -79,8 +79,8 @@ def fit(architecture: Architecture, records: Records, seed: int, model: int, pac
         pace: What is told how far it is.
 
     Raises:
-        ConfigError: The class is none with ``fit`` and ``predict_proba``, fails, or gives no probabilities; or all members
-            are of one class.
+        ConfigError: The class is none with ``fit`` and ``predict_proba``, fails, or gives no probabilities; or all
+            members are of one class.
     """
     pool, member, pace = records.pool, records.member[model], pace or Pace()
     name, state = str(architecture.estimator), generator(seed, model, INITIAL).initial_seed() % 2**31
