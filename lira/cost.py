@@ -61,7 +61,9 @@ def measure(remaining: Remaining, key: str, *, builds: bool = True) -> Measures:
     study = remaining.plan.study
     data = remaining.prepared(key, study.seeds_of(key)[0])
     size, network = _prepared_size(data) if data else size_of(study, key), study.architectures.get(key.split("/")[1])
-    if not builds or not network or (work(study, key, size._replace(known=True)).known and not study.store_weights):
+    if not builds or not network or network.estimator:
+        return Measures(size)
+    if work(study, key, size._replace(known=True)).known and not study.store_weights:
         return Measures(size)
     from lira.shadows.models.counting import count
 
@@ -158,10 +160,19 @@ class Rehearsals:
     def found(self, name: str) -> Rehearsal | None:
         """Returns what was found, if nothing failed and it is of these settings, this code and this kind of device."""
         found, wanted = read_rehearsal(Path(self.folder, f"{name}.json")), self.spec(SimpleNamespace(name=name))
-        fits = found and not found.failed and (found.spec, found.device) == (Path(wanted).name, self.plan.study.device)
+        device = self.plan.study.device_of(name)
+        fits = found and not found.failed and (found.spec, found.device) == (Path(wanted).name, device)
         return found if fits else None
 
     # Snakemake looks for these names of arguments.
+
+    def device(self, wildcards: Any) -> str:
+        """The device of a training job."""
+        return self.plan.study.device_of(_trained(wildcards))
+
+    def gpus(self, wildcards: Any) -> int:
+        """Number of GPUs to ask for, for a training job."""
+        return int(self.device(wildcards) == "cuda")
 
     def memory(self, wildcards: Any, input: Any, attempt: int) -> int:
         """Memory to ask for, in MB, for a training job: as rehearsed, or for its libraries and twice its data."""
@@ -304,13 +315,14 @@ SOURCES = {
     "rehearsed": "rehearsed: from a step and a batch of each kind (lira rehearse).",
     "architecture": "architecture: from finished models of runs of the same architecture, by work.",
     "stated": "stated: from published times, as nothing is measured; within a factor of about three, rather too low.",
-    "assumed": "assumed: size of network or dataset unknown, taken for ResNet-18 or CIFAR-10.",
+    "assumed": "assumed: size of network or dataset unknown, taken for ResNet-18 or CIFAR-10; of estimators, a guess.",
 }
 
 
 def unit(study: StudySettings) -> str:
     """Returns what hours of training are of."""
-    return "GPU" if study.device == "cuda" else "Core"
+    devices = {study.device_of(key) for key in study.runs}
+    return "/".join(name for device, name in (("cuda", "GPU"), ("cpu", "Core")) if device in devices)
 
 
 def aligned(lines: Sequence[Sequence[str]], sides: Sequence[Callable[[str, int], str]]) -> list[str]:

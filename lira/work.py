@@ -45,6 +45,9 @@ TIMM: dict[tuple[str | None, str], tuple[float, int]] = {
 ASSUMED = TIMM["resnet18", "small"]
 """Stands for a network of unknown size; a dataset of unknown size counts as CIFAR-10."""
 
+ESTIMATED = 10_000
+"""Assumed multiply-adds of an estimator for each sample and feature: a hundred trees take about a tenth as many."""
+
 JOB_SECONDS = (
     3600  # aim for a job: long against its start, and inside lira.cost.JOB_WINDOW if the stated time is off by two
 )
@@ -54,7 +57,7 @@ class Seconds(NamedTuple):
     """Time to train and query one shadow model.
 
     Attributes:
-        seconds: On the study's kind of device.
+        seconds: On the kind of device that trains the run.
         source: ``measured`` in this run's finished models; ``architecture``: measured in runs of the same architecture
             and scaled by work; ``stated``; or ``assumed`` if the size of network or dataset is unknown.
     """
@@ -77,7 +80,8 @@ def stated_seconds(
         multiply_adds: As for :func:`work`.
     """
     passes, operations, known = work(study, key, size, multiply_adds)
-    seconds = max(operations / RATES[study.device], passes / PASSES[study.device])
+    device = study.device_of(key)
+    seconds = max(operations / RATES[device], passes / PASSES[device])
     return Seconds(seconds, "stated" if known else "assumed")
 
 
@@ -121,6 +125,9 @@ def work(study: StudySettings, key: str, size: "Size | None" = None, multiply_ad
     members = study.member_fraction * size.pool
     tested = size.test if recipe.test_set == "test" else size.pool - members
     passes = recipe.epochs * (PASSES_TRAINED * members + tested) + recipe.query_views * size.pool
+    if study.is_of_estimators(key):
+        passes = members + tested + size.pool
+        return Work(passes, passes * ESTIMATED * prod(size.shape), False)
     return Work(passes, passes * each, known and size.known)
 
 

@@ -27,9 +27,8 @@ except LiraError as error:
     raise WorkflowError(str(error)) from None
 
 study = plan.study
-GPUS = 1 if study.device == "cuda" else 0
 # Resources, not parameters: what only schedules is no reason to run a job again.
-DEVICE = dict(device=study.device, jobs_per_gpu=study.jobs_per_gpu)
+DEVICE = dict(device=rehearsals.device, jobs_per_gpu=study.jobs_per_gpu)
 
 
 def growing(amount):

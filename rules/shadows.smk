@@ -25,7 +25,7 @@ rule rehearse_models:
         **DEVICE,
         mem_mb=rehearsals.memory,
         runtime=growing(60),
-        gpu=GPUS,
+        gpu=rehearsals.gpus,
     message:
         "Rehearsing {wildcards.name}"
     shell:
@@ -63,7 +63,7 @@ rule pretrain_model:
         **DEVICE,
         mem_mb=rehearsals.memory,
         runtime=rehearsals.minutes(120),
-        gpu=GPUS,
+        gpu=rehearsals.gpus,
     params:
         runtime=plan.runtime_file("pretrain_model"),
     message:
@@ -91,7 +91,7 @@ rule train_shadows:
         **DEVICE,
         mem_mb=rehearsals.memory,
         runtime=rehearsals.minutes(240),
-        gpu=GPUS,
+        gpu=rehearsals.gpus,
     params:
         pretrained=plan.pretrained_option,
         runtime=plan.runtime_file("train_shadows"),

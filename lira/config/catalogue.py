@@ -23,11 +23,16 @@ DATASETS: dict[str, str | None] = {
 RAW = ("cifar10", "cifar100", "gtsrb", "purchase100")
 """Datasets whose raw files are checked and, except for purchase100, downloaded."""
 
-FAMILIES = {"fcn": "tabular", "resnet": "image", "wideresnet": "image", "timm": "image"}
-"""Architecture families and the samples that they accept; with ``flatten``, fcn accepts images too."""
+FAMILIES = {"fcn": "tabular", "resnet": "image", "wideresnet": "image", "timm": "image", "sklearn": "tabular"}
+"""Architecture families and the samples that they accept; with ``flatten``, fcn and sklearn accept images too."""
 
 IN_COHORTS = ("fcn", "resnet", "wideresnet")
 """Families whose models can be trained together as one batched computation."""
+
+OF_ESTIMATORS = ("test_set", "query_views")
+"""What the recipe of an estimator says, of family sklearn; it has one view."""
+
+ESTIMATOR = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 
 Augmentation = Literal["flip", "crop", "rotate", "jitter", "cutout", "cutmix", "mixup"]
 AUGMENTATIONS: dict[str, str] = dict.fromkeys(get_args(Augmentation), "image") | {"mixup": "any"}

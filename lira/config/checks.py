@@ -132,12 +132,27 @@ def _check_run(study: StudySettings, key: str, run: RunSettings) -> None:
     check_choice(architecture, f"{place}: architecture", study.architectures)
     check_choice(regime, f"{place}: regime", study.regimes)
     chosen, prepared = study.recipe_of(key), study.dataset_of(key)
+    if study.is_of_estimators(key):
+        _check_estimator(study, place, architecture, chosen)
     _check_samples(study, place, architecture, dataset, chosen)
     _check_start(place, dataset, prepared, study.architectures[architecture].family, chosen)
     if chosen.start == "public":
         _check_public_start(study, key, chosen)
     _check_test_set(place, dataset, prepared, chosen)
     _check_cohort(study, place, study.architectures[architecture].family, chosen)
+
+
+def _check_estimator(study: StudySettings, place: str, architecture: str, chosen: Recipe) -> None:
+    """Checks that nothing is asked of an estimator that means nothing for it."""
+    if nothing := sorted(chosen.model_fields_set - {"test_set"}):
+        raise ConfigError(
+            f"{place}: {', '.join(nothing)} {'mean' if nothing[1:] else 'means'} nothing for {architecture}, an "
+            f"estimator: allowed of a recipe is test_set; settings of its own are architectures.{architecture}.params"
+        )
+    if study.store_weights:
+        raise ConfigError(
+            f"store_weights is true: allowed is false, as {place} trains estimators, of which no weights are stored"
+        )
 
 
 def _check_samples(study: StudySettings, place: str, architecture: str, dataset: str, chosen: Recipe) -> None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from lira.config.catalogue import FORM, FUNCTION, NAME, NAMED
+from lira.config.catalogue import ESTIMATOR, FORM, FUNCTION, NAME, NAMED
 from lira.config.dataset import Dataset
 from lira.config.sections import Architecture, Margins, Recipe, Settings, TargetSettings
 from lira.core.errors import ConfigError
@@ -43,7 +43,7 @@ REASONS = {
 }
 """What is allowed, for each type of error of pydantic that a section can cause."""
 
-PATTERNS = {NAME: f"are {NAMED}", FUNCTION: f"is {FORM}"}
+PATTERNS = {NAME: f"are {NAMED}", FUNCTION: f"is {FORM}", ESTIMATOR: "is the path of a class, package.module.Class"}
 """What the patterns in sections allow."""
 
 Section = TypeVar("Section", bound=Settings)

@@ -1,5 +1,6 @@
 """The sections of a study file: architectures, recipes and the lines of the run list."""
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_args
@@ -17,11 +18,13 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from lira.config.catalogue import (
+    ESTIMATOR,
     FAMILIES,
     FORM,
     FUNCTION,
     LONGEST_NAME,
     NAME,
+    OF_ESTIMATORS,
     PAPER_ATTACKS,
     RECIPE_VERSION,
     SUPPORTS,
@@ -29,7 +32,7 @@ from lira.config.catalogue import (
 )
 from lira.config.paths import PlainPath, SeedPath
 from lira.core.errors import ConfigError
-from lira.core.validation import check_choice
+from lira.core.validation import check_choice, quoted
 
 Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -73,14 +76,15 @@ def check_function(value: str, place: str, known: Iterable[str] = ()) -> None:
 
 
 class Architecture(Settings):
-    """A network: its family and its size."""
+    """A network: its family and its size; or an estimator, a class with ``fit`` and ``predict_proba``."""
 
     family: str = Field(
-        description="fcn: fully connected; resnet: small residual net; wideresnet; timm; or package.module:function."
+        description="fcn: fully connected; resnet: small residual net; wideresnet; timm; sklearn: estimator; or "
+        "package.module:function."
     )
     hidden: list[Positive] = Field([1024, 512], description="fcn: units of each hidden layer.")
     activation: Literal["relu", "tanh"] = Field("tanh", description="fcn: nonlinearity after each hidden layer.")
-    flatten: bool = Field(False, description="fcn: take images as vectors.")
+    flatten: bool = Field(False, description="fcn, sklearn: take images as vectors.")
     widths: list[Positive] = Field(
         [16, 32, 64], description="resnet: channels of each stage; all but the first halve the image."
     )
@@ -94,6 +98,14 @@ class Architecture(Settings):
     weights: PlainPath | None = Field(
         None, description="timm: file with pretrained weights, for machines without internet."
     )
+    estimator: Annotated[str, Field(pattern=ESTIMATOR)] | None = Field(
+        None, description="sklearn: class with fit and predict_proba, e.g. sklearn.ensemble.RandomForestClassifier."
+    )
+    params: dict[str, Any] = Field({}, description="sklearn: what the class is called with, except random_state.")
+    clip: Annotated[float, Field(gt=0, lt=0.5)] | None = Field(
+        None,
+        description="sklearn: smallest probability; if not given, 0 counts as half of a model's smallest other one.",
+    )
 
     @model_validator(mode="after")
     def _buildable(self) -> "Architecture":
@@ -102,9 +114,26 @@ class Architecture(Settings):
             raise ConfigError("name is missing: timm needs the name of a model")
         if self.family != "timm" and self.name is not None:
             raise ConfigError(f"name is {self.name!r}: {self.family} takes none")
+        if self.family == "sklearn" and self.estimator is None:
+            raise ConfigError("estimator is missing: sklearn needs a class with fit and predict_proba")
+        for name in ("estimator", "params", "clip"):
+            if self.family != "sklearn" and getattr(self, name):
+                raise ConfigError(f"{name} is {getattr(self, name)!r}: {self.family} takes none, sklearn does")
+        try:
+            json.dumps(self.params, allow_nan=False)
+        except (TypeError, ValueError):
+            said = "allowed are text, finite numbers, true, false, lists and mappings"
+            raise ConfigError(f"params is {quoted(self.params)}: {said}") from None
+        if "random_state" in self.params:
+            raise ConfigError("params.random_state is given: leave it out, the seed and the number of a model set it")
         if self.family == "wideresnet" and (self.depth - 4) % 6:
             raise ConfigError(f"depth is {self.depth}: allowed are 6n + 4 layers, as a wideresnet has")
         return self
+
+    @property
+    def function(self) -> str:
+        """What makes its models: ``module:function``, ``module:class``, or one of the suite's families."""
+        return ":".join(self.estimator.rsplit(".", 1)) if self.estimator else self.family
 
 
 class Recipe(Settings):
@@ -266,6 +295,8 @@ class TrainingSettings(PretrainingSettings):
     def attributes(self, run: RunDescription) -> dict[str, Any]:
         """Returns the attributes of files with a run's models: all on which these depend, except the data."""
         made = self.model_dump()
+        if self.architecture.estimator:  # the rest of a recipe means nothing
+            made["recipe"] = {name: made["recipe"][name] if name in OF_ESTIMATORS else None for name in made["recipe"]}
         names = ("recipe", "recipe_version", "code", "shadow_models", "member_fraction", "membership_draws")
         return run.attributes() | {"network": made["architecture"]} | {name: made[name] for name in names}
 

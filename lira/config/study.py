@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from lira.config.catalogue import ATTACKS, DELTA, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION, SUPPORTS
+from lira.config.catalogue import ATTACKS, DELTA, OF_ESTIMATORS, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION, SUPPORTS
 from lira.config.dataset import Dataset
 from lira.config.messages import check_section
 from lira.config.sections import (
@@ -145,9 +145,21 @@ class StudySettings(Settings):
         """Returns the seeds of a run, which is given as ``dataset/architecture/regime``."""
         return self.runs[key].seeds or self.seeds
 
+    def is_of_estimators(self, key: str) -> bool:
+        """Whether the models of a run, given as ``dataset/architecture/...``, are estimators."""
+        architecture = self.architectures.get(key.split("/")[1])
+        return bool(architecture and architecture.estimator)
+
+    def device_of(self, key: str) -> Literal["cpu", "cuda"]:
+        """Returns the device that trains a run's models: the CPU for estimators, for others the study's."""
+        return "cpu" if self.is_of_estimators(key) else self.device
+
     def recipe_of(self, key: str) -> Recipe:
         """Returns the run's recipe: the regime's settings, unless the run sets its own."""
-        return check_section(f"runs.{key}", Recipe, PROTOCOLS[self.protocol]["recipe"] | self._given(key))
+        preset = PROTOCOLS[self.protocol]["recipe"]
+        if self.is_of_estimators(key):
+            preset = {name: value for name, value in preset.items() if name in OF_ESTIMATORS}
+        return check_section(f"runs.{key}", Recipe, preset | self._given(key))
 
     def pretraining_recipe(self) -> Recipe:
         """Returns the recipe of the models from which fine-tuning starts."""

@@ -52,11 +52,16 @@ def load_function(name: str, digest: str | None = None) -> Callable:
         check_code({name: digest})
     if not callable(found):
         raise ConfigError(f"{name}: module {module} has no function {function}")
+    return guarded(found, name)
 
-    @wraps(found, updated=())
+
+def guarded(function: Callable, name: str) -> Callable:
+    """Returns a function that raises ConfigError, with the name in front, where the user's function fails."""
+
+    @wraps(function, updated=())
     def call(*arguments: Any, **named: Any) -> Any:
         try:
-            return found(*arguments, **named)
+            return function(*arguments, **named)
         except (LiraError, MemoryError, Preempted):
             raise
         except (Exception, SystemExit) as error:  # so may the function

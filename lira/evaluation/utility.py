@@ -23,12 +23,14 @@ POINT = (*RUN_KEYS, "fpr", "negatives", "loss_ratio", "tpr", "low", "high", "nul
 def utility_over_models(run: Run) -> dict[str, float]:
     """Returns mean, standard deviation and median over models of each quantity, accuracies in percent.
 
-    The loss ratio of a model is its test loss over its train loss; it is NaN where the train loss is 0.
+    The loss ratio of a model is its test loss over its train loss; it is NaN where the train loss is 0. Estimators
+    have ``clipped`` besides, the share of φ that was clipped, in percent.
     """
     models = run.utility.copy()
     models["loss_ratio"] = models["test_loss"] / models["train_loss"].where(models["train_loss"] > 0)
-    models[["train_accuracy", "test_accuracy"]] *= 100
-    return {key: value for name in QUANTITIES for key, value in moments(models[name], name).items()}
+    models[models.columns.intersection(["train_accuracy", "test_accuracy", "clipped"])] *= 100
+    names = (name for name in (*QUANTITIES, "clipped") if name in models)
+    return {key: value for name in names for key, value in moments(models[name], name).items()}
 
 
 def loss_ratios(runs: Sequence[Run], fpr: float, attack: str = "online") -> pd.DataFrame:

@@ -36,8 +36,8 @@ tbody tr:hover { background: #e2e8f0; }
 LONG, WIDE = 40, 10
 """A cell with more characters has a width of its own; a table with more columns has small letters."""
 
-WHOLE = re.compile(r"\[[^\]]*\]|± \S+")
-"""What stays in one line: an interval, a deviation."""
+WHOLE = re.compile(r"\[[^\]]*\]|± \S+|\S+ %")
+"""What stays in one line: an interval, a deviation, a percentage."""
 
 SCRIPT = """
 const body = document.querySelector("tbody");

@@ -67,6 +67,16 @@ def gather_shadows(
         for name in utility:
             hdf5.dataset(file, f"utility/{name}", (models,), np.float64)
         file.attrs["sha256"] = _copy(files, phi, member, file["utility"], block)
+        if "clipped" in utility and (share := file["utility/clipped"][:].mean()):
+            file.attrs["remarks"] = hdf5.stored([clipping(share, settings.architecture.clip)])
+
+
+def clipping(share: float, clip: float | None) -> str:
+    """Says which share of φ was clipped, and how; see :func:`lira.shadows.estimators.clipped`."""
+    said = f"{100 * share:.3g} % of the values of φ are of probabilities"
+    if clip:
+        return f"{said} below {clip:g} or above {1 - clip:.10g}, and were clipped to these"
+    return f"{said} of 0 or 1, where 0 was taken as half of the smallest other one that the model gives"
 
 
 def _copy(

@@ -22,7 +22,7 @@ from lira.shadows.formats.arrays import from_arrays
 from lira.shadows.formats.folders import read_folder
 from lira.shadows.formats.given import Given, first_models
 from lira.shadows.formats.tables import is_table, read_table
-from lira.shadows.logits import log_odds, scaled_logit
+from lira.shadows.logits import largest_phi, log_odds, scaled_logit
 from lira.shadows.plausible import LEAVE_OUT, check_logits, check_orientation, check_phi, check_probabilities
 from lira.storage import hdf5
 from lira.storage.records import passed_on, write_names
@@ -118,13 +118,17 @@ class Blocks:
         remarks: What readers have to know: how many values of φ were clipped.
     """
 
-    def __init__(self, given: Given, labels: Int[np.ndarray, " sample"] | None, shape: Shape):
-        self.given, self.labels, self.shape = given, labels, shape
+    def __init__(
+        self, given: Given, labels: Int[np.ndarray, " sample"] | None, shape: Shape, clip: float | None = None
+    ):
+        self.given, self.labels, self.shape, self.clip = given, labels, shape, clip
         exact = given.kind == "phi" and given.models[0].dtype == np.float64
         self.dtype, self.bound, self.remarks = np.float64 if exact else np.float32, np.inf, list[str]()
         models, samples = given.member.shape
         self.size = max(1, min(samples, BLOCK_BYTES // (models * shape.views * self.dtype().nbytes)))
-        if given.kind == "probabilities":
+        if clip:
+            self.bound = largest_phi(clip)
+        elif given.kind == "probabilities":
             self.bound = self._largest() + np.log(2)
 
     def write(self, file: h5py.File, member: Bool[np.ndarray, "model sample"] | None) -> str:
@@ -134,7 +138,7 @@ class Blocks:
         phi = hdf5.dataset(file, "phi", (models, samples, self.shape.views), self.dtype, chunks=chunks)
         checksum, least, most, clipped = hashlib.sha256(), np.inf, -np.inf, 0
         for columns, values in self._all():
-            clipped += int(np.isinf(values).sum())
+            clipped += int((np.abs(values) > self.bound).sum())
             np.clip(values, -self.bound, self.bound, out=values)
             least, most = min(least, values.min()), max(most, values.max())
             phi[:, columns] = values
@@ -144,7 +148,8 @@ class Blocks:
         if models == samples:
             check_orientation(phi[:].mean(-1, dtype=np.float64), self.given.member, self.given.places[0])
         if clipped:
-            said = f"{clipped} of {phi.size} values of φ are of probabilities of 0 or 1"
+            of = f"below {self.clip:g} or above {1 - self.clip:.10g}" if self.clip else "of 0 or 1"
+            said = f"{clipped} of {phi.size} values of φ are of probabilities {of}"
             self.remarks.append(f"{said}, and were clipped to ±{self.bound:.4g}")
         if member is not None:
             hdf5.dataset(file, "member", data=member)

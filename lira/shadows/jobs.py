@@ -20,11 +20,12 @@ from lira.core.errors import ConfigError, StoreError
 from lira.core.pace import Pace
 from lira.core.plugins import check_code
 from lira.datasets import read_part
+from lira.shadows.estimators import train_estimators
 from lira.shadows.loading import Loaded, build_network
 from lira.shadows.models import initialise
 from lira.shadows.query import query, write_query
 from lira.shadows.rng import INITIAL, QUERY, TRAINING, Streams, generator, of_attempt
-from lira.shadows.training.cohort import Samples, evaluate, train_cohort
+from lira.shadows.training.cohort import Samples, diverged, evaluate, train_cohort
 from lira.shadows.training.device import lease, memory_advice, name_of
 from lira.shadows.training.optimizers import Tensors
 from lira.shadows.training.precision import autocast
@@ -145,6 +146,10 @@ class _Job:
 
 def _train_missing(job: _Job, missing: Sequence[int], last: int, checkpoint_seconds: float, receipt: Path) -> None:
     """Trains and queries the cohorts in which models are missing."""
+    if job.settings.architecture.estimator:
+        place = partial(models_file, job.folder, identity=job.identity)
+        train_estimators(job.settings, job.run.seed, job.data, missing, place, job.attributes, receipt)
+        return
     cohort, loaded = job.settings.recipe.cohort, None
     firsts = dict.fromkeys(model - model % cohort for model in missing)
     places = [models_file(job.folder, first, min(first + cohort - 1, last), job.identity) for first in firsts]
@@ -258,19 +263,13 @@ def _train(
     progress = train_cohort(network, initial, recipe, pool, test, member, streams, checkpoint, tested)
     with autocast(recipe, device):
         utility = (*evaluate(network, progress.best, pool, member), *evaluate(network, progress.best, test, tested))
-    diverged = _diverged(*utility[:2], loaded.part.classes, member.sum(axis=1))
-    if diverged.any():
-        log.warning("models %s: training diverged (NaN, or accuracy at chance)", np.array(models)[diverged].tolist())
+    lost = diverged(*utility[:2], loaded.part.classes, member.sum(axis=1))
+    if lost.any():
+        log.warning("models %s: training diverged (NaN, or accuracy at chance)", np.array(models)[lost].tolist())
     values = {f"utility/{name}": value for name, value in zip(hdf5.UTILITY, utility, strict=True)}
-    values |= {"utility/diverged": diverged.astype(float), "utility/retries": np.full(len(models), float(attempt))}
+    values |= {"utility/diverged": lost.astype(float), "utility/retries": np.full(len(models), float(attempt))}
     values |= {f"history/{name}": value for name, value in progress.history.items()}
     return _Trained(progress.best, values | {"history/best_epoch": progress.best_epoch})
-
-
-def _diverged(loss: np.ndarray, accuracy: np.ndarray, classes: int, members: np.ndarray) -> np.ndarray:
-    """Marks models whose training failed: the loss is not finite, or accuracy is within 3 standard errors of chance."""
-    chance = 1 / classes
-    return ~np.isfinite(loss) | (accuracy < chance + 3 * np.sqrt(chance * (1 - chance) / members))
 
 
 def _append(cohort: h5py.File, shard: h5py.File, row: int, models_in_shard: int) -> None:

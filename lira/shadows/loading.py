@@ -31,12 +31,17 @@ class Loaded:
     def of(cls, settings: TrainingSettings, data: Path, seed: int, device: str) -> "Loaded":
         """Reads a prepared dataset, and draws the members of all shadow models."""
         part = _read_normalised(settings, data, "pool")
-        models, fraction, draws = settings.shadow_models, settings.member_fraction, settings.membership_draws
-        membership = balanced_membership(len(part.y), models, fraction, seed, generator=draws)
+        membership = draw_members(settings, len(part.y), seed)
         test = None
         if settings.recipe.test_set == "test":
             test = Samples(_read_normalised(settings, data, "test"), device)
         return cls(part, Samples(part, device), test, membership)
+
+
+def draw_members(settings: TrainingSettings, samples: int, seed: int) -> Bool[np.ndarray, "model sample"]:
+    """Draws the members of all shadow models of a run."""
+    models, fraction, draws = settings.shadow_models, settings.member_fraction, settings.membership_draws
+    return balanced_membership(samples, models, fraction, seed, generator=draws)
 
 
 def build_network(settings: PretrainingSettings, part: Part, models: int) -> nn.Module:

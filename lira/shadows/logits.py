@@ -50,6 +50,11 @@ def log_odds(
         return _log_odds(probabilities.astype(np.float64), labels, 0)
 
 
+def largest_phi(clip: float) -> float:
+    """Returns the largest φ of probabilities of which the smallest is ``clip``."""
+    return float(np.log1p(-clip) - np.log(clip))
+
+
 def _log_odds(
     probability: Float[np.ndarray, "sample view class"], labels: Shaped[np.ndarray, " sample"], tiny: float
 ) -> Float[np.ndarray, "sample view"]:

@@ -3,6 +3,7 @@
 import logging
 import math
 import resource
+import time
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import torch
 
 from lira.config import PretrainingSettings, Recipe, TrainingSettings
 from lira.core.errors import LiraError, said
-from lira.core.plugins import check_code
+from lira.core.plugins import check_code, load_function
 from lira.datasets import read_part
+from lira.shadows.estimators import Records, fit
 from lira.shadows.loading import Loaded, build_network
 from lira.shadows.training.cohort import Samples, check_members
 from lira.shadows.training.device import lease, memory_advice, name_of
@@ -47,7 +49,10 @@ def rehearse_models(
     try:
         check_code(settings.code)
         with lease(device, jobs_per_gpu) as leased, blamed_on(place):
-            found = _found(settings, name, spec, data, output, leased)
+            if settings.architecture.estimator and isinstance(settings, TrainingSettings):
+                found = _fitted(settings, name, spec, data, device)
+            else:
+                found = _found(settings, name, spec, data, output, leased)
     except Exception as error:  # whatever would fail a training job is to be said of this run
         log.debug("traceback", exc_info=True)
         found = Rehearsal(
@@ -73,10 +78,26 @@ def _found(settings: PretrainingSettings, name: str, spec: str, data: Path, outp
         spec=spec,
         device=device.split(":")[0],
         seconds=seconds_of(trial, recipe, loaded, queried=run is not None) / models,
-        memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        memory=_memory(),
         gpu_memory=torch.cuda.max_memory_reserved(device) / 2**20 if device != "cpu" else 0.0,
         disk=sum(stored.values()),
     )
+
+
+def _fitted(settings: TrainingSettings, name: str, spec: str, data: Path, device: str) -> Rehearsal:
+    """Fits and queries an estimator: one whole model, as it has no steps."""
+    records = Records.of(settings, data, 0)
+    load_function(settings.architecture.function)  # its import is no work of a model
+    begun = time.monotonic()
+    found = fit(settings.architecture, records, 0, 0)
+    seconds = time.monotonic() - begun
+    disk = sum(stored_bytes(len(found.phi), 1, records.pool.classes, 0, settings.kept).values())
+    return Rehearsal(name, spec, device, seconds=seconds, memory=_memory(), disk=disk)
+
+
+def _memory() -> float:
+    """Returns the peak memory of the process in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _public(data: Path, device: str) -> Loaded:

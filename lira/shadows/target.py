@@ -54,7 +54,9 @@ def import_target(predictions: Path, shadows: Path, output: Path, members: Path 
     about = {key: attributes[key] for key in ("study", "protocol", *RUN_KEYS) if key in attributes}
     about |= {"shadows_sha256": attributes["sha256"], "predictions": str(predictions)}
     with hdf5.create(output, "target", about) as file:
-        blocks = Blocks(given, _labels(predictions, found, labels, shape), shape)
+        blocks = Blocks(
+            given, _labels(predictions, found, labels, shape), shape, attributes.get("network", {}).get("clip")
+        )
         file.attrs["sha256"] = blocks.write(file, None if member is None else member[np.newaxis])
         file.attrs["remarks"] = hdf5.stored([*remarks, *blocks.remarks])
     for remark in [*remarks, *blocks.remarks]:

@@ -90,7 +90,8 @@ def differing_settings(asked: TrainingSettings, found: Mapping[str, Any]) -> lis
     """Names what differs between the settings of a training and the attributes of its results, defaults filled in."""
     if "network" not in found:
         return ["origin"]  # imported, where models are to be trained
-    made = {"recipe": Recipe(**found["recipe"]), "architecture": Architecture(**found["network"])}
+    stated = {name: value for name, value in found["recipe"].items() if value is not None}
+    made = {"recipe": Recipe(**stated), "architecture": Architecture(**found["network"])}
     names = ("code", "recipe_version", "shadow_models", "member_fraction", "membership_draws")
     made |= {name: found[name] for name in names}
     return [name for name, value in made.items() if getattr(asked, name) != value]

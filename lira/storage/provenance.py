@@ -79,11 +79,11 @@ def differences(runs: Sequence[Run], *, compared: bool = False) -> list[str]:
         notes.append(f"Made with different {said}.")
     if own and len(own) < len(runs):
         notes.append(f"Imported, made elsewhere: {_named([run for run in runs if run not in own])}.")
-    remarks: dict[str, list[Run]] = {}
+    remarks: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         for remark in run.attributes.get("remarks", ()):
-            remarks.setdefault(remark, []).append(run)
-    return [*notes, *(f"Imported ({_named(group)}): {remark}." for remark, group in remarks.items())]
+            remarks.setdefault(("Trained" if run in own else "Imported", remark), []).append(run)
+    return [*notes, *(f"{how} ({_named(group)}): {remark}." for (how, remark), group in remarks.items())]
 
 
 def duplicates(runs: Sequence[Run]) -> list[str]:

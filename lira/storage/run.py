@@ -157,7 +157,8 @@ class Run:
     def utility(self) -> pd.DataFrame:
         """A row per model: ``train_loss train_accuracy test_loss test_accuracy`` (accuracies are fractions).
 
-        Models trained here also have ``diverged`` (0 or 1) and ``retries`` (trainings from other random streams).
+        Models trained here also have ``diverged`` (0 or 1) and ``retries`` (trainings from other random streams);
+        estimators ``clipped``, the share of φ whose probabilities were too near to 0 or 1.
         """
         with self.shadows() as file:
             return pd.DataFrame({name: values[:] for name, values in file["utility"].items()})

@@ -156,13 +156,13 @@ def _of_data(study: StudySettings, of: str) -> dict[str, Any]:
 
 def _of_pretrained(study: StudySettings, of: str) -> dict[str, Any]:
     architecture = of.split("/")[1]
-    code = _code([study.architectures[architecture].family])
+    code = _code([study.architectures[architecture].function])
     return study.pretraining_settings(architecture, code).model_dump(exclude_defaults=True)
 
 
 def _of_run(study: StudySettings, of: str) -> dict[str, Any]:
     architecture = study.architectures.get(of.split("/")[1])
-    code = _code([architecture.family] if architecture else [])
+    code = _code([architecture.function] if architecture else [])
     return study.run_spec(of, code).model_dump(exclude_defaults=True)
 
 

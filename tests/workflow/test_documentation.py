@@ -80,6 +80,24 @@ def test_readme(follow, request, tmp_path):
         assert here.read_bytes() == there.read_bytes(), name
 
 
+def test_estimators(follow, tmp_path):
+    follow("estimators.md")
+    results = tmp_path / "results" / "cancer"
+    rates = pd.read_csv(results / "paper" / "tables" / "optimistic.csv")
+    assert set(rates["architecture"]) == {"forest", "boosting", "logistic"}
+    leaks = rates[rates["attack"] == "online_fixed"].set_index("architecture")["auc_mean"]
+    assert leaks["forest"] > 60 and leaks["forest"] > leaks["logistic"]
+    share = {}
+    for name in ("forest", "boosting", "logistic"):
+        with h5py.File(results / "runs/cancer" / name / "baseline/seed0/shadows.h5") as shadows:
+            share[name] = shadows["utility/clipped"][:].mean()
+            assert shadows["phi"].shape == (16, 500, 1) and np.isfinite(shadows["phi"][:]).all()
+            assert (shadows["utility/test_accuracy"][:] > 0.85).all()
+    assert share["forest"] > 0.3 and share["boosting"] == share["logistic"] == 0
+    note = f"Trained (cancer forest baseline 0): {100 * share['forest']:.3g} % of the values of φ are of probabilities"
+    assert note in (results / "paper" / "tables" / "optimistic.md").read_text()
+
+
 def test_reproduce(follow, tmp_path):
     cost, dry = follow("reproduce.md")
     study = load_study(tmp_path / "studies" / "mini.yaml")

@@ -80,7 +80,7 @@ def draw_agreement(axes: Axes, whole: np.ndarray, cut: np.ndarray, labels: Seque
     axes.plot(*jaccards(cut), linestyle="--", **WITHOUT)
     axes.set(xlabel="Runs combined, k", ylabel="Jaccard (%)")
     from_zero(axes)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def draw_alone(axes: Axes, whole: np.ndarray, cut: np.ndarray, labels: Sequence[str]) -> None:

@@ -29,7 +29,9 @@ COLUMNS = {
     "loss_ratio": ("Loss ratio", 2),
     "train_accuracy": ("Train accuracy (%)", 2),
     "test_accuracy": ("Test accuracy (%)", 2),
+    "clipped": ("φ clipped (%)", 2),
 }
+"""Heading and decimals of each quantity; ``clipped`` is shown where a run is of estimators."""
 
 
 def table(runs: Sequence[Run]) -> Table:
@@ -38,6 +40,7 @@ def table(runs: Sequence[Run]) -> Table:
     text = show_keys(data)
     keys = len(text.columns)
     for name, (heading, decimals) in COLUMNS.items():
-        text[heading] = means(data, name, decimals)
+        if f"{name}_mean" in data:
+            text[heading] = means(data, name, decimals)
     note = "Losses are means over samples; the loss ratio is the mean of each model's test loss / train loss."
     return Table(data, text, keys, [note])

@@ -272,6 +272,14 @@ def evaluate(
     return (loss / number).cpu().numpy(), (correct / number).cpu().numpy()
 
 
+def diverged(
+    loss: Float[np.ndarray, " m"], accuracy: Float[np.ndarray, " m"], classes: int, members: Int[np.ndarray, " m"]
+) -> Bool[np.ndarray, " m"]:
+    """Marks models whose training failed: the loss is not finite, or accuracy is within 3 standard errors of chance."""
+    chance = 1 / classes
+    return ~np.isfinite(loss) | (accuracy < chance + 3 * np.sqrt(chance * (1 - chance) / members))
+
+
 def logits_of(
     network: nn.Module, weights: Tensors, samples: Samples, batch: slice, streams: Streams | None = None
 ) -> Float[Tensor, "m batch classes"]:

@@ -282,7 +282,7 @@ def test_vocabulary_is_what_is_implemented():
     from lira import datasets
     from lira.shadows import augment, models
 
-    assert set(FAMILIES) == {*models.NETWORKS, "timm"}
+    assert set(FAMILIES) == {*models.NETWORKS, "timm", "sklearn"}
     modules = {module.name for module in pkgutil.iter_modules(datasets.__path__)}
     assert set(DATASETS) == {name for name in modules if not name.startswith("_")}
     functions = {name for name, _ in inspect.getmembers(augment, inspect.isfunction)}

@@ -133,7 +133,7 @@ def test_a_diverged_model_is_trained_anew_if_asked_for_and_the_others_are_left_a
 
     judged = []
     once = shard_of_digits(tmp_path, 3, learning_rate=0.05)
-    monkeypatch.setattr("lira.shadows.jobs._diverged", judge)
+    monkeypatch.setattr("lira.shadows.jobs.diverged", judge)
     retried = shard_of_digits(tmp_path, 3, learning_rate=0.05, retries=1)
     assert retried["utility/retries"].tolist() == [0, 1, 1] and retried["utility/diverged"].tolist() == [0, 0, 1]
     for name, values in retried.items():

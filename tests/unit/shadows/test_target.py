@@ -22,8 +22,8 @@ def place(tmp_path):
     return tmp_path
 
 
-def write_run(path, views=1, named=True, labels=True):
-    with hdf5.create(path / "shadows.h5", "shadows", RUN | {"sha256": "of shadows", "recipe": {}}) as file:
+def write_run(path, views=1, named=True, labels=True, **more):
+    with hdf5.create(path / "shadows.h5", "shadows", RUN | {"sha256": "of shadows", "recipe": {}} | more) as file:
         hdf5.dataset(file, "phi", data=np.zeros((4, N, views), np.float32))
         hdf5.dataset(file, "member", data=np.zeros((4, N), bool))
         if labels:
@@ -73,6 +73,25 @@ def test_all_forms_give_the_same_phi(place, form, kind, by):
     found, member, about = read(place / "target.h5")
     np.testing.assert_allclose(found, phi, rtol=1e-4, atol=1e-4)
     assert member is None and about["shadows_sha256"] == "of shadows" and about["remarks"] == []
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "logits", "phi"])
+@pytest.mark.parametrize("clip", [0.01, None])
+def test_a_fixed_clip_of_the_run_holds_for_predictions_of_all_forms(place, kind, clip):
+    logits, shares, phi = outputs()
+    np.savez(place / "given.npz", **{kind: {"probabilities": shares, "logits": logits, "phi": phi.astype(float)}[kind]})
+    shadows = write_run(place, network={"family": "sklearn", "clip": clip})
+    import_target(place / "given.npz", shadows, place / "target.h5")
+    found, _, attributes = read(place / "target.h5")
+    bound, above = np.log(99), (np.abs(phi) > np.log(99)).sum()
+    assert above > 0
+    if clip is None:
+        np.testing.assert_allclose(found, phi, rtol=1e-5)
+        assert not attributes["remarks"]
+    else:
+        np.testing.assert_allclose(found, phi.clip(-bound, bound), rtol=1e-5)
+        said = "values of φ are of probabilities below 0.01 or above 0.99, and were clipped to ±4.595"
+        assert attributes["remarks"] == [f"{above} of {N} {said}"]
 
 
 def test_single_logits_are_of_class_1_and_views_have_rows(place):
