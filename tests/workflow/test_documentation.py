@@ -71,9 +71,9 @@ def test_extend(follow, tmp_path, monkeypatch):
 
 def test_readme(follow, request, tmp_path):
     (said,) = follow("../README.md")
-    start = "No leak was found in 284 members and 285 other records: at the threshold for 1 % false alarms at most "
+    start = "This model leaks: at the shadow models' threshold for 10 % false alarms the attack online_fixed flags "
     assert f"\n> {start}" in (request.config.rootpath / "README.md").read_text() and f"\n{start}" in f"\n{said}"
-    assert "Note: " not in said and "\nPage: audits/predictions/audit.html\n" in said
+    assert "\nPage: audits/predictions/audit.html\n" in said
     run("snakemake --cores 1 results/own_model/targets/own/audit.html --configfile studies/own_model.yaml", tmp_path)
     for name in ("summary.csv", "records.csv", "groups.csv", "audit.html"):
         here, there = (tmp_path / folder / name for folder in ("audits/predictions", "results/own_model/targets/own"))
