@@ -337,11 +337,12 @@ def measure_ranks(
     scores: Annotated[list[Path], typer.Argument(help="scores.h5 of runs that differ by seed only.")],
     output: Annotated[Path, typer.Option(help="Folder to write to.")],
     attack: Annotated[list[str] | None, typer.Option(help="By which to rank; may be repeated.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Rank only the first so many of the pool.")] = None,
 ) -> None:
     """Compare how runs rank the samples."""
     from lira.evaluation import ranks
 
-    ranks.measure_ranks(folders_of(scores), output, attack or [])
+    ranks.measure_ranks(folders_of(scores), output, attack or [], samples)
 
 
 @app.command()

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from lira.config.catalogue import ATTACKS, DELTA, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION, SUPPORTS
 from lira.config.dataset import Dataset
@@ -38,6 +46,13 @@ OPTIONAL = ("datasets", "architectures", "regimes", "pretraining", "targets", "a
 
 def _or_empty(value: Any) -> Any:
     return {} if value is None else value
+
+
+def _number_or_all(value: Any, validated: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validated(value)
+    except ValidationError:
+        raise PydanticCustomError("number_or_all", "allowed are whole numbers from 1 and 'all'") from None
 
 
 class StudySettings(Settings):
@@ -77,6 +92,9 @@ class StudySettings(Settings):
     cut: bool | None = Field(
         None,
         description="LiRA: use as many scores of each sample as the one with fewest has; the protocol's if not given.",
+    )
+    rank_samples: Annotated[Positive | Literal["all"] | None, WrapValidator(_number_or_all)] = Field(
+        None, description="Samples that are ranked: the first so many of the pool, or all; the protocol's if not given."
     )
     gamma: Annotated[float, Field(gt=0)] = Field(
         2.0, description="rmia, rmia_offline: how many times as large as another sample's a ratio must be."
@@ -135,6 +153,12 @@ class StudySettings(Settings):
     def own_attacks(self) -> dict[str, str]:
         """The user's own attacks: functions by name."""
         return {name: at for item in self.attacks if isinstance(item, dict) for name, at in item.items()}
+
+    @property
+    def ranked(self) -> list[int]:
+        """How many samples of the pool are ranked, the first ones; nothing if all are."""
+        value = self.protocol_value("rank_samples")
+        return [] if value == "all" else [value]
 
     @property
     def shown_runs(self) -> list[str]:
