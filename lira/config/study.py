@@ -165,6 +165,11 @@ class StudySettings(Settings):
         """The runs of tables and figures: all but those whose models only attack targets."""
         return [key for key, run in self.runs.items() if not run.never_held]
 
+    @property
+    def several_seeds(self) -> bool:
+        """Whether a run of tables and figures has more than one seed."""
+        return any(len(self.seeds_of(key)) > 1 for key in self.shown_runs)
+
     def seeds_of(self, key: str) -> list[int]:
         """Returns the seeds of a run, which is given as ``dataset/architecture/regime``."""
         return self.runs[key].seeds or self.seeds

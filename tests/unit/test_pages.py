@@ -46,6 +46,21 @@ def test_what_is_not_finished_has_no_page_so_far(pages):
     assert notes[0::2] == ["--note"] * 2 and "digits/fcn/baseline, seed 0, is not finished" in notes[1]
 
 
+def test_every_seed_has_its_row_where_a_run_has_several_and_no_table_is_there_twice(pages):
+    def shown(study):
+        return [path.rpartition("/")[2] for path in Pages(Plan(study)).pages("tables") if "_seeds" in path]
+
+    own = ["calibrated_seeds-fpr0.01.html", "calibrated_seeds-fpr0.1.html", "optimistic_seeds.html"]
+    assert sorted(shown(pages.study)) == own
+    table = pages.inputs(entry_of("tables", "optimistic_seeds"))
+    assert [path.split("digits/")[1] for path in table["shown"](job())] == [
+        *("fcn/baseline/seed0/summary.csv", "fcn/baseline/seed1/summary.csv"),
+        *("fcn/tl/seed0/summary.csv", "resnet/aof/seed0/summary.csv"),
+    ]
+    runs = {key: run.model_copy(update={"seeds": [0]}) for key, run in pages.study.runs.items()}
+    assert shown(pages.study.model_copy(update={"runs": runs, "agreement": {}})) == []
+
+
 def test_budgets_have_pages_where_the_study_asks_for_some(pages):
     def shown(study):
         of = Pages(Plan(study))
