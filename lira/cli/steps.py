@@ -162,24 +162,26 @@ def score_attacks(
     targets: Annotated[str | None, typer.Option(help="Models to attack with all others, e.g. 0,5,9.")] = None,
     fpr: Annotated[list[float] | None, typer.Option(help="With --targets: FPR to print; may be repeated.")] = None,
     prior: Annotated[float | None, typer.Option(min=0, max=1, help="With --targets: prior of the precision.")] = None,
+    table: Annotated[Path | None, typer.Option(help="With --targets: .csv of the table to write.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="With --targets: .pdf of the ROC to write.")] = None,
 ) -> None:
     """Score every sample with all attacks; each model is the target once, or some are, and a table is printed."""
     from lira import config
     from lira.attacks.lira import Definition, score_file
     from lira.storage.run import attacks_asked
 
-    check_outputs([output], [shadows])
+    check_outputs([output, *filter(None, [table, figure])], [shadows])
     asked = asked_of(config.AttacksSpec, spec) if spec else attacks_asked(shadows)
     check_code(asked.code)
     chosen = None if targets is None else indices("targets", targets)
-    if chosen is None and (fpr or prior is not None):
-        raise ConfigError("fpr and prior are of the table that --targets prints: give --targets, or neither")
+    if chosen is None and (fpr or prior is not None or table or figure):
+        raise ConfigError("fpr, prior, table and figure are of what --targets prints: give --targets, or none of these")
     definition = Definition(**asked.definition)
     score_file(shadows, output, attacks=asked.names, definition=definition, own=asked.own, targets=chosen)
     if chosen is not None:
-        from lira.report.single import single_mode
+        from lira.report import single
 
-        typer.echo(single_mode(output, **given(fprs=fpr or None, prior=prior)))
+        typer.echo(single.write_single(output, shadows.parent, table, figure, **given(fprs=fpr or None, prior=prior)))
 
 
 @app.command()

@@ -23,9 +23,9 @@ POINT = (*RUN_KEYS, "fpr", "negatives", "loss_ratio", "tpr", "low", "high", "nul
 def utility_over_models(run: Run) -> dict[str, float]:
     """Returns mean, standard deviation and median over models of each quantity, accuracies in percent.
 
-    The loss ratio of a model is its test loss over its train loss; it is NaN where the train loss is 0. The accuracy gap
-    is its train accuracy less its test accuracy, in points. The best epoch, whose weights are attacked, counts from 1;
-    it is NaN where a run does not say it.
+    The loss ratio of a model is its test loss over its train loss; it is NaN where the train loss is 0. The accuracy
+    gap is its train accuracy less its test accuracy, in points. The best epoch, whose weights are attacked, counts from
+    1; it is NaN where a run does not say it.
     """
     models = run.utility.copy()
     models["loss_ratio"] = models["test_loss"] / models["train_loss"].where(models["train_loss"] > 0)

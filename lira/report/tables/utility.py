@@ -43,7 +43,7 @@ def table(runs: Sequence[Run]) -> Table:
         text[heading] = means(data, name, decimals)
     note = (
         "Losses are means over samples; the loss ratio is the mean of each model's test loss / train loss, the "
-        "accuracy gap that of its train less its test accuracy. Best epoch: the one with the best test accuracy, which is "
-        "attacked, counted from 1. The spread is that of models, so that no interval stands beside it."
+        "accuracy gap that of its train less its test accuracy. Best epoch: the one with the best test accuracy, which "
+        "is attacked, counted from 1. The spread is that of models, so that no interval stands beside it."
     )
     return Table(data, text, keys, [note])
