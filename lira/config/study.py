@@ -48,6 +48,10 @@ def _or_empty(value: Any) -> Any:
     return {} if value is None else value
 
 
+def _listed_if_one(value: Any) -> Any:
+    return [value] if isinstance(value, int) else value
+
+
 def _number_or_all(value: Any, validated: ValidatorFunctionWrapHandler) -> Any:
     try:
         return validated(value)
@@ -127,9 +131,10 @@ class StudySettings(Settings):
     ablation: list[str] = Field([], description="Runs of the ablation table, in order.")
     transfer: list[str] = Field([], description="Runs of the scratch-against-transfer table, in order.")
     margins: Margins = Field(Margins(), description="What still agrees with a published number.")
-    sample: Count | None = Field(
-        None, description="Pool sample of the in/out figure; 21, or the last of a smaller pool, if not given."
+    sample: Annotated[list[Count], Field(min_length=1), BeforeValidator(_listed_if_one)] | None = Field(
+        None, description="Pool samples of the in/out figure; 21, or the last of a smaller pool, if not given."
     )
+    sample_attacks: list[Name] = Field([], description="Attacks of the in/out figure; online, or the first, if none.")
 
     @field_validator(*OPTIONAL, mode="before")
     @classmethod

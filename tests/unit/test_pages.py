@@ -116,6 +116,9 @@ def test_inputs_of_each_kind(pages):
 def test_options_of_the_commands(pages):
     data = "results/smoke/data/digits-train-test100-public1497-split0.h5"
     assert pages.options(entry_of("figures", "in_out"))(job()) == ["--sample", "3", "--data", data]
+    asked = pages.study.model_copy(update={"sample": [3, 8], "sample_attacks": ["offline"]})
+    words = ["--sample", "3", "--sample", "8", "--attack", "offline", "--data", data]
+    assert Pages(Plan(asked)).options(entry_of("figures", "in_out"))(job()) == words
     assert pages.options(entry_of("tables", "robustness"))(job(fpr="0.1")) == ["--fpr", "0.1"]
     assert pages.options(entry_of("tables", "utility"))(job()) == []
 
