@@ -6,7 +6,7 @@ from lira.evaluation.ranks import displacement_by_chance, top_by_chance, top_cou
 from lira.evaluation.robust import moments
 from lira.report.catalogue import Entry
 from lira.report.labels import GAPS, show
-from lira.report.numbers import MISSING, mean_std, means, number, numbers
+from lira.report.numbers import MISSING, mean_std, number, numbers
 from lira.report.runs import title_of_ranks
 from lira.report.table import Table
 from lira.storage.comparison import Comparison
@@ -42,7 +42,7 @@ def table(comparison: Comparison, gap: str | None = None, attack: str | None = N
         runs, deltas = group["run"].nunique(), group["delta"].unique()
         size = top_count(samples, q)
         row = {"gap": of, "q": q, "size": size, "runs": runs}
-        row |= moments(group.drop_duplicates("run")["displaced"], "displaced")
+        row["displaced"] = group["displaced"].iloc[0]  # the union of the tops less one of them, of every run alike
         row["displaced_null"] = top_by_chance(samples, size, runs)[1] - size
         for delta, chance in zip(deltas, 100 * displacement_by_chance(samples, q, deltas), strict=True):
             row |= moments(100 * group.loc[group["delta"] == delta, "fraction"], f"within_{delta:g}")
@@ -51,15 +51,15 @@ def table(comparison: Comparison, gap: str | None = None, attack: str | None = N
     data = pd.DataFrame(found)
     text = pd.DataFrame({"Ranked by": data["gap"].map(GAPS), "q (%)": [f"{q:g}" for q in data["q"]]})
     text["Size"] = numbers(data["size"], 0)
-    text["Displaced"] = means(data, "displaced", 1)
+    text["Displaced"] = numbers(data["displaced"], 0)
     text["by chance"] = numbers(data["displaced_null"], 1)
     for delta in SHOWN:
         columns = data[[f"within_{delta:g}_{part}" for part in ("mean", "std", "null")]].itertuples(index=False)
         cells = [(mean_std(mean, std, 1), number(null, 1)) for mean, std, null in columns]
         text[f"Within q + {delta:g} (%)"] = [cell if cell == MISSING else f"{cell} ({null})" for cell, null in cells]
     note = (
-        f"{title_of_ranks(comparison)}{f', by {show(attack)}' if attack else ''}. Mean ± standard deviation over "
-        f"{data['runs'].iloc[0]} runs, each beside the tops of all; these have the others in common, so no interval "
-        "stands beside them. By chance, and in brackets: independent random rankings."
+        f"{title_of_ranks(comparison)}{f', by {show(attack)}' if attack else ''}. Displaced: as many of each run, the union "
+        f"of all tops less its own. Shares: mean ± standard deviation over {data['runs'].iloc[0]} runs, which have the "
+        "other runs in common, so no interval stands beside them. By chance, and in brackets: independent random rankings."
     )
     return Table(data, text, 2, [note])
