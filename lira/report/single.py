@@ -82,11 +82,11 @@ def single_roc(scores: Path | str) -> "Figure":
 
     with hdf5.read(scores, "scores") as file:
         values, member, targets = read(file)
-    drawn = canvas(SINGLE, 3.6)
+    drawn = canvas(SINGLE, 3 + 0.16 * len(values))
     axes = drawn.subplots()
     draw_roc(axes, {name: found.reshape(1, -1) for name, found in values.items()}, member.reshape(1, -1))
     axes.set(xlabel="FPR (%)", ylabel="TPR (%)", title=f"Targets {targets} in one ROC")
-    legend_below(drawn, 2)
+    legend_below(drawn, 1)
     return drawn
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 from lira.evaluation.ranks import displacement_by_chance, top_by_chance, top_count
 from lira.evaluation.robust import moments
 from lira.report.catalogue import Entry
-from lira.report.labels import GAPS, show
+from lira.report.labels import GAPS
 from lira.report.numbers import MISSING, mean_std, number, numbers
 from lira.report.runs import title_of_ranks
 from lira.report.table import Table
@@ -57,9 +57,10 @@ def table(comparison: Comparison, gap: str | None = None, attack: str | None = N
         columns = data[[f"within_{delta:g}_{part}" for part in ("mean", "std", "null")]].itertuples(index=False)
         cells = [(mean_std(mean, std, 1), number(null, 1)) for mean, std, null in columns]
         text[f"Within q + {delta:g} (%)"] = [cell if cell == MISSING else f"{cell} ({null})" for cell, null in cells]
+    title = title_of_ranks(comparison, attack)
     note = (
-        f"{title_of_ranks(comparison)}{f', by {show(attack)}' if attack else ''}. Displaced: as many of each run, the union "
-        f"of all tops less its own. Shares: mean ± standard deviation over {data['runs'].iloc[0]} runs, which have the "
-        "other runs in common, so no interval stands beside them. By chance, and in brackets: independent random rankings."
+        f"{title}. Displaced: as many of each run, the union of all tops less its own. "
+        f"Shares: mean ± standard deviation over {data['runs'].iloc[0]} runs, which have the other runs in common, so no "
+        "interval stands beside them. By chance, and in brackets: independent random rankings."
     )
     return Table(data, text, 2, [note])
