@@ -60,7 +60,7 @@ def table(comparison: Comparison, gap: str | None = None, attack: str | None = N
     title = title_of_ranks(comparison, attack)
     note = (
         f"{title}. Displaced: as many of each run, the union of all tops less its own. "
-        f"Shares: mean ± standard deviation over {data['runs'].iloc[0]} runs, which have the other runs in common, so no "
+        f"Shares: mean ± standard deviation over {data['runs'].iloc[0]} runs, which have the others in common, so no "
         "interval stands beside them. By chance, and in brackets: independent random rankings."
     )
     return Table(data, text, 2, [note])
