@@ -138,7 +138,8 @@ class Pages:
             return [
                 *option("fpr", [wildcards.fpr] if entry.at_fprs else []),
                 *option("attack", [wildcards.attack[1:]] if entry.by_attack and wildcards.attack else []),
-                *option("sample", [self.study.sample] if entry.sample and self.study.sample is not None else []),
+                *option("sample", (self.study.sample or []) if entry.sample else []),
+                *option("attack", self.study.sample_attacks if entry.sample else []),
                 *option("data", self.samples(entry)(wildcards) if entry.samples else []),
                 *option("note", self._lacking(entry, wildcards) if entry.kind == "tables" and wildcards.scope else []),
             ]

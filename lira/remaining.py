@@ -246,8 +246,8 @@ def _jobs_of_run(plan: Plan, key: str, seed: int) -> Iterator[Job]:
     yield Job("calibrate_thresholds", [metrics, f"{folder}/samples.csv"], [scores, rates], run)
     null = [f"{folder}/{name}.csv" for name in ("null_samples", "null_gaps", "null_attack_overlap")]
     yield Job("run_controls", [controls, *null], [shadows, attacks, rates], run)
+    yield Job("summarise_rates", [f"{folder}/summary.csv"], [scores, metrics, controls], run)
     if seed == plan.study.seeds_of(key)[0]:
-        yield Job("summarise_rates", [f"{folder}/summary.csv"], [scores, metrics, controls], run)
         yield Job("measure_groups", [f"{folder}/groups.csv"], [scores, shadows, metrics, f"{folder}/samples.csv"], run)
         if plan.study.budgets and key in plan.benchmarks:
             made_from = [shadows, metrics, attacks, rates, plan.budgets_spec(wildcards)]

@@ -192,9 +192,9 @@ def check_sizes(study: StudySettings) -> None:
             continue
         if size.pool < 1:
             raise ConfigError(f"datasets.{key.split('/')[0]}: test and public leave no sample for the pool")
-        if study.sample is not None and study.sample >= size.pool:
+        if study.sample and max(study.sample) >= size.pool:
             said = f"allowed are 0 to {size.pool - 1}, as the pool of {key} has {size.pool} samples"
-            raise ConfigError(f"sample is {study.sample}: {said}")
+            raise ConfigError(f"sample is {max(study.sample)}: {said}")
 
 
 def _check_part(study: StudySettings, key: str) -> None:

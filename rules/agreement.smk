@@ -78,7 +78,9 @@ rule measure_ranks:
     params:
         folder=subpath(output[0], parent=True),
         attacks=option("attack", study.vulnerability or []),
+        samples=option("samples", study.ranked),
     message:
         "Comparing how the runs of {wildcards.dataset} {wildcards.architecture} {wildcards.regime} rank the samples"
     shell:
-        "lira measure-ranks {input.scores:q} {params.attacks:q} --output {params.folder:q} > {log:q} 2>&1"
+        "lira measure-ranks {input.scores:q} {params.attacks:q} {params.samples:q} --output {params.folder:q}"
+        " > {log:q} 2>&1"

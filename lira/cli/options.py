@@ -26,7 +26,7 @@ Scores = Annotated[Path, typer.Argument(help="scores.h5 of a run.")]
 Metrics = Annotated[Path, typer.Option(help="Rates per target of the run.")]
 Counts = Annotated[Path, typer.Option(help="Counts per sample to write.")]
 Fprs = Annotated[list[float], typer.Option(help="Target false positive rate; may be repeated.")]
-ShownAttack = Annotated[str | None, typer.Option("--attack", help="Attack to show, if not the main one.")]
+ShownAttacks = Annotated[list[str] | None, typer.Option("--attack", help="Attack to show; in_out takes several.")]
 Notes = Annotated[list[str] | None, typer.Option(help="Text to add below the table; may be repeated.")]
 StudyFile = Annotated[Path, typer.Argument(help="Study file.")]
 Results = Annotated[Path, typer.Option(help="Folder of all studies' results.")]
@@ -70,6 +70,11 @@ def folders_of(files: list[Path]) -> list[Path]:
 def given(**options: Any) -> dict[str, Any]:
     """Returns the options that were given."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def one_or_more(values: list[Any] | None) -> Any:
+    """Returns the value of an option that was given once, and the list of one that was repeated."""
+    return values[0] if values and len(values) == 1 else values or None
 
 
 def indices(name: str, text: str) -> list[int]:

@@ -23,7 +23,7 @@ from lira.cli.options import (
     Scores,
     Seed,
     Settings,
-    ShownAttack,
+    ShownAttacks,
     Spec,
     SpecOption,
     app,
@@ -32,6 +32,7 @@ from lira.cli.options import (
     folders_of,
     given,
     indices,
+    one_or_more,
 )
 from lira.config.catalogue import DELTA
 from lira.core.attempts import attempt
@@ -162,24 +163,26 @@ def score_attacks(
     targets: Annotated[str | None, typer.Option(help="Models to attack with all others, e.g. 0,5,9.")] = None,
     fpr: Annotated[list[float] | None, typer.Option(help="With --targets: FPR to print; may be repeated.")] = None,
     prior: Annotated[float | None, typer.Option(min=0, max=1, help="With --targets: prior of the precision.")] = None,
+    table: Annotated[Path | None, typer.Option(help="With --targets: .csv of the table to write.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="With --targets: .pdf of the ROC to write.")] = None,
 ) -> None:
     """Score every sample with all attacks; each model is the target once, or some are, and a table is printed."""
     from lira import config
     from lira.attacks.lira import Definition, score_file
     from lira.storage.run import attacks_asked
 
-    check_outputs([output], [shadows])
+    check_outputs([output, *filter(None, [table, figure])], [shadows])
     asked = asked_of(config.AttacksSpec, spec) if spec else attacks_asked(shadows)
     check_code(asked.code)
     chosen = None if targets is None else indices("targets", targets)
-    if chosen is None and (fpr or prior is not None):
-        raise ConfigError("fpr and prior are of the table that --targets prints: give --targets, or neither")
+    if chosen is None and (fpr or prior is not None or table or figure):
+        raise ConfigError("fpr, prior, table and figure are of what --targets prints: give --targets, or none of them")
     definition = Definition(**asked.definition)
     score_file(shadows, output, attacks=asked.names, definition=definition, own=asked.own, targets=chosen)
     if chosen is not None:
-        from lira.report.single import single_mode
+        from lira.report import single
 
-        typer.echo(single_mode(output, **given(fprs=fpr or None, prior=prior)))
+        typer.echo(single.write_single(output, shadows.parent, table, figure, **given(fprs=fpr or None, prior=prior)))
 
 
 @app.command()
@@ -250,8 +253,7 @@ def calibrate_records(scores: Scores, metrics: Metrics, rates: Rates, output: Ou
     from lira.evaluation import record_calibration
 
     check_outputs([output], [scores, metrics])
-    attacks = asked_of(config.RatesSpec, rates).vulnerability
-    record_calibration.calibrate_records(scores, metrics, output, attacks)
+    record_calibration.calibrate_records(scores, metrics, output, asked_of(config.RatesSpec, rates).vulnerability)
 
 
 @app.command()
@@ -328,8 +330,9 @@ def measure_agreement(
     if len(names) > 1:
         raise ConfigError(f"samples: files of one name are compared, given are {', '.join(sorted(names))}")
     reference, variants = [file.parent for file in samples], [file.parent for file in variant or []]
-    chosen = {"supports": support} if support else {}
-    agreement.measure_agreement(reference, variants, label or [], fpr, output, names.pop(), **chosen)
+    agreement.measure_agreement(
+        reference, variants, label or [], fpr, output, names.pop(), **given(supports=support or None)
+    )
 
 
 @app.command()
@@ -337,11 +340,12 @@ def measure_ranks(
     scores: Annotated[list[Path], typer.Argument(help="scores.h5 of runs that differ by seed only.")],
     output: Annotated[Path, typer.Option(help="Folder to write to.")],
     attack: Annotated[list[str] | None, typer.Option(help="By which to rank; may be repeated.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Rank only the first so many of the pool.")] = None,
 ) -> None:
     """Compare how runs rank the samples."""
     from lira.evaluation import ranks
 
-    ranks.measure_ranks(folders_of(scores), output, attack or [])
+    ranks.measure_ranks(folders_of(scores), output, attack or [], samples)
 
 
 @app.command()
@@ -367,14 +371,15 @@ def tabulate(
     files: Annotated[list[Path], FILES],
     output: Output,
     fpr: Annotated[float | None, FPR] = None,
-    attack: ShownAttack = None,
+    attack: Annotated[str | None, typer.Option(help="Attack to show, if not the main one.")] = None,
+    support: Annotated[int | None, typer.Option(min=1, help="Fewest detections of a flagged record.")] = None,
     note: Notes = None,
 ) -> None:
     """Write a table of the paper as .csv, .tex, .md and .html."""
     from lira.report.tabulate import tabulate
 
     check_outputs([output], [*files])
-    tabulate(name, folders_of(files), output, note or [], **given(fpr=fpr, attack=attack))
+    tabulate(name, folders_of(files), output, note or [], **given(fpr=fpr, attack=attack, support=support))
 
 
 @app.command()
@@ -383,11 +388,13 @@ def plot(
     files: Annotated[list[Path], FILES],
     output: Output,
     fpr: Annotated[float | None, FPR] = None,
-    attack: ShownAttack = None,
-    sample: Annotated[int | None, typer.Option(min=0, help="Pool sample to show.")] = None,
+    attack: ShownAttacks = None,
+    support: Annotated[int | None, typer.Option(min=1, help="Fewest detections of a flagged record.")] = None,
+    sample: Annotated[list[int] | None, typer.Option(min=0, help="Pool sample; in_out takes several.")] = None,
     data: Annotated[Path | None, typer.Option(help="Prepared dataset, for pictures.")] = None,
 ) -> None:
     """Draw a figure of the paper as .pdf and .png."""
     from lira.report.plot import plot
 
-    plot(name, folders_of(files), output, **given(fpr=fpr, attack=attack, sample=sample, data=data))
+    several = {"attack": one_or_more(attack), "sample": one_or_more(sample)}
+    plot(name, folders_of(files), output, **given(fpr=fpr, support=support, data=data, **several))

@@ -59,9 +59,12 @@ FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 
 FORM = "package.module:function"
 
+PUBLISHED = {"offline": "two-sided", "cut": True, "rank_samples": 50_000}
+"""Options of the study that are the same in both codes, with their values there."""
+
 PROTOCOLS: dict[str, dict[str, dict[str, Any]]] = {
     "artifact": {
-        "study": {"pool": "train", "membership_draws": "default_rng", "offline": "two-sided", "cut": True},
+        "study": PUBLISHED | {"pool": "train", "membership_draws": "default_rng"},
         "recipe": {
             "query_batchnorm": "batch",
             "query_dropout": True,
@@ -71,7 +74,7 @@ PROTOCOLS: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     "preprint": {
-        "study": {"pool": "train+test", "membership_draws": "legacy", "offline": "two-sided", "cut": True},
+        "study": PUBLISHED | {"pool": "train+test", "membership_draws": "legacy"},
         "recipe": {
             "query_batchnorm": "running",
             "query_dropout": False,

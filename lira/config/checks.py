@@ -18,7 +18,18 @@ TAKEN = (*ATTACKS, "best", "oracle", "coin", "member")  # in scores.h5 and summa
 
 def check_study(study: StudySettings) -> None:
     """Raises ConfigError, with the key, the value and what is allowed, if the parts of a study do not fit together."""
-    for place in ("seeds", "fprs", "priors", "budgets", "ablation", "transfer", "vulnerability", "support"):
+    for place in (
+        "seeds",
+        "fprs",
+        "priors",
+        "budgets",
+        "ablation",
+        "transfer",
+        "vulnerability",
+        "support",
+        "sample",
+        "sample_attacks",
+    ):
         check_distinct(getattr(study, place) or [], place)
     for name, settings in study.regimes.items():
         check_section(f"regimes.{name}", Recipe, settings)
@@ -55,6 +66,8 @@ def _check_attacks(study: StudySettings) -> None:
     check_distinct(names, "attacks")
     for name in study.vulnerability or []:
         check_choice(name, "vulnerability: attack", [other for other in names if other != "global"])
+    for name in study.sample_attacks:
+        check_choice(name, "sample_attacks: attack", names)
     if names == ["global"]:
         raise ConfigError("attacks is ['global']: allowed are others beside it, as it has no shadow models")
 

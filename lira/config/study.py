@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from lira.config.catalogue import ATTACKS, DELTA, OF_ESTIMATORS, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION, SUPPORTS
 from lira.config.dataset import Dataset
@@ -38,6 +46,17 @@ OPTIONAL = ("datasets", "architectures", "regimes", "pretraining", "targets", "a
 
 def _or_empty(value: Any) -> Any:
     return {} if value is None else value
+
+
+def _listed_if_one(value: Any) -> Any:
+    return [value] if isinstance(value, int) else value
+
+
+def _number_or_all(value: Any, validated: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validated(value)
+    except ValidationError:
+        raise PydanticCustomError("number_or_all", "allowed are whole numbers from 1 and 'all'") from None
 
 
 class StudySettings(Settings):
@@ -78,6 +97,9 @@ class StudySettings(Settings):
         None,
         description="LiRA: use as many scores of each sample as the one with fewest has; the protocol's if not given.",
     )
+    rank_samples: Annotated[Positive | Literal["all"] | None, WrapValidator(_number_or_all)] = Field(
+        None, description="Samples that are ranked: the first so many of the pool, or all; the protocol's if not given."
+    )
     gamma: Annotated[float, Field(gt=0)] = Field(
         2.0, description="rmia, rmia_offline: how many times as large as another sample's a ratio must be."
     )
@@ -109,9 +131,10 @@ class StudySettings(Settings):
     ablation: list[str] = Field([], description="Runs of the ablation table, in order.")
     transfer: list[str] = Field([], description="Runs of the scratch-against-transfer table, in order.")
     margins: Margins = Field(Margins(), description="What still agrees with a published number.")
-    sample: Count | None = Field(
-        None, description="Pool sample of the in/out figure; 21, or the last of a smaller pool, if not given."
+    sample: Annotated[list[Count], Field(min_length=1), BeforeValidator(_listed_if_one)] | None = Field(
+        None, description="Pool samples of the in/out figure; 21, or the last of a smaller pool, if not given."
     )
+    sample_attacks: list[Name] = Field([], description="Attacks of the in/out figure; online, or the first, if none.")
 
     @field_validator(*OPTIONAL, mode="before")
     @classmethod
@@ -137,9 +160,20 @@ class StudySettings(Settings):
         return {name: at for item in self.attacks if isinstance(item, dict) for name, at in item.items()}
 
     @property
+    def ranked(self) -> list[int]:
+        """How many samples of the pool are ranked, the first ones; nothing if all are."""
+        value = self.protocol_value("rank_samples")
+        return [] if value == "all" else [value]
+
+    @property
     def shown_runs(self) -> list[str]:
         """The runs of tables and figures: all but those whose models only attack targets."""
         return [key for key, run in self.runs.items() if not run.never_held]
+
+    @property
+    def several_seeds(self) -> bool:
+        """Whether a run of tables and figures has more than one seed."""
+        return any(len(self.seeds_of(key)) > 1 for key in self.shown_runs)
 
     def seeds_of(self, key: str) -> list[int]:
         """Returns the seeds of a run, which is given as ``dataset/architecture/regime``."""

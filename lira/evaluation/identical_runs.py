@@ -21,7 +21,7 @@ def agreement_by_rank(
     """Yields a row per vulnerability gap and q: agreement of the runs' top q %, and the Jaccard of random rankings."""
     pairs, everywhere = (comparison.table(name, attack) for name in ("topq.csv", "topq_all.csv"))
     everywhere = everywhere.set_index(["gap", "q"])
-    pool = comparison.pool
+    pool = comparison.ranked
     for gap in gaps:
         for (q, size), group in pairs[pairs["gap"] == gap].groupby(["q", "k"]):
             together = everywhere.loc[(gap, q)]

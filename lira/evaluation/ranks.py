@@ -266,7 +266,9 @@ def mean_top(runs: Sequence[Float[np.ndarray, " _"]]) -> float:
     return float(np.mean([values.max() for values in runs]))
 
 
-def measure_ranks(reference: Sequence[Path | str], output: Path | str, attacks: Sequence[str] = ()) -> None:
+def measure_ranks(
+    reference: Sequence[Path | str], output: Path | str, attacks: Sequence[str] = (), samples: int | None = None
+) -> None:
     """Writes the rank tables of runs that differ by seed only, from the scores in their ``scores.h5``.
 
     Args:
@@ -274,24 +276,29 @@ def measure_ranks(reference: Sequence[Path | str], output: Path | str, attacks: 
         output: Folder for ``spearman.csv topq.csv topq_all.csv displacement.csv rank_bins.csv top1.csv``.
         attacks: By which to rank, named in a column ``attack``; by the main one, without that column, if none is given.
             Those that a run has no scores of are left out.
+        samples: How many samples of the pool are ranked, the first ones, as if there were no others; all if not given.
 
     Raises:
+        ConfigError: ``samples`` is below 1.
         StoreError: A run has no ``scores.h5``, or the runs are of different protocols.
         DataError: The runs have different pools.
     """
+    check_whole(1 if samples is None else samples, "samples", 1)
     labels = [Path(folder).name for folder in reference]
     found = [Run(folder) for folder in reference]
     differences(found, compared=True)
     check_comparable(found)
-    scored: list[list[str]] = []
+    scored, pools = [], []
     for run in found:
         with run.scores() as file:
             scored.append(sorted(file, key=place_of))
+            pools.append(file["member"].shape[1])
+    check_same_pool(found, pools)
     shared = [name for name in scored[0] if all(name in names for names in scored)]
     tables = {
         (attack, gap): _tables(values, labels)
         for attack in counted_attacks(shared, attacks)
-        for gap, values in zip(GAPS, _gaps(found, attack), strict=True)
+        for gap, values in zip(GAPS, _gaps(found, attack, samples), strict=True)
     }
     for name in next(iter(tables.values())):
         parts = [table[name].assign(attack=attack, gap=gap) for (attack, gap), table in tables.items()]
@@ -299,13 +306,12 @@ def measure_ranks(reference: Sequence[Path | str], output: Path | str, attacks: 
         write_csv(Path(output) / f"{name}.csv", frame[[*(["attack"] if attacks else []), *COLUMNS[name]]])
 
 
-def _gaps(runs: Sequence[Run], attack: str) -> Float[np.ndarray, "gap run sample"]:
+def _gaps(runs: Sequence[Run], attack: str, samples: int | None) -> Float[np.ndarray, "gap run sample"]:
     gaps = []
     for run in runs:
         with run.scores() as file:
-            scores, member = file[attack][:], file["member"][:]
+            scores, member = file[attack][:, :samples], file["member"][:, :samples]
         gaps.append([vulnerability(scores, member, gap) for gap in GAPS])
-    check_same_pool(runs, [len(values[0]) for values in gaps])
     return np.stack(gaps, axis=1)
 
 
@@ -347,10 +353,10 @@ def _top_of_all_table(rankings: Sequence[Ranking]) -> pd.DataFrame:
 
 def _displacement_table(ranked: np.ndarray, labels: list[str]) -> pd.DataFrame:
     rows = [
-        (q, delta, label, share)
+        (q, delta, label, count, share)
         for q in TOP_PERCENTS
         for delta, shares in zip(DELTAS, displacement(ranked, q).T, strict=True)
-        for label, share in zip(labels, shares, strict=True)
+        for label, count, share in zip(labels, displaced(ranked, q).sum(axis=1), shares, strict=True)
     ]
     return pd.DataFrame(rows, columns=COLUMNS["displacement"][1:])
 

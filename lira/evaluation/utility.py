@@ -12,7 +12,7 @@ from lira.evaluation.rates import RatesOverTargets
 from lira.evaluation.robust import moments, regress
 from lira.storage.run import RUN_KEYS, Run
 
-QUANTITIES = ("train_loss", "test_loss", "loss_ratio", "train_accuracy", "test_accuracy")
+QUANTITIES = ("train_loss", "test_loss", "loss_ratio", "train_accuracy", "test_accuracy", "accuracy_gap", "best_epoch")
 FEWEST = 3
 """Runs that a line needs."""
 
@@ -23,14 +23,17 @@ POINT = (*RUN_KEYS, "fpr", "negatives", "loss_ratio", "tpr", "low", "high", "nul
 def utility_over_models(run: Run) -> dict[str, float]:
     """Returns mean, standard deviation and median over models of each quantity, accuracies in percent.
 
-    The loss ratio of a model is its test loss over its train loss; it is NaN where the train loss is 0. Estimators
-    have ``clipped`` besides, the share of φ that was clipped, in percent.
+    The loss ratio of a model is its test loss over its train loss; it is NaN where the train loss is 0. The accuracy
+    gap is its train accuracy less its test accuracy, in points. The best epoch, whose weights are attacked, counts from
+    1; it is NaN where a run does not say it. Estimators have ``clipped`` besides, the share of φ that was clipped, in
+    percent.
     """
     models = run.utility.copy()
     models["loss_ratio"] = models["test_loss"] / models["train_loss"].where(models["train_loss"] > 0)
     models[models.columns.intersection(["train_accuracy", "test_accuracy", "clipped"])] *= 100
-    names = (name for name in (*QUANTITIES, "clipped") if name in models)
-    return {key: value for name in names for key, value in moments(models[name], name).items()}
+    models["accuracy_gap"] = models["train_accuracy"] - models["test_accuracy"]
+    models = models.reindex(columns=[*QUANTITIES, *models.columns.intersection(["clipped"])])
+    return {key: value for name in models for key, value in moments(models[name], name).items()}
 
 
 def loss_ratios(runs: Sequence[Run], fpr: float, attack: str = "online") -> pd.DataFrame:

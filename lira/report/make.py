@@ -35,6 +35,8 @@ def make(kind: Kind, name: str, folders: Sequence[Path | str], options: Mapping[
     for option in given:
         check_choice(option, f"{kind}.{name}: option", [known.name for known in taken])
     for known in taken:
+        if isinstance(given.get(known.name), list) and "Sequence" not in str(known.annotation):
+            raise ConfigError(f"{kind}.{name}: {known.name} is {given[known.name]}: allowed is one")
         if known.default is known.empty and known.name not in given:
             raise ConfigError(f"{kind}.{name}: needs the option {known.name!r}, which has no default")
     if not folders:

@@ -1,7 +1,7 @@
 """Draws a figure and writes it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +26,39 @@ def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options
         ConfigError: As :func:`lira.report.make.make`.
         StoreError: A result file is missing.
     """
+    return write_figure(lambda: make("figures", name, folders, options), output, f"figures.{name}", folders, options)
+
+
+def write_figure(
+    draw: Callable[[], Any],
+    output: Path | str,
+    made_from: str,
+    folders: Sequence[Path | str],
+    options: Mapping[str, Any] | None = None,
+) -> list[Path]:
+    """Draws a figure in the style of all and writes it as ``.pdf`` and ``.png``, with a record of what it shows.
+
+    Args:
+        draw: Returns the figure.
+        output: As for :func:`plot`.
+        made_from: What the figure is called in its record (see :mod:`lira.storage.provenance`).
+        folders: As for :func:`plot`.
+        options: As for :func:`plot`.
+
+    Returns:
+        The paths of both files.
+    """
     from matplotlib import rc_context
 
     from lira.report.figures._style import DPI, STYLE
 
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it logs every table of every font
     with rc_context(STYLE):
-        made, output = make("figures", name, folders, options), Path(output)
+        made, output = draw(), Path(output)
         folder_of(output)
         runs = provenance.runs_of(folders)
         box = _write_below(made, provenance.differences(runs))
-        record = provenance.as_text(provenance.make_record(f"figures.{name}", options, runs))
+        record = provenance.as_text(provenance.make_record(made_from, options or {}, runs))
         carried = {".pdf": {"CreationDate": None, "Keywords": record}, ".png": {"lira": record}}
         for suffix, metadata in carried.items():
             with atomic(output.with_suffix(suffix)) as beside:

@@ -43,6 +43,12 @@ def title_of(of: Run | Comparison, attack: str | None = None) -> str:
     return " ".join(show(of.key[name]) for name in SERIES) + (f", {show(attack)}" if attack else "")
 
 
+def title_of_ranks(of: Comparison, attack: str | None = None) -> str:
+    """Names reference runs, and the samples that were ranked if these are not the whole pool."""
+    cut = f", samples below {of.ranked:,}" if of.ranked < of.pool else ""
+    return title_of(of, attack) + cut
+
+
 def show_keys(data: pd.DataFrame) -> pd.DataFrame:
     """Returns the first columns of a table, which name each row's run; the seed only if a run has several."""
     text = pd.DataFrame({name.capitalize(): data[name].map(show) for name in SERIES})

@@ -49,6 +49,7 @@ def gather_shadows(
     made_from = {"data_sha256": checksum, "identity": identity}
     samples, views = len(labels), settings.recipe.query_views
     utility: list[str] = []
+    epochs = np.full(max(one.last for one in files) + 1, np.nan)  # estimators have none
     for (first, last, path), receipt in files.items():
         with hdf5.read(path, "shard", receipt) as file:
             shape, remedy = (last - first + 1, samples, views), f"rm {path} {receipt}, and run the same command again"
@@ -57,6 +58,8 @@ def gather_shadows(
                 raise StoreError(f"{path} holds other models than its name says: {remedy}")
             if file["phi"].shape != shape or file["member"].shape != shape[:2] or list(file["utility"]) != utility:
                 raise StoreError(f"{path} has other arrays than this run: {remedy}")
+            if "history" in file:
+                epochs[first : last + 1] = file["history/best_epoch"][:] + 1  # counted from 1, as people do
     block = max(1, min(samples, BLOCK_BYTES // (models * views * 4)))
     attributes = settings.attributes(run) | about | made_from | joined_attributes(files)
     with hdf5.create(output, "shadows", attributes) as file:
@@ -67,6 +70,8 @@ def gather_shadows(
         for name in utility:
             hdf5.dataset(file, f"utility/{name}", (models,), np.float64)
         file.attrs["sha256"] = _copy(files, phi, member, file["utility"], block)
+        if not np.isnan(epochs).any():
+            hdf5.dataset(file, "utility/best_epoch", data=epochs[:models])
         if "clipped" in utility and (share := file["utility/clipped"][:].mean()):
             file.attrs["remarks"] = hdf5.stored([clipping(share, settings.architecture.clip)])
 

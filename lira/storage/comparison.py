@@ -60,6 +60,11 @@ class Comparison:
         """Number of samples."""
         return self._first.pool
 
+    @cached_property
+    def ranked(self) -> int:
+        """Number of samples that were ranked, the first of the pool: the size of the top 100 %."""
+        return int(read_csv(self.folder / "topq_all.csv", "topq_all")["k"].max())
+
     @property
     def negatives(self) -> float:
         """Mean number of non-members of a target of the first reference run."""
@@ -80,9 +85,10 @@ class Comparison:
         return self._first.by_attack(rows, attack)
 
     def null_gaps(self, gap: str, attack: str | None = None) -> list[np.ndarray]:
-        """Reads the vulnerabilities with permuted membership of each reference run, without undefined ones."""
+        """Reads the vulnerabilities with permuted membership of the ranked samples, without undefined ones."""
         runs = self.reference.values()
-        return [run.by_attack(run.table("null_gaps.csv"), attack)[gap].dropna().to_numpy() for run in runs]
+        tables = [run.by_attack(run.table("null_gaps.csv"), attack) for run in runs]
+        return [table.loc[table["sample"] < self.ranked, gap].dropna().to_numpy() for table in tables]
 
     def _listed(self, kind: str) -> dict[str, Run]:
         path = self.folder / LISTED

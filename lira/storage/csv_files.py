@@ -56,7 +56,7 @@ COLUMNS = {
     "spearman": ["gap", "run_a", "run_b", "spearman"],
     "topq": ["gap", "q", "k", "run_a", "run_b", *OVERLAP],
     "topq_all": ["gap", "q", "k", "runs", *OVERLAP],
-    "displacement": ["gap", "q", "delta", "run", "fraction"],
+    "displacement": ["gap", "q", "delta", "run", "displaced", "fraction"],
     "rank_bins": ["gap", "run", "bin", "count", "min", "max", "mean"],
     "top1": ["gap", "source", "sample", "run", "vulnerability", "position"],
 }

@@ -59,8 +59,9 @@ class Comparisons:
 
     @property
     def ranked_spec(self) -> Files:
-        """Which runs are ranked."""
-        parts = {"reference": self.reference_files("scores.h5")}
+        """Which runs are ranked, by which attacks and on which samples."""
+        parts: dict[str, Files] = {"reference": self.reference_files("scores.h5")}
+        parts["samples"] = lambda _: option("samples", self.study.ranked)
         if self.study.vulnerability:
             parts["by"] = lambda _: option("attack", self.study.vulnerability or [])
         return self.plan.listing("{w.scope}ranks/{w.dataset}/{w.architecture}/{w.regime}", **parts)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reference import CASES, FPRS, SCORE, arrays, inputs, loo_scores, official_points
+from scipy.stats import norm
 
 from lira.attacks.lira import PUBLISHED, Definition, held_out, leave_one_out
 from lira.core.errors import DataError
@@ -14,7 +15,9 @@ from lira.evaluation.calibration import calibrate, shadow_thresholds
 from lira.evaluation.detections import count_detections
 from lira.evaluation.ranks import rank_bins, top_count, vulnerability
 from lira.evaluation.robust import median_rmad
-from lira.evaluation.roc import threshold_at_fpr
+from lira.evaluation.roc import summarise_roc, threshold_at_fpr
+from lira.evaluation.single_target import single_target
+from lira.shadows.formats.folders import read_folder
 from lira.shadows.logits import scaled_logit
 from lira.shadows.membership import balanced_membership
 
@@ -122,6 +125,51 @@ def test_equal_scores_have_no_spread():
     np.testing.assert_allclose(held, offline)
 
 
+def test_ties_after_a_cut_to_one_score():
+    """Spreads are 1e-30: a target's φ equal to that score gives log densities of 68.2, all others near 1e59."""
+    member = balanced_membership(40, 4, 0.5, 0)
+    phi = np.random.default_rng(0).integers(0, 3, (4, 40, 1)).astype(float)
+    scores, tied = leave_one_out(phi, member, ["online", "offline"], definition=PUBLISHED), 0
+    for target, sample in np.ndindex(4, 40):
+        others = np.arange(4) != target
+        inside, outside = (phi[others & side[:, sample], sample, 0] for side in (member, ~member))
+        one = [norm.logpdf(phi[target, sample, 0], values[0], 1e-30) for values in (inside, outside)]
+        assert min(len(inside), len(outside)) == 1  # so that the cut leaves one
+        assert scores["online"][target, sample] == pytest.approx(one[0] - one[1], rel=1e-9)
+        assert scores["offline"][target, sample] == pytest.approx(-one[1], rel=1e-9)
+        tied += inside[0] == outside[0]
+        assert (scores["online"][target, sample] == 0) == (
+            abs(phi[target, sample, 0] - inside[0]) == abs(phi[target, sample, 0] - outside[0])
+        )
+    assert tied > 20 and np.unique(scores["offline"]).size <= 4
+    assert scores["offline"].min() == pytest.approx(np.log(1e-30) + np.log(2 * np.pi) / 2)
+    uncut = leave_one_out(phi, member, ["offline"])["offline"]
+    assert np.unique(uncut).size > 4
+
+
+def test_an_interrupted_folder_pairs_models_with_their_own_membership(tmp_path):
+    """The published code takes the first rows of membership, whichever models are there."""
+    phi, member = inputs("small")
+    np.save(tmp_path / "keep_indices.npy", member)
+    there = [model for model in range(len(phi)) if model not in (2, 5)]
+    for model in there:
+        (tmp_path / f"model_{model}" / "scores").mkdir(parents=True)
+        np.save(tmp_path / f"model_{model}" / "scores" / "scores.npy", phi[model])
+    (tmp_path / "model_2").mkdir()
+    with pytest.raises(DataError, match=f"set models: {len(there)} for the run to take those that are finished"):
+        read_folder(tmp_path, None)
+    found = read_folder(tmp_path, len(there))
+    np.testing.assert_array_equal(found.member, member[there])
+    assert (member[: len(there)] != member[there]).any(axis=1).sum() == len(there) - 2
+    ours, published = (
+        leave_one_out(np.stack(found.models), rows, ["global"], definition=PUBLISHED)["global"]
+        for rows in (found.member, member[: len(there)])
+    )
+    np.testing.assert_array_equal(ours, published)  # scores of a model, judged by another's membership
+    aucs = [summarise_roc(ours[3], rows[3]).auc for rows in (member[there], member[: len(there)])]
+    assert aucs[0] > aucs[1]
+
+
 def test_a_side_without_scores():
     phi, member = inputs("nan2")
     with pytest.raises(DataError, match=r"sample \d+ has no (IN|OUT) score when model \d is the target"):
@@ -176,6 +224,19 @@ def test_points_dropped_from_the_roc():
     np.testing.assert_array_equal(both["tpr"], both["tpr_dropped"])
     assert (both["fpr_achieved"] >= both["fpr_achieved_dropped"]).all()
     assert (both["fpr_achieved"] > both["fpr_achieved_dropped"]).any()
+
+
+def test_precision_without_the_interior_points():
+    """At the same TPR it is higher or equal: so the single mode has it; tables of a study have all points."""
+    _, member = inputs("balanced64")
+    scores = {attack: values[:16] for attack, values in loo_scores("balanced64").items()}
+    every = calibrate(scores, member[:16], FPRS, [0.5]).query("mode == 'target'")
+    both = every.merge(official_points(scores, member[:16], FPRS, 0.5), on=["attack", "target", "fpr"])
+    defined = both.dropna(subset="ppv_x")
+    assert (defined["ppv_y"] >= defined["ppv_x"] - 1e-12).all() and (defined["ppv_y"] > defined["ppv_x"] + 1e-6).any()
+    one = {attack: values[:1] for attack, values in scores.items()}
+    single = single_target(one, member[:1], FPRS, 0.5).merge(both.query("target == 0"), on=["attack", "fpr"])
+    np.testing.assert_allclose(single["precision"], single["ppv_y"], rtol=1e-9)
 
 
 def test_precision_of_nothing_flagged():

@@ -60,10 +60,10 @@ def test_the_study_comes_back_whole(finished):
 
 
 def test_an_attack_asks_for_its_steps_one_after_another(finished):
-    """One core, the memory of the largest step, the time of all: 190 minutes, 100 more of a first seed."""
+    """One core, the memory of the largest step, the time of all: 250 minutes, 40 more of a first seed."""
     attacks = jobs_by_rule(finished)["attack"]
     assert {(job["NumCPUs"], job["MinMemoryNode"], job["Partition"]) for job in attacks} == {("1", "4000M", "cpu")}
-    assert sorted(job["TimeLimit"] for job in attacks) == ["03:10:00", "04:50:00", "04:50:00", "04:50:00"]
+    assert sorted(job["TimeLimit"] for job in attacks) == ["04:10:00", "04:50:00", "04:50:00", "04:50:00"]
 
 
 def test_the_profile_groups_rules_that_there_are(finished):

@@ -48,6 +48,21 @@ def test_what_is_not_finished_has_no_page_so_far(pages):
     assert notes[0::2] == ["--note"] * 2 and "digits/fcn/baseline, seed 0, is not finished" in notes[1]
 
 
+def test_every_seed_has_its_row_where_a_run_has_several_and_no_table_is_there_twice(pages):
+    def shown(study):
+        return [path.rpartition("/")[2] for path in Pages(Plan(study)).pages("tables") if "_seeds" in path]
+
+    own = ["calibrated_seeds-fpr0.01.html", "calibrated_seeds-fpr0.1.html", "optimistic_seeds.html"]
+    assert sorted(shown(pages.study)) == own
+    table = pages.inputs(entry_of("tables", "optimistic_seeds"))
+    assert [path.split("digits/")[1] for path in table["shown"](job())] == [
+        *("fcn/baseline/seed0/summary.csv", "fcn/baseline/seed1/summary.csv"),
+        *("fcn/tl/seed0/summary.csv", "resnet/aof/seed0/summary.csv"),
+    ]
+    runs = {key: run.model_copy(update={"seeds": [0]}) for key, run in pages.study.runs.items()}
+    assert shown(pages.study.model_copy(update={"runs": runs, "agreement": {}})) == []
+
+
 def test_budgets_have_pages_where_the_study_asks_for_some(pages):
     def shown(study):
         of = Pages(Plan(study))
@@ -103,6 +118,9 @@ def test_inputs_of_each_kind(pages):
 def test_options_of_the_commands(pages):
     data = "results/smoke/data/digits-train-test100-public1497-split0.h5"
     assert pages.options(entry_of("figures", "in_out"))(job()) == ["--sample", "3", "--data", data]
+    asked = pages.study.model_copy(update={"sample": [3, 8], "sample_attacks": ["offline"]})
+    words = ["--sample", "3", "--sample", "8", "--attack", "offline", "--data", data]
+    assert Pages(Plan(asked)).options(entry_of("figures", "in_out"))(job()) == words
     assert pages.options(entry_of("tables", "robustness"))(job(fpr="0.1")) == ["--fpr", "0.1"]
     assert pages.options(entry_of("tables", "utility"))(job()) == []
 

@@ -60,8 +60,8 @@ def differing(one, other):
 
 def test_presets():
     expected = {
-        "artifact": ("train", "default_rng", "two-sided", "batch", True, 1, "test", "zeros"),
-        "preprint": ("train+test", "legacy", "two-sided", "running", False, 2, "nonmembers", "reflect"),
+        "artifact": ("train", "default_rng", "two-sided", 50_000, "batch", True, 1, "test", "zeros"),
+        "preprint": ("train+test", "legacy", "two-sided", 50_000, "running", False, 2, "nonmembers", "reflect"),
     }
     for protocol, values in expected.items():
         study = load_study(STUDY | {"protocol": protocol})
@@ -71,6 +71,7 @@ def test_presets():
             study.dataset_of(key).pool,
             study.protocol_value("membership_draws"),
             study.protocol_value("offline"),
+            study.protocol_value("rank_samples"),
             recipe.query_batchnorm,
             recipe.query_dropout,
             recipe.query_stride,

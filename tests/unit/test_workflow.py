@@ -96,6 +96,26 @@ def test_a_comparison_has_every_seed_of_its_reference_and_the_first_of_its_varia
     assert compared.variant_options("x")(job()) == ["--variant", *variant, "--label", "resnet/aof"]
 
 
+def test_another_number_of_ranked_samples_asks_for_other_ranks_and_for_nothing_else(smoke, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked_of, baseline = {}, job()
+    for value in (None, 50_000, 100, "all"):
+        settings = read_yaml(smoke) | ({} if value is None else {"rank_samples": value})
+        planned = Plan(load_study(settings), writes=True)
+        compared = Comparisons(planned)
+        others = [*compared.spec(baseline), *(planned.spec(place) for place in planned._places)]
+        asked_of[value] = read_spec(Path(compared.ranked_spec(baseline)[0]))["samples"], others
+    assert {value: samples for value, (samples, _) in asked_of.items()} == {
+        None: ["--samples", "50000"],
+        50_000: ["--samples", "50000"],
+        100: ["--samples", "100"],
+        "all": [],
+    }
+    assert all(others == asked_of[None][1] for _, others in asked_of.values())
+    with pytest.raises(ConfigError, match="^rank_samples is 0: allowed are whole numbers from 1 and 'all'"):
+        load_study(read_yaml(smoke) | {"rank_samples": 0})
+
+
 def test_wildcards_are_the_studys_names_and_nothing_else(plan):
     found = plan.wildcards
     assert found["regime"] == "aof|baseline|tl" and found["fpr"] == r"0\.01|0\.1"

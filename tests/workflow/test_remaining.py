@@ -133,7 +133,7 @@ CHANGES = {
     edited_network: (4, 11),
     edited_dataset: (8, 22),
     other_shards: (0, 20),
-    another_seed: (8, 12),
+    another_seed: (8, 14),
     a_run_less: (0, 0),
     other_fprs: (0, 14),
     no_shadows: (0, 9),

@@ -8,7 +8,7 @@ from lira.evaluation.ranks import displacement_by_chance
 from lira.report.catalogue import Entry
 from lira.report.figures._style import CHANCE, DOUBLE, LINE, MARKERS, canvas, legend_below
 from lira.report.labels import GAPS
-from lira.report.runs import title_of
+from lira.report.runs import title_of_ranks
 from lira.storage.comparison import Comparison
 
 ENTRY = Entry(
@@ -45,12 +45,12 @@ def figure(comparison: Comparison, attack: str | None = None) -> Figure:
         for number, (q, group) in enumerate(shares[shares["gap"] == gap].groupby("q")):
             style = LINE | {"color": colours(0.92 * number / (len(QS) - 1)), "marker": MARKERS[number]}
             sns.lineplot(group, x="delta", y="share", label=f"q = {q:g} %", ax=axes, **style)
-            by_chance = 100 * displacement_by_chance(comparison.pool, q, deltas)
+            by_chance = 100 * displacement_by_chance(comparison.ranked, q, deltas)
             axes.plot(deltas, by_chance, **CHANCE | {"color": style["color"]})
         axes.plot([], [], label="chance", **CHANCE)
         axes.set(xscale="log", xlim=(deltas[0] / 1.15, deltas[-1] * 1.15), ylim=(0, 102))
         axes.set(xlabel="Δ (percentage points)", ylabel="Displaced samples\nwithin top q + Δ (%)")
-        axes.set_title(f"{title_of(comparison, attack)}, {heading.lower()}")
+        axes.set_title(f"{title_of_ranks(comparison, attack)}, {heading.lower()}")
         axes.label_outer()
         axes.set_xticks(deltas, [f"{delta:g}" for delta in deltas])
         axes.set_xticks([], minor=True)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from lira.config.catalogue import main_attack
+from lira.core.validation import check_choice
 from lira.evaluation.calibration import place_of
 from lira.evaluation.records import logits_of
 from lira.report.catalogue import Entry
@@ -29,8 +30,8 @@ ENTRY = Entry(
     sample=True,
     reads_scores=True,
     caption=(
-        "One sample's scaled logits and online scores under the models trained with it (IN) and without it (OUT), a "
-        "column per regime."
+        "Scaled logits and scores of single samples (``sample``) under the models trained with it (IN) and without it "
+        "(OUT), a column per regime, a row per attack (``sample_attacks``)."
     ),
 )
 
@@ -40,35 +41,56 @@ BINS, TITLE = 16, 14
 SAMPLE = 21  # that of the paper
 
 
-def figure(runs: Sequence[Run], sample: int | None = None, data: Path | None = None) -> Figure:
-    """Draws histograms and rugs over models: φ averaged over views above, ``online`` scores below.
+def figure(
+    runs: Sequence[Run],
+    sample: int | Sequence[int] | None = None,
+    data: Path | None = None,
+    attack: str | Sequence[str] | None = None,
+) -> Figure:
+    """Draws histograms and rugs over models: φ averaged over views above, scores below.
 
     Args:
         runs: The runs, usually one per regime.
-        sample: Index in the pool; :data:`SAMPLE`, or the last of a smaller pool, if not given.
-        data: The dataset's file, to show the sample's picture.
+        sample: Index in the pool, or several; :data:`SAMPLE`, or the last of a smaller pool, if not given.
+        data: The dataset's file, to show the samples' pictures.
+        attack: Whose scores are drawn, or several, a row each; online, or the first, if not given.
+
+    Raises:
+        ConfigError: The pool has no such sample, or a run no scores of an attack.
     """
     runs = in_order(runs)
-    sample = min(SAMPLE, *(run.pool - 1 for run in runs)) if sample is None else sample
-    labels, models = run_labels(runs), [models_of(run, sample) for run in runs]
-    drawn = canvas(DOUBLE, 3.5)
-    body: FigureBase = drawn
+    last = min(SAMPLE, *(run.pool - 1 for run in runs))
+    samples = [last] if sample is None else [sample] if isinstance(sample, int) else list(sample)
+    attacks = [attack] if isinstance(attack, str) else list(attack or [main_of(runs[0])])
+    common = in_common(runs)
+    drawn = canvas(DOUBLE, 0.3 + len(samples) * (0.2 + 1.5 * (1 + len(attacks))))
+    blocks = drawn.subfigures(len(samples), 1, squeeze=False)[:, 0]
+    for block, shown in zip(blocks, samples, strict=True):
+        draw_sample(block, runs, shown, attacks, data)
+        title = f"{common}sample {shown} of the pool; φ: mean over views"
+        (drawn if len(samples) == 1 else block).suptitle(title, fontsize=8)
+    legend_below(drawn, 2)
+    return drawn
+
+
+def draw_sample(body: FigureBase, runs: Sequence[Run], sample: int, attacks: Sequence[str], data: Path | None) -> None:
+    """Draws one sample: a column per run, a row for φ and one for each attack, and the sample's picture."""
+    labels = run_labels(runs)
     if data is not None:
-        [[aside, body]] = drawn.subfigures(1, 2, squeeze=False, width_ratios=[1, 1.8 + 2 * len(runs)])
+        [[aside, body]] = body.subfigures(1, 2, squeeze=False, width_ratios=[1, 1.8 + 2 * len(runs)])
         axes = aside.subplots()
         Pictures(data, runs).draw(axes, sample)
         axes.axis("off")
-    drawn.suptitle(f"{in_common(runs)}sample {sample} of the pool; φ: mean over views", fontsize=8)
-    panels = body.subplots(2, len(runs), squeeze=False)
-    for column, (member, phi, scores, attack), label in zip(panels.T, models, labels, strict=True):
+    panels = body.subplots(1 + len(attacks), len(runs), squeeze=False)
+    for column, run, label in zip(panels.T, runs, labels, strict=True):
+        member, phi, scores = models_of(run, sample, attacks)
         draw_histogram(column[0], phi, member)
-        draw_histogram(column[1], scores, member)
         column[0].set(xlabel="φ", title=in_lines(label, TITLE))
-        column[1].set(xlabel=f"{attack} score")
+        for axes, attack in zip(column[1:], attacks, strict=True):
+            draw_histogram(axes, scores[attack], member)
+            axes.set(xlabel=f"{attack} score")
     for axes in panels[:, 0]:
         axes.set_ylabel("Models")
-    legend_below(drawn, 2)
-    return drawn
 
 
 def in_common(runs: Sequence[Run]) -> str:
@@ -77,16 +99,24 @@ def in_common(runs: Sequence[Run]) -> str:
     return " ".join(show(runs[0].key[name]) for name in shared) + ", " * bool(shared)
 
 
-def models_of(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
-    """Returns membership, φ averaged over views and score of a sample under each model, and the attack.
+def main_of(run: Run) -> str:
+    """Returns the attack that is drawn unless another is asked for."""
+    with run.scores() as scores:
+        return main_attack(sorted(scores, key=place_of))
+
+
+def models_of(run: Run, sample: int, attacks: Sequence[str]) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Returns membership, φ averaged over views, and the scores of attacks, of a sample under each model.
 
     Raises:
-        ConfigError: The pool has no such sample.
+        ConfigError: The pool has no such sample, or the run no scores of an attack.
     """
     phi, member = logits_of(run, sample)
     with run.scores() as scores:
-        attack = main_attack(sorted(scores, key=place_of))
-        return member, phi, scores[attack][:, sample], attack
+        known = sorted({*scores} - {"member"}, key=place_of)
+        for attack in attacks:
+            check_choice(attack, "attack", known)
+        return member, phi, {attack: scores[attack][:, sample] for attack in attacks}
 
 
 def draw_histogram(axes: Axes, values: np.ndarray, member: np.ndarray) -> None:

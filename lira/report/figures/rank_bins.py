@@ -7,7 +7,7 @@ from lira.evaluation.ranks import mean_rank_bins
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLUE, CHANCE, DOUBLE, canvas, legend_below, spread_scale
 from lira.report.labels import GAPS
-from lira.report.runs import title_of
+from lira.report.runs import title_of_ranks
 from lira.storage.comparison import Comparison
 
 ENTRY = Entry(
@@ -56,7 +56,7 @@ def figure(comparison: Comparison, attack: str | None = None) -> Figure:
         axes.axhline(0, color="black", linewidth=0.5)
         spread_scale(axes, [table["min"].min(), table["max"].max()])
         axes.set_xticks(range(len(bins)), ticks, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set(xlabel="Rank percentile (%)", title=f"{title_of(comparison, attack)}, {heading.lower()}")
+        axes.set(xlabel="Rank percentile (%)", title=f"{title_of_ranks(comparison, attack)}, {heading.lower()}")
     panels[0].set_ylabel("Vulnerability (gap of scores)" if attack else "Vulnerability (gap of online scores)")
     legend_below(drawn, 3)
     return drawn

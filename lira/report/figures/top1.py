@@ -10,7 +10,7 @@ from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
 from lira.report.figures._style import BLUE, CHANCE, DOUBLE, SINGLE, VERMILION, canvas, legend_below, spread_scale
 from lira.report.labels import GAPS
-from lira.report.runs import title_of
+from lira.report.runs import title_of_ranks
 from lira.storage.comparison import Comparison
 
 ENTRY = Entry(
@@ -53,7 +53,7 @@ def figure(comparison: Comparison, data: Path | None = None, gap: str = "median"
     width = min(DOUBLE, max(SINGLE, 0.75 * len(sources) + 0.6))
     drawn = canvas(width, 3.3)
     axes = drawn.subplots()
-    own, near = top["source"] == top["run"], top["position"] < comparison.pool * TOP / 100
+    own, near = top["source"] == top["run"], top["position"] < comparison.ranked * TOP / 100
     x = top["source"].map({source: place for place, source in enumerate(sources["source"])})
     for label, colour, face, part in (
         ("in the run itself", VERMILION, VERMILION, own),
@@ -76,6 +76,6 @@ def figure(comparison: Comparison, data: Path | None = None, gap: str = "median"
             inset = axes.inset_axes((place - 0.3, 1.03, 0.6, 0.25), transform=axes.get_xaxis_transform())
             pictures.draw(inset, sample)
             inset.axis("off")
-    drawn.suptitle(title_of(comparison, attack), fontsize=8)
+    drawn.suptitle(title_of_ranks(comparison, attack), fontsize=8)
     legend_below(drawn, 2 if width == DOUBLE else 1)
     return drawn

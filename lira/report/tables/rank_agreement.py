@@ -70,6 +70,8 @@ def table(
         "of random rankings; for flagged sets, that of the same runs with permuted membership."
     )
     note = f"By {show(attack)}. {note}" if attack else note
+    if comparison.ranked < comparison.pool:
+        note += f" Ranked are the samples below {comparison.ranked:,} of {comparison.pool:,}; flagged are all."
     return Table(data, text, keys, [note, *notes(data["resolution"])])
 
 

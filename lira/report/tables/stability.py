@@ -6,7 +6,7 @@ from lira.evaluation.stability import stability_of
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
 from lira.report.numbers import numbers, span
-from lira.report.runs import choose_fpr, title_of
+from lira.report.runs import check_available, choose_fpr, title_of
 from lira.report.table import Table
 from lira.storage.comparison import Comparison
 
@@ -25,15 +25,17 @@ ENTRY = Entry(
 )
 
 
-def table(comparison: Comparison, fpr: float | None = None, support: int = 1) -> Table:
+def table(comparison: Comparison, fpr: float | None = None, support: int | None = None) -> Table:
     """Shows a row per pair of attacks, each with itself first in its block, in percent.
 
     Args:
         comparison: Identical runs.
         fpr: Target FPR; the largest of the results if not given.
-        support: Fewest detections of a flagged record.
+        support: Fewest detections of a flagged record; the smallest of the results if not given.
     """
-    chosen = choose_fpr(comparison.table("agreement.csv")["fpr"], fpr)
+    measured = comparison.table("agreement.csv")
+    chosen, support = choose_fpr(measured["fpr"], fpr), support or int(measured["support"].min())
+    check_available("support", support, measured["support"])
     data = pd.DataFrame(stability_of(comparison, chosen, support)).assign(fpr=chosen, support=support)
     text = pd.DataFrame({"Attack": data["attack"].map(show), "With another seed": data["other"].map(show)})
     text["Jaccard (%)"] = numbers(100 * data["across"], 1)

@@ -18,8 +18,8 @@ ENTRY = Entry(
     drawn_from="benchmarks",
     files=("shadows.h5",),
     caption=(
-        "Losses, accuracies and loss ratio of each run's shadow models on data without augmentation: mean ± standard "
-        "deviation over models."
+        "Losses, accuracies, loss ratio and accuracy gap of each run's shadow models on data without augmentation, and "
+        "their best epochs: mean ± standard deviation over models."
     ),
 )
 
@@ -29,6 +29,8 @@ COLUMNS = {
     "loss_ratio": ("Loss ratio", 2),
     "train_accuracy": ("Train accuracy (%)", 2),
     "test_accuracy": ("Test accuracy (%)", 2),
+    "accuracy_gap": ("Accuracy gap (points)", 2),
+    "best_epoch": ("Best epoch", 1),
     "clipped": ("φ clipped (%)", 2),
 }
 """Heading and decimals of each quantity; ``clipped`` is shown where a run is of estimators."""
@@ -42,5 +44,9 @@ def table(runs: Sequence[Run]) -> Table:
     for name, (heading, decimals) in COLUMNS.items():
         if f"{name}_mean" in data:
             text[heading] = means(data, name, decimals)
-    note = "Losses are means over samples; the loss ratio is the mean of each model's test loss / train loss."
+    note = (
+        "Losses are means over samples; the loss ratio is the mean of each model's test loss / train loss, the "
+        "accuracy gap that of its train less its test accuracy. Best epoch: the one with the best test accuracy, which "
+        "is attacked, counted from 1. The spread is that of models, so that no interval stands beside it."
+    )
     return Table(data, text, keys, [note])

@@ -4,6 +4,7 @@ import json
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 from worlds import gaussian_world
@@ -16,6 +17,8 @@ from lira.evaluation.calibration import calibrate_file
 from lira.evaluation.roc import summarise_roc, threshold_at_fpr
 from lira.evaluation.single_target import single_target
 from lira.evaluation.summary import summarise_file
+from lira.report.labels import show
+from lira.report.single import single_roc
 from lira.storage import hdf5
 from lira.storage.identity import digest_of
 
@@ -114,10 +117,31 @@ def test_the_command_writes_the_file_and_prints_the_table(world, tmp_path):
     assert "Targets 1, 8 in one ROC" in told.output
     for more, said in (
         (["--targets", "1;8"], "allowed are whole numbers separated by commas"),
-        ([], "of the table that"),
+        ([], "are of what --targets prints"),
+        (["--figure", str(tmp_path / "s.h5")], "is read, or another output already"),
     ):
         refused = CliRunner().invoke(app, [*words[:4], *more, "--fpr", "0.1"])
         assert isinstance(refused.exception, ConfigError) and said in str(refused.exception)
+
+
+def test_the_command_writes_the_table_and_the_roc_of_all_targets_together(world, tmp_path):
+    _, member, shadows = world
+    words = ["score-attacks", str(shadows), "--output", str(tmp_path / "s.h5"), "--targets", "1,8", "--fpr", "0.1"]
+    files = ["--table", str(tmp_path / "table.csv"), "--figure", str(tmp_path / "roc.pdf")]
+    told = CliRunner().invoke(app, [*words, *files])
+    assert told.exit_code == 0, told.output
+    assert {path.name for path in tmp_path.iterdir()} >= {"table.csv", "table.html", "table.tex", "roc.pdf", "roc.png"}
+    assert (tmp_path / "table.md").read_text().startswith(told.output.strip()[:200])
+    scores, pooled = scores_of(tmp_path / "s.h5")[0], member[[1, 8]].ravel()
+    found = pd.read_csv(tmp_path / "table.csv").set_index("attack")
+    lines = {line.get_label(): line for line in single_roc(tmp_path / "s.h5").axes[0].get_lines()}
+    for attack, rows in scores.items():
+        if attack != "member":
+            tpr = threshold_at_fpr(rows.ravel(), pooled, 0.1).tpr
+            assert found.loc[attack, "tpr"] == tpr
+            x, y = lines[show(attack)].get_data()
+            ends = y[np.searchsorted(x, 0.1, side="right") - 1], y[np.searchsorted(x, 0.1)]
+            assert ends[0] - 1e-12 <= tpr <= ends[1] + 1e-12
 
 
 def test_without_a_spec_the_study_of_the_file_says_which_attacks(world, tmp_path):

@@ -21,6 +21,7 @@ from lira.evaluation.ranks import (
     vulnerability,
 )
 from lira.storage import hdf5
+from lira.storage.comparison import Comparison
 from lira.storage.csv_files import read_csv
 
 
@@ -153,7 +154,7 @@ def test_files(tmp_path):
         "spearman": ["gap", "run_a", "run_b", "spearman"],
         "topq": ["gap", "q", "k", "run_a", "run_b", "intersection", "union", "jaccard", "spearman"],
         "topq_all": ["gap", "q", "k", "runs", "intersection", "union", "jaccard", "spearman"],
-        "displacement": ["gap", "q", "delta", "run", "fraction"],
+        "displacement": ["gap", "q", "delta", "run", "displaced", "fraction"],
         "rank_bins": ["gap", "run", "bin", "count", "min", "max", "mean"],
         "top1": ["gap", "source", "sample", "run", "vulnerability", "position"],
     }
@@ -164,6 +165,30 @@ def test_files(tmp_path):
     values = vulnerability(*world(seed=1), "median")
     row = tables["top1"].query("gap == 'median' and source == 'seed1' and run == 'seed1'").iloc[0]
     assert (row["sample"], row["vulnerability"]) == (values.argmax(), values.max())
+
+
+def stored(folder, samples):
+    """Three runs of the first so many samples."""
+    for seed in range(3):
+        scores, member = world(seed=seed)
+        with hdf5.create(folder / f"digits/fcn/aof/seed{seed}/scores.h5", "scores", RUN | {"seed": seed}) as file:
+            file["online"], file["member"] = scores[:, :samples], member[:, :samples]
+    return [folder / f"digits/fcn/aof/seed{seed}" for seed in range(3)]
+
+
+def test_samples_beyond_the_number_are_not_ranked(tmp_path):
+    """The published code keeps samples below 50,000: ranks, tops, bins and displacement are as without the others."""
+    whole, few = stored(tmp_path / "whole", 60), stored(tmp_path / "few", 41)
+    measure_ranks(whole, tmp_path / "cut", samples=41)
+    measure_ranks(few, tmp_path / "alone")
+    measure_ranks(whole, tmp_path / "all")
+    measure_ranks(few, tmp_path / "larger", samples=50_000)
+    for path in (tmp_path / "cut").glob("*.csv"):
+        texts = {place: (tmp_path / place / path.name).read_text() for place in ("cut", "alone", "larger", "all")}
+        assert texts["cut"] == texts["alone"] == texts["larger"] != texts["all"]
+    assert Comparison(tmp_path / "cut").ranked == 41
+    with pytest.raises(ConfigError, match="samples is 0: allowed are whole numbers from 1"):
+        measure_ranks(whole, tmp_path, samples=0)
 
 
 def test_runs_of_different_pools(tmp_path):

@@ -41,6 +41,7 @@ def shard(folder, first, last, **changes):
         hdf5.dataset(file, "phi", data=PHI[rows])
         hdf5.dataset(file, "member", data=MEMBER[rows])
         hdf5.dataset(file, "utility/train_loss", data=np.arange(M, dtype=float)[rows])
+        hdf5.dataset(file, "history/best_epoch", data=3 * np.arange(M)[rows])
     return receipt_for(models)
 
 
@@ -67,6 +68,7 @@ def test_shards_of_any_size_in_any_order_give_the_same(tmp_path, ranges, monkeyp
         np.testing.assert_array_equal(file["phi"][:], PHI)
         np.testing.assert_array_equal(file["member"][:], MEMBER)
         np.testing.assert_array_equal(file["utility/train_loss"][:], np.arange(M))
+        np.testing.assert_array_equal(file["utility/best_epoch"][:], 3 * np.arange(M) + 1)
         np.testing.assert_array_equal(file["labels"][:], np.arange(N))
         assert file["phi"].chunks == (M, 10, A)
     assert Run(tmp_path).recipe == SETTINGS.recipe.model_dump()

@@ -9,6 +9,10 @@ import pytest
 from synthetic_study import RUNS, VARIANTS, agreement_folder, run_folder
 
 from lira.core.errors import StoreError
+from lira.evaluation.identical_runs import agreement_by_rank
+from lira.evaluation.ranks import measure_ranks
+from lira.report.runs import title_of, title_of_ranks
+from lira.report.tables.rank_agreement import table
 from lira.storage.comparison import Comparison
 
 SENTENCE = r"compares the run runs/.*, which .* does not hold: give the folder results/<study>/agreement/.*<regime>"
@@ -42,6 +46,20 @@ def test_tables_and_gaps_by_chance(study, comparison):
     for run, found in zip(comparison.reference.values(), gaps, strict=True):
         np.testing.assert_array_equal(found, pd.read_csv(run.folder / "null_gaps.csv")["median"])
     assert len(gaps) == len(RUNS["fcn", "aof"])
+
+
+def test_ranks_of_the_first_samples_are_beside_the_chance_of_these(study, comparison, tmp_path):
+    assert comparison.ranked == comparison.pool
+    copied = Comparison(agreement_folder(shutil.copytree(study, tmp_path / "copy")))
+    measure_ranks([run.folder for run in copied.reference.values()], copied.folder, samples=50)
+    assert copied.ranked == 50
+    for run, found in zip(copied.reference.values(), copied.null_gaps("mean"), strict=True):
+        np.testing.assert_array_equal(found, pd.read_csv(run.folder / "null_gaps.csv")["mean"][:50])
+    row = next(row for row in agreement_by_rank(copied, ["mean"]) if row["q"] == 10)
+    assert (row["size"], row["jaccard_null"]) == (5, pytest.approx(0.1 / 1.9))
+    assert f"below 50 of {copied.pool:,}; flagged are all" in table(copied).notes[0]
+    assert title_of_ranks(copied).endswith("AOF, samples below 50")
+    assert title_of_ranks(comparison) == title_of(comparison)
 
 
 def test_a_folder_outside_of_a_studys_results_is_named(study, tmp_path):

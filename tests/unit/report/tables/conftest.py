@@ -15,7 +15,7 @@ def make(study, tmp_path):
         if folders is None:
             folders = (
                 [agreement_folder(study)]
-                if name in ("rank_agreement", "stability")
+                if name in ("displacement", "rank_agreement", "stability")
                 else [run_folder(study, *k) for k in MAIN]
             )
         path = tmp_path / f"{name}.csv"

@@ -27,6 +27,19 @@ def test_optimistic(make, study):
     assert f"{row['reduction']:.2f}×" in path.with_suffix(".md").read_text()
 
 
+def test_every_seed_has_its_row(study, make):
+    """The rows of each seed are those of a table of this seed alone."""
+    folders = [run_folder(study, "fcn", "baseline"), *(run_folder(study, "fcn", "aof", seed) for seed in (0, 1, 2))]
+    data, path = make("optimistic_seeds", folders)
+    assert rows_of(path)[0][:5] == ["Dataset", "Architecture", "Regime", "Seed", "Attack"]
+    assert list(data.loc[data["regime"] == "aof", "seed"].unique()) == [0, 1, 2]
+    for seed in (0, 1, 2):
+        found = data[(data["regime"] == "aof") & (data["seed"] == seed)].reset_index(drop=True)
+        alone = make("optimistic", [folders[0], folders[1 + seed]])[0].query("regime == 'aof'")
+        pd.testing.assert_frame_equal(found, alone.reset_index(drop=True))
+    assert data.query("regime == 'aof'").groupby(["attack", "fpr"])["tpr_mean"].nunique().max() == 3
+
+
 def test_reduction_falls_back_to_the_other_architecture(make, study):
     folders = [run_folder(study, "resnet", "tl"), run_folder(study, "fcn", "baseline")]
     data, _ = make("optimistic", folders)
