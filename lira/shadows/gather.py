@@ -77,7 +77,7 @@ def gather_shadows(
 
 
 def clipping(share: float, clip: float | None) -> str:
-    """Says which share of φ was clipped, and how; see :func:`lira.shadows.estimators.clipped`."""
+    """Says which share of φ was clipped, and how; see :func:`lira.shadows.estimators.bound_of`."""
     said = f"{100 * share:.3g} % of the values of φ are of probabilities"
     if clip:
         return f"{said} below {clip:g} or above {1 - clip:.10g}, and were clipped to these"
