@@ -182,4 +182,5 @@ def test_a_report_of_results_that_are_of_another_recipe_says_so_and_describes_no
         finished.change(regimes=regimes)
     text = other.read_text()
     assert "are of other settings than" in text and "training.recipe.epochs was" in text
-    assert "This study trains" not in text and "This study trains" in finished.path("report.html").read_text()
+    said = "32 shadow models, 8 in each run"
+    assert said not in text and said in finished.path("report.html").read_text()
