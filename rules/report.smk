@@ -1,4 +1,9 @@
-"""One page with all tables and figures, readable without a network."""
+"""One page with all tables and figures, readable without a network.
+
+The rule calls the Snakemake that runs it: an environment that conda activates has none.
+"""
+
+import sys
 
 
 rule report:
@@ -22,5 +27,5 @@ rule report:
         "Writing {output.html}"
     shell:
         "(printf %s {params.study:q} > {output.study:q}"
-        " && snakemake all --snakefile {params.snakefile:q} --configfile {output.study:q}"
+        " && {sys.executable:q} -m snakemake all --snakefile {params.snakefile:q} --configfile {output.study:q}"
         " --nolock --report {output.html:q}) > {log:q} 2>&1"
