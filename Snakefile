@@ -1,7 +1,5 @@
 """The study as a graph: data, shadow models, attacks, calibration, agreement, tables and figures."""
 
-import os
-
 from lira.core.screen import Screen
 
 screen = Screen()  # first, as it says from here on what Ctrl-C stopped
@@ -9,8 +7,6 @@ screen = Screen()  # first, as it says from here on what Ctrl-C stopped
 from snakemake.utils import min_version
 
 min_version("9.14")
-
-os.environ["LIRA_SOURCE"] = str(workflow.basedir)  # for envs/*.post-deploy.sh
 
 if not workflow.overwrite_configfiles:
 
