@@ -242,6 +242,7 @@ def written(study, cluster: Cluster) -> Bytes:
     """Bytes on the shared file system, from the sizes of the arrays and the networks' parameters."""
     from lira.cost import costs
     from lira.shadows.models import build
+    from lira.shadows.training.optimizers import MOMENTS
     from lira.work import size_of, stated_seconds
     from lira.workflow import Plan
 
@@ -251,7 +252,7 @@ def written(study, cluster: Cluster) -> Bytes:
         shape = (size.shape[0], *[recipe.image_size] * 2) if recipe.image_size else size.shape
         network = build(study.architectures[key.split("/")[1]], 1, shape, size.classes, recipe.dropout, False)
         values = sum(value.numel() for value in network.state_dict().values())
-        copies = 2 + {"sgd": 1, "adamw": 2}[recipe.optimizer]  # now, at the best epoch, and the optimiser's
+        copies = 2 + len(MOMENTS[recipe.optimizer])  # now, at the best epoch, and the optimiser's
         cohorts = len(study.seeds_of(key)) * study.shadow_models / recipe.cohort
         times = recipe.cohort * stated_seconds(study, key).seconds // cluster.checkpoint_seconds
         checkpoints += cohorts * times * recipe.cohort * 4 * values * copies

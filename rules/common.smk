@@ -17,6 +17,7 @@ try:
         typed=workflow.config_settings.config,
         told=workflow.remote_exec,
         writes=workflow.is_main_process,
+        source=workflow.basedir,
     )
     compared, pages, rehearsals = Comparisons(plan), Pages(plan), Rehearsals(plan)
     targets = Targets(plan)

@@ -16,11 +16,10 @@ rule report:
     container:
         None
     params:
-        snakefile=workflow.main_snakefile,
         study=pages.study_json,
     message:
         "Writing {output.html}"
     shell:
         "(printf %s {params.study:q} > {output.study:q}"
-        " && snakemake all --snakefile {params.snakefile:q} --configfile {output.study:q}"
-        " --nolock --report {output.html:q}) > {log:q} 2>&1"
+        " && {plan.python:q} -m snakemake all --snakefile {workflow.main_snakefile:q}"
+        " --configfile {output.study:q} --nolock --report {output.html:q}) > {log:q} 2>&1"

@@ -10,7 +10,7 @@ class FCN(nn.Sequential):
     """Dropout after each activation and again before the classifier."""
 
     def __init__(self, architecture: Architecture, features: int, classes: int, dropout: float):
-        activation = {"relu": nn.ReLU, "tanh": nn.Tanh}[architecture.activation]
+        activation = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}[architecture.activation]
         layers: list[nn.Module] = [nn.Flatten()]
         for units in architecture.hidden:
             layers += [nn.Linear(features, units), activation(), nn.Dropout(dropout)]

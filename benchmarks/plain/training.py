@@ -83,8 +83,9 @@ def optimiser(parameters: dict[str, Tensor], recipe: Recipe, rate: float) -> tor
         }
         for decayed in (True, False)
     ]
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=rate)
+    if recipe.optimizer != "sgd":
+        kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[recipe.optimizer]
+        return kind(groups, lr=rate, betas=tuple(recipe.betas), eps=recipe.eps)
     return torch.optim.SGD(groups, lr=rate, momentum=recipe.momentum, nesterov=True)
 
 

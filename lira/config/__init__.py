@@ -6,6 +6,7 @@ A study defines datasets, architectures and regimes once, and then lists its run
 
 from lira.config.catalogue import AUGMENTATIONS, DATASETS, FAMILIES, RAW, RECIPE_VERSION
 from lira.config.dataset import Dataset, DataSpec
+from lira.config.margins import Margins
 from lira.config.messages import check_section, parse_section
 from lira.config.reading import commented_defaults, load_study, read_yaml, schema
 from lira.config.sections import (
@@ -13,7 +14,6 @@ from lira.config.sections import (
     AttacksSpec,
     BudgetsSpec,
     ImportedRecipe,
-    Margins,
     PretrainingSettings,
     RatesSpec,
     Recipe,

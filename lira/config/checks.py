@@ -33,9 +33,12 @@ def check_study(study: StudySettings) -> None:
         check_distinct(getattr(study, place) or [], place)
     for name, settings in study.regimes.items():
         check_section(f"regimes.{name}", Recipe, settings)
-    start = study.pretraining_recipe().start
-    if start != "scratch":
-        raise ConfigError(f"pretraining.start is {start!r}: allowed is 'scratch', as fine-tuning starts from it")
+    pretraining = study.pretraining_recipe()
+    _check_epochs("pretraining", pretraining)
+    if pretraining.start != "scratch":
+        raise ConfigError(
+            f"pretraining.start is {pretraining.start!r}: allowed is 'scratch', as fine-tuning starts from it"
+        )
     for fpr in study.fprs:
         if float(f"{fpr:g}") != fpr:
             raise ConfigError(f"fprs has {fpr!r}: allowed are six digits, as files are named by it")
@@ -147,6 +150,7 @@ def _check_run(study: StudySettings, key: str, run: RunSettings) -> None:
     chosen, prepared = study.recipe_of(key), study.dataset_of(key)
     if study.is_of_estimators(key):
         _check_estimator(study, place, architecture, chosen)
+    _check_epochs(place, chosen)
     _check_samples(study, place, architecture, dataset, chosen)
     _check_start(place, dataset, prepared, study.architectures[architecture].family, chosen)
     if chosen.start == "public":
@@ -165,6 +169,19 @@ def _check_estimator(study: StudySettings, place: str, architecture: str, chosen
     if study.store_weights:
         raise ConfigError(
             f"store_weights is true: allowed is false, as {place} trains estimators, of which no weights are stored"
+        )
+
+
+def _check_epochs(place: str, chosen: Recipe) -> None:
+    if chosen.warmup_epochs and chosen.schedule != "cosine":
+        raise ConfigError(f"{place}.warmup_epochs is {chosen.warmup_epochs:g}: allowed with {chosen.schedule} is 0")
+    if chosen.warmup_epochs >= chosen.epochs:
+        raise ConfigError(
+            f"{place}.warmup_epochs is {chosen.warmup_epochs:g}: allowed are fewer than its epochs, {chosen.epochs}"
+        )
+    if isinstance(chosen.target_model, int) and chosen.target_model > chosen.epochs:
+        raise ConfigError(
+            f"{place}.target_model is {chosen.target_model}: allowed are best, last and 1 to {chosen.epochs}"
         )
 
 

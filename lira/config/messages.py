@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from lira.config.catalogue import ESTIMATOR, FORM, FUNCTION, NAME, NAMED
 from lira.config.dataset import Dataset
-from lira.config.sections import Architecture, Margins, Recipe, Settings, TargetSettings
+from lira.config.margins import Margins
+from lira.config.sections import Architecture, Recipe, Settings, TargetSettings
 from lira.core.errors import ConfigError
 from lira.core.validation import allowed, quoted
 

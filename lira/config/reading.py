@@ -11,8 +11,9 @@ import yaml
 
 from lira.config.checks import check_study
 from lira.config.dataset import Dataset
+from lira.config.margins import Margins
 from lira.config.messages import check_section
-from lira.config.sections import Architecture, Margins, Recipe, Settings, TargetSettings
+from lira.config.sections import Architecture, Recipe, Settings, TargetSettings
 from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
 from lira.core.validation import quoted

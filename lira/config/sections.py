@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
@@ -36,6 +37,7 @@ from lira.core.validation import check_choice, quoted
 
 Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 MOST = 10**9  # largest value of any count
 Positive = Annotated[int, Field(ge=1, le=MOST)]
 Count = Annotated[int, Field(ge=0, le=MOST)]
@@ -65,6 +67,12 @@ def _takes_numbers(annotation: Any) -> bool:
     return annotation in (int, float) or any(_takes_numbers(part) for part in get_args(annotation))
 
 
+def _best_last_or_number(value: Any) -> Any:
+    if value not in ("best", "last") and not (isinstance(value, int) and 1 <= value <= MOST):
+        raise PydanticCustomError("epoch", "allowed are 'best', 'last' and the number of an epoch, from 1")
+    return value
+
+
 def check_function(value: str, place: str, known: Iterable[str] = ()) -> None:
     """Raises ConfigError unless a value is known, or names a function of the user's."""
     if value in (known := list(known)):
@@ -83,7 +91,7 @@ class Architecture(Settings):
         "package.module:function."
     )
     hidden: list[Positive] = Field([1024, 512], description="fcn: units of each hidden layer.")
-    activation: Literal["relu", "tanh"] = Field("tanh", description="fcn: nonlinearity after each hidden layer.")
+    activation: Literal["relu", "tanh", "gelu"] = Field("tanh", description="fcn: after each hidden layer.")
     flatten: bool = Field(False, description="fcn, sklearn: take images as vectors.")
     widths: list[Positive] = Field(
         [16, 32, 64], description="resnet: channels of each stage; all but the first halve the image."
@@ -93,7 +101,8 @@ class Architecture(Settings):
     width: Positive = Field(2, description="wideresnet: widening factor k.")
     name: Name | None = Field(None, description="timm: the model's name, e.g. resnet18.")
     stem: Literal["original", "small"] = Field(
-        "original", description="timm ResNets: small is a 3x3 convolution of stride 1 and no max-pool."
+        "original",
+        description="timm: small is a 3x3 convolution of stride 1 and no max-pool (ResNets, EfficientNets).",
     )
     weights: PlainPath | None = Field(
         None, description="timm: file with pretrained weights, for machines without internet."
@@ -141,20 +150,31 @@ class Recipe(Settings):
 
     epochs: Positive = Field(100, description="Passes over a model's members.")
     batch_size: Positive = Field(256, description="Samples per step; a last short batch is dropped.")
-    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd has Nesterov momentum.")
+    optimizer: Literal["sgd", "adamw", "adam"] = Field("sgd", description="sgd has Nesterov momentum.")
     learning_rate: Annotated[float, Field(gt=0)] = Field(0.1, description="The schedule's base; onecycle peaks at 3x.")
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="sgd: Nesterov momentum.")
+    momentum: Decay = Field(0.9, description="sgd: Nesterov momentum.")
+    betas: list[Decay] = Field(
+        [0.9, 0.999], min_length=2, max_length=2, description="adamw, adam: of the moments; onecycle sets the first."
+    )
+    eps: Annotated[float, Field(gt=0)] = Field(1e-8, description="adamw, adam: added to the denominator.")
     weight_decay: Annotated[float, Field(ge=0)] = Field(
-        5e-4, description="sgd: on all but biases; adamw: on all but names with bias or bn."
+        5e-4, description="sgd: on all but biases; adamw: on all but names with bias or bn; adam: on all, as L2."
     )
     schedule: Literal["cosine", "onecycle", "constant"] = Field(
         "cosine", description="cosine: per epoch, to 1e-6; onecycle: per step, 30 % up."
     )
+    warmup_epochs: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="cosine: epochs that rise linearly from a tenth of the rate; then it falls per step."
+    )
     patience: Positive = Field(20, description="Stop after this many epochs without a better test accuracy.")
+    target_model: Annotated[Literal["best", "last"] | int, BeforeValidator(_best_last_or_number)] = Field(
+        "best", description="Epoch whose model is attacked: the best by test accuracy, the last, or after so many."
+    )
     augment: list[Augmentation] = Field([], description="Augmentations, in order.")
     image_size: Positive | None = Field(
         None, description="Height and width to resize images to; as they are if not given."
     )
+    normalise: bool = Field(True, description="Whether networks get normalised inputs; false: divided by scale alone.")
     crop_padding: Literal["reflect", "zeros"] = Field("zeros", description="What crop sees outside the image.")
     rotate_degrees: Annotated[float, Field(gt=0, le=180)] = Field(
         15.0, description="rotate: largest angle to either side."
@@ -367,24 +387,3 @@ class RunSpec(Settings):
         if self.training is None:
             raise ConfigError(f"{self.dataset}/{self.architecture}/{self.regime}: its scores are imported, not trained")
         return self.training
-
-
-Margin = Annotated[float, Field(gt=0)]
-
-
-class Margins(Settings):
-    """Largest difference from a published number that still agrees: a share of it, or points where it says so."""
-
-    loss: Margin = Field(0.1, description="Train and test loss, a share.")
-    loss_ratio: Margin = Field(0.2, description="Test over train loss, a share.")
-    accuracy: Margin = Field(1.0, description="Accuracies, points.")
-    auc: Margin = Field(1.0, description="AUC, points.")
-    tpr: Margin = Field(0.2, description="TPR at an FPR, a share.")
-    fpr: Margin = Field(0.5, description="FPR achieved at shadow thresholds, a share.")
-    ppv: Margin = Field(5.0, description="PPV, points.")
-    reduction: Margin = Field(0.25, description="Factor by which a regime cuts the TPR, a share.")
-    jaccard: Margin = Field(5.0, description="Jaccard of flagged sets, points.")
-    samples: Margin = Field(0.2, description="Sizes of intersections and unions, a share.")
-    correlation: Margin = Field(0.1, description="Correlations of loss ratio and TPR, absolute.")
-    explained: Margin = Field(0.1, description="R² of TPR on log10 loss ratio, absolute.")
-    fit: Margin = Field(0.2, description="Slope and intercept of TPR on log10 loss ratio, a share.")

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from lira.config.catalogue import ATTACKS, DELTA, OF_ESTIMATORS, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION, SUPPORTS
 from lira.config.dataset import Dataset
+from lira.config.margins import Margins
 from lira.config.messages import check_section
 from lira.config.sections import (
     MOST,
@@ -22,7 +23,6 @@ from lira.config.sections import (
     Count,
     Fraction,
     ImportedRecipe,
-    Margins,
     MembershipDraws,
     Name,
     Positive,

@@ -1,24 +1,36 @@
-"""Purchase-100: 197,324 shoppers, 600 binary features, 100 classes (Shokri et al. 2017)."""
+"""Purchase-100: 197,324 shoppers, 600 binary features, 100 classes (Shokri et al. 2017).
 
+It is read as the array that the released code links, or as the original: a CSV file without a header, in an archive.
+"""
+
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from jaxtyping import UInt8
 
 from lira.config import Dataset
-from lira.core.errors import DataError
+from lira.core.errors import DataError, reason
 from lira.datasets import FOLDER
 from lira.datasets._arrays import Arrays, check_labels
 from lira.datasets._forms import not_npy
 
 FILE = Path("purchase", "features_labels.npy")
+ORIGINAL = "dataset_purchase"
+"""Name of the original's CSV file, also in its archive."""
 SHAPE = (197_324, 601)
 CLASSES = 100
 TRAIN = 0.7
 
 
 def fetch(folder: Path) -> dict[str, str]:
-    """Raises DataError unless the array exists and has the right shape; it has no public address for a download."""
-    return {str(FILE): f"{_open(folder / FILE).dtype} {list(SHAPE)}"}
+    """Raises DataError unless one of the files exists and has the right shape; neither is downloaded."""
+    path = _find(folder)
+    return {str(path.relative_to(folder)): f"{_open(path).dtype} {list(SHAPE)}"}
 
 
 def load(settings: Dataset, seed: int) -> Arrays:
@@ -26,7 +38,7 @@ def load(settings: Dataset, seed: int) -> Arrays:
 
     With a pool of train+test there is no split, and the rows keep their order.
     """
-    path = Path(settings.path or FOLDER) / FILE
+    path = _find(Path(settings.path or FOLDER))
     rows = _open(path)
     y = check_labels(rows[:, 0], f"{path}: column 0", rows) - 1
     if len(wrong := np.flatnonzero((y < 0) | (y >= CLASSES))):
@@ -45,17 +57,58 @@ def _split(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(train.indices), np.asarray(test.indices)
 
 
+def _find(folder: Path) -> Path:
+    """Returns the array, or else the original's archive or the file in it."""
+    array = folder / FILE
+    known = [array, array.with_name(f"{ORIGINAL}.tgz"), array.with_name(ORIGINAL)]
+    if found := [path for path in known if path.is_file()]:
+        return found[0]
+    raise DataError(
+        f"{array} does not exist: put features_labels.npy of Purchase-100 into {array.parent}, an array of shape "
+        f"{list(SHAPE)} with the label, from 1, in column 0; or the original, {ORIGINAL}.tgz"
+    )
+
+
 def _open(path: Path) -> np.ndarray:
-    if not path.is_file():
-        raise DataError(
-            f"{path} does not exist: put features_labels.npy of Purchase-100 into {path.parent}, an array of shape "
-            f"{list(SHAPE)} with the label, from 1, in column 0"
-        )
-    try:
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise not_npy(path, f", and its shape must be {list(SHAPE)}") from error
+    rows = _read_array(path) if path.suffix == ".npy" else _read_original(path)
     if not isinstance(rows, np.ndarray) or rows.shape != SHAPE or rows.dtype.kind not in "buif":
         found = f"{rows.dtype} {list(rows.shape)}" if isinstance(rows, np.ndarray) else "an archive"
         raise DataError(f"{path} holds {found}, expected numbers of shape {list(SHAPE)}, the label in column 0")
     return rows
+
+
+def _read_array(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise not_npy(path, f", and its shape must be {list(SHAPE)}") from error
+
+
+def _read_original(path: Path) -> UInt8[np.ndarray, "sample column"]:
+    from pyarrow import ArrowException, csv, uint8
+
+    types = csv.ConvertOptions(column_types={f"f{column}": uint8() for column in range(SHAPE[1])})
+    read = csv.ReadOptions(use_threads=False, autogenerate_column_names=True)
+    try:
+        with _text_of(path) as text, csv.open_csv(text, read, convert_options=types) as blocks:
+            return np.concatenate([np.stack([column.to_numpy() for column in block.columns], 1) for block in blocks])
+    except DataError:
+        raise
+    except (ArrowException, OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
+        what = f"{SHAPE[1]} whole numbers from 0 to 255 in each line, the label first"
+        raise DataError(f"{path} cannot be read as Purchase-100's original, {what}: {reason(error)}") from error
+
+
+@contextmanager
+def _text_of(path: Path) -> Iterator[IO[bytes]]:
+    """Opens the CSV file, in its archive without unpacking anything to the disk."""
+    if path.suffix != ".tgz":
+        with path.open("rb") as file:
+            yield file
+        return
+    with tarfile.open(path) as archive:
+        member = next((one for one in archive if one.isfile() and Path(one.name).name == ORIGINAL), None)
+        text = archive.extractfile(member) if member else None
+        if text is None:
+            raise DataError(f"{path} has no file {ORIGINAL}: get the original's archive anew")
+        yield text

@@ -234,7 +234,7 @@ def _train_and_query(job: _Job, loaded: Loaded, place: Models, checkpoint: Check
 
 @dataclass
 class _Trained:
-    """Models at their best epoch, and the stored values of their training: an array per name, a row per model."""
+    """The models that are attacked, and the stored values of their training: an array per name, a row per model."""
 
     best: Tensors
     values: dict[str, np.ndarray]

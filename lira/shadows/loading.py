@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 from torch import nn
 
-from lira.config import Architecture, PretrainingSettings, TrainingSettings
+from lira.config import Architecture, PretrainingSettings, Recipe, TrainingSettings
 from lira.core.plugins import check_code
 from lira.datasets import Part, read_part
 from lira.shadows.membership import balanced_membership
@@ -52,9 +52,11 @@ def build_network(settings: PretrainingSettings, part: Part, models: int) -> nn.
     return network
 
 
-def normalised(part: Part, architecture: Architecture, start: str) -> Part:
-    """Returns the part with the statistics that published weights expect, if ``start`` is ``pretrained``."""
-    if start != "pretrained":
+def normalised(part: Part, architecture: Architecture, recipe: Recipe) -> Part:
+    """Returns the part with the statistics that a recipe asks for: none, its own, or those of published weights."""
+    if not recipe.normalise:
+        return replace(part, mean=np.zeros_like(part.mean), std=np.ones_like(part.std))
+    if recipe.start != "pretrained":
         return part
     from lira.shadows.models.pretrained import normalisation
 
@@ -63,4 +65,4 @@ def normalised(part: Part, architecture: Architecture, start: str) -> Part:
 
 
 def _read_normalised(settings: TrainingSettings, data: Path, name: str) -> Part:
-    return normalised(read_part(data, name), settings.architecture, settings.recipe.start)
+    return normalised(read_part(data, name), settings.architecture, settings.recipe)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from lira.config import Architecture
+from lira.config import Architecture, Recipe
 from lira.core.errors import StoreError
 from lira.datasets import read_part
 from lira.shadows.loading import normalised
@@ -38,7 +38,7 @@ class ShadowModel(nn.Module):
 
 
 def load_model(shard: Path | str, model: int, data: Path | str) -> ShadowModel:
-    """Loads one shadow model at its best epoch, in evaluation mode on the CPU.
+    """Loads one shadow model as it was queried, in evaluation mode on the CPU.
 
     In a study with ``query_batchnorm: batch``, the stored logits are those of this model with its BatchNorm layers in
     training mode, on the same batches (:func:`lira.shadows.models.layers.set_query_mode`).
@@ -63,8 +63,8 @@ def load_model(shard: Path | str, model: int, data: Path | str) -> ShadowModel:
             raise StoreError(f"{shard} has no weights: set store_weights: true in the study and run snakemake again")
         row = model - made["first"]
         weights = {name: torch.as_tensor(values[row : row + 1]) for name, values in file["weights"].items()}
-    architecture = Architecture(**made["network"])
-    part = normalised(read_part(data, "pool", slice(0)), architecture, made["recipe"]["start"])
-    network = build(architecture, 1, part.x.shape[1:], part.classes, made["recipe"]["dropout"])
+    architecture, recipe = Architecture(**made["network"]), Recipe(**made["recipe"])
+    part = normalised(read_part(data, "pool", slice(0)), architecture, recipe)
+    network = build(architecture, 1, part.x.shape[1:], part.classes, recipe.dropout)
     network.load_state_dict(weights)
     return ShadowModel(network, Samples(part, "cpu")).eval()

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -38,12 +39,14 @@ ALL_ANEW = (
 )
 
 
-def read_plan(files: Sequence[Path | str], settings: dict[str, Any], **options: Any) -> "Plan":
+def read_plan(files: Sequence[Path | str], settings: dict[str, Any], source: Path | str = "", **options: Any) -> "Plan":
     """Reads the plan of a study.
 
     Args:
         files: The study files named on the command line, which are read again to refuse what Snakemake does not.
         settings: What Snakemake read from them and from its command line.
+        source: Folder of the Snakefile, which the environment variable ``LIRA_SOURCE`` is to name for
+            ``envs/*.post-deploy.sh``.
         options: Of :class:`Plan`.
 
     Raises:
@@ -53,6 +56,7 @@ def read_plan(files: Sequence[Path | str], settings: dict[str, Any], **options: 
         read_yaml(file)
     study = load_study(settings)
     check_sizes(study)
+    os.environ["LIRA_SOURCE"] = os.path.abspath(source)
     return Plan(study, [os.path.relpath(file) for file in files], **options)
 
 
@@ -66,7 +70,12 @@ class Plan:
         results: Folder of all studies' results.
         told: Whether to read what is finished and what is asked as it was when a job was planned, on a cluster's node.
         writes: Whether to write what is asked, as one does who plans jobs.
+
+    Attributes:
+        python: The interpreter that runs Snakemake, which an environment of a rule does not have.
     """
+
+    python = sys.executable
 
     def __init__(
         self,

@@ -24,12 +24,8 @@ NETWORKS = {
 }
 
 
-def offered(trace):
-    return trace["lr_scheduler"] in ("cosine", "onecycle") and not trace["warmup_epochs"]
-
-
 @pytest.mark.parametrize(
-    "trace", [trace for trace in TRACES if offered(trace)], ids=lambda trace: trace["lr_scheduler"]
+    "trace", [trace for trace in TRACES if trace["lr_scheduler"] != "step"], ids=lambda trace: trace["lr_scheduler"]
 )
 def test_learning_rate_of_every_step(trace):
     recipe = Recipe(
@@ -37,6 +33,7 @@ def test_learning_rate_of_every_step(trace):
         schedule=trace["lr_scheduler"],
         learning_rate=trace["learning_rate"],
         epochs=trace["epochs"],
+        warmup_epochs=trace["warmup_epochs"],
     )
     each, total = trace["steps_per_epoch"], len(trace["lr_used_per_step"])
     rates = [
@@ -58,7 +55,7 @@ def test_a_schedule_that_is_not_offered_is_refused(name):
         load_study(study)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "adam"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_weight_decay_groups(optimizer, name):
     stored = next(case for case in GROUPS if (case["optimizer"], case["architecture"]) == (optimizer, name))

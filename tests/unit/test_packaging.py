@@ -116,6 +116,47 @@ def test_the_container_installs_the_pins_of_the_training_environment(request, re
     assert set(installed) == set(required) - WORKFLOW
 
 
+def test_dockers_image_has_the_files_and_pins_of_apptainers(request, recipe):
+    text = (request.config.rootpath / "envs" / "Dockerfile").read_text()
+    apptainer = (request.config.rootpath / "envs" / "lira.def").read_text()
+    copied = [source for line in re.findall(r"^COPY (.*)", text, re.MULTILINE) for source in line.split()[:-1]]
+    assert sorted(copied) == sorted(line.split()[0] for line in recipe["files"].splitlines() if line)
+    base = re.search(r"^From: (.*)", apptainer, re.MULTILINE)[1]
+    assert f"\nFROM {base}\n" in text
+    flat = " ".join(text.replace("\\\n", " ").split())
+    for line in recipe["post"].splitlines()[:-1]:
+        if line and "#" not in line and "--no-deps" not in line:
+            assert " ".join(line.split()) in flat, line
+    assert "--constraint /opt/build/requirements.txt /opt/build " in flat
+    assert recipe["test"].splitlines()[0].strip() in flat
+
+
+def test_the_lock_has_an_exact_version_of_all_that_is_required(request, bounds):
+    lines = (request.config.rootpath / "envs" / "lock.txt").read_text().splitlines()
+    locked = {item.name: str(item.specifier) for item in map(Requirement, (one for one in lines if one[0] != "#"))}
+    assert all(re.fullmatch(r"==[\w.+]+", version) for version in locked.values())
+    locked = {canonicalize_name(name): version.removeprefix("==") for name, version in locked.items()}
+    for name, bound in bounds.items():
+        assert Version(locked[canonicalize_name(name)]) >= Version(bound), name
+
+
+@pytest.mark.parametrize("name", ["analysis", "gpu"])
+def test_lira_is_installed_in_a_conda_environment_from_any_folder(request, tmp_path, name):
+    """Snakemake copies the script beside the environment and runs it where it was called."""
+    (tmp_path / "pip").write_text('#!/bin/sh\nprintf "%s\\n" "$PWD" "$@" > called\n')
+    (tmp_path / "pip").chmod(0o755)
+    script = tmp_path / "copied.post-deploy.sh"
+    script.write_text((request.config.rootpath / "envs" / f"{name}.post-deploy.sh").read_text())
+    known = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    command = ["bash", script]
+    told = subprocess.run(command, cwd=tmp_path, env=known | {"LIRA_SOURCE": "/a b"}, check=True)
+    assert told.returncode == 0
+    called = (tmp_path / "called").read_text().splitlines()
+    assert called == [str(tmp_path), "install", "--no-deps", "--editable", "/a b"]
+    alone = subprocess.run(command, cwd=tmp_path, env=known, capture_output=True, text=True, check=False)
+    assert alone.returncode and "LIRA_SOURCE: is the folder of the Snakefile, which sets it" in alone.stderr
+
+
 def test_every_import_is_declared(request, required):
     modules = set()
     for file in (request.config.rootpath / "lira").rglob("*.py"):

@@ -23,8 +23,8 @@ METRICS = {
 
 AUGMENTATIONS = {"random_flip": "flip", "random_crop": "crop", "random_rotation": "rotate", "color_jitter": "jitter"}
 AUGMENTATIONS |= {name: name for name in ("cutout", "cutmix", "mixup")}
-TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "momentum")
-OPTIMIZERS, SCHEDULES = ("sgd", "adamw"), ("cosine", "onecycle")
+TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "momentum", "betas", "eps")
+OPTIMIZERS, SCHEDULES = ("sgd", "adamw", "adam"), ("cosine", "onecycle")
 
 
 def read_metrics(path: Path) -> dict[str, float]:
@@ -87,10 +87,12 @@ def read_recipe(path: Path) -> dict[str, Any]:
     optimizer = str(training.get("optimizer")).lower()
     if optimizer in OPTIMIZERS:
         found["optimizer"] = optimizer
-    if optimizer != "sgd":
-        found.pop("momentum", None)
-    if training.get("lr_scheduler") in SCHEDULES and not training.get("warmup_epochs"):
+    for name in ("betas", "eps") if optimizer == "sgd" else ("momentum",):
+        found.pop(name, None)
+    if training.get("lr_scheduler") in SCHEDULES:
         found["schedule"] = training["lr_scheduler"]
+    if training.get("lr_scheduler") == "cosine" and "warmup_epochs" in training:  # others take no notice of it
+        found["warmup_epochs"] = training["warmup_epochs"]
     if training.get("early_stopping") and "patience" in training:
         found["patience"] = training["patience"]
     if "drop_rate" in model:

@@ -9,7 +9,7 @@ from lira.config import Architecture
 from lira.shadows.models.layers import Dropout, Linear
 from lira.shadows.rng import Streams
 
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 
 
 class FCN(nn.Module):

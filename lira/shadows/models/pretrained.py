@@ -72,12 +72,17 @@ def _published(name: str) -> Any:
 
 
 def _shrink_stem(model: nn.Module, name: str) -> None:
-    old = getattr(model, "conv1", None)
-    if not isinstance(old, nn.Conv2d) or not hasattr(model, "maxpool"):
-        raise ConfigError(f"stem: small needs a ResNet of timm with one stem convolution, which {name} is not")
-    model.conv1 = nn.Conv2d(old.in_channels, old.out_channels, 3, stride=1, padding=1, bias=False)
-    nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
-    model.maxpool = nn.Identity()
+    place = "conv_stem" if hasattr(model, "conv_stem") else "conv1"
+    old = getattr(model, place, None)
+    if not isinstance(old, nn.Conv2d) or not (place == "conv_stem" or hasattr(model, "maxpool")):
+        raise ConfigError(
+            f"stem: small needs a ResNet of timm with one stem convolution, or a conv_stem, unlike {name}"
+        )
+    new = nn.Conv2d(old.in_channels, old.out_channels, 3, stride=1, padding=1, bias=False)
+    setattr(model, place, new)
+    if place == "conv1":  # torch's own start for others, as in the released code
+        nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+        model.maxpool = nn.Identity()
 
 
 def _weights(architecture: Architecture) -> dict[str, dict[str, Tensor]]:

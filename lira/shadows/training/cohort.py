@@ -65,7 +65,7 @@ def train_cohort(
     checkpoint: Checkpoint | None = None,
     tested: Bool[np.ndarray, "m test"] | None = None,
 ) -> Progress:
-    """Trains m models and keeps each at its best epoch by test accuracy (the released code).
+    """Trains m models and keeps each at the epoch of ``recipe.target_model``: the best by test accuracy, or another.
 
     Args:
         network: Built for any number of models; its own parameters are not used.
@@ -79,8 +79,8 @@ def train_cohort(
         tested: Which samples of ``test`` choose each model's best epoch; by default, all.
 
     Returns:
-        The finished progress: ``best`` has parameters and buffers, ``history`` one value per model and epoch (NaN
-        after a model stopped).
+        The finished progress: ``best`` has the kept parameters and buffers, ``history`` a value per model and epoch
+        (NaN after a model stopped).
 
     Raises:
         ConfigError: A model has fewer members than one batch.
@@ -125,13 +125,13 @@ def _finish_epoch(
     tested: Bool[np.ndarray, "alive test"] | None,
     loss: Float[np.ndarray, " alive"],
 ) -> None:
-    """Evaluates the models that train, keeps those at their best epoch so far, and drops those out of patience."""
+    """Evaluates the models that train, keeps those that are to be attacked, and drops those out of patience."""
     epoch, weights = progress.epoch, progress.state.parameters | progress.state.buffers
     with autocast(recipe, test.device):
         test_loss, test_accuracy = evaluate(network, weights, test, tested)
     for name, values in zip(HISTORY, (loss, test_loss, test_accuracy), strict=True):
         progress.history[name][progress.alive, epoch] = values
-    _keep_best(progress, weights, test_accuracy, epoch)
+    _keep(progress, weights, test_accuracy, recipe)
     progress.epoch, progress.current = epoch + 1, None
     _drop_stopped(progress, epoch, recipe.patience)
 
@@ -293,12 +293,15 @@ def batches(samples: int, size: int) -> Iterator[slice]:
     return (slice(i * size, (i + 1) * size) for i in range(math.ceil(samples / size)))
 
 
-def _keep_best(progress: Progress, weights: Tensors, accuracy: Float[np.ndarray, " alive"], epoch: int) -> None:
-    better = np.flatnonzero(accuracy > progress.best_accuracy[progress.alive])
-    rows = np.array(progress.alive)[better]
+def _keep(progress: Progress, weights: Tensors, accuracy: Float[np.ndarray, " alive"], recipe: Recipe) -> None:
+    alive, wanted = np.array(progress.alive), recipe.target_model
+    better = np.flatnonzero(accuracy > progress.best_accuracy[alive])
+    progress.best_accuracy[alive[better]], progress.best_epoch[alive[better]] = accuracy[better], progress.epoch
+    if isinstance(wanted, int) and progress.epoch >= wanted:
+        return
+    chosen = better if wanted == "best" else np.arange(len(alive))
     for name, value in weights.items():
-        progress.best[name][rows] = value[better]
-    progress.best_accuracy[rows], progress.best_epoch[rows] = accuracy[better], epoch
+        progress.best[name][alive[chosen]] = value[chosen]
 
 
 def _drop_stopped(progress: Progress, epoch: int, patience: int) -> None:

@@ -1,6 +1,6 @@
-"""SGD and AdamW on parameters with a leading model axis, with a learning rate for each model.
+"""SGD, AdamW and Adam on parameters with a leading model axis, with a learning rate for each model.
 
-The arithmetic is that of torch's fused ``torch.optim.SGD`` and ``torch.optim.AdamW``. Those take one rate for all
+The arithmetic is that of torch's fused ``torch.optim``. Those take one rate for all
 parameters, but under OneCycle each model has its own, which depends on its number of members.
 """
 
@@ -17,14 +17,13 @@ from lira.shadows.training.precision import SCALE, TAKEN, adapt_scale, not_finit
 
 Tensors = dict[str, Tensor]
 
-ADAM_BETA2, ADAM_EPSILON = 0.999, 1e-8
 MISSED = "steps_missed"
-MOMENTS = {"sgd": ("momentum",), "adamw": ("mean", "square")}
+MOMENTS = {"sgd": ("momentum",), "adamw": ("mean", "square"), "adam": ("mean", "square")}
 
 
 def decays(name: str, optimizer: str) -> bool:
     """Tells whether weight decay applies to a parameter of this name (as in the released code)."""
-    return "bias" not in name and not (optimizer == "adamw" and "bn" in name)
+    return optimizer == "adam" or ("bias" not in name and not (optimizer == "adamw" and "bn" in name))
 
 
 def initial_state(parameters: Tensors, recipe: Recipe) -> Tensors:
@@ -45,18 +44,18 @@ def update(
 ) -> None:
     """Takes one optimiser step in place, with one kernel for all parameters of a weight-decay group.
 
-    A model whose scaled gradients are not all finite stays as it is, and AdamW does not count the step. A parameter
-    without a gradient stays as it is, with its moments, and AdamW does not count the step for it.
+    A model whose scaled gradients are not all finite stays as it is, and Adam does not count the step. A parameter
+    without a gradient stays as it is, with its moments, and Adam does not count the step for it.
 
     Args:
         parameters: Each ``[m, ...]``.
         gradients: Gradients of the sum of the models' losses (times their loss scales, if any) by parameter name, of
             the parameters that were used; they are overwritten.
         state: From :func:`initial_state`, with the loss scales if there are any.
-        recipe: Gives ``optimizer`` and ``weight_decay``.
+        recipe: Gives ``optimizer``, ``weight_decay``, ``betas[1]`` and ``eps``.
         step: Number of earlier steps of each model.
         rate: Learning rate of each model.
-        momentum: Momentum (AdamW: beta1) of each model.
+        momentum: Momentum (Adam: beta1) of each model.
     """
     gradients = {name: _laid_out_as(parameters[name], slope) for name, slope in gradients.items()}
     overflow = not_finite(gradients.values()) if SCALE in state else None
@@ -80,7 +79,7 @@ def update(
                 taken = int(step[model]) if overflow is None else state[TAKEN][model]
                 missed = [state.get(f"{MISSED}.{name}") for name in names]
                 own = [None if late is None else late[model] for late in missed]
-                _adamw(rows, float(momentum[model]), taken + 1, own, common)
+                _adam(recipe, rows, float(momentum[model]), taken + 1, own, common)
     if overflow is not None:
         adapt_scale(state, overflow)
 
@@ -105,7 +104,8 @@ def _sgd(tensors: list[list[Tensor]], momentum: float, common: dict[str, Any]) -
     torch._fused_sgd_(parameters, gradients, moments, maximize=False, **own, **common)
 
 
-def _adamw(
+def _adam(
+    recipe: Recipe,
     tensors: list[list[Tensor]],
     beta1: float,
     step: int | Float[Tensor, ""],
@@ -116,5 +116,6 @@ def _adamw(
     if isinstance(step, int):
         step = torch.full((), step, dtype=torch.float32, device=parameters[0].device)
     steps = [step if late is None else step - late for late in missed]
-    own: dict[str, Any] = {"beta1": beta1, "beta2": ADAM_BETA2, "eps": ADAM_EPSILON, "amsgrad": False}
-    torch._fused_adamw_(parameters, gradients, means, squares, [], steps, maximize=False, **own, **common)
+    own: dict[str, Any] = {"beta1": beta1, "beta2": recipe.betas[1], "eps": recipe.eps, "amsgrad": False}
+    fused = torch._fused_adam_ if recipe.optimizer == "adam" else torch._fused_adamw_
+    fused(parameters, gradients, means, squares, [], steps, maximize=False, **own, **common)

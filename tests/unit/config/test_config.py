@@ -106,6 +106,24 @@ def test_minimal_study_resolves():
             ["targets.a.member", "unknown key", "members"],
         ),
         (["targets"], {"a": {"run": "digits/res/aof", "predictions": "$x"}}, ["targets.a.predictions", "a path"]),
+        (
+            ["runs", "digits/net/baseline"],
+            {"warmup_epochs": 2, "schedule": "onecycle"},
+            ["runs.digits/net/baseline.warmup_epochs is 2: allowed with onecycle is 0"],
+        ),
+        (
+            ["pretraining"],
+            {"warmup_epochs": 4, "epochs": 4},
+            ["pretraining.warmup_epochs is 4: allowed are fewer than its epochs, 4"],
+        ),
+        (
+            ["runs", "digits/net/baseline"],
+            {"target_model": 101},
+            ["runs.digits/net/baseline.target_model is 101: allowed are best, last and 1 to 100"],
+        ),
+        (["regimes", "aof", "target_model"], "first", ["regimes.aof.target_model", "'best', 'last'"]),
+        (["regimes", "aof", "betas"], [0.9], ["regimes.aof.betas", "2"]),
+        (["regimes", "aof", "betas"], [0.9, 1], ["regimes.aof.betas.1", "1", "less than 1"]),
         (["runs", "digits/net/baseline"], {"never_held": True}, ["never_held is true", "allowed with scores alone"]),
     ],
 )

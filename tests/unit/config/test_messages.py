@@ -9,8 +9,9 @@ from pydantic_core.core_schema import ErrorType
 
 from lira.config import load_study
 from lira.config.dataset import Dataset
+from lira.config.margins import Margins
 from lira.config.messages import PATTERNS, REASONS, check_section
-from lira.config.sections import Architecture, Margins, Recipe, RunSettings, Settings
+from lira.config.sections import Architecture, Recipe, RunSettings, Settings
 from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
 

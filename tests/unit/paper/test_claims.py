@@ -7,7 +7,7 @@ import pytest
 from paper_results import PUBLISHED, RATES, write_run
 from synthetic_study import RUNS, agreement_folder, run_folder
 
-from lira.config.sections import Margins
+from lira.config.margins import Margins
 from lira.paper.claims import judge_study
 
 MARGINS = Margins().model_dump()

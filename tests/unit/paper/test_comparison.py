@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from paper_results import AOF, RATES, write_run
 
-from lira.config.sections import Margins
+from lira.config.margins import Margins
 from lira.paper.claims import compare_tables
 from lira.paper.comparison import Number, judge_number
 from lira.paper.equivalence import Estimate

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from paper_results import RATES, summary_row, write_rows, write_run
 
-from lira.config.sections import Margins
+from lira.config.margins import Margins
 from lira.paper import on_fit, on_rates
 from lira.paper.claims import compare_tables
 from lira.paper.published import published

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from paper_results import AOF, random_sets, write_sets
 
-from lira.config.sections import Margins
+from lira.config.margins import Margins
 from lira.paper.claims import compare_tables, on_sets
 from lira.paper.on_sets import Sets
 from lira.paper.results import Results

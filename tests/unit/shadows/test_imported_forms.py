@@ -182,13 +182,15 @@ def test_what_the_study_says_goes_before_what_the_folder_says(tmp_path):
 @pytest.mark.parametrize(
     ("change", "known"),
     [
-        ({"optimizer": "adam"}, {"optimizer": None, "momentum": None}),
-        ({"lr_scheduler": "step"}, {"schedule": None}),
-        ({"lr_scheduler": "cosine, warmup_epochs: 5"}, {"schedule": None}),
+        ({"optimizer": "rmsprop"}, {"optimizer": None, "momentum": None}),
+        ({"optimizer": "adam, betas: [0.8, 0.9]"}, {"optimizer": "adam", "momentum": None, "betas": [0.8, 0.9]}),
+        ({"optimizer": "sgd, betas: [0.8, 0.9]"}, {"optimizer": "sgd", "momentum": 0.9, "betas": None}),
+        ({"lr_scheduler": "step, warmup_epochs: 5"}, {"schedule": None, "warmup_epochs": None}),
+        ({"lr_scheduler": "cosine, warmup_epochs: 5"}, {"schedule": "cosine", "warmup_epochs": 5}),
         ({"early_stopping": "false"}, {"patience": None}),
     ],
 )
-def test_settings_that_no_recipe_here_has_are_not_known(tmp_path, change, known):
+def test_settings_are_known_if_a_recipe_here_has_them(tmp_path, change, known):
     text = CONFIG.replace("\n  weight_decay", " weight_decay")
     for name, value in change.items():
         text = text.replace(next(part for part in text.split(", ") if f"{name}:" in part), f"{name}: {value}")

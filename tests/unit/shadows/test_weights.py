@@ -53,13 +53,17 @@ def train(data, output, architecture="fcn", **settings):
     return models_of(output)[0]
 
 
+@pytest.mark.parametrize("options", [{}, {"normalise": False, "target_model": "last"}], ids=["default", "options"])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_model_that_is_loaded_back_gives_its_stored_logits(data, tmp_path, architecture):
-    shard = train(data, tmp_path / "shard" / "0-3.json", architecture, store_weights=True)
+def test_a_model_that_is_loaded_back_gives_its_stored_logits(data, tmp_path, architecture, options):
+    runs = {f"digits/{architecture}/r": options}
+    shard = train(data, tmp_path / "shard" / "0-3.json", architecture, store_weights=True, runs=runs)
     pool, stored = read_part(data, "pool"), read_arrays(shard)
     for model in range(4):
         with torch.no_grad():
-            logits = load_model(shard, model, data)(torch.as_tensor(pool.x)).numpy()
+            loaded = load_model(shard, model, data)
+            logits = loaded(torch.as_tensor(pool.x)).numpy()
+        assert (loaded.mean.max() == 0 and loaded.std.min() == 1) == bool(options)
         np.testing.assert_allclose(logits, stored["logits"][model, :, 0], rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(scaled_logit(logits[:, None], pool.y), stored["phi"][model], rtol=1e-3, atol=1e-3)
     assert all(values.dtype == np.float32 for name, values in stored.items() if name.startswith("weights/"))

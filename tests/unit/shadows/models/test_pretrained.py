@@ -17,8 +17,25 @@ TINY = Architecture(family="timm", name="test_efficientnet")
 def test_unknown_models_and_stems_are_refused():
     with pytest.raises(ConfigError, match="timm has no model 'resnet19', but .*resnet18"):
         build(Architecture(family="timm", name="resnet19"), 1, (3, 32, 32), 10, 0.0)
-    with pytest.raises(ConfigError, match="stem: small needs a ResNet of timm"):
-        build(Architecture(family="timm", name="test_efficientnet", stem="small"), 1, (3, 32, 32), 10, 0.0)
+    with pytest.raises(ConfigError, match="stem: small needs a ResNet of timm .* or a conv_stem, unlike test_vit"):
+        build(Architecture(family="timm", name="test_vit", stem="small"), 1, (3, 160, 160), 10, 0.0)
+
+
+@pytest.mark.parametrize(("name", "times"), [("test_efficientnet", 2), ("resnet18", 4)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_small_stem_keeps_the_size_of_the_image(name, times, channels):
+    """As the released code has it: a 3x3 convolution of stride 1, and of ResNets no max-pool."""
+    sizes = []
+    for stem in ("original", "small"):
+        architecture = Architecture(family="timm", name=name, stem=stem)
+        network, weights = started(architecture, [0], (channels, 32, 32))
+        _, others = started(architecture, [1], (channels, 32, 32))
+        features = network.factory().eval().forward_features(torch.zeros(1, channels, 32, 32))
+        sizes.append(features.shape[-1])
+    (place,) = {"conv1", "conv_stem"} & dict(network.module.named_children()).keys()
+    first, second = weights[f"module.{place}.weight"], others[f"module.{place}.weight"]
+    assert sizes[1] == times * sizes[0] and first.shape[2:] == (channels, 3, 3)
+    assert not torch.equal(first, second)
 
 
 def test_dropout_of_a_timm_model_is_that_of_its_head_and_of_its_paths():

@@ -20,6 +20,11 @@ RECIPES = {
     "adamw": Recipe(
         epochs=3, batch_size=8, optimizer="adamw", learning_rate=1e-3, schedule="onecycle", weight_decay=0.05
     ),
+    "adam": Recipe(
+        **{"epochs": 4, "batch_size": 8, "optimizer": "adam", "learning_rate": 1e-3, "betas": [0.8, 0.99], "eps": 1e-6},
+        warmup_epochs=1.5,
+        target_model="last",
+    ),
 }
 
 
@@ -41,6 +46,7 @@ IN_COHORTS = {
     "quickstart-resnet": Architecture(family="resnet", widths=[8, 16]),
     "paper-fcn": Architecture(family="fcn", flatten=True),
     "wideresnet": WIDERESNET,
+    "gelu": Architecture(family="fcn", hidden=[32], activation="gelu", flatten=True),
 }
 
 
@@ -68,6 +74,23 @@ def test_training_learns_and_keeps_the_best_epoch():
     np.testing.assert_array_equal(accuracy, np.nanmax(progress.history["test_accuracy"], axis=1))
     np.testing.assert_array_equal(progress.best_epoch, np.nanargmax(progress.history["test_accuracy"], axis=1))
     assert accuracy.min() > 0.5
+
+
+def test_the_epoch_that_is_asked_for_is_kept_and_best_is_of_all():
+    recipe = RECIPES["sgd"].model_copy(update={"epochs": 12, "schedule": "constant", "patience": 4})
+    whole = train(FCN, recipe, [0, 1, 2])
+    ran = np.isfinite(whole.history["test_accuracy"]).sum(axis=1)
+    assert ran.min() > 3 and (ran > whole.best_epoch + 1).any()
+    for wanted in ("last", 3):
+        found = train(FCN, recipe.model_copy(update={"target_model": wanted}), [0, 1, 2])
+        np.testing.assert_array_equal(found.history["test_accuracy"], whole.history["test_accuracy"])
+        np.testing.assert_array_equal(found.best_epoch, whole.best_epoch)
+        _, accuracy = evaluate(build(FCN, 3, (1, 8, 8), 3, 0), found.best, TEST, None)
+        at = ran - 1 if wanted == "last" else np.full(3, wanted - 1)
+        np.testing.assert_array_equal(accuracy, whole.history["test_accuracy"][np.arange(3), at])
+        short = train(FCN, recipe.model_copy(update={"epochs": int(at[0]) + 1, "target_model": "last"}), [0])
+        for name, value in short.best.items():
+            torch.testing.assert_close(value[0], found.best[name][0], atol=1e-5, rtol=0)
 
 
 def test_early_stopping_counts_epochs_without_a_better_accuracy():
