@@ -16,10 +16,10 @@ rule report:
     container:
         None
     params:
+        snakemake=[plan.python, "-m", "snakemake", "-s", workflow.main_snakefile],
         study=pages.study_json,
     message:
         "Writing {output.html}"
     shell:
         "(printf %s {params.study:q} > {output.study:q}"
-        " && {plan.python:q} -m snakemake all --snakefile {workflow.main_snakefile:q}"
-        " --configfile {output.study:q} --nolock --report {output.html:q}) > {log:q} 2>&1"
+        " && {params.snakemake:q} all --configfile {output.study:q} --nolock --report {output.html:q}) > {log:q} 2>&1"
