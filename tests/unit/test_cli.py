@@ -154,7 +154,7 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
         ),
         (
             ["tabulate", "nothing", "runs/metrics.csv", "--output", "t.csv"],
-            "table is 'nothing': allowed are 'ablation', 'attack_overlap'",
+            "table is 'nothing': allowed are 'ablation', 'answer'",
         ),
     ],
 )
