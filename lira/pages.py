@@ -4,6 +4,7 @@ The rules made from the catalogue ask here; all other rules ask :class:`lira.wor
 """
 
 import csv
+import json
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
@@ -270,6 +271,7 @@ class Pages:
             "priors": listed(map(percent, study.priors)),
             "attacks": listed([*study.suite_attacks, *study.own_attacks]),
             "protocol": study.protocol,
+            "audits": self._audits(),
             "answers": self._answers(),
             "claims": self._claims(),
             "comparable": bool(self.published),
@@ -277,15 +279,22 @@ class Pages:
             "changes": self.plan.specs.changes,
         }
 
+    def _audits(self) -> dict[str, str]:
+        """The answer of each audit of a given model, by its name, once there is one."""
+        files = {name: Path(f"{self.results}/targets/{name}/audit.json") for name in self.study.targets}
+        said = {name: file.read_text(encoding="utf-8") for name, file in files.items() if file.is_file()}
+        return {name: json.loads(text)["answer"] for name, text in said.items()}
+
     def _answers(self) -> list[str]:
-        """A sentence for each run, of the most important first, once there are some."""
+        """A sentence for each run, once there are some."""
         return [row["sentence"] for row in self._rows("answer")]
 
     def _claims(self) -> dict[str, dict[str, str]]:
         """Each of the paper's claims with the verdict on each of its parts, once there are some."""
         found: dict[str, dict[str, str]] = {}
         for row in self._rows("claims"):
-            found.setdefault(row["claim"], {})[row["part"]] = row["verdict"]
+            if self.published or not row["part"].startswith("size"):  # a size needs a number that is comparable
+                found.setdefault(row["claim"], {})[row["part"]] = row["verdict"]
         return found
 
     def _rows(self, table: str) -> list[dict[str, str]]:

@@ -89,7 +89,7 @@ class StudySettings(Settings):
     )
     delta: Annotated[float, Field(ge=0, lt=1)] = Field(DELTA, description="δ of the bounds on ε.")
     store_logits: bool = Field(False, description="Keep the logits of every query in the shards.")
-    store_weights: bool = Field(False, description="Keep the best epoch's weights of every model in the shards.")
+    store_weights: bool = Field(False, description="Keep the weights of every model, as it is attacked, in the shards.")
     attacks: Annotated[list[str | dict[Name, str]], Field(min_length=1)] = Field(
         [*PAPER_ATTACKS], description="The suite's attacks, and your own as {name: package.module:function}."
     )

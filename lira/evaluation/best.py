@@ -3,8 +3,8 @@
 A user asks what the strongest attack finds, but the largest of several noisy rates flatters it. Chosen on other targets
 than it is judged on, the choice costs nothing (leave-one-out cross-validation). At every FPR it is the attack with the
 highest mean TPR at the other targets' own thresholds, at both kinds of thresholds; for the AUC, that with the highest
-mean AUC. Attacks without shadow models are not in the choice, as they have no shadow thresholds. Intervals take the
-choice as given.
+mean AUC. Attacks without shadow models are in the choice by AUC alone, as they have no shadow thresholds. Intervals
+take the choice as given.
 """
 
 from collections import Counter
@@ -33,26 +33,27 @@ def best_attacks(values: Mapping[str, Float[np.ndarray, " target"]]) -> list[str
 
 
 def choices(metrics: pd.DataFrame, among: Sequence[str] | None = None) -> dict[float | None, list[str]]:
-    """Returns the best attack of each target at each FPR, and under ``None`` by AUC; nothing for a single attack.
+    """Returns the best attack of each target at each FPR, and under ``None`` by AUC; nothing among a single attack.
 
     Args:
         metrics: From :func:`lira.evaluation.calibration.calibrate`.
-        among: Attacks to choose from; by default all with shadow models.
+        among: Attacks to choose from; by default all, of which those without shadow models have no part in an FPR's.
     """
     rows = metrics.drop_duplicates(["attack", "mode", "fpr", "target"])
-    able = [*dict.fromkeys(rows.loc[rows["mode"] == "shadow", "attack"])]
-    attacks = [name for name in able if among is None or name in among]
-    if len(attacks) < 2:
-        return {}
     own = rows[rows["mode"] == "target"].sort_values("target")
+    every = [name for name in dict.fromkeys(own["attack"]) if among is None or name in among]
+    able = {*rows.loc[rows["mode"] == "shadow", "attack"]}
 
-    def of_each(column: str, found: pd.DataFrame) -> dict[str, np.ndarray]:
+    def of_each(column: str, found: pd.DataFrame, attacks: Sequence[str]) -> dict[str, np.ndarray]:
         return {name: found.loc[found["attack"] == name, column].to_numpy() for name in attacks}
 
-    chosen: dict[float | None, list[str]] = {
-        fpr: best_attacks(of_each("tpr", found)) for fpr, found in own.groupby("fpr")
-    }
-    return chosen | {None: best_attacks(of_each("auc", own[own["fpr"] == own["fpr"].iloc[0]]))}
+    chosen: dict[float | None, list[str]] = {}
+    if len(attacks := [name for name in every if name in able]) > 1:
+        chosen |= {fpr: best_attacks(of_each("tpr", found, attacks)) for fpr, found in own.groupby("fpr")}
+    if len(every) > 1:
+        first = own[own["fpr"] == own["fpr"].iloc[0]]
+        chosen[None] = best_attacks(of_each("auc", first, every))
+    return chosen
 
 
 def rows_of(metrics: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:

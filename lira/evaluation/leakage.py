@@ -6,66 +6,67 @@ from typing import Any
 import numpy as np
 
 from lira.evaluation.audits.answer import LEAKS, NO_LEAK, UNKNOWN, Verdict
+from lira.evaluation.audits.doubts import FEW_MODELS
 from lira.evaluation.best import BEST
+from lira.evaluation.calibration import resolution
 from lira.evaluation.detections import highly_vulnerable
 from lira.evaluation.rates import RatesOverTargets
 from lira.evaluation.stability import measure_stability
 from lira.storage.csv_files import rows_at
-from lira.storage.run import Run
+from lira.storage.run import RUN_KEYS, Run
 
 CHANCE = 50.0
 """AUC of an attack that knows nothing, in percent."""
 
 
 def resolved_fpr(runs: Sequence[Run]) -> float:
-    """Returns the smallest FPR at which a false positive is expected in every run; else the largest there is."""
-    labels: dict[float, set[str]] = {}
-    for run in runs:
-        for fpr, label in run.summary[["fpr", "resolution"]].dropna(subset="fpr").itertuples(index=False):
-            labels.setdefault(fpr, set()).add(label)
-    return min((fpr for fpr, found in labels.items() if "TPR at 0 FP" not in found), default=max(labels))
+    """Returns the smallest FPR at which a false positive is expected in every run; else the largest that all have."""
+    fprs = sorted(set[float].intersection(*(set(run.fprs) for run in runs)))
+    fewest = min(run.negatives for run in runs)
+    return next((fpr for fpr in fprs if resolution(fpr, fewest).label != "TPR at 0 FP"), fprs[-1])
 
 
 def leakage(run: Run, fpr: float) -> dict[str, Any]:
     """Returns what the best attack finds in one run, and the verdict.
 
     The best attack is chosen for each target on the other targets (:mod:`lira.evaluation.best`), so that the choice
-    flatters nothing; with a single attack it is that one.
+    flatters nothing; where there is nothing to choose, it is the only one.
 
     Args:
         run: The run.
         fpr: Target FPR; thresholds are those of the targets' shadow models.
 
     Returns:
-        ``answer attack``, ``resolution`` of the FPR, ``prior`` (the smallest), and in percent ``auc tpr fpr_achieved
-        ppv``, each with ``_low`` and ``_high``, the 95 % interval over targets and samples, and ``ppv_null``, which
-        chance gives. NaN where it is not known.
+        ``answer``, ``models``, ``diverged`` (how many of them failed to train), ``resolution`` of the FPR, ``prior``
+        (the smallest), and in percent ``auc tpr fpr_achieved ppv``, each with ``_low`` and ``_high``, the 95 % interval
+        over targets and samples. NaN where it is not known.
     """
     rates = RatesOverTargets(run)
-    able = [name for name in rates.attacks if rates.find(name, "shadow", fpr, "tpr")]
-    attack = BEST if BEST in able else (able or rates.attacks)[0]
-    prior = min(rates.priors)
+    prior, utility = min(rates.priors), run.utility
     places: dict[str, tuple] = {"auc": ("target", None, "auc"), "tpr": ("shadow", fpr, "tpr")}
     places |= {"fpr_achieved": ("shadow", fpr, "fpr_achieved"), "ppv": ("shadow", fpr, "ppv_pooled", prior)}
-    found: dict[str, Any] = {"attack": attack, "prior": prior, "resolution": ""}
+    found: dict[str, Any] = {"models": run.models, "prior": prior, "resolution": ""}
+    found["diverged"] = int(utility["diverged"].sum()) if "diverged" in utility else 0
     for name, place in places.items():
-        row = rates.find(attack, *place) or {}
+        rows = (rates.find(attack, *place) for attack in (BEST, *rates.attacks))
+        row: Mapping[str, Any] = next(filter(None, rows), {})
         found |= {name: row.get("mean", np.nan)} | {f"{name}_{end}": row.get(end, np.nan) for end in ("low", "high")}
-        found |= {"ppv_null": row.get("null", np.nan)} if name == "ppv" else {}
         found |= {"resolution": row["resolution"]} if name == "tpr" and row else {}
     return {"answer": verdict(found)} | found
 
 
-def verdict(found: Mapping[str, float]) -> Verdict:
-    """Tells whether a run leaks, with at most 5 % error: two looks, each at the lower end of a 95 % interval.
+def verdict(found: Mapping[str, Any]) -> Verdict:
+    """Tells whether a run leaks, each run with at most 5 % error: two looks, each at the lower end of a 95 % interval.
 
     Args:
-        found: Percentages of :func:`leakage`. It leaks if the AUC lies above 50 %, or the TPR above the FPR that the
-            shadow thresholds give, each by the ends of both intervals.
+        found: From :func:`leakage`. It leaks if the AUC lies above 50 %, or the TPR above the FPR that the shadow
+            thresholds give, by the ends of both intervals. Few models, of which LiRA's AUC lies below 50 % by chance
+            alone, and models most of which failed to train cannot show that it does not.
     """
     if found["auc_low"] > CHANCE or found["tpr_low"] > found["fpr_achieved_high"]:
         return LEAKS
-    return UNKNOWN if np.isnan([found["auc_low"], found["tpr_low"]]).all() else NO_LEAK
+    unsure = found["models"] < FEW_MODELS or 2 * found["diverged"] > found["models"]
+    return UNKNOWN if unsure or np.isnan([found["auc_low"], found["tpr_low"]]).all() else NO_LEAK
 
 
 def exposure(seeds: Sequence[Run], fpr: float) -> dict[str, float]:
@@ -98,5 +99,5 @@ def by_recipe(runs: Sequence[Run]) -> list[list[Run]]:
     """Groups runs that differ by seed only, in the order given."""
     found: dict[tuple, list[Run]] = {}
     for run in runs:
-        found.setdefault(tuple([*run.key.values()][:3]), []).append(run)
+        found.setdefault(tuple(run.key[name] for name in RUN_KEYS[:3]), []).append(run)
     return [*found.values()]

@@ -24,7 +24,7 @@ def utility_over_models(run: Run) -> dict[str, float]:
     """Returns mean, standard deviation and median over models of each quantity, accuracies in percent.
 
     The loss ratio of a model is its test loss over its train loss; it is NaN where the train loss is 0. The accuracy
-    gap is its train accuracy less its test accuracy, in points. The best epoch, whose weights are attacked, counts from
+    gap is its train accuracy less its test accuracy, in points. The best epoch by test accuracy counts from
     1; it is NaN where a run does not say it. Estimators have ``clipped`` besides, the share of φ that was clipped, in
     percent.
     """

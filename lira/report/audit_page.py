@@ -68,13 +68,13 @@ NOT_LOOKED_AT = (
 
 METHOD = (
     "Every shadow model of the run attacks this model. A record is flagged if its score reaches a threshold; that of "
-    "an FPR is the median of the thresholds that the shadow models have at it, as targets of each other, so that "
-    "this model plays no part in it. TPR and FPR have exact binomial intervals (Clopper and Pearson), AUCs those of "
-    "DeLong; the ends of a PPV follow from those of both rates. Whether members are flagged more often is Fisher's "
-    "exact test, whether they score higher that of Mann and Whitney; all p-values together are corrected by Holm, "
-    "and one below 5 % counts as a leak. A record's p-value is its rank among the shadow models that were trained "
-    "without it. What a flag is worth, and its lower bound, follow from how often the shadow models of the run flag "
-    "this record rightly and wrongly."
+    "an FPR is the median of the thresholds that the shadow models have at it, as targets of each other, so that this "
+    "model plays no part in it. TPR and FPR have exact binomial intervals (Clopper and Pearson), AUCs those of DeLong; "
+    "the ends of a PPV follow from those of both rates. Whether members are flagged more often is Fisher's exact test, "
+    "whether they score higher that of Mann and Whitney; all p-values together are corrected by Holm, and one below 5 "
+    "% counts as a leak; intervals are not corrected. A record's p-value is its rank among the shadow models that were "
+    "trained without it. What a flag is worth, and its lower bound, follow from how often the shadow models of the run "
+    "flag this record rightly and wrongly."
 )
 
 
@@ -195,14 +195,16 @@ def _areas(summary: pd.DataFrame) -> str:
 
 def _worst(records: pd.DataFrame, summary: pd.DataFrame) -> str:
     """Shows the records that score highest under the attack that tells most at a threshold, or flags most."""
-    best = _telling(summary)["attack"]
+    best, of = _telling(summary)["attack"], "scores"
+    if "member" in records and (records["member"] == 1).any():
+        records, of = records[records["member"] == 1], "scores of members"
     ranked = records.sort_values(f"{best}_score", ascending=False, kind="stable").head(WORST)
-    names = [name for name in ("id" if "id" in records else "sample", "class", "group", "member") if name in records]
+    names = [name for name in ("id" if "id" in records else "sample", "class", "group") if name in records]
     fprs = sorted(summary["fpr"].dropna().unique())
     worths = [name for name in records if name.startswith("ppv_")]
     rows = []
     for _, row in ranked.iterrows():
-        cells = [{1: "yes", 0: "no"}[row[name]] if name == "member" else _plain(row[name]) for name in names]
+        cells = [_plain(row[name]) for name in names]
         flags = [percent(fpr) for fpr in fprs if row[f"{best}_flagged_{fpr:g}"]]
         cells += [
             significant(row[f"{best}_score"]),
@@ -219,7 +221,7 @@ def _worst(records: pd.DataFrame, summary: pd.DataFrame) -> str:
     head += [f"PPV (%) at {_of(name)}" for name in worths[:1] + worths[-1:]]
     head += ["Found in shadow models", "False alarms in shadow models"] if worths else []
     note = (
-        f"The {len(rows)} highest scores under {show(str(best))}; all are in records.csv. p of the record: its rank "
+        f"The {len(rows)} highest {of} under {show(str(best))}; all are in records.csv. p of the record: its rank "
         "among the shadow models that were not trained on it, no smaller than their number allows."
     )
     worth = (

@@ -76,6 +76,17 @@ def of_scores(runs: Sequence[Run]) -> list[str]:
     return [f"{', '.join(names)}: {text}" for text, names in found.items()]
 
 
+def of_training(runs: Sequence[Run]) -> list[str]:
+    """Returns a note on each run some of whose models failed to train."""
+    found = []
+    for run in runs:
+        failed = int(run.utility["diverged"].sum()) if "diverged" in run.utility else 0
+        if failed:
+            said = f"{failed} of {run.models} models failed to train: their loss is not finite, or accuracy at chance"
+            found.append(f"{'/'.join(map(str, run.key.values()))}: {said}.")
+    return found
+
+
 def not_resolved(fpr: float, negatives: float) -> str:
     """Returns a remark for a title if so many non-members do not resolve an FPR; else nothing."""
     return TITLES.get(resolution(fpr, negatives).label, "")

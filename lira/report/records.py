@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from lira.evaluation.leakage import resolved_fpr
 from lira.evaluation.records import cards, fprs_of
 from lira.report.numbers import MISSING, number
 from lira.report.runs import choose_fpr, run_labels
@@ -14,8 +15,9 @@ COUNT = 3
 
 
 def cards_of(runs: Sequence[Run], sample: int | None, fpr: float | None, count: int) -> pd.DataFrame:
-    """Returns :func:`lira.evaluation.records.cards` at the given FPR, or else at the largest that all runs have."""
-    return cards(runs, run_labels(runs), choose_fpr(fprs_of(runs), fpr), sample, count)
+    """Returns :func:`lira.evaluation.records.cards` at the given FPR, else the smallest that pools resolve."""
+    chosen = resolved_fpr(runs) if fpr is None else choose_fpr(fprs_of(runs), fpr)
+    return cards(runs, run_labels(runs), chosen, sample, count)
 
 
 def priors_of(rows: pd.DataFrame) -> list[float]:

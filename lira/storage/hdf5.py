@@ -10,7 +10,7 @@ data       ``pool|test|public/{x, y, source}``; ``source`` holds the index in th
            known: ``{id, group}`` of each sample, ``pool/class_names [C]``
 shard      ``logits [m, N, A, C]`` (optional), ``phi [m, N, A]``, ``member [m, N]``,
            ``utility/* [m]``, ``history/* [m, epoch]``, ``weights/* [m, ...]`` (optional: parameters and buffers,
-           float32, at the best epoch) of models ``first`` to ``last``
+           float32, as attacked) of models ``first`` to ``last``
 shadows    ``phi [M, N, A]`` float32 (imported scores: maybe float64), ``member [M, N]``, ``labels [N]`` (imported:
             if known), ``utility/* [M]`` (imported: maybe NaN); ``id, group [N]`` and ``class_names [C]`` if known
 scores     one float64 ``[M, N]`` array per attack, and ``member [M, N]``

@@ -56,7 +56,8 @@ def read_plan(files: Sequence[Path | str], settings: dict[str, Any], source: Pat
         read_yaml(file)
     study = load_study(settings)
     check_sizes(study)
-    os.environ["LIRA_SOURCE"] = os.path.abspath(source)
+    if source:
+        os.environ["LIRA_SOURCE"] = os.path.abspath(source)
     return Plan(study, [os.path.relpath(file) for file in files], **options)
 
 

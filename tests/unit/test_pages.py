@@ -1,5 +1,6 @@
 """Which tables and figures a study has, and what each is made from."""
 
+from pathlib import Path
 from string import ascii_lowercase
 from types import SimpleNamespace
 
@@ -110,7 +111,7 @@ def test_inputs_of_each_kind(pages):
     place = "results/smoke/agreement/digits/fcn/baseline"
     assert compared["shown"](job()) == [f"{place}/rank_bins.csv"]
     besides = compared["besides"](job())
-    assert besides[:2] == SHADOWS and f"{place}/runs.json" in besides
+    assert besides[:3] == [f"{place}/topq_all.csv", *SHADOWS] and f"{place}/runs.json" in besides
     assert {f"{path[:-10]}null_gaps.csv" for path in SHADOWS} <= set(besides)
     assert compared["shown"](job(scope=SO_FAR)) == [f"results/smoke/so_far/{place[14:]}/rank_bins.csv"]
 
@@ -160,8 +161,19 @@ def test_the_verdicts_tables_stand_where_the_papers_do():
 def test_the_opening_paragraph_counts_the_study(pages, tmp_path):
     found = pages.description()
     assert (found["runs"], found["recipes"], found["trained"], found["models"]) == (4, 3, 32, 8)
-    assert found["architectures"] == "FCN and ResNet" and found["claims"] == {} == dict.fromkeys(found["answers"])
+    assert found["architectures"] == "FCN and ResNet" and not (found["claims"] or found["answers"] or found["audits"])
     tables = tmp_path / "results" / "smoke" / "paper" / "tables"
     tables.mkdir(parents=True)
     (tables / "claims.csv").write_text("claim,part,verdict\nC,direction,holds\nC,size,cannot tell\n")
-    assert pages.description()["claims"] == {"C": {"direction": "holds", "size": "cannot tell"}}
+    assert pages.description()["claims"] == {"C": {"direction": "holds"}}  # as no size is comparable
+
+
+def test_the_report_opens_with_the_answers_of_given_models(pages):
+    target = {"run": "digits/fcn/baseline", "predictions": "mine.csv"}
+    study = load_study(pages.study.model_dump(exclude_none=True) | {"targets": {"mine": target, "other": target}})
+    audit = Path("results/smoke/targets/mine/audit.json")
+    audit.parent.mkdir(parents=True)
+    audit.write_text('{"answer": "This model leaks."}')
+    with_targets = Pages(Plan(study))
+    assert with_targets.description()["audits"] == {"mine": "This model leaks."}
+    assert with_targets.category("Audits") == "1 Audits" and with_targets.category("Answer") == "2 Answer"

@@ -95,7 +95,8 @@ def test_it_opens_without_a_network_and_without_an_error(page, finished):
     claims = {}
     with finished.path("paper", "tables", "claims.csv").open() as file:
         for row in csv.DictReader(file):
-            claims.setdefault(row["claim"], []).append(f"{row['part']} {row['verdict']}")
+            if not row["part"].startswith("size"):  # as none is comparable
+                claims.setdefault(row["claim"], []).append(f"{row['part']} {row['verdict']}")
     assert claims and verdicts == [f"{claim}: {'; '.join(parts)}" for claim, parts in claims.items()]
     linked = page.find(".prose li a")
     assert [link.text for link in linked] == page.categories()

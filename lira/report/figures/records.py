@@ -26,13 +26,13 @@ ENTRY = Entry(
     files=("samples.csv", "metrics.csv", "privacy.csv"),
     samples="any",
     caption=(
-        "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the largest FPR, with a line per run "
-        "and attack: φ of every model trained with the record and of every model trained without it, how many of each "
-        "flag it, the PPV of its own rates at each prior with its lower bound at 95 % confidence, and the largest ε "
-        "that its counts refute, for all records and attacks of a run together. The records are picked as the most "
-        "exposed of the whole pool, and the bounds of the PPV do not allow for that choice: each holds for a record "
-        "named beforehand; for the most extreme of many, the confidence is below 95 %. A PPV of 100 % in one run "
-        "rests on few models. ``lira record`` shows any other record."
+        "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the smallest FPR that their pools "
+        "resolve, with a line per run and attack: φ of every model trained with the record and of every model trained "
+        "without it, how many of each flag it, the PPV of its own rates at each prior with its lower bound at 95 % "
+        "confidence, and the largest ε that its counts refute, for all records and attacks of a run together. The "
+        "records are picked as the most exposed of the whole pool, and the bounds of the PPV do not allow for that "
+        "choice: each holds for a record named beforehand; for the most extreme of many, the confidence is below 95 %. "
+        "A PPV of 100 % in one run rests on few models. ``lira record`` shows any other record."
     ),
 )
 
@@ -61,7 +61,7 @@ def figure(
         runs: The runs of one pool.
         data: The dataset's file, to show the record.
         sample: Index in the pool; the most exposed records if not given.
-        fpr: Target FPR; the largest of the results if not given.
+        fpr: Target FPR; the smallest that the pools resolve if not given.
         count: Number of records to show if none is named, as far as they fit a page.
     """
     runs = in_order(runs)

@@ -6,12 +6,13 @@ from typing import Any
 import pandas as pd
 
 from lira.evaluation.audits.answer import LEAKS, NO_LEAK
+from lira.evaluation.audits.doubts import FEW_MODELS
 from lira.evaluation.leakage import by_recipe, exposure, leakage, resolved_fpr
 from lira.evaluation.utility import utility_over_models
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
-from lira.report.marks import marked, notes
-from lira.report.numbers import numbers, with_span, with_spans
+from lira.report.marks import marked, notes, of_training
+from lira.report.numbers import MISSING, numbers, with_span, with_spans
 from lira.report.runs import at, choose_fpr, in_order, show_keys, title_of
 from lira.report.table import Table
 from lira.storage.run import Run
@@ -48,13 +49,16 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
     text["Others flagged, FPR′ (%)"] = with_spans(data, "fpr_achieved", 2)
     text["AUC (%)"] = with_spans(data, "auc", 1)
     text[f"A flag is right, PPV (%) at π = {prior}"] = with_spans(data, "ppv", 1)
-    text["Right by chance (%)"] = numbers(data["ppv_null"], 1)
     pairs = zip(data["exposed"], data["exposed_null"], strict=True)
-    text["Records exposed (by chance)"] = [f"{count:,} ({null:,})" for count, null in pairs]
-    text["The same with another seed, Jaccard (%)"] = with_spans(data, "again", 1)
+    text["Records exposed (permuted)"] = [f"{count:,} ({null:,})" for count, null in pairs]
+    again = zip(with_spans(data, "again", 1), numbers(data["again_null"], 1), strict=True)
+    text["The same with another seed, Jaccard (%)"] = [
+        cell if cell == MISSING else f"{cell} ({by})" for cell, by in again
+    ]
     text["Test accuracy (%)"] = numbers(data["test_accuracy"], 2)
     text["Test over train loss (loss ratio)"] = numbers(data["loss_ratio"], 2)
-    return Table(data, text, keys, [_note(runs, data, chosen), *notes(data["resolution"])])
+    firsts = [seeds[0] for seeds in by_recipe(in_order(runs))]
+    return Table(data, text, keys, [_note(runs, data, chosen), *notes(data["resolution"]), *of_training(firsts)])
 
 
 def _row(seeds: Sequence[Run], fpr: float) -> dict[str, Any]:
@@ -62,30 +66,36 @@ def _row(seeds: Sequence[Run], fpr: float) -> dict[str, Any]:
     worth = utility_over_models(run)
     row = run.key | found | exposure(seeds, fpr) | {"seeds": len(seeds), "fpr": fpr}
     row |= {name: worth[f"{name}_mean"] for name in ("test_accuracy", "loss_ratio")}
-    return row | {"sentence": f"{title_of(run)} {_sentence(row)}"}
+    return row | {"sentence": f"{title_of(run)}{_sentence(row)}"}
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
     """Says the answer to readers of the report's first page, after the name of the run."""
     found, flagged = (with_span(row, name, 2, " %") for name in ("tpr", "fpr_achieved"))
-    rates = f"finds {found} of the members and flags {flagged} of the others"
+    threshold = f"at the threshold for {percent(row['fpr'])} false positives"
+    rates = f"{threshold} the best attack finds {found} of the members and flags {flagged} of the others"
     above = f"a member scores above another record {with_span(row, 'auc', 1, ' %')} of the time (chance 50 %)"
     if row["answer"] == NO_LEAK:
-        return f"shows no leak: the best attack {rates}; {above}."
+        return f": no leak was found; {rates}; {above}."
     if row["answer"] != LEAKS:
-        return "cannot be judged: there are no intervals."
+        few = f"{row['models']} models are too few to rule a leak out"
+        failed = f"{row['diverged']} of {row['models']} models failed to train"
+        return f": cannot be told, as {failed if 2 * row['diverged'] > row['models'] else few}; {rates}; {above}."
     if row["tpr_low"] > row["fpr_achieved_high"]:
         worth = f"a flag is right {with_span(row, 'ppv', 1, ' %')} of the time if {percent(row['prior'])} are members"
-        return f"leaks: the best attack {rates}; {worth}."
-    return f"leaks: under the best attack {above}. At the threshold it {rates}."
+        return f" leaks: {rates}; {worth}."
+    return f" leaks: {above}; {rates}."
 
 
 def _note(runs: Sequence[Run], data: pd.DataFrame, fpr: float) -> str:
     attacks = " and ".join(dict.fromkeys(show(run.attack) for run in runs))
     return (
         f"Best attack: chosen for each target on the other targets. Thresholds for {percent(fpr)} FPR from shadow "
-        "models, as an attacker has them. In brackets 95 % intervals over targets and samples. Leaks: the AUC lies "
-        "above 50 %, or the members found above the others flagged, by the ends of their intervals. PPV: of all "
-        f"targets' counts. Exposed: flagged on a model trained with the record and on none trained without it, by "
-        f"{attacks}; by chance: where membership is permuted. Rates and counts are of each run's first seed."
+        "models, as an attacker has them. [Square] brackets: 95 % intervals over targets and samples. Leaks: the AUC "
+        "lies above 50 %, or the members found above the others flagged, by the ends of their intervals, which calls "
+        f"at most 5 % of runs leaky that are not. Below {FEW_MODELS} models, of which LiRA has an AUC below 50 % by "
+        "chance alone, none is called free of leaks. PPV: of all targets' counts; by chance it is π. Exposed: flagged "
+        f"on a model trained with the record and on none trained without it, by {attacks}; permuted: the same with "
+        "membership permuted once, an example of chance. (Round) brackets of the Jaccard: sets of these sizes drawn at "
+        "random. Rates and counts are of each run's first seed."
     )

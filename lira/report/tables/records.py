@@ -17,10 +17,10 @@ ENTRY = Entry(
     drawn_from="network seeds",
     files=("samples.csv", "metrics.csv", "privacy.csv"),
     caption=(
-        "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the largest FPR, with a row per run and "
-        "attack: how many of the models trained with the record flag it, how many of those trained without it, what a "
-        "flag is worth at each prior with its lower bound, and the largest ε that the counts refute. "
-        "``lira record`` shows any other record."
+        "The records that most runs find highly vulnerable (fp = 0, tp ≥ 1) at the smallest FPR that their pools "
+        "resolve, with a row per run and attack: how many of the models trained with the record flag it, how many of "
+        "those trained without it, what a flag is worth at each prior with its lower bound, and the largest ε that the "
+        "counts refute. ``lira record`` shows any other record."
     ),
 )
 
@@ -41,7 +41,7 @@ def table(runs: Sequence[Run], sample: int | None = None, fpr: float | None = No
     Args:
         runs: The runs of one pool.
         sample: Index in the pool; the most exposed records if not given.
-        fpr: Target FPR; the largest of the results if not given.
+        fpr: Target FPR; the smallest that the pools resolve if not given.
         count: Number of records to show if none is named.
     """
     data = cards_of(in_order(runs), sample, fpr, count)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from lira.evaluation.utility import utility_over_models
 from lira.report.catalogue import Entry
+from lira.report.marks import of_training
 from lira.report.numbers import means
 from lira.report.runs import in_order, show_keys
 from lira.report.table import Table
@@ -46,7 +47,8 @@ def table(runs: Sequence[Run]) -> Table:
             text[heading] = means(data, name, decimals)
     note = (
         "Losses are means over samples; the loss ratio is the mean of each model's test loss / train loss, the "
-        "accuracy gap that of its train less its test accuracy. Best epoch: the one with the best test accuracy, which "
-        "is attacked, counted from 1. The spread is that of models, so that no interval stands beside it."
+        "accuracy gap that of its train less its test accuracy. Best epoch: the one with the best test accuracy, "
+        "counted from 1, which is attacked unless target_model says otherwise. The spread is that of models, so no "
+        "interval stands beside it."
     )
-    return Table(data, text, keys, [note])
+    return Table(data, text, keys, [note, *of_training(in_order(runs))])

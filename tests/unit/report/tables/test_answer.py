@@ -14,9 +14,12 @@ def test_a_row_per_recipe_with_its_sentence(make, study):
     row = data.iloc[0]
     assert shown[1][3] == row["answer"] == "leaks"
     assert shown[1][4].startswith(f"{row['tpr']:.2f} [{row['tpr_low']:.2f}, {row['tpr_high']:.2f}]")
-    assert shown[1][9] == f"{row['exposed']:,} ({row['exposed_null']:,})"
-    assert shown[1][10] == "–" and shown[2][10].startswith(f"{data['again'][1]:.1f} [")
-    assert row["sentence"].startswith("Digits FCN Baseline leaks: the best attack finds ")
+    assert shown[1][8] == f"{row['exposed']:,} ({row['exposed_null']:,})"
+    assert shown[1][9] == "–" and shown[2][9].startswith(f"{data['again'][1]:.1f} [")
+    assert shown[2][9].endswith(f"] ({data['again_null'][1]:.1f})")
+    assert row["sentence"].startswith(
+        "Digits FCN Baseline leaks: at the threshold for 1 % false positives the best attack finds "
+    )
     assert f"flags {row['fpr_achieved']:.2f} %" in row["sentence"] and "if 1 % are members" in row["sentence"]
 
 
