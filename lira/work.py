@@ -22,6 +22,7 @@ SIZES: dict[str, tuple[int, int, tuple[int, ...], int]] = {
     "cifar100": (50_000, 10_000, (3, 32, 32), 100),
     "gtsrb": (26_640, 12_630, (3, 32, 32), 43),
     "purchase100": (138_126, 59_198, (600,), 100),
+    "location30": (5_010, 0, (446,), 30),
 }
 """Training samples, test samples, shape and classes of the datasets as they are loaded."""
 

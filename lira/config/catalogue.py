@@ -15,12 +15,13 @@ DATASETS: dict[str, str | None] = {
     "cifar100": "image",
     "gtsrb": "image",
     "purchase100": "tabular",
+    "location30": "tabular",
     "synthetic": "tabular",
     "file": None,
 }
 """Datasets that the suite can load, and the type of their samples; for a file or a function, ``kind`` states it."""
 
-RAW = ("cifar10", "cifar100", "gtsrb", "purchase100")
+RAW = ("cifar10", "cifar100", "gtsrb", "purchase100", "location30")
 """Datasets whose raw files are checked and, except for purchase100, downloaded."""
 
 FAMILIES = {"fcn": "tabular", "resnet": "image", "wideresnet": "image", "timm": "image", "sklearn": "tabular"}

@@ -48,7 +48,8 @@ class Dataset(Settings):
 
     source: str = Field(
         "digits",
-        description="digits, cifar10, cifar100, gtsrb, purchase100, synthetic, file or package.module:function.",
+        description="digits, cifar10, cifar100, gtsrb, purchase100, location30, synthetic, file or "
+        "package.module:function.",
     )
     path: PlainPath | None = Field(
         None, description="Folder of the raw files (default: data), or the user's own .npz, HDF5, CSV or parquet file."

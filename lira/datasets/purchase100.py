@@ -3,21 +3,16 @@
 It is read as the array that the released code links, or as the original: a CSV file without a header, in an archive.
 """
 
-import tarfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-from jaxtyping import UInt8
 
 from lira.config import Dataset
-from lira.core.errors import DataError, reason
+from lira.core.errors import DataError
 from lira.datasets import FOLDER
 from lira.datasets._arrays import Arrays, check_labels
 from lira.datasets._forms import not_npy
+from lira.datasets._originals import read_original
 
 FILE = Path("purchase", "features_labels.npy")
 ORIGINAL = "dataset_purchase"
@@ -70,7 +65,7 @@ def _find(folder: Path) -> Path:
 
 
 def _open(path: Path) -> np.ndarray:
-    rows = _read_array(path) if path.suffix == ".npy" else _read_original(path)
+    rows = _read_array(path) if path.suffix == ".npy" else read_original(path, ORIGINAL, SHAPE[1])
     if not isinstance(rows, np.ndarray) or rows.shape != SHAPE or rows.dtype.kind not in "buif":
         found = f"{rows.dtype} {list(rows.shape)}" if isinstance(rows, np.ndarray) else "an archive"
         raise DataError(f"{path} holds {found}, expected numbers of shape {list(SHAPE)}, the label in column 0")
@@ -82,33 +77,3 @@ def _read_array(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise not_npy(path, f", and its shape must be {list(SHAPE)}") from error
-
-
-def _read_original(path: Path) -> UInt8[np.ndarray, "sample column"]:
-    from pyarrow import ArrowException, csv, uint8
-
-    types = csv.ConvertOptions(column_types={f"f{column}": uint8() for column in range(SHAPE[1])})
-    read = csv.ReadOptions(use_threads=False, autogenerate_column_names=True)
-    try:
-        with _text_of(path) as text, csv.open_csv(text, read, convert_options=types) as blocks:
-            return np.concatenate([np.stack([column.to_numpy() for column in block.columns], 1) for block in blocks])
-    except DataError:
-        raise
-    except (ArrowException, OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
-        what = f"{SHAPE[1]} whole numbers from 0 to 255 in each line, the label first"
-        raise DataError(f"{path} cannot be read as Purchase-100's original, {what}: {reason(error)}") from error
-
-
-@contextmanager
-def _text_of(path: Path) -> Iterator[IO[bytes]]:
-    """Opens the CSV file, in its archive without unpacking anything to the disk."""
-    if path.suffix != ".tgz":
-        with path.open("rb") as file:
-            yield file
-        return
-    with tarfile.open(path) as archive:
-        member = next((one for one in archive if one.isfile() and Path(one.name).name == ORIGINAL), None)
-        text = archive.extractfile(member) if member else None
-        if text is None:
-            raise DataError(f"{path} has no file {ORIGINAL}: get the original's archive anew")
-        yield text

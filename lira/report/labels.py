@@ -33,6 +33,7 @@ NAMES = {
     "cifar100": "CIFAR-100",
     "gtsrb": "GTSRB",
     "purchase100": "Purchase-100",
+    "location30": "Location-30",
     "sgd": "SGD",
     "adamw": "AdamW",
     "fcn": "FCN",
