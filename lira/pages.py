@@ -109,10 +109,15 @@ class Pages:
         if entry.drawn_from in OF_NETWORKS:
             every = entry.drawn_from == "network seeds"
             return lambda wildcards: plan.files_of(
-                name, self._of_network(wildcards), every_seed=every, scope=wildcards.scope
+                name, self._of_network(wildcards), every_seed=every and self._one_pool(wildcards), scope=wildcards.scope
             )
         keys, every_seed = self._runs(entry)
         return lambda wildcards: plan.files_of(name, keys, every_seed=every_seed, scope=wildcards.scope)
+
+    def _one_pool(self, wildcards: Any) -> bool:
+        """Whether a dataset's runs of all seeds have the same pool, so that their records can be compared."""
+        dataset = self.study.datasets.get(wildcards.dataset)
+        return dataset is None or not dataset.draws_pool
 
     def _of_network(self, wildcards: Any) -> list[str]:
         prefix = f"{wildcards.dataset}/{wildcards.architecture}/"

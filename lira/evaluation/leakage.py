@@ -76,7 +76,7 @@ def exposure(seeds: Sequence[Run], fpr: float) -> dict[str, float]:
     fp = 0), by the attack of the run's records.
 
     Args:
-        seeds: Runs that differ by seed only, the first of them the run.
+        seeds: Runs that differ by seed only, the first of them the run; those of another pool are left out.
         fpr: Target FPR; thresholds are those of the targets' shadow models.
 
     Returns:
@@ -84,6 +84,7 @@ def exposure(seeds: Sequence[Run], fpr: float) -> dict[str, float]:
         in percent with 95 % interval, ``again again_low again_high``, and ``again_null``, that of sets drawn at random.
     """
     first = seeds[0]
+    seeds = [run for run in seeds if run.attributes.get("data_sha256") == first.attributes.get("data_sha256")]
     null = rows_at(first.by_attack(first.table("null_samples.csv"), None), fpr, first.folder / "null_samples.csv")
     sets = np.stack([highly_vulnerable(run.counts(fpr)) for run in seeds])
     found = {"exposed": int(sets[0].sum()), "exposed_null": int(highly_vulnerable(null).sum())}

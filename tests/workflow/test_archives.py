@@ -28,6 +28,7 @@ def test_nothing_of_an_old_results_folder_is_trained_again(request, tmp_path):
     for run in RUNS:
         for name in ("shadows.h5", "scores.h5"):
             now, then = (read_arrays(folder / "runs" / run / name) for folder in (results, old))
+            now.pop("utility/best_epoch", None)  # which files of that time lack
             assert now.keys() == then.keys()
             for array, values in now.items():
                 np.testing.assert_array_equal(values, then[array])

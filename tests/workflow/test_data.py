@@ -62,7 +62,9 @@ def test_a_preparation_per_view_and_raw_files_once(snakemake):
     trained = re.findall(r"train-shadows \S+/(\w+)\.\w+\.json --seed (\d+) --data \S+/(\S+)\.h5 ", dry)
     assert ("tl", "42", "cifar10-144px-train-split0") in trained
     assert ("baseline", "2", "purchase100-train-split2") in trained
-    assert not re.search(r"plot \S+ .*--data results/views/data/purchase", dry)
+    shown = re.findall(r"plot (\S+) .*--data (results/views/data/purchase\S+)", dry)
+    assert shown == [("records", "results/views/data/purchase100-train-split1.h5")]  # whose other seed has another pool
+    assert not re.search(r"(plot|tabulate) records \S*purchase\S*seed2", dry)
     assert re.search(r"plot in_out .*--data results/views/data/cifar10-train-split0.h5", dry)
 
 

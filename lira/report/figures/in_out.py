@@ -75,15 +75,14 @@ def figure(
 
 def draw_sample(body: FigureBase, runs: Sequence[Run], sample: int, attacks: Sequence[str], data: Path | None) -> None:
     """Draws one sample: a column per run, a row for φ and one for each attack, and the sample's picture."""
-    labels = run_labels(runs)
+    labels, found = run_labels(runs), [models_of(run, sample, attacks) for run in runs]
     if data is not None:
         [[aside, body]] = body.subfigures(1, 2, squeeze=False, width_ratios=[1, 1.8 + 2 * len(runs)])
         axes = aside.subplots()
         Pictures(data, runs).draw(axes, sample)
         axes.axis("off")
     panels = body.subplots(1 + len(attacks), len(runs), squeeze=False)
-    for column, run, label in zip(panels.T, runs, labels, strict=True):
-        member, phi, scores = models_of(run, sample, attacks)
+    for column, label, (member, phi, scores) in zip(panels.T, labels, found, strict=True):
         draw_histogram(column[0], phi, member)
         column[0].set(xlabel="φ", title=in_lines(label, TITLE))
         for axes, attack in zip(column[1:], attacks, strict=True):

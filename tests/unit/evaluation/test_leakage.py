@@ -68,6 +68,8 @@ def test_exposed_records_are_counted_and_compared_by_seed(study):
     jaccard = np.mean([len(sets[i] & sets[j]) / len(sets[i] | sets[j]) for i, j in pairs])
     assert found["again"] == pytest.approx(100 * jaccard)
     assert found["again_low"] <= found["again"] <= found["again_high"]
+    vars(runs[2])["attributes"] = runs[2].attributes | {"data_sha256": "of another pool"}
+    assert exposure(runs, 0.01)["again"] == exposure(runs[:2], 0.01)["again"] != found["again"]
     alone = exposure(runs[:1], 0.01)
     assert alone["exposed"] == found["exposed"] and np.isnan(alone["again"])
 
