@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lira.evaluation.bootstrap import LEVEL
 from lira.report.figures._style import SINGLE, STYLE, canvas
 from lira.report.figures.roc import draw_roc
 from lira.report.labels import percent, show
@@ -97,9 +98,9 @@ def write_page(folder: Path, output: Path) -> None:
         f'<h1 class="{kind}">{escape(_named(said["answer"]))}</h1>',
         f"<p>{escape(_about(said, summary))}</p>",
         _list("What makes this doubtful", [f"{line[0].upper()}{line[1:]}." for line in said["warnings"]]),
-        _section("The words used here", _words(summary)),
         _section("The most exposed records", _worst(records, summary)),
         _section("By class and group", _groups(groups)),
+        _section("The words used here", _words(summary)),
         _list("What was assumed", ASSUMED),
         _list("What was not looked at", NOT_LOOKED_AT),
         _section("Every attack", _rates(summary) + _areas(summary)),
@@ -138,9 +139,11 @@ def _about(said: dict[str, Any], summary: pd.DataFrame) -> str:
     if pd.isna(row["among_shadows"]):
         return text
     metric = {"tpr": "TPR", "flagged": "share of flagged records"}[row["metric"]]
+    usual = "Yes" if (1 - LEVEL) / 2 <= row["among_shadows"] <= (1 + LEVEL) / 2 else "No"
     return (
-        f"{text} Is it an ordinary model of this kind? The {metric} of {show(str(row['attack']))} at the threshold "
-        f"for {percent(row['fpr'])} FPR is above {percent(round(row['among_shadows'], 2))} of the shadow models'."
+        f"{text} Is it an ordinary model of this kind? {usual}: the {metric} of {show(str(row['attack']))} at the "
+        f"threshold for {percent(row['fpr'])} FPR is above {percent(round(row['among_shadows'], 2))} of the shadow "
+        "models'."
     )
 
 

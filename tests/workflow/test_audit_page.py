@@ -14,9 +14,9 @@ FPRS = [0.001, 0.01, 0.1]
 ATTACKS = ["online", "online_fixed", "offline", "offline_fixed", "global", "rmia"]
 ORDER = [
     "What makes this doubtful",
-    "The words used here",
     "The most exposed records",
     "By class and group",
+    "The words used here",
     "What was assumed",
     "What was not looked at",
     "Every attack",
@@ -75,9 +75,12 @@ def test_it_opens_with_its_answer_and_fits(browser, tmp_path, case, width):
 
     assert texts("body > *")[0] == texts("h1")[0] and texts("h1")[0].startswith(CASES[case])
     heads = texts("h2")
-    assert heads == [head for head in ORDER if head in heads] and {*ORDER} - {*heads} <= {ORDER[0], ORDER[3], ORDER[7]}
-    assert (ORDER[3] in heads) == (ORDER[7] in heads or case == "every") == (case != "unlisted")
+    assert heads == [head for head in ORDER if head in heads] and {*ORDER} - {*heads} <= {ORDER[0], ORDER[2], ORDER[7]}
+    assert (ORDER[2] in heads) == (ORDER[7] in heads or case == "every") == (case != "unlisted")
     assert len(texts("li")) == len(made.warnings) + 6
+    if case in ("leaky", "clean"):
+        usual = {"leaky": "No: ", "clean": "Yes: "}[case]  # it is held twice as fast as by its shadow models, or not
+        assert f"Is it an ordinary model of this kind? {usual}" in texts("p")[0]
     wide = browser.execute_script(
         "return [...document.querySelectorAll('body *')].filter(found => !found.closest('table'))"
         ".filter(found => found.getBoundingClientRect().right > innerWidth || found.getBoundingClientRect().left < 0)"
@@ -106,5 +109,6 @@ def test_the_most_exposed_records_are_those_that_score_highest(browser, tmp_path
     names = browser.execute_script(
         "return [...document.querySelector('tbody').rows].map(row => row.cells[0].textContent)"
     )
-    highest = made.records.sort_values(f"{best}_score", ascending=False, kind="stable")["id"].head(10)
+    members = made.records[made.records["member"] == 1]
+    highest = members.sort_values(f"{best}_score", ascending=False, kind="stable")["id"].head(10)
     assert names == [*highest]
