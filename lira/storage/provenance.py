@@ -136,7 +136,7 @@ def trace(path: Path, results: Path = Path("results")) -> dict[str, Any]:
         StoreError: nothing says where it comes from.
     """
     if not path.is_file():
-        raise StoreError(f"{path} does not exist")
+        raise StoreError(f"{path} is a folder: give a file of it" if path.is_dir() else f"{path} does not exist")
     found = _carried(path) or _beside(path)
     if found is None:
         size, checksum = path.stat().st_size, file_digest(path)

@@ -99,6 +99,8 @@ def test_hdf5_files_and_csv_of_a_run(table, tmp_path):
     assert list(found["runs"]) == ["results/s/runs/d/a/baseline/seed1/shadows.h5"] and "by" not in found
     with pytest.raises(StoreError, match="none.csv does not exist"):
         trace(tmp_path / "none.csv")
+    with pytest.raises(StoreError, match="is a folder: give a file of it"):
+        trace(tmp_path)
     for name in ("a.h5", "a.png", "a.md"):
         (tmp_path / name).write_bytes(b"\x89HDF\r\n\x1a\n" if name == "a.h5" else b"<!-- lira: {1} -->\n")
         with pytest.raises(StoreError, match=r"a\.\w+ (is damaged|does not say)"):
