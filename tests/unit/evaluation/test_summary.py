@@ -32,9 +32,9 @@ def test_rows():
     scores, member = world()
     rates = calibrate(scores, member, FPRS, PRIORS)
     found = summarise(scores, member, rates, draws=50)
-    assert list(found) == COLUMNS["summary"]
+    assert list(found) == [*COLUMNS["summary"], "chosen"]
     assert not found.duplicated(KEYS).any()
-    assert len(found) == 3 * 2 * (2 + 2 * 2) + 2 * 2
+    assert len(found) == 3 * 2 * (2 + 2 * 2) + 2 * 2 + 1  # the last: the best attack by AUC
     rows = rates.query("attack == 'online' and mode == 'shadow' and fpr == 0.1 and prior == 0.5")
     tpr = at(found, attack="online", mode="shadow", fpr=0.1, metric="tpr")
     assert tpr["mean"] == pytest.approx(rows["tpr"].mean())
