@@ -16,10 +16,11 @@ from lira.shadows.membership import balanced_membership
 from lira.storage import hdf5
 
 PLAIN_TARGETS = (0, 101)
+OTHERS = [*ATTACKS][5:]
 MEASURE = """
 import re, sys
 from lira.attacks.lira import score_file
-score_file(*sys.argv[1:])
+score_file(*sys.argv[1:3], **({"attacks": sys.argv[3:]} if sys.argv[3:] else {}))
 print(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read()).group(1))
 """
 
@@ -43,7 +44,7 @@ def test_leave_one_out(size, shadows, timed, report, bandwidth, sorting, tmp_pat
 
 
 @pytest.mark.parametrize("chosen", [None, Size(64, 4000, 2)], ids=["", "small"])
-@pytest.mark.parametrize("attack", [*ATTACKS][5:])
+@pytest.mark.parametrize("attack", OTHERS)
 def test_other_attacks(attack, chosen, size, timed, report, tmp_path):
     """Each by itself, as a multiple of the time of the paper's five together; the uncut five too."""
     size = chosen or size
@@ -55,11 +56,13 @@ def test_other_attacks(attack, chosen, size, timed, report, tmp_path):
     report(f"{attack} {'x'.join(map(str, size))}", ours, None, share, five=five, uncut=uncut)
 
 
-def test_peak_memory(size, shadows, timed, report, tmp_path):
-    command = [sys.executable, "-c", MEASURE, str(shadows), str(tmp_path / "scores.h5")]
+@pytest.mark.parametrize("attacks", [[], *([name] for name in OTHERS)], ids=lambda attacks: "".join(attacks) or "five")
+def test_peak_memory(attacks, size, shadows, timed, report, tmp_path):
+    command = [sys.executable, "-c", MEASURE, str(shadows), str(tmp_path / "scores.h5"), *attacks]
     done, ours = timed(lambda: subprocess.run(command, capture_output=True, text=True, check=True), rounds=1)
     peak = int(done.stdout) * 1024
-    report("attacks, process and all", ours, None, f"peak memory {peak / 2**30:.2f} GiB", peak_bytes=peak)
+    name = f"{''.join(attacks) or 'five attacks'}, process and all"
+    report(name, ours, None, f"peak memory {peak / 2**30:.2f} GiB", peak_bytes=peak)
 
 
 @pytest.mark.parametrize("balanced", ["pairs", "sample"])
