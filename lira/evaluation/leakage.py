@@ -42,11 +42,10 @@ def leakage(run: Run, fpr: float) -> dict[str, Any]:
         over targets and samples. NaN where it is not known.
     """
     rates = RatesOverTargets(run)
-    prior, utility = min(rates.priors), run.utility
+    prior = min(rates.priors)
     places: dict[str, tuple] = {"auc": ("target", None, "auc"), "tpr": ("shadow", fpr, "tpr")}
     places |= {"fpr_achieved": ("shadow", fpr, "fpr_achieved"), "ppv": ("shadow", fpr, "ppv_pooled", prior)}
-    found: dict[str, Any] = {"models": run.models, "prior": prior, "resolution": ""}
-    found["diverged"] = int(utility["diverged"].sum()) if "diverged" in utility else 0
+    found: dict[str, Any] = {"models": run.models, "diverged": run.diverged, "prior": prior, "resolution": ""}
     for name, place in places.items():
         rows = (rates.find(attack, *place) for attack in (BEST, *rates.attacks))
         row: Mapping[str, Any] = next(filter(None, rows), {})

@@ -78,13 +78,9 @@ def of_scores(runs: Sequence[Run]) -> list[str]:
 
 def of_training(runs: Sequence[Run]) -> list[str]:
     """Returns a note on each run some of whose models failed to train."""
-    found = []
-    for run in runs:
-        failed = int(run.utility["diverged"].sum()) if "diverged" in run.utility else 0
-        if failed:
-            said = f"{failed} of {run.models} models failed to train: their loss is not finite, or accuracy at chance"
-            found.append(f"{'/'.join(map(str, run.key.values()))}: {said}.")
-    return found
+    said = "models failed to train: their loss is not finite, or accuracy at chance"
+    failed = [run for run in runs if run.diverged]
+    return [f"{'/'.join(map(str, run.key.values()))}: {run.diverged} of {run.models} {said}." for run in failed]
 
 
 def not_resolved(fpr: float, negatives: float) -> str:

@@ -163,6 +163,11 @@ class Run:
         with self.shadows() as file:
             return pd.DataFrame({name: values[:] for name, values in file["utility"].items()})
 
+    @property
+    def diverged(self) -> int:
+        """Number of models that failed to train, as far as the run says it."""
+        return int(self.utility["diverged"].sum()) if "diverged" in self.utility else 0
+
     def table(self, name: str, **options: Any) -> pd.DataFrame:
         """Reads one of the run's ``.csv`` files; ``options`` go to pandas.
 

@@ -38,8 +38,8 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
         fpr: Target FPR; the smallest of the results at which every run's pool expects a false positive if not given.
     """
     chosen = resolved_fpr(runs) if fpr is None else choose_fpr(runs[0].summary["fpr"], fpr)
-    rows = [_row(seeds, chosen) for seeds in by_recipe(in_order(runs))]
-    data = pd.DataFrame(rows)
+    recipes = by_recipe(in_order(runs))
+    data = pd.DataFrame([_row(seeds, chosen) for seeds in recipes])
     text = show_keys(data).assign(Answer=data["answer"])
     keys, prior = len(text.columns), percent(data["prior"].iloc[0])
     found = with_spans(data, "tpr", 2)
@@ -57,8 +57,8 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
     ]
     text["Test accuracy (%)"] = numbers(data["test_accuracy"], 2)
     text["Test over train loss (loss ratio)"] = numbers(data["loss_ratio"], 2)
-    firsts = [seeds[0] for seeds in by_recipe(in_order(runs))]
-    return Table(data, text, keys, [_note(runs, data, chosen), *notes(data["resolution"]), *of_training(firsts)])
+    told = [*notes(data["resolution"]), *of_training([first for first, *_ in recipes])]
+    return Table(data, text, keys, [_note(runs, chosen), *told])
 
 
 def _row(seeds: Sequence[Run], fpr: float) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _sentence(row: Mapping[str, Any]) -> str:
     return f" leaks: {above}; {rates}."
 
 
-def _note(runs: Sequence[Run], data: pd.DataFrame, fpr: float) -> str:
+def _note(runs: Sequence[Run], fpr: float) -> str:
     attacks = " and ".join(dict.fromkeys(show(run.attack) for run in runs))
     return (
         f"Best attack: chosen for each target on the other targets. Thresholds for {percent(fpr)} FPR from shadow "

@@ -39,7 +39,8 @@ COLUMNS = {
 
 def table(runs: Sequence[Run]) -> Table:
     """Shows mean ± standard deviation over the models of each run."""
-    data = pd.DataFrame([run.key | utility_over_models(run) for run in in_order(runs)])
+    runs = in_order(runs)
+    data = pd.DataFrame([run.key | utility_over_models(run) for run in runs])
     text = show_keys(data)
     keys = len(text.columns)
     for name, (heading, decimals) in COLUMNS.items():
@@ -51,4 +52,4 @@ def table(runs: Sequence[Run]) -> Table:
         "counted from 1, which is attacked unless target_model says otherwise. The spread is that of models, so no "
         "interval stands beside it."
     )
-    return Table(data, text, keys, [note, *of_training(in_order(runs))])
+    return Table(data, text, keys, [note, *of_training(runs)])

@@ -1,8 +1,13 @@
 """The table that answers first: a row per recipe, and the sentence of each."""
 
+import shutil
+
+import h5py
 import pytest
 from synthetic_study import run_folder
 from table_files import rows_of
+
+from lira.storage.run import Run
 
 
 def test_a_row_per_recipe_with_its_sentence(make, study):
@@ -28,3 +33,15 @@ def test_another_fpr_can_be_asked_for(make, study, fpr):
     data, path = make("answer", [run_folder(study, "fcn", "baseline", 0)], fpr=fpr)
     assert data["fpr"].item() == fpr
     assert ("τ at 0 FP" in rows_of(path)[1][4]) == (fpr == 0.001)
+
+
+def test_models_that_failed_to_train_are_told(make, study, tmp_path):
+    folder = run_folder(study, "fcn", "baseline", 0)
+    copy = shutil.copytree(folder, tmp_path / folder.relative_to(study))
+    with h5py.File(copy / "shadows.h5", "a") as file:
+        file["utility/diverged"] = [1.0] * 9 + [0.0] * 7
+    assert (Run(copy).diverged, Run(folder).diverged) == (9, 0)
+    for name, folders in (("answer", [copy]), ("utility", [copy])):
+        _, path = make(name, folders)
+        assert "digits/fcn/baseline/0: 9 of 16 models failed to train" in path.with_suffix(".md").read_text()
+    assert "failed to train" not in make("answer", [folder])[1].with_suffix(".md").read_text()
