@@ -23,6 +23,7 @@ from lira.datasets import Part
 from lira.shadows.models import build, initialise
 from lira.shadows.rng import INITIAL, Streams, generator
 from lira.shadows.training import cohort as engine
+from lira.shadows.training.device import lease
 from lira.shadows.training.progress import Pass
 
 ROOT = Path(__file__).parents[1]
@@ -132,10 +133,10 @@ class Jobs:
 
 
 def _job(pipe, *arguments) -> None:
-    torch.set_num_threads(1)
-    ours = Ours(*arguments)
-    while steps := pipe.recv():
-        pipe.send(ours.run(steps))
+    with lease("cpu"):
+        ours = Ours(*arguments)
+        while steps := pipe.recv():
+            pipe.send(ours.run(steps))
 
 
 def matmul(size: int = 1024, products: int = 10) -> float:

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional
 
 from lira.config import Recipe
@@ -16,6 +15,7 @@ from lira.core import preemption
 from lira.core.pace import Pace
 from lira.shadows.logits import scaled_logit
 from lira.shadows.models.layers import set_query_mode
+from lira.shadows.models.turns import compute
 from lira.shadows.rng import Streams
 from lira.shadows.training.cohort import Samples, batches
 from lira.shadows.training.optimizers import Tensors
@@ -80,10 +80,8 @@ def logits_of_views(
     network: nn.Module, weights: Tensors, pool: Samples, batch: slice, recipe: Recipe, streams: Streams
 ) -> Iterator[Float[Tensor, "m batch class"]]:
     """Yields the logits of m models on each view of a batch."""
-    models = len(next(iter(weights.values())))
     for x in views(pool.raw(batch), recipe.query_views, recipe.query_stride):
-        x = pool.normalised(x)
-        yield functional_call(network, weights, (x.expand(models, *x.shape), streams), tie_weights=False)
+        yield compute(network, weights, pool.normalised(x)[None], streams)
 
 
 def write_query(

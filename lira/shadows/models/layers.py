@@ -26,8 +26,14 @@ def normal_(parameter: Tensor, deviation: float, generators: list[torch.Generato
             model.normal_(0, deviation, generator=generator)
 
 
+def laid_out(x: Float[Tensor, "m batch channels h w"]) -> Float[Tensor, "batch mc h w"]:
+    """Arranges images for grouped convolutions; those of one model with channels last, the fastest memory layout."""
+    images = x.transpose(0, 1).flatten(1, 2)
+    return images.contiguous(memory_format=torch.channels_last) if len(x) == 1 else images
+
+
 class Linear(nn.Module):
-    """m fully connected layers, initialised like ``torch.nn.Linear`` or, with ``xavier``, by Xavier with zero bias."""
+    """m fully connected layers, initialised like ``torch.nn.Linear``; with ``xavier``, uniformly by Xavier, bias 0."""
 
     def __init__(self, models: int, inputs: int, outputs: int, xavier: bool = False):
         super().__init__()
@@ -39,7 +45,7 @@ class Linear(nn.Module):
         """Draws initial values."""
         _, inputs, outputs = self.weight.shape
         if self.xavier:
-            normal_(self.weight, (2 / (inputs + outputs)) ** 0.5, generators)
+            uniform_(self.weight, (6 / (inputs + outputs)) ** 0.5, generators)
             return
         for parameter in (self.weight, self.bias):
             uniform_(parameter, inputs**-0.5, generators)
@@ -50,17 +56,26 @@ class Linear(nn.Module):
 
 
 class Conv2d(nn.Module):
-    """m convolutions without bias as one grouped convolution, Kaiming-initialised (fan out)."""
+    """m convolutions without bias as one grouped convolution, initialised normally by Kaiming.
 
-    def __init__(self, models: int, inputs: int, outputs: int, size: int, stride: int = 1):
+    Args:
+        models: m.
+        inputs: Channels that come in.
+        outputs: Channels that go out.
+        size: Height and width of the kernel.
+        stride: Pixels between two places of the kernel.
+        fan: ``out`` keeps the variance of gradients (torchvision's ResNets), ``in`` that of activations.
+    """
+
+    def __init__(self, models: int, inputs: int, outputs: int, size: int, stride: int = 1, fan: str = "out"):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(models, outputs, inputs, size, size))
         self.stride = stride
+        self.deviation = (2 / ({"in": inputs, "out": outputs}[fan] * size * size)) ** 0.5
 
     def reset(self, generators: list[torch.Generator]) -> None:
         """Draws initial values."""
-        _, outputs, _, size, _ = self.weight.shape
-        uniform_(self.weight, (6 / (outputs * size * size)) ** 0.5, generators)
+        normal_(self.weight, self.deviation, generators)
 
     def forward(self, x: Float[Tensor, "batch mc h w"]) -> Float[Tensor, "batch mo h2 w2"]:
         """Convolves; the padding keeps the size at stride 1."""

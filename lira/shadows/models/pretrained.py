@@ -79,9 +79,8 @@ def _shrink_stem(model: nn.Module, name: str) -> None:
             f"stem: small needs a ResNet of timm with one stem convolution, or a conv_stem, unlike {name}"
         )
     new = nn.Conv2d(old.in_channels, old.out_channels, 3, stride=1, padding=1, bias=False)
-    setattr(model, place, new)
-    if place == "conv1":  # torch's own start for others, as in the released code
-        nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+    setattr(model, place, new)  # with torch's own initial values, as in the released code
+    if place == "conv1":
         model.maxpool = nn.Identity()
 
 

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lira.config import Architecture
-from lira.shadows.models.layers import BatchNorm2d, Conv2d, Dropout, Linear
+from lira.shadows.models.layers import BatchNorm2d, Conv2d, Dropout, Linear, laid_out
 from lira.shadows.rng import Streams
 
 
@@ -21,8 +21,8 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps images to images that are ``stride`` times smaller."""
-        y = functional.relu(self.bn1(self.conv1(x)))
-        return functional.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+        y = functional.relu_(self.bn1(self.conv1(x)))
+        return functional.relu_(self.bn2(self.conv2(y)).add_(self.shortcut(x)))
 
 
 class ResNet(nn.Module):
@@ -33,7 +33,7 @@ class ResNet(nn.Module):
 
     def __init__(self, architecture: Architecture, models: int, shape: tuple[int, ...], classes: int, dropout: float):
         super().__init__()
-        widths = architecture.widths
+        widths, self.layer_values = architecture.widths, architecture.widths[0] * shape[1] * shape[2]
         self.stem, self.bn = Conv2d(models, shape[0], widths[0], 3), BatchNorm2d(models, widths[0])
         blocks, inputs = [], widths[0]
         for stage, width in enumerate(widths):
@@ -46,8 +46,7 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor, streams: Streams | None = None) -> Tensor:
         """Maps images ``[m, batch, channels, height, width]`` to logits ``[m, batch, classes]``."""
-        models = len(x)
-        x = x.transpose(0, 1).flatten(1, 2)
-        x = self.blocks(functional.relu(self.bn(self.stem(x))))
+        models, x = len(x), laid_out(x)
+        x = self.blocks(functional.relu_(self.bn(self.stem(x))))
         x = x.mean((2, 3)).unflatten(1, (models, -1)).transpose(0, 1)
         return self.classifier(self.dropout(x, streams))

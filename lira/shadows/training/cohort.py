@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
@@ -20,6 +19,7 @@ from lira.core.pace import Pace
 from lira.datasets import Part
 from lira.shadows.augment import augment, mix
 from lira.shadows.models.single import differentiate
+from lira.shadows.models.turns import compute, turns
 from lira.shadows.rng import Streams, send
 from lira.shadows.training.optimizers import Tensors, initial_state, update
 from lira.shadows.training.precision import SCALE, autocast, loss_scales
@@ -215,29 +215,46 @@ def train_step(
     Raises:
         NetworkError: A network from elsewhere fails.
     """
+    parts = [
+        _differentiate(network, state, rows, recipe, pool, index[rows], streams.take(range(len(index))[rows]))
+        for rows in turns(network, len(index), pool.device)
+    ]
+    loss = torch.cat([part for part, _ in parts])
+    gradients = {name: torch.cat([slopes[name] for _, slopes in parts]) for name in parts[0][1]}
+    unused = state.parameters.keys() - gradients.keys()
+    if unused and not state.step.any():
+        log.info("not used in training, and left as they are: %s", ", ".join(unused))
+    rate, momentum = rate_and_momentum(recipe, epoch, state.step, total)
+    update(state.parameters, gradients, state.optimizer, recipe, state.step, rate, momentum)
+    state.step += 1
+    return loss
+
+
+def _differentiate(
+    network: nn.Module,
+    state: State,
+    rows: slice,
+    recipe: Recipe,
+    pool: Samples,
+    index: Int[Tensor, "m batch"],
+    streams: Streams,
+) -> tuple[Float[Tensor, " m"], Tensors]:
+    """Computes the losses of some of the models and the gradients, times the loss scales, of what they use."""
     y = pool.y[index]
     x = pool.normalised(augment(pool.raw(index), recipe, streams))
     mixed = mix(x, recipe, streams)
-    parameters = {name: value.requires_grad_() for name, value in state.parameters.items()}
+    parameters = {name: value[rows].detach().requires_grad_() for name, value in state.parameters.items()}
+    weights = parameters | {name: value[rows] for name, value in state.buffers.items()}
     with autocast(recipe, pool.device):
-        given = x if mixed is None else mixed.x, streams
-        # without tie_weights=False, torch spends milliseconds on a search for shared parameters, which do not exist
-        logits = functional_call(network, parameters | state.buffers, given, tie_weights=False)
+        logits = compute(network, weights, x if mixed is None else mixed.x, streams)
         loss = cross_entropy(logits, y).mean(1)
         if mixed is not None:
             partner = cross_entropy(logits, y.gather(1, mixed.partner)).mean(1)
             loss = mixed.weight * loss + (1 - mixed.weight) * partner
-    scaled = loss * state.optimizer[SCALE] if SCALE in state.optimizer else loss
+    scaled = loss * state.optimizer[SCALE][rows] if SCALE in state.optimizer else loss
     slopes = differentiate(network, scaled.sum(), list(parameters.values()))
-    for value in parameters.values():
-        value.requires_grad_(False)
-    gradients = {name: slope for name, slope in zip(parameters, slopes, strict=True) if slope is not None}
-    if len(gradients) < len(parameters) and not state.step.any():
-        log.info("not used in training, and left as they are: %s", ", ".join(parameters.keys() - gradients.keys()))
-    rate, momentum = rate_and_momentum(recipe, epoch, state.step, total)
-    update(parameters, gradients, state.optimizer, recipe, state.step, rate, momentum)
-    state.step += 1
-    return loss.detach()
+    found = zip(parameters, slopes, strict=True)
+    return loss.detach(), {name: slope for name, slope in found if slope is not None}
 
 
 def cross_entropy(logits: Float[Tensor, "m batch classes"], y: Int[Tensor, "m batch"]) -> Float[Tensor, "m batch"]:
@@ -284,8 +301,7 @@ def logits_of(
     network: nn.Module, weights: Tensors, samples: Samples, batch: slice, streams: Streams | None = None
 ) -> Float[Tensor, "m batch classes"]:
     """Computes the logits of m models on the same batch, without augmentation, in the mode that the network is in."""
-    x, models = samples.normalised(samples.raw(batch)), len(next(iter(weights.values())))
-    return functional_call(network, weights, (x.expand(models, *x.shape), streams), tie_weights=False)
+    return compute(network, weights, samples.normalised(samples.raw(batch))[None], streams)
 
 
 def batches(samples: int, size: int) -> Iterator[slice]:

@@ -1,7 +1,9 @@
 """Reserves the device of a training job: the requested kind or an error; GPUs are shared only on request."""
 
+import ctypes
 import fcntl
 import os
+import platform
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +15,8 @@ import torch
 from lira.core.errors import LiraError
 
 WAIT_SECONDS = 5.0
+M_TRIM_THRESHOLD, M_MMAP_MAX, MOST = -1, -4, 2**31 - 1
+"""Parameters of glibc's ``mallopt``, from its malloc.h, and the largest value."""
 
 
 @contextmanager
@@ -31,6 +35,7 @@ def lease(kind: str, jobs_per_gpu: int = 1) -> Iterator[str]:
     """
     if kind == "cpu":
         torch.set_num_threads(1)  # a model must not depend on how many cores ran it
+        keep_freed_memory()
         yield "cpu"
         return
     if not torch.cuda.is_available():
@@ -40,6 +45,17 @@ def lease(kind: str, jobs_per_gpu: int = 1) -> Iterator[str]:
     names = [str(torch.cuda.get_device_properties(index).uuid) for index in range(torch.cuda.device_count())]
     with take(names, jobs_per_gpu) as index:
         yield f"cuda:{index}"
+
+
+def keep_freed_memory() -> None:
+    """Lets the C library keep what is freed, for the next step, instead of asking the system for clean pages each time.
+
+    On a CPU, convolutional networks train up to a fifth faster. Other C libraries than glibc are left alone.
+    """
+    change = getattr(ctypes.CDLL(None), "mallopt", None)
+    if change and platform.libc_ver()[0] == "glibc":
+        for parameter, value in ((M_TRIM_THRESHOLD, MOST), (M_MMAP_MAX, 0)):
+            change(parameter, value)
 
 
 def name_of(device: str) -> str:

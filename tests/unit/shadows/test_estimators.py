@@ -9,7 +9,7 @@ import pytest
 from receipts import models_of, read_models
 from sklearn.ensemble import RandomForestClassifier
 
-from lira.config import Dataset, RunDescription, TrainingSettings, check_section, load_study
+from lira.config import RECIPE_VERSION, Dataset, RunDescription, TrainingSettings, check_section, load_study
 from lira.core.errors import ConfigError, LiraError
 from lira.core.plugins import code_digest
 from lira.cost import Rehearsals, unit
@@ -76,7 +76,7 @@ ROWS = 60
 
 def settings(models=4, test_set="nonmembers", logits=False, **architecture):
     values = {
-        "recipe_version": 6,
+        "recipe_version": RECIPE_VERSION,
         "architecture": {"family": "sklearn"} | (architecture or FOREST),
         "recipe": {"test_set": test_set},
         "shadow_models": models,

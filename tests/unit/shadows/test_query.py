@@ -9,7 +9,7 @@ from torch import nn
 from lira.config import Architecture, Recipe
 from lira.datasets import Part
 from lira.shadows.models import build, initialise
-from lira.shadows.models.layers import set_query_mode
+from lira.shadows.models.layers import BatchNorm2d, set_query_mode
 from lira.shadows.query import query, views
 from lira.shadows.rng import INITIAL, QUERY, Streams, generator
 from lira.shadows.training.cohort import Samples
@@ -41,7 +41,7 @@ class Normaliser(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.norm = nn.BatchNorm2d(1)
+        self.norm = BatchNorm2d(1, 1)
 
     def forward(self, x, streams=None):
         return self.norm(x[0]).flatten(1)[None, :, :2]
