@@ -7,7 +7,7 @@ import pytest
 import torch
 from plain.query import query as plain_query
 from plain.training import Loop
-from training_speed import BENCHMARKS, Benchmark, Jobs, Ours, contest, matmul
+from training_speed import BENCHMARKS, Benchmark, Jobs, Ours, contest, layouts, matmul
 
 from lira.core.threads import available
 from lira.shadows.models import build
@@ -17,6 +17,9 @@ from lira.shadows.rng import QUERY, Streams
 RUNS = {  # steps in a turn: of ours, of the plain loop
     "purchase100/fcn/baseline": (100, 100),
     "cifar10/resnet18/baseline": (1, 1),
+    "cifar10/resnet/aof": (20, 20),
+    "cifar10/wide/aof": (20, 20),
+    "cifar10/resnet/batch_dropout": (5, 5),
     "digits/fcn/baseline": (20, 200),
     "digits/fcn/aof": (20, 200),
     "digits/resnet/aof": (10, 100),
@@ -35,7 +38,7 @@ def all_cores():
 @pytest.fixture
 def name(request):
     """The run's; a network of the paper's images takes minutes."""
-    if request.param.startswith("cifar10") and not request.config.getoption("--paper-size"):
+    if request.param.startswith("cifar10/resnet18") and not request.config.getoption("--paper-size"):
         pytest.skip("only with --paper-size")
     return request.param
 
@@ -45,9 +48,15 @@ def test_training(name, all_cores, benchmark, report):
     ours, plain = RUNS[name]
     run = Benchmark.of(*BENCHMARKS[name])
     part = run.part(max(run.members, run.recipe.batch_size) if run.members < 1000 else run.recipe.batch_size * 40)
-    loops = {workers: Loop(run.architecture, run.recipe, part, workers=workers) for workers in (0, 2)}
+    loops = {
+        f"plain, {workers} workers{', channels last' if last else ''}": Loop(
+            run.architecture, run.recipe, part, workers=workers, channels_last=last
+        )
+        for workers in (0, 2)
+        for last in layouts(run)
+    }
     jobs = Jobs(run, CPU_COHORT.get(name, run.recipe.cohort))
-    turns = {f"plain, {workers} workers": lambda loop=loop: loop.run(plain) for workers, loop in loops.items()}
+    turns = {contestant: lambda loop=loop: loop.run(plain) for contestant, loop in loops.items()}
     turns |= {"ours": lambda: jobs.run(ours), "products": matmul}
     rates = benchmark.pedantic(contest, (turns,), rounds=1)
     jobs.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from plain.training import Loop
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lira.config import Architecture, Recipe, load_study
@@ -27,7 +28,8 @@ from lira.shadows.training.device import lease
 from lira.shadows.training.progress import Pass
 
 ROOT = Path(__file__).parents[1]
-SAMPLES = {  # shape, classes, members of a model
+SAMPLES = {  # shape, classes, members of a model; of a dataset, or of one in a study
+    "laptop/cifar10": ((3, 32, 32), 10, 1_250),
     "cifar10": ((3, 32, 32), 10, 25_000),
     "cifar100": ((3, 32, 32), 100, 25_000),
     "gtsrb": ((3, 32, 32), 43, 13_320),
@@ -53,7 +55,7 @@ class Benchmark:
         """The run of a study; what it fine-tunes is random here."""
         found = load_study(ROOT / study)
         dataset, architecture, _ = key.split("/")
-        shape, classes, members = SAMPLES[dataset]
+        shape, classes, members = SAMPLES.get(f"{found.study}/{dataset}", SAMPLES.get(dataset))
         recipe = found.recipe_of(key).model_copy(update={"start": "scratch"})
         shape = (shape[0], recipe.image_size, recipe.image_size) if recipe.image_size else shape
         return cls(key, found.architectures[architecture], recipe, shape, classes, members)
@@ -85,6 +87,12 @@ PAPER = list(load_study(ROOT / "studies/paper.yaml").runs)[:10]
 QUICKSTART = list(load_study(ROOT / "workflow_config.yaml").runs)
 BENCHMARKS = {key: ("studies/paper.yaml", key) for key in PAPER}
 BENCHMARKS |= {key: ("workflow_config.yaml", key) for key in QUICKSTART}
+BENCHMARKS |= {key: ("studies/laptop.yaml", key) for key in load_study(ROOT / "studies/laptop.yaml").runs}
+
+
+def layouts(benchmark: Benchmark) -> list[bool]:
+    """Whether images of a plain loop have their channels last: both are tried, the better counts."""
+    return [False, True] if len(benchmark.shape) == 3 else [False]
 
 
 class Ours:
@@ -109,12 +117,12 @@ class Ours:
 
 
 class Jobs:
-    """Training jobs as the study starts them on a CPU: a process of one thread on each core."""
+    """Training jobs as the study starts them on a CPU: processes of one thread, one on each core if not told."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, number: int | None = None):
         context = multiprocessing.get_context("spawn")
         self.pipes, self.processes = [], []
-        for _ in range(available()):
+        for _ in range(number or available()):
             mine, theirs = context.Pipe()
             self.processes.append(context.Process(target=_job, args=(theirs, *arguments), daemon=True))
             self.processes[-1].start()
@@ -147,6 +155,33 @@ def matmul(size: int = 1024, products: int = 10) -> float:
     return 2.0 * size**3 * products
 
 
+class Products:
+    """The matrix products of a training step, of the shapes of its convolutions and layers, and nothing else."""
+
+    def __init__(self, benchmark: Benchmark, device: str = "cpu", precision: str = "float32"):
+        loop = Loop(benchmark.architecture, benchmark.recipe, benchmark.part(2 * benchmark.recipe.batch_size))
+        self.samples, self.pairs = benchmark.recipe.batch_size, []
+        self.given = {"device": device, "dtype": torch.bfloat16 if precision == "bf16" else torch.float32}
+        for layer in loop.network.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                layer.register_forward_hook(self._add)
+        loop.network(next(iter(loop.loader))[0])
+
+    def _add(self, layer: nn.Module, given: tuple[torch.Tensor], made: torch.Tensor) -> None:
+        inner, outputs = layer.weight[0].numel(), len(layer.weight)
+        rows, first = made.numel() // outputs, not self.pairs
+        shapes = (rows, inner), (inner, outputs), (rows, outputs)
+        x, kernel, slope = (torch.ones(shape, **self.given) for shape in shapes)
+        self.pairs += [(x, kernel), (x.T, slope)] + [(slope, kernel.T)] * (not first)  # the input needs no gradient
+
+    def run(self, steps: int) -> int:
+        """Some steps; returns the number of samples."""
+        for _ in range(steps):
+            for one, other in self.pairs:
+                one @ other
+        return steps * self.samples
+
+
 def contest(turns: Mapping[str, Callable[[], float]], device: str = "cpu", rounds: int = 3) -> dict[str, float]:
     """Best rate of each contestant, per second of what its turn returns; the first turns warm up."""
     best = dict.fromkeys(turns, 0.0)
@@ -173,22 +208,32 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.device == "cpu":
         torch.set_num_threads(1)
-    print("| run | precision | cohort | plain, samples/s | lira, samples/s | ratio | GFLOP/s | 256 models, h |")
-    print("|---|---|---|---|---|---|---|---|", flush=True)
+    head = ["run", "precision", "cohort", "plain, samples/s", "network alone", "lira", "ratio", "of products alike"]
+    print("|", " | ".join([*head, "GFLOP/s", "256 models, h"]), "|")
+    print("|---" * (len(head) + 2) + "|", flush=True)
     for name in chosen.only:
         benchmark = Benchmark.of(*BENCHMARKS[name])
         flops, part = benchmark.flops(), benchmark.part(benchmark.recipe.batch_size * 40)
         for precision in chosen.precision:
             run = benchmark.architecture, benchmark.recipe, part, chosen.device, precision
-            turns = {f"plain {workers}": Loop(*run, workers).run for workers in chosen.workers}
+            turns = {("products",): Products(benchmark, chosen.device, precision).run}
+            for last in layouts(benchmark):
+                loops = {workers: Loop(*run, workers, channels_last=last) for workers in chosen.workers}
+                turns |= {("plain", workers, last): loop.run for workers, loop in loops.items()}
+                turns["network", last] = Loop(*run, channels_last=last).network_alone
             for models in chosen.cohorts if benchmark.architecture.family != "timm" else [1]:
-                turns[models] = Ours(benchmark, models, chosen.device, precision).run
+                turns["lira", models] = Ours(benchmark, models, chosen.device, precision).run
             turns = {key: lambda turn=turn: turn(chosen.steps) for key, turn in turns.items()}
             rates = contest(turns, chosen.device, chosen.rounds)
-            base = max((rates.pop(f"plain {workers}") for workers in chosen.workers), default=float("nan"))
-            for models, rate in rates.items():
-                row = (name, precision, models, f"{base:,.0f}", f"{rate:,.0f}", f"{rate / base:.2f}")
-                row += (f"{flops * rate / 1e9:,.0f}", f"{benchmark.hours(rate):.2f}")
+            best = {
+                kind: max(rate for key, rate in rates.items() if key[0] == kind) for kind in {key[0] for key in rates}
+            }
+            for (kind, *models), rate in rates.items():
+                if kind != "lira":
+                    continue
+                row = [name, precision, *models, *(f"{value:,.0f}" for value in (best["plain"], best["network"], rate))]
+                row += [f"{rate / best['plain']:.2f}", f"{rate / best['products']:.0%}"]
+                row += [f"{flops * rate / 1e9:,.0f}", f"{benchmark.hours(rate):.2f}"]
                 print("|", " | ".join(map(str, row)), "|", flush=True)
 
 

@@ -1,9 +1,10 @@
-"""The networks of ordinary layers: an FCN as a module, residual networks as functions of their weights."""
+"""The networks of ordinary layers, as a user would write them; names of parameters are those of the suite's."""
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from lira.config import Architecture
+
+STEM = 16
 
 
 class FCN(nn.Sequential):
@@ -18,52 +19,88 @@ class FCN(nn.Sequential):
         super().__init__(*layers, nn.Dropout(dropout), nn.Linear(features, classes))
 
 
-def resnet(weights: dict[str, Tensor], x: Tensor, training: bool) -> Tensor:
-    """Logits of a residual network of two blocks; ``training`` takes statistics from the batch."""
-
-    def convolve(name: str, x: Tensor, stride: int = 1) -> Tensor:
-        return _convolve(weights, name, x, stride)
-
-    def normalise(name: str, x: Tensor) -> Tensor:
-        return _normalise(weights, name, x, training)
-
-    x = normalise("bn", convolve("stem", x)).relu()
-    for block, stride in (("blocks.0", 1), ("blocks.1", 2)):
-        y = normalise(f"{block}.bn1", convolve(f"{block}.conv1", x, stride)).relu()
-        y = normalise(f"{block}.bn2", convolve(f"{block}.conv2", y))
-        if f"{block}.shortcut.0.weight" in weights:
-            x = normalise(f"{block}.shortcut.1", convolve(f"{block}.shortcut.0", x, stride))
-        x = (x + y).relu()
-    return _classify(weights, x)
+def convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the size at stride 1."""
+    return nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False)
 
 
-def wideresnet(weights: dict[str, Tensor], x: Tensor, training: bool) -> Tensor:
-    """Logits of a wide residual network of depth 16; ``training`` takes statistics from the batch."""
+class Block(nn.Module):
+    """Two convolutions and a shortcut."""
 
-    def convolve(name: str, x: Tensor, stride: int = 1) -> Tensor:
-        return _convolve(weights, name, x, stride)
+    def __init__(self, inputs: int, outputs: int, stride: int):
+        super().__init__()
+        self.conv1, self.bn1 = convolution(inputs, outputs, 3, stride), nn.BatchNorm2d(outputs)
+        self.conv2, self.bn2 = convolution(outputs, outputs, 3), nn.BatchNorm2d(outputs)
+        self.shortcut = nn.Sequential()
+        if stride > 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(convolution(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
 
-    def activate(name: str, x: Tensor) -> Tensor:
-        return _normalise(weights, name, x, training).relu()
-
-    x = convolve("stem", x)
-    for number in range(6):
-        stride, block = 2 if number in (2, 4) else 1, f"blocks.{number}"
-        active = activate(f"{block}.bn1", x)
-        y = convolve(f"{block}.conv2", activate(f"{block}.bn2", convolve(f"{block}.conv1", active, stride)))
-        x = y + (convolve(f"{block}.shortcut", active, stride) if number % 2 == 0 else x)
-    return _classify(weights, activate("bn", x))
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn1(self.conv1(x)).relu()
+        return (self.bn2(self.conv2(y)) + self.shortcut(x)).relu()
 
 
-def _convolve(weights, name, x, stride):
-    kernel = weights[f"{name}.weight"]
-    return functional.conv2d(x, kernel, stride=stride, padding=kernel.shape[-1] // 2)
+class ResNet(nn.Module):
+    """A stem, stages of blocks, the global average and a classifier."""
+
+    def __init__(self, architecture: Architecture, channels: int, classes: int, dropout: float):
+        super().__init__()
+        inputs, blocks = architecture.widths[0], []
+        self.stem, self.bn = convolution(channels, inputs, 3), nn.BatchNorm2d(inputs)
+        for stage, width in enumerate(architecture.widths):
+            for block in range(architecture.blocks):
+                blocks.append(Block(inputs, width, 2 if stage and not block else 1))
+                inputs = width
+        self.blocks, self.dropout = nn.Sequential(*blocks), nn.Dropout(dropout)
+        self.classifier = nn.Linear(inputs, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.blocks(self.bn(self.stem(x)).relu())
+        return self.classifier(self.dropout(x.mean((2, 3))))
 
 
-def _normalise(weights, name, x, training):
-    moments = weights[f"{name}.running_mean"].clone(), weights[f"{name}.running_var"].clone()
-    return functional.batch_norm(x, *moments, weights[f"{name}.weight"], weights[f"{name}.bias"], training=training)
+class WideBlock(nn.Module):
+    """Normalisation, activation and convolution twice, dropout between, and a shortcut."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, dropout: float):
+        super().__init__()
+        self.bn1, self.conv1 = nn.BatchNorm2d(inputs), convolution(inputs, outputs, 3, stride)
+        self.bn2, self.conv2 = nn.BatchNorm2d(outputs), convolution(outputs, outputs, 3)
+        self.dropout, self.shortcut = nn.Dropout(dropout), None
+        if stride > 1 or inputs != outputs:
+            self.shortcut = convolution(inputs, outputs, 1, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        active = self.bn1(x).relu()
+        y = self.conv2(self.dropout(self.bn2(self.conv1(active)).relu()))
+        return y + (x if self.shortcut is None else self.shortcut(active))
 
 
-def _classify(weights, x):
-    return x.mean((2, 3)) @ weights["classifier.weight"] + weights["classifier.bias"]
+class WideResNet(nn.Module):
+    """A stem, three stages of wide blocks, the global average and a classifier."""
+
+    def __init__(self, architecture: Architecture, channels: int, classes: int, dropout: float):
+        super().__init__()
+        inputs, blocks = STEM, []
+        self.stem = convolution(channels, inputs, 3)
+        for stage in range(3):
+            outputs = STEM * 2**stage * architecture.width
+            for block in range((architecture.depth - 4) // 6):
+                blocks.append(WideBlock(inputs, outputs, 2 if stage and not block else 1, dropout))
+                inputs = outputs
+        self.blocks, self.bn = nn.Sequential(*blocks), nn.BatchNorm2d(inputs)
+        self.dropout, self.classifier = nn.Dropout(dropout), nn.Linear(inputs, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.bn(self.blocks(self.stem(x))).relu()
+        return self.classifier(self.dropout(x.mean((2, 3))))
+
+
+IMAGES = {"resnet": ResNet, "wideresnet": WideResNet}
+
+
+def load(module: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
+    """Gives a module of :data:`IMAGES` the weights of one of the suite's models."""
+    turned = {"classifier.weight": weights["classifier.weight"].T}
+    module.load_state_dict(weights | turned, strict=False)  # torch counts batches besides
+    return module

@@ -14,7 +14,7 @@ from lira.datasets import Part
 from lira.shadows.models import build, initialise
 from lira.shadows.rng import INITIAL, generator
 from lira.shadows.training.optimizers import decays
-from plain.networks import FCN
+from plain import networks
 
 
 class Images(Dataset):
@@ -53,27 +53,6 @@ def whole(part: Part) -> TensorDataset:
     return TensorDataset(x, torch.as_tensor(part.y))
 
 
-class Dropout(nn.Dropout):
-    """torch's own in the place of a cohort network's, which draws from streams."""
-
-    def forward(self, x: Tensor, streams: None) -> Tensor:
-        return super().forward(x)
-
-
-class Squeezed(nn.Module):
-    """A cohort network of one as an ordinary module."""
-
-    def __init__(self, network: nn.Module, seed: int, dropout: float):
-        super().__init__()
-        network.dropout = Dropout(dropout)
-        self.network = network
-        with torch.no_grad():
-            initialise(network, [generator(0, seed, INITIAL)])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.network(x[None])[0]
-
-
 def optimiser(parameters: dict[str, Tensor], recipe: Recipe, rate: float) -> torch.optim.Optimizer:
     """torch's own, which decays what the recipe's does."""
     groups = [
@@ -89,6 +68,20 @@ def optimiser(parameters: dict[str, Tensor], recipe: Recipe, rate: float) -> tor
     return torch.optim.SGD(groups, lr=rate, momentum=recipe.momentum, nesterov=True)
 
 
+def ordinary(architecture: Architecture, recipe: Recipe, part: Part, seed: int) -> nn.Module:
+    """The network of ordinary layers; one for images starts as the suite's model of this seed does."""
+    shape = part.x.shape[1:]
+    if architecture.family == "fcn":
+        return networks.FCN(architecture, math.prod(shape), part.classes, recipe.dropout)
+    network = build(architecture, 1, shape, part.classes, recipe.dropout)
+    if architecture.family not in networks.IMAGES:
+        return network.factory()
+    with torch.no_grad():
+        weights = initialise(network, [generator(0, seed, INITIAL)])
+    module = networks.IMAGES[architecture.family](architecture, shape[0], part.classes, recipe.dropout)
+    return networks.load(module, {name: value[0] for name, value in weights.items()})
+
+
 class Loop:
     """One model and its training.
 
@@ -100,6 +93,7 @@ class Loop:
         precision: ``float32`` or ``bf16``.
         workers: Of the DataLoader.
         seed: Of the initial values; order and augmentation come from torch's global generator.
+        channels_last: The memory layout of images.
     """
 
     def __init__(
@@ -111,20 +105,19 @@ class Loop:
         precision: str = "float32",
         workers: int = 0,
         seed: int = 0,
+        channels_last: bool = False,
     ):
-        shape = part.x.shape[1:]
-        if architecture.family == "fcn":
-            network = FCN(architecture, math.prod(shape), part.classes, recipe.dropout)
-        else:
-            network = build(architecture, 1, shape, part.classes, recipe.dropout)
-            network = network.factory() if hasattr(network, "factory") else Squeezed(network, seed, recipe.dropout)
+        network = ordinary(architecture, recipe, part, seed)
+        if channels_last:
+            network = network.to(memory_format=torch.channels_last)
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.network, self.recipe, self.device = network.to(device).train(), recipe, device
         self.dtype = {"bf16": torch.bfloat16}.get(precision)
         data = Images(part, recipe) if recipe.augment else whole(part)
         options = {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": device != "cpu"}
         self.loader = DataLoader(data, recipe.batch_size, shuffle=True, drop_last=True, **options)
         self.optimiser = optimiser(dict(self.network.named_parameters()), recipe, recipe.learning_rate)
-        self.endless = self._endless()
+        self.endless, self.batch = self._endless(), None
 
     def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
         while True:
@@ -136,6 +129,13 @@ class Loop:
             self.step(*next(self.endless))
         return steps * self.recipe.batch_size
 
+    def network_alone(self, steps: int) -> int:
+        """Steps on one batch again and again: no loading, no augmentation of images."""
+        self.batch = self.batch or next(self.endless)
+        for _ in range(steps):
+            self.step(*self.batch)
+        return steps * self.recipe.batch_size
+
     def epoch(self) -> None:
         """One pass."""
         for x, y in self.loader:
@@ -143,6 +143,7 @@ class Loop:
 
     def step(self, x: Tensor, y: Tensor) -> float:
         x, y = x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
+        x = x.contiguous(memory_format=self.layout) if x.dim() == 4 else x
         mixing = "cutmix" in self.recipe.augment
         if mixing:
             x, y, partner, weight = cutmix(x, y)

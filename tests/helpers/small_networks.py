@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from plain.networks import load
 from torch.func import functional_call
 
 from lira.config import Architecture
@@ -18,13 +19,13 @@ def started(architecture, models, shape, classes=4, dropout=0.0, **options):
 
 
 def assert_ordinary(network, weights, x, plain):
-    """Each model computes what plain layers with its weights do, in both modes of batch normalisation."""
+    """Each model computes what the ordinary module does with its weights, in both modes of batch normalisation."""
     for training in (True, False):
         network.train(training)
         logits = functional_call(network, {name: value.clone() for name, value in weights.items()}, (x,))
         for model in range(len(x)):
-            expected = plain({name: value[model] for name, value in weights.items()}, x[model], training)
-            torch.testing.assert_close(logits[model], expected, atol=1e-5, rtol=1e-5)
+            alone = load(plain, {name: value[model] for name, value in weights.items()}).train(training)
+            torch.testing.assert_close(logits[model], alone(x[model]), atol=1e-5, rtol=1e-5)
 
 
 FCN = Architecture(family="fcn", hidden=[12, 8], activation="relu", flatten=True)

@@ -8,12 +8,17 @@ from lira.config import Architecture
 from lira.shadows.rng import Streams
 
 
-def test_the_wideresnet_is_m_ordinary_ones_whose_initial_values_are_kaiming_and_xavier():
-    network, weights = started(Architecture(family="wideresnet", depth=16, width=2), [0, 1, 2], (3, 16, 16))
-    assert_ordinary(network, weights, torch.randn(3, 6, 3, 16, 16), networks.wideresnet)
-    kernel, matrix = weights["blocks.5.conv2.weight"], weights["classifier.weight"]
-    assert kernel.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.02)
-    assert matrix.std().item() == pytest.approx((2 / (128 + 4)) ** 0.5, rel=0.05)
+def test_the_wideresnet_is_m_ordinary_ones_that_start_as_in_the_released_code():
+    architecture = Architecture(family="wideresnet", depth=16, width=2)
+    network, weights = started(architecture, [0, 1, 2], (3, 16, 16))
+    assert_ordinary(network, weights, torch.randn(3, 6, 3, 16, 16), networks.WideResNet(architecture, 3, 4, 0.0))
+    fans_in = {"stem": 3 * 9, "blocks.2.conv1": 32 * 9, "blocks.2.shortcut": 32, "blocks.5.conv2": 128 * 9}
+    for name, fan in fans_in.items():
+        kernel, deviation = weights[f"{name}.weight"], (2 / fan) ** 0.5
+        assert kernel.std().item() == pytest.approx(deviation, rel=0.05)
+        assert kernel.abs().max() > 2.5 * deviation  # normal, not uniform
+    matrix, bound = weights["classifier.weight"], (6 / (128 + 4)) ** 0.5
+    assert 0.98 * bound < matrix.abs().max() <= bound
     assert not weights["classifier.bias"].any()
 
 
