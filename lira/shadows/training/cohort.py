@@ -28,7 +28,7 @@ from lira.shadows.training.schedules import rate_and_momentum
 
 log = logging.getLogger(__name__)
 
-EVALUATION_BATCH = 1024
+EVALUATION_BATCH = 256
 
 
 class Samples:
