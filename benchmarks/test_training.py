@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from plain.query import module_of
 from plain.query import query as plain_query
 from plain.training import Loop
-from training_speed import BENCHMARKS, Benchmark, Jobs, Ours, contest, layouts, matmul
+from training_speed import BENCHMARKS, Benchmark, Jobs, Ours, SquareProducts, contest, layouts
 
 from lira.core.threads import available
 from lira.shadows.models import build
@@ -57,7 +58,7 @@ def test_training(name, all_cores, benchmark, report):
     }
     jobs = Jobs(run, CPU_COHORT.get(name, run.recipe.cohort))
     turns = {contestant: lambda loop=loop: loop.run(plain) for contestant, loop in loops.items()}
-    turns |= {"ours": lambda: jobs.run(ours), "products": matmul}
+    turns |= {"ours": lambda: jobs.run(ours), "products": SquareProducts().run}
     rates = benchmark.pedantic(contest, (turns,), rounds=1)
     jobs.close()
     best = max(rates[name] for name in turns if name.startswith("plain"))
@@ -88,9 +89,8 @@ def test_query_of_18_views(name, benchmark, report):
     @torch.no_grad()
     def plain():
         x = torch.as_tensor((run.part(recipe.batch_size * 40).x[:samples] / 255.0 - 0.48) / 0.2, dtype=torch.float32)
-        logits["plain"] = np.stack(
-            [plain_query(alone, {name: value[row] for name, value in weights.items()}, x) for row in range(ours.models)]
-        )
+        models = [{name: value[row] for name, value in weights.items()} for row in range(ours.models)]
+        logits["plain"] = np.stack([plain_query(module_of(alone, model), x) for model in models])
         return ours.models * samples
 
     rates = benchmark.pedantic(contest, ({"ours": fast, "plain": plain},), rounds=1)

@@ -10,6 +10,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,14 @@ from plain.training import Loop
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lira.config import Architecture, Recipe, load_study
+from lira.config import Architecture, Recipe, StudySettings, load_study
 from lira.core.threads import available
 from lira.datasets import Part
 from lira.shadows.models import build, initialise
 from lira.shadows.rng import INITIAL, Streams, generator
 from lira.shadows.training import cohort as engine
 from lira.shadows.training.device import lease
+from lira.shadows.training.precision import TYPES
 from lira.shadows.training.progress import Pass
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +39,12 @@ SAMPLES = {  # shape, classes, members of a model; of a dataset, or of one in a 
     "digits": ((1, 8, 8), 10, 600),
 }
 SHADOW_MODELS = 256
+
+
+@cache
+def read_study(name: str) -> StudySettings:
+    """A study of the repository."""
+    return load_study(ROOT / name)
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class Benchmark:
     @classmethod
     def of(cls, study: str, key: str) -> "Benchmark":
         """The run of a study; what it fine-tunes is random here."""
-        found = load_study(ROOT / study)
+        found = read_study(study)
         dataset, architecture, _ = key.split("/")
         shape, classes, members = SAMPLES.get(f"{found.study}/{dataset}", SAMPLES.get(dataset))
         recipe = found.recipe_of(key).model_copy(update={"start": "scratch"})
@@ -83,11 +91,11 @@ class Benchmark:
         return SHADOW_MODELS * self.members * self.recipe.epochs / samples_per_second / 3600
 
 
-PAPER = list(load_study(ROOT / "studies/paper.yaml").runs)[:10]
-QUICKSTART = list(load_study(ROOT / "workflow_config.yaml").runs)
+PAPER = list(read_study("studies/paper.yaml").runs)[:10]
+QUICKSTART = list(read_study("workflow_config.yaml").runs)
 BENCHMARKS = {key: ("studies/paper.yaml", key) for key in PAPER}
 BENCHMARKS |= {key: ("workflow_config.yaml", key) for key in QUICKSTART}
-BENCHMARKS |= {key: ("studies/laptop.yaml", key) for key in load_study(ROOT / "studies/laptop.yaml").runs}
+BENCHMARKS |= {key: ("studies/laptop.yaml", key) for key in read_study("studies/laptop.yaml").runs}
 
 
 def layouts(benchmark: Benchmark) -> list[bool]:
@@ -117,22 +125,31 @@ class Ours:
 
 
 class Jobs:
-    """Training jobs as the study starts them on a CPU: processes of one thread, one on each core if not told."""
+    """Training jobs as a study starts them: processes, on a CPU of one thread; one for each core if not told."""
 
-    def __init__(self, *arguments, number: int | None = None):
-        context = multiprocessing.get_context("spawn")
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        models: int,
+        kind: str = "cpu",
+        precision: str = "float32",
+        number: int | None = None,
+    ):
+        context, number = multiprocessing.get_context("spawn"), number or available()
         self.pipes, self.processes = [], []
-        for _ in range(number or available()):
+        for _ in range(number):
             mine, theirs = context.Pipe()
-            self.processes.append(context.Process(target=_job, args=(theirs, *arguments), daemon=True))
+            arguments = (theirs, kind, number, benchmark, models, precision)
+            self.processes.append(context.Process(target=_job, args=arguments, daemon=True))
             self.processes[-1].start()
+            theirs.close()  # so that a job that dies is noticed
             self.pipes.append(mine)
 
-    def run(self, steps: int) -> int:
-        """Some steps of every job; returns the number of samples of all."""
-        for pipe in self.pipes:
+    def run(self, steps: int, jobs: int | None = None) -> int:
+        """Some steps of every job, or of some while the others wait; returns the number of samples of all."""
+        for pipe in self.pipes[:jobs]:
             pipe.send(steps)
-        return sum(pipe.recv() for pipe in self.pipes)
+        return sum(pipe.recv() for pipe in self.pipes[:jobs])
 
     def close(self) -> None:
         for pipe, process in zip(self.pipes, self.processes, strict=True):
@@ -140,19 +157,30 @@ class Jobs:
             process.join()
 
 
-def _job(pipe, *arguments) -> None:
-    with lease("cpu"):
-        ours = Ours(*arguments)
+def _job(pipe, kind: str, jobs_per_gpu: int, benchmark: Benchmark, models: int, precision: str) -> None:
+    with lease(kind, jobs_per_gpu) as device:
+        ours = Ours(benchmark, models, device, precision)
         while steps := pipe.recv():
             pipe.send(ours.run(steps))
 
 
-def matmul(size: int = 1024, products: int = 10) -> float:
-    """Floating-point operations of some products of square float32 matrices, which it makes, on all cores."""
-    one = torch.ones(size, size)
-    for _ in range(products):
-        one @ one
-    return 2.0 * size**3 * products
+class SquareProducts:
+    """Products of large square matrices, on all cores of a CPU: what a device reaches at best."""
+
+    def __init__(self, size: int = 1024, device: str = "cpu", precision: str = "float32"):
+        self.matrix = torch.randn(size, size, device=device, dtype=TYPES[precision])
+
+    def run(self, products: int = 10) -> float:
+        """Some products; returns their floating-point operations."""
+        for _ in range(products):
+            self.matrix @ self.matrix
+        return 2.0 * len(self.matrix) ** 3 * products
+
+
+def synchronise(device: str) -> None:
+    """Waits for what a device computes."""
+    if device != "cpu":
+        torch.cuda.synchronize(device)
 
 
 class Products:
@@ -161,7 +189,7 @@ class Products:
     def __init__(self, benchmark: Benchmark, device: str = "cpu", precision: str = "float32"):
         loop = Loop(benchmark.architecture, benchmark.recipe, benchmark.part(2 * benchmark.recipe.batch_size))
         self.samples, self.pairs = benchmark.recipe.batch_size, []
-        self.given = {"device": device, "dtype": torch.bfloat16 if precision == "bf16" else torch.float32}
+        self.given = {"device": device, "dtype": TYPES[precision]}
         for layer in loop.network.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 layer.register_forward_hook(self._add)
@@ -189,8 +217,7 @@ def contest(turns: Mapping[str, Callable[[], float]], device: str = "cpu", round
         for name, turn in turns.items():
             start = time.perf_counter()
             done = turn()
-            if device != "cpu":
-                torch.cuda.synchronize()
+            synchronise(device)
             if number:
                 best[name] = max(best[name], done / (time.perf_counter() - start))
     return best

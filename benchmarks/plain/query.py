@@ -1,5 +1,7 @@
 """The query of one model: a view at a time."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,16 +17,18 @@ def views(x: Tensor, shift: int) -> list[Tensor]:
     return found
 
 
-@torch.no_grad()
-def query(network: nn.Module, weights: dict[str, Tensor], x: Tensor) -> np.ndarray:
-    """Logits ``[sample, view, class]`` of 18 views by one model's weights, with the statistics of the batch.
-
-    The network is one that :func:`lira.shadows.models.build` gives for a single model.
-    """
+def module_of(network: nn.Module, weights: dict[str, Tensor]) -> Callable[[Tensor], Tensor]:
+    """One model by its weights, where they are; of a network that :func:`lira.shadows.models.build` gives for one."""
+    device = next(iter(weights.values())).device
     if hasattr(network, "factory"):
-        module = network.factory().train()
+        module = network.factory().train().to(device)
         module.load_state_dict({name.removeprefix("module."): value for name, value in weights.items()})
-    else:
-        network.train().load_state_dict({name: value[None] for name, value in weights.items()})
-        module = lambda x: network(x[None])[0]  # noqa: E731
-    return torch.stack([module(view) for view in views(x, 1)], 1).numpy()
+        return module
+    network.train().to(device).load_state_dict({name: value[None] for name, value in weights.items()})
+    return lambda x: network(x[None])[0]
+
+
+@torch.no_grad()
+def query(module: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
+    """Logits ``[sample, view, class]`` with the statistics of the batch: of 18 views if they are images."""
+    return torch.stack([module(view) for view in (views(x, 1) if x.dim() == 4 else [x])], 1).cpu().numpy()
