@@ -8,9 +8,9 @@ prints a Markdown table: ``python benchmarks/training_speed.py --device cuda --p
 import argparse
 import multiprocessing
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -239,29 +239,32 @@ def main() -> None:
     print("|", " | ".join([*head, "GFLOP/s", "256 models, h"]), "|")
     print("|---" * (len(head) + 2) + "|", flush=True)
     for name in chosen.only:
-        benchmark = Benchmark.of(*BENCHMARKS[name])
-        flops, part = benchmark.flops(), benchmark.part(benchmark.recipe.batch_size * 40)
         for precision in chosen.precision:
-            run = benchmark.architecture, benchmark.recipe, part, chosen.device, precision
-            turns = {("products",): Products(benchmark, chosen.device, precision).run}
-            for last in layouts(benchmark):
-                loops = {workers: Loop(*run, workers, channels_last=last) for workers in chosen.workers}
-                turns |= {("plain", workers, last): loop.run for workers, loop in loops.items()}
-                turns["network", last] = Loop(*run, channels_last=last).network_alone
-            for models in chosen.cohorts if benchmark.architecture.family != "timm" else [1]:
-                turns["lira", models] = Ours(benchmark, models, chosen.device, precision).run
-            turns = {key: lambda turn=turn: turn(chosen.steps) for key, turn in turns.items()}
-            rates = contest(turns, chosen.device, chosen.rounds)
-            best = {
-                kind: max(rate for key, rate in rates.items() if key[0] == kind) for kind in {key[0] for key in rates}
-            }
-            for (kind, *models), rate in rates.items():
-                if kind != "lira":
-                    continue
-                row = [name, precision, *models, *(f"{value:,.0f}" for value in (best["plain"], best["network"], rate))]
-                row += [f"{rate / best['plain']:.2f}", f"{rate / best['products']:.0%}"]
-                row += [f"{flops * rate / 1e9:,.0f}", f"{benchmark.hours(rate):.2f}"]
+            for row in rows(name, precision, chosen):
                 print("|", " | ".join(map(str, row)), "|", flush=True)
+
+
+def rows(name: str, precision: str, chosen: argparse.Namespace) -> Iterator[list]:
+    """Measures a run in one precision; yields a row of the table for each cohort."""
+    benchmark = Benchmark.of(*BENCHMARKS[name])
+    part = benchmark.part(benchmark.recipe.batch_size * 40)
+    plain = partial(Loop, benchmark.architecture, benchmark.recipe, part, chosen.device, precision)
+    turns = {("products",): Products(benchmark, chosen.device, precision).run}
+    for last in layouts(benchmark):
+        turns |= {("plain", workers, last): plain(workers, channels_last=last).run for workers in chosen.workers}
+        turns["network", last] = plain(channels_last=last).network_alone
+    cohorts = chosen.cohorts if benchmark.architecture.family != "timm" else [1]
+    jobs = {models: Jobs(benchmark, models, chosen.device, precision, number=1) for models in cohorts}
+    turns |= {("lira", models): job.run for models, job in jobs.items()}
+    rates = contest({key: partial(turn, chosen.steps) for key, turn in turns.items()}, chosen.device, chosen.rounds)
+    for job in jobs.values():
+        job.close()
+    kinds = ("plain", "network", "products")
+    loop, network, products = (max(rate for key, rate in rates.items() if key[0] == kind) for kind in kinds)
+    for models in cohorts:
+        rate = rates["lira", models]
+        row = [name, precision, models, f"{loop:,.0f}", f"{network:,.0f}", f"{rate:,.0f}", f"{rate / loop:.2f}"]
+        yield [*row, f"{rate / products:.0%}", f"{benchmark.flops() * rate / 1e9:,.0f}", f"{benchmark.hours(rate):.2f}"]
 
 
 if __name__ == "__main__":
