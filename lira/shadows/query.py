@@ -119,7 +119,7 @@ def _to_host(logits: Tensor) -> Callable[[], np.ndarray]:
     host = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
     host.copy_(logits, non_blocking=True)
     copied = torch.cuda.Event()
-    copied.record()
+    copied.record(torch.cuda.current_stream(logits.device))
 
     def wait() -> np.ndarray:
         copied.synchronize()

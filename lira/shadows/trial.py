@@ -110,16 +110,17 @@ def _fastest(device: str, spend: float, action: Callable[..., Any], *given: Any)
         begun = time.perf_counter()
         action(*given)
         if device != "cpu":
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(device)
         taken.append(time.perf_counter() - begun)
     return min(taken)
 
 
 def _try_checkpoint(progress: Progress, streams: Streams, checkpoint: Checkpoint) -> None:
     """Stores the progress, and compares what comes back on the CPU, where it takes no memory of a GPU."""
+    again = Streams(0, range(len(progress.alive)), streams.device)  # states of a GPU's generators fit no others
     try:
         checkpoint.save(progress, streams)
-        restored = checkpoint.load(Streams(0, range(len(progress.alive))), "cpu")
+        restored = checkpoint.load(again, "cpu")
     finally:
         checkpoint.path.unlink(missing_ok=True)
     stored, found = (_tensors(each) if each else {} for each in (progress, restored))

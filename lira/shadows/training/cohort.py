@@ -276,7 +276,7 @@ def evaluate(
     """
     network.eval()
     models = len(next(iter(weights.values())))
-    counts = torch.as_tensor(np.ones((models, len(samples)), bool) if chosen is None else chosen).to(samples.device)
+    counts = send(np.ones((models, len(samples)), bool) if chosen is None else chosen, samples.device)
     loss = torch.zeros(models, dtype=torch.float64, device=samples.device)
     correct = torch.zeros_like(loss)
     for batch in batches(len(samples), EVALUATION_BATCH):
@@ -316,8 +316,10 @@ def _keep(progress: Progress, weights: Tensors, accuracy: Float[np.ndarray, " al
     if isinstance(wanted, int) and progress.epoch >= wanted:
         return
     chosen = better if wanted == "best" else np.arange(len(alive))
+    device = next(iter(weights.values())).device
+    places, rows = send(alive[chosen], device), send(chosen, device)
     for name, value in weights.items():
-        progress.best[name][alive[chosen]] = value[chosen]
+        progress.best[name][places] = value[rows]
 
 
 def _drop_stopped(progress: Progress, epoch: int, patience: int) -> None:

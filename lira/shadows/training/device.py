@@ -23,8 +23,8 @@ M_TRIM_THRESHOLD, M_MMAP_MAX, MOST = -1, -4, 2**31 - 1
 def lease(kind: str, jobs_per_gpu: int = 1) -> Iterator[str]:
     """Yields a torch device and reserves it until the block ends.
 
-    On a machine with several GPUs, each job takes one that no other job of this user holds; the lock ends with the
-    job. If a scheduler has given the job a GPU of its own, the job sees no other.
+    On a machine with several GPUs, each job takes one that no other job of this user holds, and makes it the current
+    one; the lock ends with the job. If a scheduler has given the job a GPU of its own, the job sees no other.
 
     Args:
         kind: ``cpu`` or ``cuda``.
@@ -41,9 +41,9 @@ def lease(kind: str, jobs_per_gpu: int = 1) -> Iterator[str]:
     if not torch.cuda.is_available():
         raise LiraError("device: cuda was asked for and this job sees no GPU: set device: cpu, or ask for a GPU node")
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-    torch.backends.cudnn.allow_tf32 = False  # the query is float32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is float32
     names = [str(torch.cuda.get_device_properties(index).uuid) for index in range(torch.cuda.device_count())]
-    with take(names, jobs_per_gpu) as index:
+    with take(names, jobs_per_gpu) as index, torch.cuda.device(index):
         yield f"cuda:{index}"
 
 
