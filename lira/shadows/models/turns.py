@@ -5,7 +5,7 @@ images are limited by arithmetic, and torch computes them faster, and in less me
 choice depends on the network, the size of its images and the kind of device alone, so that models stay the same.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -44,4 +44,9 @@ def compute(
         given = x[rows], streams and streams.take(range(models)[rows])
         # without tie_weights=False, torch spends milliseconds on a search for shared parameters, which do not exist
         found.append(functional_call(network, own, given, tie_weights=False))
-    return torch.cat(found) if len(found) > 1 else found[0]
+    return joined(found)
+
+
+def joined(parts: Sequence[Float[Tensor, "_ ..."]]) -> Float[Tensor, "m ..."]:
+    """Returns what several turns computed in one tensor; of one turn, what it computed, without a copy."""
+    return torch.cat(list(parts)) if len(parts) > 1 else parts[0]

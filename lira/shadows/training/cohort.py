@@ -19,7 +19,7 @@ from lira.core.pace import Pace
 from lira.datasets import Part
 from lira.shadows.augment import augment, mix
 from lira.shadows.models.single import differentiate
-from lira.shadows.models.turns import compute, turns
+from lira.shadows.models.turns import compute, joined, turns
 from lira.shadows.rng import Streams, send
 from lira.shadows.training.optimizers import Tensors, initial_state, update
 from lira.shadows.training.precision import SCALE, autocast, loss_scales
@@ -219,8 +219,8 @@ def train_step(
         _differentiate(network, state, rows, recipe, pool, index[rows], streams.take(range(len(index))[rows]))
         for rows in turns(network, len(index), pool.device)
     ]
-    loss = torch.cat([part for part, _ in parts])
-    gradients = {name: torch.cat([slopes[name] for _, slopes in parts]) for name in parts[0][1]}
+    loss = joined([part for part, _ in parts])
+    gradients = {name: joined([slopes[name] for _, slopes in parts]) for name in parts[0][1]}
     unused = state.parameters.keys() - gradients.keys()
     if unused and not state.step.any():
         log.info("not used in training, and left as they are: %s", ", ".join(unused))

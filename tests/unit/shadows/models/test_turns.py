@@ -8,7 +8,7 @@ from small_networks import started
 from lira.config import Architecture, Recipe
 from lira.datasets import Part
 from lira.shadows.models import build, initialise
-from lira.shadows.models.turns import LARGE, compute, turns
+from lira.shadows.models.turns import LARGE, compute, joined, turns
 from lira.shadows.rng import INITIAL, Streams, generator
 from lira.shadows.training.cohort import Samples, train_cohort
 
@@ -31,6 +31,12 @@ FCN = Architecture(family="fcn", hidden=[16])
 def test_convolutions_of_large_images_take_turns_on_a_cpu(architecture, pixels, device, at_once):
     network = build(architecture, 3, (1, pixels, pixels), 4, 0.0)
     assert [rows.stop - rows.start for rows in turns(network, 3, device)] == [at_once] * (3 // at_once)
+
+
+def test_what_one_turn_computed_is_not_copied():
+    one, other = torch.randn(1, 2), torch.randn(1, 2)
+    assert joined([one]) is one
+    assert torch.equal(joined([one, other]), torch.stack([one[0], other[0]]))
 
 
 @pytest.mark.parametrize("architecture", [RESNET, WIDERESNET])
