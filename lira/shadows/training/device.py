@@ -84,7 +84,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Tells whether an error says that the machine's or the device's memory is full."""
     if not isinstance(error, RuntimeError) or isinstance(error, torch.OutOfMemoryError):
         return isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return any(words in str(error) for words in ("can't allocate memory", "ALLOC_FAILED"))
+    return any(words in str(error) for words in ("can't allocate memory", "ALLOC_FAILED", "CUDA error: out of memory"))
 
 
 @contextmanager
