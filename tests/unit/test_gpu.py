@@ -103,10 +103,10 @@ class Ours(gpu_measures.Ours):
             raise MemoryError("too | large")
         super().__init__(run, models, *more)
 
-def loop(architecture, recipe, *more, real=gpu_measures.Loop):
+def loop(architecture, recipe, *more, real=gpu_measures.Loop, **how):
     if recipe.dropout:
         raise RuntimeError("a worker died")
-    return real(architecture, recipe, *more)
+    return real(architecture, recipe, *more, **how)
 
 def phi(ours, weights, real=gpu_measures.phi, calls=[]):
     calls.append(0)
