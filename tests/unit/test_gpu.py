@@ -10,6 +10,7 @@ import gpu
 import gpu_measures
 import pytest
 import torch
+from stand_in_gpus import stand_in_gpus
 from tasks import Task, Worker
 
 CHECKS = ("A resumed model equals an undisturbed one", "φ on this device and on a CPU")
@@ -151,3 +152,17 @@ def test_without_a_gpu_it_says_so_and_writes_nothing(monkeypatch, capsys, tmp_pa
         gpu.main()
     assert "torch sees no GPU" in capsys.readouterr().err and not list(tmp_path.iterdir())
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
+
+
+MEMORY = {"empty_cache": None, "reset_peak_memory_stats": None, "memory_allocated": 1, "max_memory_allocated": 2**30}
+
+
+@pytest.mark.parametrize("key", ["cifar10/resnet18/aof", "purchase100/fcn/aof"])
+@pytest.mark.parametrize("measure", ["training", "querying", "resuming", "agreeing"])
+def test_nothing_is_on_the_wrong_device(monkeypatch, measure, key):
+    for name, value in MEMORY.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
+    given = "bf16" if measure == "training" else gpu.CHECKED[key]
+    with stand_in_gpus(monkeypatch):
+        rows = list(getattr(gpu_measures, measure)(key, given, "cuda", True))
+    assert rows and all(cells[0] != "failed" and cells[-1] != "FAILED" for cells in rows)
