@@ -3,8 +3,9 @@
 Their values lie in the host's memory, so that a job's models can be held against those of the CPU, bit for bit. An
 operation on tensors of two devices fails (a number of the CPU may join), as does a read by NumPy, a generator of
 another device, or a generator's state from another kind of device. A copy to the host that nobody has waited for yet
-is NaN. Noted are ``waits``, for which the host stops until the GPU is done, and ``used``, the GPUs that were taken
-because they were the current ones. torch's own functions are trusted: what they do inside is not looked at.
+is NaN. Noted are ``waits``, for which the host stops until the GPU is done, and ``used``, the GPUs that were waited
+for, or taken because they were the current ones. torch's own functions are trusted: what they do inside is not looked
+at.
 """
 
 import hashlib
@@ -167,6 +168,7 @@ class Gpus(TorchFunctionMode):
 
     def _wait(self, reason, device):
         self.waits.append(reason)
+        self.used.add(device.index)
         self.finish(device)
 
     def device(self, asked=None):
