@@ -84,7 +84,7 @@ def test_a_job_on_a_gpu_gives_the_models_of_a_cpu(run, tmp_path, monkeypatch):
 
 
 def test_a_job_on_the_second_gpu_leaves_the_first_alone(tmp_path, monkeypatch):
-    own = Images(tmp_path, monkeypatch, "resnet sgd")
+    own = Images(tmp_path, monkeypatch, "wideresnet bf16")
     expected = own.train("cpu")
     with stand_in_gpus(monkeypatch) as gpus, lease("cuda") as first:
         gpus.used.clear()
