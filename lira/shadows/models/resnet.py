@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lira.config import Architecture
-from lira.shadows.models.layers import BatchNorm2d, Conv2d, Dropout, Linear, laid_out
+from lira.shadows.models.layers import BatchNorm2d, Conv2d, Dropout, Linear, averaged, laid_out
 from lira.shadows.rng import Streams
 
 
@@ -48,5 +48,4 @@ class ResNet(nn.Module):
         """Maps images ``[m, batch, channels, height, width]`` to logits ``[m, batch, classes]``."""
         models, x = len(x), laid_out(x)
         x = self.blocks(functional.relu_(self.bn(self.stem(x))))
-        x = x.mean((2, 3)).unflatten(1, (models, -1)).transpose(0, 1)
-        return self.classifier(self.dropout(x, streams))
+        return self.classifier(self.dropout(averaged(x, models), streams))

@@ -38,13 +38,15 @@ def compute(
     """
     models = len(next(iter(weights.values())))
     x = x.expand(models, *x.shape[1:])
-    found = []
-    for rows in turns(network, models, x.device):
-        own = {name: value[rows] for name, value in weights.items()}
-        given = x[rows], streams and streams.take(range(models)[rows])
+    rounds = list(turns(network, models, x.device))
+    if len(rounds) == 1:
         # without tie_weights=False, torch spends milliseconds on a search for shared parameters, which do not exist
-        found.append(functional_call(network, own, given, tie_weights=False))
-    return joined(found)
+        return functional_call(network, dict(weights), (x, streams), tie_weights=False)
+    parts = []
+    for rows in rounds:
+        own = {name: value[rows] for name, value in weights.items()}
+        parts.append(compute(network, own, x[rows], streams and streams.take(range(models)[rows])))
+    return joined(parts)
 
 
 def joined(parts: Sequence[Float[Tensor, "_ ..."]]) -> Float[Tensor, "m ..."]:

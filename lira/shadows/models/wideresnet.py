@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lira.config import Architecture
-from lira.shadows.models.layers import BatchNorm2d, Conv2d, Dropout, Linear, laid_out
+from lira.shadows.models.layers import BatchNorm2d, Conv2d, Dropout, Linear, averaged, laid_out
 from lira.shadows.rng import Streams
 
 STEM = 16
@@ -62,5 +62,5 @@ class WideResNet(nn.Module):
         models, x = len(x), self.stem(laid_out(x))
         for block in self.blocks:
             x = block(x, streams)
-        x = functional.relu_(self.bn(x)).mean((2, 3)).unflatten(1, (models, -1)).transpose(0, 1)
+        x = averaged(functional.relu_(self.bn(x)), models)
         return self.classifier(self.dropout(x, streams))

@@ -215,9 +215,10 @@ def train_step(
     Raises:
         NetworkError: A network from elsewhere fails.
     """
+    rounds = list(turns(network, len(index), pool.device))
     parts = [
         _differentiate(network, state, rows, recipe, pool, index[rows], streams.take(range(len(index))[rows]))
-        for rows in turns(network, len(index), pool.device)
+        for rows in rounds
     ]
     loss = joined([part for part, _ in parts])
     gradients = {name: joined([slopes[name] for _, slopes in parts]) for name in parts[0][1]}
@@ -225,7 +226,7 @@ def train_step(
     if unused and not state.step.any():
         log.info("not used in training, and left as they are: %s", ", ".join(unused))
     rate, momentum = rate_and_momentum(recipe, epoch, state.step, total)
-    update(state.parameters, gradients, state.optimizer, recipe, state.step, rate, momentum)
+    update(state.parameters, gradients, state.optimizer, recipe, state.step, rate, momentum, alone=len(rounds) > 1)
     state.step += 1
     return loss
 

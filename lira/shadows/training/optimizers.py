@@ -41,6 +41,7 @@ def update(
     step: Int[np.ndarray, " m"],
     rate: Float[np.ndarray, " m"],
     momentum: Float[np.ndarray, " m"],
+    alone: bool = False,
 ) -> None:
     """Takes one optimiser step in place, with one kernel for all parameters of a weight-decay group.
 
@@ -56,10 +57,12 @@ def update(
         step: Number of earlier steps of each model.
         rate: Learning rate of each model.
         momentum: Momentum (Adam: beta1) of each model.
+        alone: Update each model as if it were alone, bit for bit. A kernel rounds the last values of a tensor, which do
+            not fill one of the processor's vectors, otherwise than those before, so that a model's place would matter.
     """
     gradients = {name: _laid_out_as(parameters[name], slope) for name, slope in gradients.items()}
     overflow = not_finite(gradients.values()) if SCALE in state else None
-    together = overflow is None and all((values == values[0]).all() for values in (step, rate, momentum))
+    together = overflow is None and not alone and all((values == values[0]).all() for values in (step, rate, momentum))
     for name in parameters.keys() - gradients.keys():
         counted = torch.ones(len(step), device=parameters[name].device) if overflow is None else 1 - overflow
         state[f"{MISSED}.{name}"] = state.get(f"{MISSED}.{name}", 0) + counted
