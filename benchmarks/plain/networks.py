@@ -1,4 +1,7 @@
-"""The networks of ordinary layers, as a user would write them; names of parameters are those of the suite's."""
+"""The networks of ordinary layers, as a user would write them; names of parameters are those of the suite's.
+
+Initial values are torch's own, but for kernels (Kaiming, normal) and the classifier of a WideResNet (Xavier, uniform).
+"""
 
 from torch import Tensor, nn
 
@@ -22,6 +25,13 @@ class FCN(nn.Sequential):
 def convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Conv2d:
     """A convolution that keeps the size at stride 1."""
     return nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False)
+
+
+def start(network: nn.Module, fan: str) -> None:
+    """Draws the kernels; ``fan`` is fan_in or fan_out."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode=fan, nonlinearity="relu")
 
 
 class Block(nn.Module):
@@ -53,6 +63,7 @@ class ResNet(nn.Module):
                 inputs = width
         self.blocks, self.dropout = nn.Sequential(*blocks), nn.Dropout(dropout)
         self.classifier = nn.Linear(inputs, classes)
+        start(self, "fan_out")
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.blocks(self.bn(self.stem(x)).relu())
@@ -90,6 +101,9 @@ class WideResNet(nn.Module):
                 inputs = outputs
         self.blocks, self.bn = nn.Sequential(*blocks), nn.BatchNorm2d(inputs)
         self.dropout, self.classifier = nn.Dropout(dropout), nn.Linear(inputs, classes)
+        start(self, "fan_in")
+        nn.init.xavier_uniform_(self.classifier.weight)
+        nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.bn(self.blocks(self.stem(x))).relu()

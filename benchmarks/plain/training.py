@@ -11,8 +11,7 @@ from torchvision import transforms
 
 from lira.config import Architecture, Recipe
 from lira.datasets import Part
-from lira.shadows.models import build, initialise
-from lira.shadows.rng import INITIAL, generator
+from lira.shadows.models import build
 from lira.shadows.training.optimizers import decays
 from plain import networks
 
@@ -68,18 +67,14 @@ def optimiser(parameters: dict[str, Tensor], recipe: Recipe, rate: float) -> tor
     return torch.optim.SGD(groups, lr=rate, momentum=recipe.momentum, nesterov=True)
 
 
-def ordinary(architecture: Architecture, recipe: Recipe, part: Part, seed: int) -> nn.Module:
-    """The network of ordinary layers; one for images starts as the suite's model of this seed does."""
-    shape = part.x.shape[1:]
+def ordinary(architecture: Architecture, recipe: Recipe, part: Part) -> nn.Module:
+    """The network of ordinary layers, with initial values from torch's global generator."""
+    shape, classes, dropout = part.x.shape[1:], part.classes, recipe.dropout
     if architecture.family == "fcn":
-        return networks.FCN(architecture, math.prod(shape), part.classes, recipe.dropout)
-    network = build(architecture, 1, shape, part.classes, recipe.dropout)
-    if architecture.family not in networks.IMAGES:
-        return network.factory()
-    with torch.no_grad():
-        weights = initialise(network, [generator(0, seed, INITIAL)])
-    module = networks.IMAGES[architecture.family](architecture, shape[0], part.classes, recipe.dropout)
-    return networks.load(module, {name: value[0] for name, value in weights.items()})
+        return networks.FCN(architecture, math.prod(shape), classes, dropout)
+    if architecture.family in networks.IMAGES:
+        return networks.IMAGES[architecture.family](architecture, shape[0], classes, dropout)
+    return build(architecture, 1, shape, classes, dropout).factory()
 
 
 class Loop:
@@ -92,8 +87,9 @@ class Loop:
         device: ``cpu`` or ``cuda``.
         precision: ``float32`` or ``bf16``.
         workers: Of the DataLoader.
-        seed: Of the initial values; order and augmentation come from torch's global generator.
         channels_last: The memory layout of images.
+
+    Initial values, order and augmentation come from torch's global generator.
     """
 
     def __init__(
@@ -104,10 +100,9 @@ class Loop:
         device: str = "cpu",
         precision: str = "float32",
         workers: int = 0,
-        seed: int = 0,
         channels_last: bool = False,
     ):
-        network = ordinary(architecture, recipe, part, seed)
+        network = ordinary(architecture, recipe, part)
         if channels_last:
             network = network.to(memory_format=torch.channels_last)
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
