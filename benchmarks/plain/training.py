@@ -89,7 +89,7 @@ class Loop:
         workers: Of the DataLoader.
         channels_last: The memory layout of images.
 
-    Initial values, order and augmentation come from torch's global generator.
+    Initial values, order and augmentation come from torch's global generator, CutMix from NumPy's.
     """
 
     def __init__(

@@ -43,7 +43,7 @@ def update(
     momentum: Float[np.ndarray, " m"],
     alone: bool = False,
 ) -> None:
-    """Takes one optimiser step in place, with one kernel for all parameters of a weight-decay group.
+    """Takes one optimiser step in place, with one kernel for a weight-decay group where all models go alike.
 
     A model whose scaled gradients are not all finite stays as it is, and Adam does not count the step. A parameter
     without a gradient stays as it is, with its moments, and Adam does not count the step for it.
