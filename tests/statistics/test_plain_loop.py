@@ -20,22 +20,20 @@ FCN = Architecture(family="fcn", hidden=[128, 64], activation="relu", flatten=Tr
 RESNET = Architecture(family="resnet", widths=[8, 16])
 WIDERESNET = Architecture(family="wideresnet", depth=10, width=1)
 RUNS = [
-    pytest.param(FCN, Recipe(weight_decay=2e-2, batch_size=64, epochs=20, dropout=0.25), 8, 1, 0.15, id="fcn"),
+    pytest.param(FCN, Recipe(weight_decay=2e-2, batch_size=64, epochs=20, dropout=0.25), 8, 0.15, id="fcn"),
     pytest.param(
         RESNET,
         Recipe(weight_decay=1e-2, learning_rate=0.05, batch_size=64, epochs=30, dropout=0.25),
-        64,
-        1,
-        0.10,
+        256,
+        0.05,
         id="resnet",
         marks=pytest.mark.campaign,
     ),
     pytest.param(
         WIDERESNET,
         Recipe(batch_size=64, epochs=12, dropout=0.1, augment=["crop", "cutout", "cutmix"]),
-        64,
-        2,
-        0.10,
+        256,
+        0.05,
         id="wideresnet-augmented",
         marks=pytest.mark.campaign,
     ),
@@ -62,7 +60,7 @@ def plain(architecture, recipe, parts, member):
     """Train loss, test loss and test accuracy of each model at its best epoch, one model at a time."""
     found = []
     for seed, row in enumerate(member):
-        torch.manual_seed(seed + 100)
+        torch.manual_seed(seed)
         np.random.seed(seed)  # CutMix draws from it
         held = replace(parts["pool"], x=parts["pool"].x[row], y=parts["pool"].y[row])
         loop = Loop(architecture, recipe, held)
@@ -97,9 +95,9 @@ def interval(differences, level):
     return differences.mean() - half, differences.mean() + half
 
 
-@pytest.mark.parametrize(("architecture", "recipe", "models", "points", "share"), RUNS)
-def test_accuracy_and_loss_ratio_are_those_of_a_plain_loop(architecture, recipe, models, points, share, parts):
-    """The margins are points of accuracy and a share of the loss ratio."""
+@pytest.mark.parametrize(("architecture", "recipe", "models", "margin"), RUNS)
+def test_accuracy_and_loss_ratio_are_those_of_a_plain_loop(architecture, recipe, models, margin, parts):
+    """The margins are a point of accuracy and a share of the loss ratio."""
     recipe = recipe.model_copy(update={"patience": recipe.epochs})
     member = balanced_membership(len(parts["pool"].y), models, 0.5, 0)
     one, other = (train(architecture, recipe, parts, member) for train in (ours, plain))
@@ -108,7 +106,7 @@ def test_accuracy_and_loss_ratio_are_those_of_a_plain_loop(architecture, recipe,
     ratio = np.log(one[1] / one[0]) - np.log(other[1] / other[0])
     for name, differences in (("accuracy", accuracy), ("log train loss", train_loss), ("log loss ratio", ratio)):
         print(f"{name}: ours less plain, 95 %: {interval(differences, 0.95)}")
-    for differences, low, high in ((accuracy, -points, points), (ratio, np.log(1 - share), np.log(1 + share))):
+    for differences, low, high in ((accuracy, -1, 1), (ratio, np.log(1 - margin), np.log(1 + margin))):
         found = interval(differences, 0.95)
         assert low < found[0] < found[1] < high
         # of two loops that are the same, one in twenty 95 % intervals lacks 0
