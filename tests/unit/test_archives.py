@@ -115,10 +115,14 @@ def test_later_steps_give_what_they_gave(archive, tmp_path, run):
     assert filecmp.cmpfiles(folder, new, names, shallow=False)[0] == names
     if "seed1" not in run:
         then, now = (pd.read_csv(place / "summary.csv", dtype=str) for place in (folder, new))
-        now, drawn = now[now["attack"] != "best"][list(then)], ["low", "high", "standard_error"]
-        pd.testing.assert_frame_equal(now.drop(columns=drawn), then.drop(columns=drawn))
-        # the resampled AUC is a product in float32, which processors round differently
-        pd.testing.assert_frame_equal(now[drawn].astype(float), then[drawn].astype(float), rtol=1e-6)
+        now = now[now["attack"] != "best"][list(then)]
+        # the AUC is resampled in float32, which processors round differently; all else is the same, digit by digit
+        resampled = (then["metric"] == "auc") & then["low"].notna()
+        bounds = ["low", "high", "standard_error"]
+        given, expected = (table.loc[resampled, bounds].astype(float) for table in (now, then))
+        pd.testing.assert_frame_equal(given, expected, rtol=1e-6)
+        now.loc[resampled, bounds] = then.loc[resampled, bounds]
+        pd.testing.assert_frame_equal(now, then)
 
 
 def test_tables_are_made(archive, tmp_path):
