@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
-RECIPE_VERSION = 8
+RECIPE_VERSION = 9
 """Part of every training job's parameters: raise it when a change to the code may change a model."""
 
 MOST_RUNS = 20

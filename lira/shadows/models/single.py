@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lira.core.errors import ConfigError, LiraError, NetworkError, said
 from lira.core.preemption import Preempted
+from lira.shadows.models.layers import overruns
 from lira.shadows.rng import Streams
 from lira.shadows.training.device import is_out_of_memory
 
@@ -26,7 +27,7 @@ class Single(nn.Module):
         factory: Makes the module with initial values; it maps ``[batch, ...]`` to logits ``[batch, classes]``. They may
             also be the output's ``logits`` or the first of a tuple; for two classes, one logit of class 1 is enough.
         channels_last: Store images and kernels with channels last, the fastest layout for convolutions; not every
-            module accepts such images.
+            module accepts such images. Left out for a module whose gradients would overrun torch's memory then.
         name: What errors call the network.
         classes: Number of classes, if the output's shape is to be checked.
         seed: Of the module that is made here; its parameters and saved buffers are not used in training.
@@ -44,9 +45,10 @@ class Single(nn.Module):
         seed: int = 0,
     ):
         super().__init__()
-        self.factory, self.channels_last, self.name, self.classes = factory, channels_last, name, classes
+        self.factory, self.name, self.classes = factory, name, classes
         with seeded(torch.Generator().manual_seed(seed)):
             self.module = factory()
+        self.channels_last = channels_last and not any(map(_overruns, self.module.modules()))
         if reason := _unsupported(self.module):
             raise NetworkError(f"{name} {reason}")
         for value in self.state_dict(keep_vars=True).values():
@@ -187,6 +189,12 @@ def _unsupported(module: nn.Module) -> str:
     if unreal := [name for name, value in saved.items() if value.is_complex()]:
         return f"has complex numbers in {unreal[0]}, which files of weights have not: keep real and imaginary parts"
     return ""
+
+
+def _overruns(layer: nn.Module) -> bool:
+    if not isinstance(layer, nn.Conv2d):
+        return False
+    return overruns(max(layer.kernel_size), max(layer.stride), layer.in_channels // layer.groups)
 
 
 def _described(output: Any) -> str:
