@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import numpy as np
+import torch
 from archives import unpack
 from array_files import read_arrays
 
@@ -32,11 +33,13 @@ def test_nothing_of_an_old_results_folder_is_trained_again(request, tmp_path):
         return done.stdout + done.stderr
 
     snakemake()
-    logs = [path.read_text() for path in results.glob("logs/train_shadows/**/*.log")]
-    assert len(logs) == 6 and all(" 0 to train" in log for log in logs)
-    pretrained = "pretrained/digits/fcn.pt"  # made again, as it does not say how it was made
-    assert (results / pretrained).read_bytes() == (old / pretrained).read_bytes()
-    for run in RUNS:
+    # made again, as it does not say how it was made; where a processor rounds otherwise, what starts from it is new
+    now, then = (folder / "pretrained" / "digits" / "fcn.pt" for folder in (results, old))
+    torch.testing.assert_close(*(torch.load(file, weights_only=True) for file in (now, then)), rtol=1e-4, atol=1e-5)
+    kept = [run for run in RUNS if "/tl/" not in run or now.read_bytes() == then.read_bytes()]
+    logs = [path.read_text() for run in kept for path in results.glob(f"logs/train_shadows/{run}/*.log")]
+    assert len(logs) == 2 * len(kept) - 2 and all(" 0 to train" in log for log in logs)
+    for run in kept:
         for name in ("shadows.h5", "scores.h5"):
             now, then = (read_arrays(folder / "runs" / run / name) for folder in (results, old))
             now.pop("utility/best_epoch", None)  # which files of that time lack
