@@ -151,7 +151,8 @@ def test_half_done_it_shows_what_is_finished_and_says_what_adds_the_rest(finishe
     shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
     half.study.write_text(finished.study.read_text())
     kept = shutil.move(half.path(*gone), tmp_path / "kept")
-    output = half.run("so_far", "--cores", "2")
+    made = [f"tabulate_{name}" for name in ("utility", "transfer", "optimistic", "ablation", "rank_agreement")]
+    output = half.run("so_far", "--cores", "2", "--until", *made, "judge_study")
     assert "train_shadows" not in output and "digits/fcn/tl, seed 0, is not finished" in output
     tables = half.path("so_far", "paper", "tables")
     for name in ("utility", "transfer", "optimistic"):

@@ -100,8 +100,8 @@ class Conv2d(nn.Module):
         """Convolves; the padding keeps the size at stride 1."""
         models, _, inputs, size, _ = self.weight.shape
         stride = self.stride
-        if overruns(size, stride, inputs):
-            x, stride = x[..., ::stride, ::stride], 1  # the pixels that count
+        if models == 1 and overruns(size, stride, inputs):  # alone, channels are last
+            x, stride = x[..., ::stride, ::stride], 1
         return functional.conv2d(x, self.weight.flatten(0, 1), stride=stride, padding=size // 2, groups=models)
 
 
