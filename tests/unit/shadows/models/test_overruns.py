@@ -5,13 +5,14 @@ Source: https://github.com/uxlfoundation/oneDNN/issues/6035.
 
 import pytest
 import torch
+from small_networks import started
 from torch import nn
 from torch._subclasses import FakeTensorMode
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lira.config import Architecture
-from lira.shadows.models import build, initialise
+from lira.shadows.models import initialise
 from lira.shadows.models.layers import Conv2d
 from lira.shadows.models.single import Single, differentiate
 from lira.shadows.models.turns import compute
@@ -38,9 +39,9 @@ class Gradients(TorchDispatchMode):
         return [found for found in self.seen if found[0] == 1 and found[1] > 1 and found[2] < NARROW and found[3]]
 
 
-def differentiated(network, models, shape):
-    weights = initialise(network, [generator(0, model, INITIAL) for model in range(models)])
+def differentiated(network, weights, shape):
     trained = [weights[name].requires_grad_() for name, _ in network.named_parameters()]
+    models = len(trained[0])
     with Gradients() as gradients:
         logits = compute(network.train(), weights, torch.randn(models, 6, *shape), Streams(0, range(models)))
         differentiate(network, logits.square().sum(), trained)
@@ -51,8 +52,9 @@ def differentiated(network, models, shape):
 @pytest.mark.parametrize("pixels", [8, 32])
 @pytest.mark.parametrize("widths", [[4, 8, 16, 32], [3, 5]])
 def test_in_no_resnet(widths, pixels, models):
-    network = build(Architecture(family="resnet", widths=widths), models, (3, pixels, pixels), 4, 0.0)
-    assert not differentiated(network, models, (3, pixels, pixels)).overrunning()
+    shape = (3, pixels, pixels)
+    network, weights = started(Architecture(family="resnet", widths=widths), range(models), shape)
+    assert not differentiated(network, weights, shape).overrunning()
 
 
 def narrow(channels):
@@ -64,7 +66,7 @@ def narrow(channels):
 def test_not_in_a_module_that_would_have_channels_last(channels, last):
     """The layout is then torch's usual one, and otherwise the faster one."""
     network = Single(lambda: narrow(channels), channels_last=True)
-    gradients = differentiated(network, 1, (3, 8, 8))
+    gradients = differentiated(network, initialise(network, [generator(0, 0, INITIAL)]), (3, 8, 8))
     assert not gradients.overrunning()
     assert [found[-1] for found in gradients.seen] == [last, last]
 
