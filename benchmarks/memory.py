@@ -110,7 +110,7 @@ STEPS = {
     ),
     "summarise-rates": Step(
         lambda m: ["scores.h5", "--metrics", "metrics.csv", "--output", "summary.csv"],
-        lambda m, n, a, c: 4 * 8 * m * n + (5 + 4) * n * DRAWS + c * n * DRAWS,
+        lambda m, n, a, c: 4 * 8 * m * n + (5 + 4) * n * DRAWS + c * n * DRAWS,  # of one attack there is no best
         "lira.evaluation.summary, scipy.special",
     ),
     "measure-ranks": Step(

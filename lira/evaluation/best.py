@@ -3,8 +3,8 @@
 A user asks what the strongest attack finds, but the largest of several noisy rates flatters it. Chosen on other targets
 than it is judged on, the choice costs nothing (leave-one-out cross-validation). At every FPR it is the attack with the
 highest mean TPR at the other targets' own thresholds, at both kinds of thresholds; for the AUC, that with the highest
-mean AUC. Attacks without shadow models are in the choice by AUC alone, as they have no shadow thresholds. Intervals
-take the choice as given.
+mean AUC. Attacks without shadow models are in the choice by AUC alone, as they have no shadow thresholds. For the
+intervals it is chosen anew in every bootstrap draw: where attacks are about equal, the choice is most of the error.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from lira.evaluation.bootstrap import Rates
 
@@ -68,32 +68,52 @@ def counted(chosen: Sequence[str]) -> str:
 
 
 class Resampled:
-    """Rates of each target's best attack in each bootstrap draw, gathered attack by attack.
+    """Rates of each target's best attack in each bootstrap draw of the samples, in which it is chosen anew.
 
     Args:
         chosen: From :func:`choices`.
-        shape: Numbers of targets and draws.
     """
 
-    def __init__(self, chosen: Mapping[float | None, list[str]], shape: tuple[int, int]):
-        self.chosen = {fpr: np.array(names) for fpr, names in chosen.items()}
-        self.auc = np.empty(shape)
-        self.rates = {
-            (mode, fpr): Rates(np.empty(shape), np.empty(shape))
-            for fpr in chosen
-            if fpr is not None
-            for mode in ("target", "shadow")
-        }
+    def __init__(self, chosen: Mapping[float | None, list[str]]):
+        self.chosen = chosen
+        self._auc: list[np.ndarray] = []
+        self._rates: dict[tuple[str, float], dict[str, Rates]] = {}
 
     def take(self, attack: str, mode: str, fpr: float, rates: Rates) -> None:
-        """Takes the rates of the targets whose best attack this is."""
-        if (mode, fpr) in self.rates:
-            mine = self.chosen[fpr] == attack
-            for into, values in zip(self.rates[mode, fpr], rates, strict=True):
-                into[mine] = values[mine]
+        """Takes the rates of one attack."""
+        if fpr in self.chosen:
+            self._rates.setdefault((mode, fpr), {})[attack] = rates
 
-    def take_auc(self, attack: str, auc: Float[np.ndarray, "target draw"]) -> None:
-        """Takes the AUC of the targets whose best attack this is."""
+    def take_auc(self, auc: Float[np.ndarray, "target draw"]) -> None:
+        """Takes the AUC of one attack."""
         if self.chosen:
-            mine = self.chosen[None] == attack
-            self.auc[mine] = auc[mine]
+            self._auc.append(auc)
+
+    def auc(self) -> Float[np.ndarray, "target draw"]:
+        """Returns the AUC of the best."""
+        return _of_each(self._auc, _best_place(self._auc))
+
+    def rates(self, mode: str, fpr: float) -> Rates:
+        """Returns the rates of the best at one kind of thresholds."""
+        own, found = self._rates["target", fpr], self._rates[mode, fpr]
+        able = [*self._rates["shadow", fpr]]
+        place = _best_place([own[name].tpr for name in able])
+        return Rates(*(_of_each(values, place) for values in zip(*(found[name] for name in able), strict=True)))
+
+
+def _best_place(values: Sequence[Float[np.ndarray, "target draw"]]) -> Int[np.ndarray, "target draw"]:
+    """Returns the place of the attack that is best on the other targets; a target without a value has no say."""
+    totals = np.stack([np.nansum(of_attack, axis=0) for of_attack in values])
+    best, most = np.zeros(values[0].shape, dtype=np.intp), np.full(values[0].shape, -np.inf)
+    for place, of_attack in enumerate(values):
+        others = totals[place] - np.nan_to_num(of_attack)
+        better = others > most
+        best[better], most[better] = place, others[better]
+    return best
+
+
+def _of_each(values: Sequence[np.ndarray], place: Int[np.ndarray, "target draw"]) -> Float[np.ndarray, "target draw"]:
+    found = np.empty(place.shape)
+    for number, of_attack in enumerate(values):
+        np.copyto(found, of_attack, where=place == number)
+    return found

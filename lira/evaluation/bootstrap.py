@@ -341,7 +341,7 @@ def bootstrap_interval(estimate: float, replicates: Float[np.ndarray, " draw"], 
     Returns:
         Lower and upper end, within 0 and 1, and the standard error, which does not know these bounds; NaN without an
         estimate, and where all draws are equal, as for the FPR at a threshold that allows none: they say nothing about
-        how sure that is.
+        how sure that is (:func:`of_one_target` does).
     """
     replicates = replicates[~np.isnan(replicates)]
     if np.isnan(estimate) or np.isnan(variance) or not replicates.size or np.ptp(replicates) == 0:
@@ -349,3 +349,18 @@ def bootstrap_interval(estimate: float, replicates: Float[np.ndarray, " draw"], 
     deviations = (replicates - replicates.mean()) * np.sqrt(variance / replicates.var())
     low, high = np.clip(estimate + np.quantile(deviations, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]), 0, 1)
     return Interval(float(low), float(high), float(np.sqrt(variance)))
+
+
+def of_one_target(mean: ArrayLike, trials: ArrayLike, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the interval of a mean over targets that are all alike: the exact one of a single target.
+
+    Targets share their samples, so all of them together know little more than one.
+
+    Args:
+        mean: Their common rate, a fraction; NaN has no interval.
+        trials: Members (non-members) of a target.
+        level: Confidence.
+    """
+    known = ~np.isnan(mean)
+    ends = clopper_pearson(np.where(known, mean, 0) * trials, trials, level)
+    return tuple(np.where(known, end, np.nan) for end in ends)

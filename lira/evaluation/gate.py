@@ -18,7 +18,7 @@ from lira.core.errors import ConfigError, StoreError
 from lira.core.validation import check_choice
 from lira.evaluation.audits.files import read_audit
 from lira.evaluation.best import BEST
-from lira.evaluation.bootstrap import clopper_pearson
+from lira.evaluation.bootstrap import clopper_pearson, of_one_target
 from lira.evaluation.calibration import resolution
 from lira.evaluation.privacy import epsilon_of
 from lira.storage.csv_files import COUNTS
@@ -111,8 +111,9 @@ def _found(rows: pd.DataFrame, ends: Sequence[np.ndarray], fpr: float) -> list[F
 
 
 def _rates(rows: pd.DataFrame) -> list[np.ndarray]:
-    """Returns both ends of the TPR: over targets where they are known, else those of the counts."""
-    exact = clopper_pearson(rows["tp"], rows["tp"] + rows["fn"])
+    """Returns both ends of the TPR: over targets where they are known, else those of one target."""
+    members = rows["tp"] + rows["fn"]
+    exact = of_one_target(rows["tp"] / members, members / rows["targets"])
     known = rows.reindex(columns=["tpr_low", "tpr_high"]).to_numpy(dtype=np.float64)
     given = ~np.isnan(known).any(axis=1)
     return [np.where(given, over, of) for over, of in zip(known.T, exact, strict=True)]

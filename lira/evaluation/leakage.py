@@ -1,13 +1,15 @@
 """Whether the models of a run leak, by the best attack; how many records are exposed, and whether again by seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from lira.core.validation import ArrayLike
 from lira.evaluation.audits.answer import LEAKS, NO_LEAK, UNKNOWN, Verdict
 from lira.evaluation.audits.doubts import FEW_MODELS
 from lira.evaluation.best import BEST
+from lira.evaluation.bootstrap import LEVEL, of_one_target
 from lira.evaluation.calibration import resolution
 from lira.evaluation.detections import highly_vulnerable
 from lira.evaluation.rates import RatesOverTargets
@@ -27,10 +29,11 @@ def resolved_fpr(runs: Sequence[Run]) -> float:
 
 
 def leakage(run: Run, fpr: float) -> dict[str, Any]:
-    """Returns what the best attack finds in one run, and the verdict.
+    """Returns what attacks find in one run, and the verdict.
 
-    The best attack is chosen for each target on the other targets (:mod:`lira.evaluation.best`), so that the choice
-    flatters nothing; where there is nothing to choose, it is the only one.
+    The AUC is that of the attack for which a leak is surest, whose interval is corrected for all attacks (Bonferroni).
+    At thresholds it is the best attack, chosen for each target on the other targets (:mod:`lira.evaluation.best`), so
+    that the choice flatters nothing; where there is nothing to choose, it is the only one.
 
     Args:
         run: The run.
@@ -38,27 +41,62 @@ def leakage(run: Run, fpr: float) -> dict[str, Any]:
 
     Returns:
         ``answer``, ``models``, ``diverged`` (how many of them failed to train), ``resolution`` of the FPR, ``prior``
-        (the smallest), and in percent ``auc tpr fpr_achieved ppv``, each with ``_low`` and ``_high``, the 95 % interval
-        over targets and samples. NaN where it is not known.
+        (the smallest), ``surest`` (the attack of the AUC), and in percent ``auc tpr fpr_achieved ppv``, each with
+        ``_low`` and ``_high``, the 95 % interval over targets and samples; where all targets are alike, that of one of
+        them. NaN where it is not known.
     """
     rates = RatesOverTargets(run)
     prior = min(rates.priors)
-    places: dict[str, tuple] = {"auc": ("target", None, "auc"), "tpr": ("shadow", fpr, "tpr")}
-    places |= {"fpr_achieved": ("shadow", fpr, "fpr_achieved"), "ppv": ("shadow", fpr, "ppv_pooled", prior)}
     found: dict[str, Any] = {"models": run.models, "diverged": run.diverged, "prior": prior, "resolution": ""}
+    found |= _surest(rates, run)
+    places: dict[str, tuple] = {
+        "tpr": (fpr, "tpr"),
+        "fpr_achieved": (fpr, "fpr_achieved"),
+        "ppv": (fpr, "ppv_pooled", prior),
+    }
     for name, place in places.items():
-        rows = (rates.find(attack, *place) for attack in (BEST, *rates.attacks))
+        rows = (rates.find(attack, "shadow", *place) for attack in (BEST, *rates.attacks))
         row: Mapping[str, Any] = next(filter(None, rows), {})
         found |= {name: row.get("mean", np.nan)} | {f"{name}_{end}": row.get(end, np.nan) for end in ("low", "high")}
         found |= {"resolution": row["resolution"]} if name == "tpr" and row else {}
+    for name, side in (("tpr", "members"), ("fpr_achieved", "others")):
+        if np.isnan(found[f"{name}_low"]) and not np.isnan(found[name]):
+            found |= _ends(name, of_one_target(found[name] / 100, _sides(run)[side]))
     return {"answer": verdict(found)} | found
+
+
+def _surest(rates: RatesOverTargets, run: Run) -> dict[str, Any]:
+    """Returns the AUC of the attack whose lower end is the highest, all ends being right at once, and its name."""
+    from scipy.special import ndtri
+
+    rows = {attack: rates.find(attack, "target", None, "auc") for attack in rates.attacks if attack != BEST}
+    rows = {attack: row for attack, row in rows.items() if row and not np.isnan(row["mean"])}
+    level, surest = 1 - (1 - LEVEL) / max(len(rows), 1), {"surest": "", "auc": np.nan} | _ends("auc", (np.nan, np.nan))
+    for attack, row in rows.items():
+        mean, error = row["mean"] / 100, row["standard_error"] / 100
+        if np.isnan(error):
+            ends = of_one_target(mean, min(_sides(run).values()), level)
+        else:
+            ends = np.clip(mean + np.array([-1, 1]) * ndtri((1 + level) / 2) * error, 0, 1)
+        one = {"surest": attack, "auc": row["mean"]} | _ends("auc", ends)
+        surest = surest if surest["auc_low"] >= one["auc_low"] else one
+    return surest
+
+
+def _ends(name: str, ends: Iterable[ArrayLike]) -> dict[str, float]:
+    return {f"{name}_{end}": 100 * float(value) for end, value in zip(("low", "high"), ends, strict=True)}
+
+
+def _sides(run: Run) -> dict[str, float]:
+    """Returns how many members and how many others a target has."""
+    return {"members": run.pool - run.negatives, "others": run.negatives}
 
 
 def verdict(found: Mapping[str, Any]) -> Verdict:
     """Tells whether a run leaks, each run with at most 5 % error: two looks, each at the lower end of a 95 % interval.
 
     Args:
-        found: From :func:`leakage`. It leaks if the AUC lies above 50 %, or the TPR above the FPR that the shadow
+        found: From :func:`leakage`. It leaks if an AUC lies above 50 %, or the TPR above the FPR that the shadow
             thresholds give, by the ends of both intervals. Few models, of which LiRA's AUC lies below 50 % by chance
             alone, and models most of which failed to train cannot show that it does not.
     """

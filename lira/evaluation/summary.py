@@ -83,7 +83,7 @@ def summarise(
     member = check_scores_by_attack(scores, member)
     drawn, chosen = Draws.of(member.shape[1], len(member), draws, seed), choices(metrics, [*scores])
     rows: list[dict] = []
-    best = Resampled(chosen, drawn.targets.shape)
+    best = Resampled(chosen)
     for attack, stored in scores.items():
         values, _ = check_scores(stored, member, of=f" of {attack}")
         own = _rates_of(attack, metrics, len(member))
@@ -97,7 +97,7 @@ def summarise(
             curves = list(pool.map(summarise_roc, values, member))
         auc, accuracy = np.transpose(curves)
         again = resample_auc(values, member, drawn)
-        best.take_auc(attack, again)
+        best.take_auc(again)
         rows.append(_of_auc(attack, auc, again, drawn))
         rows.append({"attack": attack, "mode": "target", "metric": "balanced_accuracy"} | _over_targets(accuracy))
     rows += _of_best(metrics, chosen, best, drawn)
@@ -125,10 +125,10 @@ def _of_best(
         said, found = {"chosen": counted(names)}, rows_of(metrics, names)
         if fpr is None:
             auc = found.drop_duplicates("target").sort_values("target")["auc"].to_numpy()
-            yield _of_auc(BEST, auc, best.auc, drawn) | said
+            yield _of_auc(BEST, auc, best.auc(), drawn) | said
             continue
         for mode, rates in found[found["fpr"] == fpr].groupby("mode", sort=False):
-            for row in _of_threshold(BEST, mode, fpr, rates, best.rates[mode, fpr], drawn):
+            for row in _of_threshold(BEST, mode, fpr, rates, best.rates(mode, fpr), drawn):
                 yield row | said
 
 

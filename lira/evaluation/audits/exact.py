@@ -14,7 +14,13 @@ from lira.evaluation.bootstrap import LEVEL, clopper_pearson
 from lira.evaluation.roc import LARGEST, Ordered
 
 FEW = 8
-"""Samples of a side up to which the normal distribution is too far off."""
+"""Samples of a side up to which the normal distribution of a rank sum is too far off."""
+
+FEW_APART = 60
+"""The same where most samples tie: of the smaller side, how many are expected outside the largest tie."""
+
+BATCH = 2_000_000
+"""Ranks that are permuted at a time."""
 
 
 class Interval(NamedTuple):
@@ -44,15 +50,27 @@ def more_members_flagged(flagged: Bool[np.ndarray, " sample"], member: Bool[np.n
 def members_rank_higher(scores: Float[np.ndarray, " sample"], member: Bool[np.ndarray, " sample"]) -> float:
     """Returns the one-sided p-value of the Mann-Whitney test that members score higher; 1 if all scores are equal.
 
-    It is that of a normal distribution, but by permutation where a side has few samples.
+    It is that of a normal distribution, but by permutation where a side has few samples, or few beside the largest tie.
     """
-    from scipy.stats import PermutationMethod, mannwhitneyu
+    from scipy.stats import mannwhitneyu, permutation_test, rankdata
 
     if not np.ptp(scores := np.clip(scores, -LARGEST, LARGEST) / 2):  # whose range is finite
         return 1.0
-    few = min(int(member.sum()), int((~member).sum())) <= FEW
-    method = PermutationMethod(n_resamples=9999, rng=np.random.default_rng(0)) if few else "asymptotic"
-    return float(mannwhitneyu(scores[member], scores[~member], alternative="greater", method=method).pvalue)
+    ranks = rankdata(scores)
+    sides = ranks[member], ranks[~member]
+    smaller, apart = min(side.size for side in sides), 1 - np.unique(ranks, return_counts=True)[1].max() / ranks.size
+    if smaller > FEW and (apart > 0.5 or smaller * apart > FEW_APART):
+        return float(mannwhitneyu(*sides, alternative="greater", method="asymptotic").pvalue)
+    found = permutation_test(
+        sides,
+        lambda members, _, axis: members.sum(axis=axis),
+        vectorized=True,
+        n_resamples=9999,
+        batch=max(1, BATCH // ranks.size),
+        alternative="greater",
+        rng=np.random.default_rng(0),
+    )
+    return float(found.pvalue)
 
 
 def auc(scores: Float[np.ndarray, " sample"], member: Bool[np.ndarray, " sample"]) -> Interval:

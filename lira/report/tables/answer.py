@@ -74,7 +74,8 @@ def _sentence(row: Mapping[str, Any]) -> str:
     found, flagged = (with_span(row, name, 2, " %") for name in ("tpr", "fpr_achieved"))
     threshold = f"at the threshold for {percent(row['fpr'])} false positives"
     rates = f"{threshold} the best attack finds {found} of the members and flags {flagged} of the others"
-    above = f"a member scores above another record {with_span(row, 'auc', 1, ' %')} of the time (chance 50 %)"
+    area = f"a member scores above another record {with_span(row, 'auc', 1, ' %')} of the time (chance 50 %)"
+    above = f"under {show(row['surest'])} {area}" if row["surest"] else area
     if row["answer"] == NO_LEAK:
         return f": no leak was found; {rates}; {above}."
     if row["answer"] != LEAKS:
@@ -91,11 +92,13 @@ def _note(runs: Sequence[Run], fpr: float) -> str:
     attacks = " and ".join(dict.fromkeys(show(run.attack) for run in runs))
     return (
         f"Best attack: chosen for each target on the other targets. Thresholds for {percent(fpr)} FPR from shadow "
-        "models, as an attacker has them. [Square] brackets: 95 % intervals over targets and samples. Leaks: the AUC "
-        "lies above 50 %, or the members found above the others flagged, by the ends of their intervals, which calls "
-        f"at most 5 % of runs leaky that are not. Below {FEW_MODELS} models, of which LiRA has an AUC below 50 % by "
-        "chance alone, none is called free of leaks. PPV: of all targets' counts; by chance it is π. Exposed: flagged "
-        f"on a model trained with the record and on none trained without it, by {attacks}; permuted: the same with "
-        "membership permuted once, an example of chance. (Round) brackets of the Jaccard: sets of these sizes drawn at "
+        "models, as an attacker has them. AUC: of the attack for which it is surest to be above 50 %, with an interval "
+        "that is corrected for the number of attacks. [Square] brackets: 95 % intervals over targets and samples. "
+        "Leaks: the AUC lies above 50 %, or the members found above the others flagged, by the ends of their "
+        f"intervals, which calls at most 5 % of runs leaky that are not. Below {FEW_MODELS} models, of which LiRA has "
+        "an AUC below 50 % by chance alone, none is called free of leaks. PPV: of all targets' counts; by chance it is "
+        f"π. Exposed: flagged on a model trained with the record and on none trained without it, by {attacks}; "
+        "permuted: the same with membership permuted once, an example of chance. (Round) brackets of the Jaccard: sets "
+        "of these sizes drawn at "
         "random. Rates and counts are of each run's first seed."
     )

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest, norm
 from synthetic_study import run_folder
 
 from lira.evaluation.calibration import calibrate
@@ -37,12 +38,54 @@ def test_numbers_are_those_of_the_best_attack_in_the_summary(study):
     found = leakage(run, 0.01)
     rows = pd.read_csv(run.folder / "summary.csv")
     rows = rows[rows["attack"] == "best"]
-    places = {"auc": ("auc", "target", NAN), "tpr": ("tpr", "shadow", NAN), "ppv": ("ppv_pooled", "shadow", 0.01)}
-    for name, (metric, mode, prior) in places.items():
-        row = rows[(rows["metric"] == metric) & (rows["mode"] == mode)]
+    places = {"tpr": ("tpr", NAN), "ppv": ("ppv_pooled", 0.01)}
+    for name, (metric, prior) in places.items():
+        row = rows[(rows["metric"] == metric) & (rows["mode"] == "shadow")]
         row = row[(row["prior"].fillna(-1) == (prior if prior == prior else -1)) & (row["fpr"].fillna(0.01) == 0.01)]
         assert [found[name], found[f"{name}_low"]] == pytest.approx([100 * row[of].item() for of in ("mean", "low")])
     assert found["answer"] == "leaks"  # as the made-up study was made
+
+
+def test_the_auc_is_of_the_attack_whose_corrected_interval_lies_highest(study):
+    run = Run(run_folder(study, "fcn", "baseline", 0))
+    rows = pd.read_csv(run.folder / "summary.csv").query("metric == 'auc' and attack != 'best'").set_index("attack")
+    low = rows["mean"] - norm.isf(0.025 / len(rows)) * rows["standard_error"]
+    found = leakage(run, 0.01)
+    assert len(rows) > 1 and found["surest"] == low.idxmax()
+    assert found["auc_low"] == pytest.approx(100 * low.max())
+    assert found["auc"] == pytest.approx(100 * rows.loc[low.idxmax(), "mean"])
+
+
+def made_up(place, scores, member, fprs=(0.01,)):
+    """A run's folder with these scores."""
+    attributes = {"study": "made-up", "dataset": "digits", "architecture": "fcn", "regime": "baseline", "seed": 0}
+    with hdf5.create(place / "shadows.h5", "shadows", attributes | {"recipe": {}}) as file:
+        file["member"] = member
+        file["phi"] = np.zeros((*member.shape, 1), dtype=np.float32)
+        file["utility/diverged"] = np.zeros(len(member))
+    metrics = calibrate(scores, member, [*fprs], [0.1])
+    write_csv(place / "summary.csv", with_run(summarise(scores, member, metrics, draws=50), Run(place).key))
+    run = Run(place)
+    vars(run)["_metrics"] = metrics
+    return run
+
+
+def test_a_run_that_leaks_everything_leaks_though_its_rates_show_no_spread(tmp_path):
+    """All targets have an AUC of 1, a TPR of 1 and no false positive: they know what one of them does."""
+    member = balanced_membership(200, 32, 0.5, 0)
+    sure = 100 * np.array(binomtest(100, 100).proportion_ci(method="exact"))
+    run = made_up(tmp_path, {"online": 1.0 * member, "rmia": 2.0 * member}, member)
+    found = leakage(run, 0.01)
+    assert found["answer"] == "leaks"
+    assert [found["tpr_low"], found["fpr_achieved_high"]] == pytest.approx([sure[0], 100 - sure[0]])
+    level = 100 * binomtest(100, 100).proportion_ci(0.975, "exact").low
+    assert [found["auc"], found["auc_low"]] == pytest.approx([100, level])
+
+
+def test_a_run_all_of_whose_scores_are_equal_shows_no_leak(tmp_path):
+    member = balanced_membership(200, 32, 0.5, 0)
+    found = leakage(made_up(tmp_path, {"online": np.ones(member.shape)}, member), 0.01)
+    assert found["answer"] == "no leak found" and found["auc_low"] < found["auc"] == 50 < found["auc_high"]
 
 
 def test_the_fpr_is_the_smallest_at_which_every_pool_expects_a_false_positive(study):
@@ -92,12 +135,5 @@ def test_a_leak_that_only_the_global_threshold_finds_is_one(tmp_path):
     rng = np.random.default_rng(0)
     member = balanced_membership(400, 16, 0.5, 0)
     scores = {"online": rng.normal(size=member.shape), "global": rng.normal(size=member.shape) + member}
-    place = tmp_path / "runs" / "digits" / "fcn" / "baseline" / "seed0"
-    attributes = {"study": "made-up", "dataset": "digits", "architecture": "fcn", "regime": "baseline", "seed": 0}
-    with hdf5.create(place / "shadows.h5", "shadows", attributes | {"recipe": {}}) as file:
-        file["member"] = member
-        file["utility/diverged"] = np.zeros(16)
-    metrics = calibrate(scores, member, [0.01], [0.1])
-    write_csv(place / "summary.csv", with_run(summarise(scores, member, metrics, draws=50), Run(place).key))
-    found = leakage(Run(place), 0.01)
+    found = leakage(made_up(tmp_path, scores, member), 0.01)
     assert found["answer"] == "leaks" and found["auc"] > 70 and found["tpr"] < 5

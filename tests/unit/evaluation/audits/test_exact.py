@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, fisher_exact
+from scipy.stats import binomtest, fisher_exact, hypergeom
 
 from lira.evaluation.audits.exact import (
     auc,
@@ -37,6 +37,18 @@ def test_ranks_are_tested_as_all_memberships_of_the_same_size_would_give():
     assert members_rank_higher(np.ones(6), member) == 1
     huge = np.where(member, np.inf, -np.inf)
     assert members_rank_higher(huge, member) == pytest.approx(1 / 15)
+
+
+@pytest.mark.parametrize(
+    ("members", "tied", "high"), [(9, 3, 1), (10, 10, 2), (20, 3, 1), (30, 10, 2), (500, 3, 3), (100, 400, 55)]
+)
+def test_where_most_samples_tie_ranks_are_tested_by_permutation(members, tied, high):
+    """With two scores alone a rank sum counts the members among the high ones: it is hypergeometric."""
+    scores, member = np.arange(1000) < tied, np.zeros(1000, bool)
+    member[:high] = member[-(members - high) :] = True
+    expected = hypergeom.sf(high - 1, 1000, members, tied)
+    error = np.sqrt(expected / 9999)  # of the permutations
+    assert members_rank_higher(scores.astype(float), member) == pytest.approx(expected, abs=4 * error)
 
 
 def test_the_auc_has_the_interval_of_delong():
