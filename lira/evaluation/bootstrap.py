@@ -362,5 +362,5 @@ def of_one_target(mean: ArrayLike, trials: ArrayLike, level: float = LEVEL) -> t
         level: Confidence.
     """
     known = ~np.isnan(mean)
-    ends = clopper_pearson(np.where(known, mean, 0) * trials, trials, level)
-    return tuple(np.where(known, end, np.nan) for end in ends)
+    low, high = clopper_pearson(np.where(known, mean, 0) * trials, trials, level)
+    return np.where(known, low, np.nan), np.where(known, high, np.nan)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from lira.core.validation import ArrayLike
 from lira.evaluation.audits.answer import LEAKS, NO_LEAK, UNKNOWN, Verdict
 from lira.evaluation.audits.doubts import FEW_MODELS
 from lira.evaluation.best import BEST
@@ -69,8 +68,8 @@ def _surest(rates: RatesOverTargets, run: Run) -> dict[str, Any]:
     """Returns the AUC of the attack whose lower end is the highest, all ends being right at once, and its name."""
     from scipy.special import ndtri
 
-    rows = {attack: rates.find(attack, "target", None, "auc") for attack in rates.attacks if attack != BEST}
-    rows = {attack: row for attack, row in rows.items() if row and not np.isnan(row["mean"])}
+    every = {attack: rates.find(attack, "target", None, "auc") for attack in rates.attacks if attack != BEST}
+    rows = {attack: row for attack, row in every.items() if row and not np.isnan(row["mean"])}
     level, surest = 1 - (1 - LEVEL) / max(len(rows), 1), {"surest": "", "auc": np.nan} | _ends("auc", (np.nan, np.nan))
     for attack, row in rows.items():
         mean, error = row["mean"] / 100, row["standard_error"] / 100
@@ -83,7 +82,7 @@ def _surest(rates: RatesOverTargets, run: Run) -> dict[str, Any]:
     return surest
 
 
-def _ends(name: str, ends: Iterable[ArrayLike]) -> dict[str, float]:
+def _ends(name: str, ends: Iterable[Any]) -> dict[str, float]:
     return {f"{name}_{end}": 100 * float(value) for end, value in zip(("low", "high"), ends, strict=True)}
 
 

@@ -99,6 +99,5 @@ def _note(runs: Sequence[Run], fpr: float) -> str:
         "an AUC below 50 % by chance alone, none is called free of leaks. PPV: of all targets' counts; by chance it is "
         f"π. Exposed: flagged on a model trained with the record and on none trained without it, by {attacks}; "
         "permuted: the same with membership permuted once, an example of chance. (Round) brackets of the Jaccard: sets "
-        "of these sizes drawn at "
-        "random. Rates and counts are of each run's first seed."
+        "of these sizes drawn at random. Rates and counts are of each run's first seed."
     )
