@@ -14,7 +14,7 @@ from lira.datasets._forms import PARQUET, absent, delimiter_of, form_of
 from lira.datasets._names import check_names
 from lira.datasets.file import open_arrays, read_slice
 from lira.shadows.formats.given import KINDS, check_outputs
-from lira.shadows.formats.tables import check_numbers, is_table, outputs_of
+from lira.shadows.formats.tables import check_numbers, is_table, outputs_of, read_index
 
 BY = ("id", "sample")
 """Columns, or arrays, that say which record of the pool a row is of."""
@@ -45,7 +45,9 @@ class Pool:
         """
         if "sample" in columns:
             found = np.asarray(columns["sample"])
-            good = found.dtype.kind in "iuf" and found.ndim == 1
+            if found.shape != (rows,):
+                raise DataError(f"{path}: sample is {list(found.shape)}: one for each of {rows} rows is needed")
+            good = found.dtype.kind in "iuf"
             if not good or (wrong := (found < 0) | (found >= self.samples) | (found != np.floor(found))).any():
                 said = quoted(found[wrong.argmax()]) if good else f"of {found.dtype}"
                 raise DataError(f"{path}: sample is {said}: allowed are indices in the pool, 0 to {self.samples - 1}")
@@ -116,15 +118,13 @@ def _from_table(path: Path, pool: Pool) -> Predictions:
             f"{path} has the columns {', '.join(frame.columns)[:200]}: predictions need one of phi, logit, "
             "logit_0 ..., probability, probability_0 ..., and maybe id or sample, view, label and member"
         )
-    check_numbers(frame[[*columns, *frame.columns.intersection(["view", "member", "label"])]], path, first=2)
-    views = frame["view"].to_numpy() if "view" in frame else np.zeros(len(frame), np.int64)
+    _check_columns(frame, path, *columns, "view", "label")
+    views = read_index(frame, "view", path)
     if "view" in frame and not {*BY} & {*frame.columns}:
         raise DataError(f"{path} has views, but neither id nor sample: say which record each row is of")
     count = int(views.max()) + 1
     places = pool.places(_named(frame), len(frame), path)
-    order = _in_pool_order(
-        places * count + np.where(places < 0, 0, views).astype(np.int64), pool.samples * count, path, count
-    )
+    order = _in_pool_order(places * count + np.where(places < 0, 0, views), pool.samples * count, path, count)
     values = frame[columns].to_numpy()[order].reshape(pool.samples, count, len(columns))
     values = values[..., 0] if kind == "phi" else values
     first = order[::count]
@@ -174,13 +174,17 @@ def read_members(path: Path, pool: Pool) -> tuple[Bool[np.ndarray, " sample"], i
     """
     if _tabular(path):
         frame = _frame(path)
+        _check_columns(frame, path)
         found = {name: frame[name].to_numpy() for name in frame.columns}
     else:
         with open_arrays(path) as arrays:
             found = {name: read_slice(values, (), path) for name, values in arrays.items()}
     if not {*BY, "member"} & {*found}:
         raise DataError(f"{path} has {', '.join(found)[:200] or 'nothing'}: members need id, sample or member")
-    rows = len(next(iter(_named(found).values()), found.get("member", ())))
+    name, first = next(iter(_named(found).items()), ("member", found.get("member")))
+    if not np.ndim(first):
+        raise DataError(f"{path}: {name} is one value: one for each record is needed")
+    rows = len(first)
     held = check_booleans(found["member"], f"{path}: member", "records") if "member" in found else np.ones(rows, bool)
     if len(held) != rows:
         raise DataError(f"{path}: member is of {len(held)} records, id or sample of {rows}")
@@ -210,6 +214,12 @@ def _in_pool_order(places: np.ndarray, number: int, path: Path, views: int = 1) 
     return order
 
 
+def _check_columns(frame: Any, path: Path, *names: str) -> None:
+    """Checks that columns are of numbers, as far as they are there: these, membership, and indices that count."""
+    wanted = [*names, "member", *BY[1:] * ("id" not in frame)]
+    check_numbers(frame[[name for name in wanted if name in frame]], path, first=2)
+
+
 def _frame(path: Path) -> Any:
     import pandas as pd
 
@@ -217,8 +227,8 @@ def _frame(path: Path) -> Any:
         if form_of(path) == PARQUET:
             frame = pd.read_parquet(path)
         else:
-            text = {"id": str, " id": str}
-            frame = pd.read_csv(path, sep=delimiter_of(path), dtype=text, skipinitialspace=True)
+            text = {"id": str, " id": str}  # which may be called NA, and no number may be missing
+            frame = pd.read_csv(path, sep=delimiter_of(path), dtype=text, skipinitialspace=True, na_filter=False)
     except (ValueError, OSError) as error:  # pandas' and pyarrow's errors are ValueErrors
         raise DataError(
             f"{path} cannot be read as CSV or parquet: it is {form_of(path)}: make or copy it again"

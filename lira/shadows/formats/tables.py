@@ -76,7 +76,7 @@ def outputs_of(names: list[str]) -> tuple[str, list[str]]:
 
 def _positions(frame: "pd.DataFrame", path: Path) -> tuple[Int[np.ndarray, " row"], tuple[int, ...]]:
     """Returns the place of each row in arrays of [models, samples, views], and the shape of these."""
-    numbers = [_numbers(frame, name, path) for name in INDEX]
+    numbers = [read_index(frame, name, path) for name in INDEX]
     shape = tuple(int(values.max()) + 1 for values in numbers)
     rows = np.bincount(numbers[0])
     if len(wrong := np.flatnonzero(rows != math.prod(shape[1:]))):
@@ -91,7 +91,8 @@ def _positions(frame: "pd.DataFrame", path: Path) -> tuple[Int[np.ndarray, " row
     return index, shape
 
 
-def _numbers(frame: "pd.DataFrame", name: str, path: Path) -> Int[np.ndarray, " row"]:
+def read_index(frame: "pd.DataFrame", name: str, path: Path) -> Int[np.ndarray, " row"]:
+    """Returns a column of :data:`INDEX`, zeros if there is none; raises DataError unless it numbers from 0."""
     if name not in frame:
         return np.zeros(len(frame), np.int64)
     values = frame[name].to_numpy(np.float64)

@@ -165,6 +165,13 @@ WRONG = [
     (good().assign(phi="x"), {}, "line 2, column phi, has 'x'"),
     (table(outputs()[0][:, :, :2], "logit", id=IDS), {}, "label of sample 2 is 2: allowed are 0 to 1"),
     (table(outputs()[0], "logit", id=IDS), {"labels": False}, "logits need labels, and the run has none"),
+    (good().assign(view=[0, None] + [0] * 28), {}, "line 3, column view, has '': numbers are needed"),
+    (good().assign(view=np.inf), {}, "line 2 has view inf: views are numbered from 0, without gaps"),
+    (good().assign(view=-1), {}, "line 2 has view -1: views are numbered from 0"),
+    (good().assign(view=0.5), {}, "line 2 has view 0.5: views are numbered from 0"),
+    (good().assign(view=1), {}, "views are numbered from 1: they are numbered from 0"),
+    (good().drop(columns="id").assign(sample=[None, *range(1, N)]), {}, "line 2, column sample, has '': numbers are"),
+    (good().replace({"id": {IDS[4]: ""}}), {}, r"id\[4\] is '': text is needed"),
 ]
 
 
@@ -183,6 +190,7 @@ def test_what_does_not_fit_is_said(place, frame, run, said):
         ({"sample": [0, 30]}, "sample is 30: allowed are indices in the pool, 0 to 29"),
         ({"member": [0, 1]}, "has 2 rows, the pool 30 records"),
         ({"member": [2] * N}, "member has values other than 0 and 1"),
+        ({"sample": [0, None]}, "line 3, column sample, has '': numbers are needed"),
     ],
 )
 def test_a_list_of_members_that_cannot_be_one_is_said(place, members, said):
@@ -190,6 +198,46 @@ def test_a_list_of_members_that_cannot_be_one_is_said(place, members, said):
     pd.DataFrame(members).to_csv(place / "members.csv", index=False)
     with pytest.raises(DataError, match=said):
         import_target(place / "given.csv", write_run(place), place / "target.h5", place / "members.csv")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"member": 1}, "members.npz: member is one value: one for each record is needed"),
+        ({"id": "007"}, "members.npz: id is one value: one for each record is needed"),
+        ({"sample": 3}, "members.npz: sample is one value: one for each record is needed"),
+        ({"sample": [[3, 4]]}, r"members.npz: sample is \[1, 2\]: one for each of 1 rows is needed"),
+    ],
+)
+def test_arrays_that_are_no_list_of_members_are_said(place, arrays, said):
+    good().to_csv(place / "given.csv", index=False)
+    np.savez(place / "members.npz", **arrays)
+    with pytest.raises(DataError, match=said):
+        import_target(place / "given.csv", write_run(place), place / "target.h5", place / "members.npz")
+
+
+@pytest.mark.parametrize("samples", [3, np.arange(N - 1), np.arange(N + 1) % N])
+def test_arrays_of_predictions_name_as_many_samples_as_there_are_rows(place, samples):
+    np.savez(place / "given.npz", phi=outputs()[2], sample=samples)
+    said = (
+        rf"given.npz: sample is \[{'' if np.ndim(samples) == 0 else len(samples)}\]: one for each of 30 rows is needed"
+    )
+    with pytest.raises(DataError, match=said):
+        import_target(place / "given.npz", write_run(place), place / "target.h5")
+
+
+def test_a_record_may_be_called_as_a_missing_value_is(place):
+    ids = [*IDS[:-3], "NA", "nan", "None"]
+    with hdf5.create(place / "shadows.h5", "shadows", RUN | {"sha256": "of shadows", "recipe": {}}) as file:
+        hdf5.dataset(file, "phi", data=np.zeros((4, N, 1), np.float32))
+        hdf5.dataset(file, "member", data=np.zeros((4, N), bool))
+        write_names(file, {"id": np.array(ids)})
+    good().assign(id=ids).sample(frac=1, random_state=0).to_csv(place / "given.csv", index=False)
+    pd.DataFrame({"id": ids[-3:]}).to_csv(place / "members.csv", index=False)
+    import_target(place / "given.csv", place / "shadows.h5", place / "target.h5", place / "members.csv")
+    found, member, about = read(place / "target.h5")
+    np.testing.assert_allclose(found, outputs()[2], rtol=1e-5)
+    assert member.tolist() == [False] * (N - 3) + [True] * 3 and about["remarks"] == []
 
 
 def test_members_are_given_once(place):
