@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from io import TextIOWrapper
 
 from lira.cli import audits, steps, studies
 from lira.cli.options import app, log
@@ -17,6 +18,9 @@ def main() -> None:
     A :class:`~lira.core.errors.LiraError` ends it with one line instead of a traceback. SIGTERM ends it with the exit
     code :data:`lira.core.preemption.AGAIN` and a line that says how to continue.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what the terminal's encoding lacks, as ε, is no reason to end
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
     try:
         with preemption.listening():

@@ -167,6 +167,15 @@ def test_a_mistake_ends_in_one_line_and_leaves_no_file(tmp_path, monkeypatch, wr
     assert not list(tmp_path.iterdir())
 
 
+def test_what_a_terminal_cannot_show_is_written_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    monkeypatch.chdir(tmp_path)
+    done = lira("gate", "--help")
+    assert done.returncode == 0 and r"\u03b5" in done.stdout and "Traceback" not in done.stderr
+    done = lira("gate", "ε", "--max-tpr=1")
+    assert done.returncode == 1 and done.stderr.startswith(r"error: \u03b5 has neither")
+
+
 def test_a_device_that_is_none_is_wrong_usage():
     done = lira("pretrain-model", "s.json", "--data=d.h5", "--output=p.pt", "--device=tpu")
     assert done.returncode == 2 and all(name in done.stderr for name in ("--device", "tpu", "cpu", "cuda"))
