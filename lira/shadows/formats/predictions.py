@@ -181,10 +181,10 @@ def read_members(path: Path, pool: Pool) -> tuple[Bool[np.ndarray, " sample"], i
             found = {name: read_slice(values, (), path) for name, values in arrays.items()}
     if not {*BY, "member"} & {*found}:
         raise DataError(f"{path} has {', '.join(found)[:200] or 'nothing'}: members need id, sample or member")
-    name, first = next(iter(_named(found).items()), ("member", found.get("member")))
-    if not np.ndim(first):
+    name = next(iter(_named(found)), "member")
+    if not np.ndim(found[name]):
         raise DataError(f"{path}: {name} is one value: one for each record is needed")
-    rows = len(first)
+    rows = len(found[name])
     held = check_booleans(found["member"], f"{path}: member", "records") if "member" in found else np.ones(rows, bool)
     if len(held) != rows:
         raise DataError(f"{path}: member is of {len(held)} records, id or sample of {rows}")
