@@ -358,8 +358,19 @@ def check_same_pool(runs: Sequence[Run], known: Sequence[int | Int[np.ndarray, "
         known: Of each run, the number of its samples, or their labels.
 
     Raises:
-        DataError: Two runs differ.
+        DataError: Two runs differ, or two that differ by seed only have each drawn a pool of their own.
     """
+    first: dict[tuple, Run] = {}
     for run, own in zip(runs, known, strict=True):
-        if not np.array_equal(own, known[0]):
-            raise DataError(f"{run.folder} and {runs[0].folder} have different pools: compare runs of one pool")
+        other, same = runs[0], np.array_equal(own, known[0])
+        if same and run.is_stored:
+            other = first.setdefault(tuple(run.key[name] for name in RUN_KEYS[:3]), run)
+            same = len(of_one_pool([other, run])) == 2
+        if not same:
+            raise DataError(f"{run.folder} and {other.folder} have different pools: compare runs of one pool")
+
+
+def of_one_pool(seeds: Sequence[Run]) -> list[Run]:
+    """Returns the seeds of a run that have the pool of the first: with a dataset's ``seed: run``, each draws one."""
+    data = seeds[0].attributes.get("data_sha256")
+    return [run for run in seeds if run.attributes.get("data_sha256") == data]
