@@ -50,8 +50,11 @@ class Targets:
         return f"{self.folder(wildcards)}/scores.h5"
 
     def samples(self, wildcards: Any) -> list[str]:
-        """Returns what every seed of the run says of each record; nothing of models that never held one."""
+        """Returns what every seed of the run's pool says of each record; nothing of models that never held one."""
         key, _ = self._key(wildcards)
+        dataset = self.study.datasets.get(key.split("/")[0])
+        if key in self.study.shown_runs and dataset is not None and dataset.draws_pool:
+            return [f"{self.folder(wildcards)}/samples.csv"]
         return self.plan.files_of("samples.csv", [key] if key in self.study.shown_runs else [], every_seed=True)
 
     def predictions(self, wildcards: Any) -> str:
@@ -63,8 +66,9 @@ class Targets:
         return list(filter(None, [self.study.targets[wildcards.target].members]))
 
     def options(self, wildcards: Any) -> list[str]:
-        """Returns its members, if they are known, and what every seed says of each record, as options."""
-        return [*option("members", self.members(wildcards)), *option("samples", self.samples(wildcards))]
+        """Returns its members, if they are known, what every seed says of each record, and δ, as options."""
+        of_files = [*option("members", self.members(wildcards)), *option("samples", self.samples(wildcards))]
+        return [*of_files, *option("delta", [self.study.delta])]
 
     @property
     def spec(self) -> Files:

@@ -158,6 +158,19 @@ def test_given_models_are_audited_so_far_by_runs_that_are_finished_with_every_se
     assert Targets(plan).pages() == pages and Targets(plan).pages(SO_FAR) == pages[1:]
 
 
+@pytest.mark.parametrize(("seed", "seeds"), [(0, [0, 1]), ("run", [1])])
+def test_a_given_model_is_told_of_the_seeds_of_its_pool_and_of_delta(smoke, tmp_path, monkeypatch, seed, seeds):
+    monkeypatch.chdir(tmp_path)
+    settings = read_yaml(smoke) | {"agreement": {}, "ablation": [], "transfer": [], "delta": 0.2}
+    settings["datasets"]["digits"]["seed"] = seed
+    del settings["runs"]["digits/fcn/tl"]  # a public part is of one pool
+    settings["targets"] = {"mine": {"run": "digits/fcn/baseline", "predictions": "a.csv", "seed": 1}}
+    targets, mine = Targets(Plan(load_study(settings), writes=True)), SimpleNamespace(target="mine")
+    files = [f"results/smoke/runs/digits/fcn/baseline/seed{one}/samples.csv" for one in seeds]
+    assert targets.samples(mine) == files
+    assert targets.options(mine) == [*(word for file in files for word in ("--samples", file)), "--delta", "0.2"]
+
+
 def test_advised_commands_are_what_was_typed_with_the_target_first(smoke):
     plan = Plan(load_study(read_yaml(smoke)), ["a b.yaml", "c.yaml"], typed={"shadow_models": 8, "seeds": ["0", "1"]})
     words = "--configfile 'a b.yaml' c.yaml --config shadow_models=8 'seeds=[\"0\", \"1\"]'"

@@ -18,10 +18,13 @@ from lira.evaluation.audits import doubts
 from lira.evaluation.audits.whole import Audit, conclude
 from lira.evaluation.calibration import place_of
 from lira.evaluation.groups import groups_of
-from lira.evaluation.records import counts
+from lira.evaluation.records import counts, delta_of
 from lira.storage import hdf5
 from lira.storage.csv_files import read_csv, write_csv
-from lira.storage.run import Run
+from lira.storage.run import Run, of_one_pool
+
+AUDIT = "audit.json"
+"""What is written last, and says of which predictions the tables are."""
 
 
 def audit_file(
@@ -33,6 +36,7 @@ def audit_file(
     *,
     own: Mapping[str, str] | None = None,
     seeds: Sequence[Path] = (),
+    delta: float | None = None,
 ) -> Audit:
     """Audits a given model with the shadow models of a run, by the attacks that the run was scored with.
 
@@ -45,7 +49,8 @@ def audit_file(
         own: The user's own attacks by name, as ``package.module:function``; those that are scored and not among them
             are left out.
         seeds: Folders of all seeds of the run, whose ``samples.csv`` say how each record fares; this run's counts are
-            taken if there are none.
+            taken if there are none. Others of another pool or other settings, or without an FPR, do not count.
+        delta: δ of the records' bounds on ε; by default that of the run's own.
 
     Raises:
         ConfigError: An FPR or a prior is no fraction, or there twice.
@@ -54,6 +59,7 @@ def audit_file(
     """
     check_fractions(fprs, "fpr", "a false positive rate")
     check_fractions(priors, "prior", "a share of members")
+    withdraw(output)
     found = Run(run)
     with hdf5.read(target, "target") as file:
         about, phi = hdf5.attributes(file), file["phi"][0]
@@ -73,11 +79,39 @@ def audit_file(
         warnings = [*about["remarks"], *doubts.of_offline(member, left_out), *doubts.of_share(truth, member)]
         warnings += doubts.of_shift(doubts.shift(reader, phi))
         warnings += doubts.of_duplicates(found.attributes.get("duplicates", {}))
-        by_seed = {fpr: counts([Run(folder) for folder in seeds], fpr) for fpr in fprs} if seeds else None
+        counted, lacking = _counted(found, seeds, fprs)
+        by_seed = {fpr: counts(counted, fpr) for fpr in fprs} if counted else None
         given = (scores, member, of_target, truth, fprs, priors, _about(found))
-        made = conclude(*given, counts=by_seed, warnings=warnings)
-    _write(made, output, found, about, truth, len(seeds))
+        at = delta_of(found) if delta is None else delta
+        made = conclude(*given, counts=by_seed, warnings=[*warnings, *lacking], delta=at)
+    _write(made, output, found, about, truth, len(counted))
     return made
+
+
+def withdraw(folder: Path) -> None:
+    """Removes what says that the audit in a folder is whole, so that none that fails leaves an earlier one's answer."""
+    (folder / AUDIT).unlink(missing_ok=True)
+
+
+def _counted(run: Run, seeds: Sequence[Path], fprs: Sequence[float]) -> tuple[list[Run], list[str]]:
+    """Returns the seeds of the run's pool that count, and a line about each that lacks an FPR or is of other settings.
+
+    Such a seed may be one that the study no longer has, so that nothing would make it anew; the run itself is another
+    matter, and is to be calibrated at the FPR.
+    """
+    counted, said = [], []
+    for seed in map(Run, seeds):
+        try:
+            own, alike = seed.key == run.key, len(of_one_pool([run, seed])) == 2
+        except StoreError as error:
+            said.append(f"{seed.folder.name} was not counted: {error}")
+            continue
+        lacking = [fpr for fpr in fprs if fpr not in seed.fprs] if alike and not own else []
+        if lacking:
+            said.append(f"{seed.folder.name} was not counted: its samples.csv has no rows at FPR {lacking[0]:g}")
+        elif alike:
+            counted.append(seed)
+    return counted, said
 
 
 def _about(run: Run) -> dict[str, np.ndarray]:
@@ -98,13 +132,14 @@ def _write(
         "warnings": made.warnings,
         "run": run.key,
         "predictions": about["predictions"],
+        "sha256": about["sha256"],
         "shadow_models": run.models,
         "records": run.pool,
         "members": None if truth is None else int(truth.sum()),
         "seeds": max(seeds, 1),
         "attacks": list(pd.unique(made.summary["attack"])),
     }
-    with hdf5.atomic(output / "audit.json") as beside:
+    with hdf5.atomic(output / AUDIT) as beside:
         beside.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
 
 
@@ -112,15 +147,30 @@ def read_audit(folder: Path) -> pd.DataFrame:
     """Returns the counts of an audit: ``attack fpr tp fn fp tn targets``, the last 1.
 
     Raises:
-        StoreError: A file is missing or damaged, or no list of members was given.
+        StoreError: A file is missing, damaged or of another audit, no list of members was given, or all or none of the
+            records are in it.
     """
-    about = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
+    about = _read_about(folder / AUDIT)
     if about["members"] is None:
         raise StoreError(f"{folder} was made without a list of members, so it has no rates: audit again with --members")
-    rates = read_csv(folder / "summary.csv", "audit")
+    if about["members"] in (0, about["records"]):
+        which = "all" if about["members"] else "none"
+        said = f"{folder} was made with {which} of the {about['records']:,} records as members, so it has no rates"
+        raise StoreError(f"{said}: audit again with a list of members and with records that are not in it")
+    rates = read_csv(folder / "summary.csv", "audit", source=about["sha256"])
     wide = rates[rates["metric"].isin(["tpr", "fpr_achieved"])].pivot(
         index=["attack", "fpr"], columns="metric", values="value"
     )
     members, others = about["members"], about["records"] - about["members"]
     tp, fp = (wide["tpr"] * members).round(), (wide["fpr_achieved"] * others).round()
     return wide.assign(tp=tp, fn=members - tp, fp=fp, tn=others - fp, targets=1).reset_index()
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of UTF-8 too
+        raise StoreError(f"{path} is damaged ({error}): audit again") from error
+    if not isinstance(about, dict) or not {"members", "records", "sha256"} <= {*about}:
+        raise StoreError(f"{path} does not say members, records and sha256, as that of an audit does: audit again")
+    return about

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Shaped
 
+from lira.config.catalogue import DELTA
 from lira.evaluation.audits.rates import OfShadows
 from lira.evaluation.detections import highly_vulnerable
 from lira.evaluation.groups import rates_of_groups
@@ -37,6 +38,7 @@ def describe_records(
     judged: Mapping[str, Shaped[np.ndarray, " sample"]],
     counts: Mapping[float, Sequence[pd.DataFrame]],
     priors: Sequence[float],
+    delta: float = DELTA,
 ) -> pd.DataFrame:
     """Returns a row per record.
 
@@ -46,6 +48,7 @@ def describe_records(
         judged: From :func:`judge_records`, under the attack's name and ``_``.
         counts: Per FPR and seed of the run, how often the main attack flags each record (``tp fp tn fn``).
         priors: Shares of members.
+        delta: δ of the bounds on ε.
 
     Returns:
         ``sample``, what is known of it, ``member`` (0 or 1) if known, ``judged``, and at each FPR, with the ending
@@ -59,7 +62,7 @@ def describe_records(
         parts.append(pd.DataFrame({"member": truth.astype(int)}))
     parts.append(pd.DataFrame(dict(judged)))
     for fpr, seeds in counts.items():
-        found = worth(sum(rows[COUNTS].reset_index(drop=True) for rows in seeds), priors)
+        found = worth(sum(rows[COUNTS].reset_index(drop=True) for rows in seeds), priors, delta)
         found["exposed"] = np.mean([highly_vulnerable(rows) for rows in seeds], axis=0)
         parts.append(found.add_suffix(f"_at_{fpr:g}"))
     return pd.concat(parts, axis=1)

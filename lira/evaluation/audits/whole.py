@@ -17,7 +17,7 @@ from lira.attacks.block import Reader
 from lira.attacks.lira import ATTACKS, UNCUT, Definition, leave_one_out, not_scored
 from lira.attacks.registry import ATTACKS as REGISTRY
 from lira.attacks.target import score_target
-from lira.config.catalogue import main_attack
+from lira.config.catalogue import DELTA, main_attack
 from lira.core.errors import DataError
 from lira.core.validation import ArrayLike, check_array, check_booleans, check_fractions
 from lira.evaluation.audits import doubts
@@ -133,6 +133,7 @@ def conclude(
     about: Mapping[str, Shaped[np.ndarray, " sample"]],
     counts: Mapping[float, Sequence[pd.DataFrame]] | None = None,
     warnings: Sequence[str] = (),
+    delta: float = DELTA,
 ) -> Audit:
     """Draws all conclusions from scores, reading those of one attack at a time.
 
@@ -147,6 +148,7 @@ def conclude(
         counts: Per FPR and seed of the run, how often each sample is flagged (``tp fp tn fn``); by default, of the
             shadow models here.
         warnings: What is doubtful so far.
+        delta: δ of the records' bounds on ε.
     """
     main, rows, judged = main_attack(of_target) or "global", list[pd.DataFrame](), dict[str, np.ndarray]()
     for name, target in of_target.items():
@@ -159,7 +161,7 @@ def conclude(
                 counts = _counts(shadows, fprs)
     summary = pd.concat(rows, ignore_index=True)
     summary["p_holm"] = holm(summary["p_value"].to_numpy())
-    records = describe_records(truth, about, judged, counts or {}, priors)
+    records = describe_records(truth, about, judged, counts or {}, priors, delta)
     verdict, said = answer(summary, truth, member.shape[1])
     more = doubts.of_resolution(fprs, truth, member)
     return Audit(said, verdict, summary[COLUMNS["audit"]], records, groups, [*warnings, *more])
