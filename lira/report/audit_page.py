@@ -90,8 +90,8 @@ def write_page(folder: Path, output: Path) -> None:
         StoreError: A file is missing or damaged.
     """
     summary = read_csv(folder / "summary.csv", "audit")
-    records = read_csv(folder / "records.csv", dtype={"id": str, "group": str})
-    groups = read_csv(folder / "groups.csv", "groups", dtype={"group": str}).fillna({"group": ""})
+    records = read_csv(folder / "records.csv")
+    groups = read_csv(folder / "groups.csv", "groups").fillna({"group": ""})
     said = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
     kind = {"leaks": "leaks", "no leak found": "none"}.get(said["verdict"], "unknown")
     parts = [

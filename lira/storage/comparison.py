@@ -81,7 +81,7 @@ class Comparison:
             StoreError: it is missing or damaged.
             ConfigError: as :meth:`lira.storage.run.Run.by_attack`.
         """
-        rows = read_csv(self.folder / name, Path(name).stem, keep_default_na=False, na_values=["", "nan"])
+        rows = read_csv(self.folder / name, Path(name).stem)
         return self._first.by_attack(rows, attack)
 
     def null_gaps(self, gap: str, attack: str | None = None) -> list[np.ndarray]:

@@ -62,6 +62,11 @@ COLUMNS = {
 }
 COLUMNS |= {"controls": COLUMNS["metrics"], "null_samples": COLUMNS["samples"], "null_agreement": COLUMNS["agreement"]}
 COLUMNS |= {"null_attack_overlap": COLUMNS["attack_overlap"]}
+NAMES = [
+    *("dataset", "architecture", "regime", "attack", "attacks", "variants"),
+    *("id", "class", "class_name", "group", "resolution", "influential"),
+]
+"""Columns of text in whichever file has them, much of it the user's names: ``002`` is no 2, and ``NA`` is a name."""
 
 
 def with_run(frame: pd.DataFrame, run: Mapping[str, Any]) -> pd.DataFrame:
@@ -96,7 +101,7 @@ def read_csv(
     source: str | None = None,
     **options: Any,
 ) -> pd.DataFrame:
-    """Reads a DataFrame from a CSV file, floats exactly as written.
+    """Reads a DataFrame from a CSV file, floats exactly as written, and :data:`NAMES` as text; only empty is missing.
 
     Args:
         path: the file.
@@ -118,7 +123,8 @@ def read_csv(
         checksum, made_from = _read_checksum(_checksum_of(path))
         if checksum not in (None, sha256(content).hexdigest()):
             raise ValueError(f"its checksum is not that of {_checksum_of(path).name}")
-        frame = pd.read_csv(BytesIO(content), **options)
+        as_written = {"dtype": dict.fromkeys(NAMES, str), "keep_default_na": False, "na_values": [""]}
+        frame = pd.read_csv(BytesIO(content), **as_written, **options)
         first = pd.read_csv(BytesIO(content), nrows=1, dtype=str, keep_default_na=False)
     except ValueError as error:  # of pandas' parser too
         raise StoreError(f"{path} is damaged ({error}): {remedy}") from error

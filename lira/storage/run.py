@@ -180,13 +180,12 @@ class Run:
     @cached_property
     def summary(self) -> pd.DataFrame:
         """``summary.csv``, rates as fractions; missing text is empty."""
-        text = ["influential", "resolution"]
-        return self.table("summary.csv", dtype=dict.fromkeys(text, str)).fillna(dict.fromkeys(text, ""))
+        return self.table("summary.csv").fillna({"influential": "", "resolution": ""})
 
     @cached_property
     def groups(self) -> pd.DataFrame:
         """``groups.csv``, rates as fractions; the whole pool is the group ``""``."""
-        return self.table("groups.csv", dtype={"group": str}).fillna({"group": ""})
+        return self.table("groups.csv").fillna({"group": ""})
 
     @cached_property
     def _metrics(self) -> pd.DataFrame:

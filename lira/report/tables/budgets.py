@@ -67,7 +67,7 @@ def table(runs: Sequence[Run], fpr: float | None = None) -> Table:
 
 def of_run(run: Run, fpr: float | None) -> pd.DataFrame:
     """Returns a run's TPR at one FPR, and its AUC, in percent, with the number of models that are enough."""
-    found = run.table("budgets.csv", dtype={"resolution": str})
+    found = run.table("budgets.csv")
     found = found[found["fpr"].isna() | (found["fpr"] == choose_fpr(found["fpr"], fpr))]
     found = found.merge(enough(found), on=["attack", "metric", "fpr"], how="left")
     scaled = ["mean", "low", "high", "std_draws", "std_targets", "chance"]

@@ -136,15 +136,32 @@ def test_one_group_has_no_p_value_and_names_must_be_of_all_samples():
         rates_of_groups(scores, member, np.zeros(12), ["a", "b", "c"], [0.5])
 
 
-def test_a_run_without_labels_has_an_empty_file_that_is_read(tmp_path):
-    folder = tmp_path / "runs" / "d" / "a" / "r" / "seed0"
+def grouped_run(tmp_path, key=KEY, **names):
+    """A run of 60 samples with its ``groups.csv``, and names of them."""
+    folder = tmp_path / "runs" / key["dataset"] / "a" / "r" / "seed0"
     phi, member = gaussian_world(8, 60, 1.0)
-    with hdf5.create(hdf5.folder_of(folder / "shadows.h5") / "shadows.h5", "shadows", KEY) as file:
+    with hdf5.create(hdf5.folder_of(folder / "shadows.h5") / "shadows.h5", "shadows", key) as file:
         file["phi"], file["member"] = phi.astype(np.float32), member
+        for name, values in names.items():
+            file[name] = values
     score_file(folder / "shadows.h5", folder / "scores.h5")
     calibrate_file(folder / "scores.h5", [0.1], [0.5], folder / "metrics.csv", folder / "samples.csv")
     group_file(folder / "scores.h5", folder / "metrics.csv", folder / "groups.csv")
-    run = Run(folder)
+    return Run(folder)
+
+
+def test_classes_and_groups_may_have_names_that_pandas_takes_for_missing(tmp_path):
+    labels, words = np.arange(60) % 3, np.array([b"NA", b"null", b"nan", b"None"])
+    names = {"labels": labels, "class_names": words[:3], "group": words[np.arange(60) % 4]}
+    run = grouped_run(tmp_path, KEY | {"dataset": "NA"}, **names)
+    assert set(run.groups["group"]) == {"", "NA", "null", "nan", "None"} and set(run.groups["dataset"]) == {"NA"}
+    shown = groups.table([run]).text
+    assert shown.loc[shown["Group"] == "all", "Samples"].tolist() == ["60", "60"]
+    assert sorted(shown.loc[shown["By"] == "class", "Group"]) == ["NA", "all", "nan", "null"]
+
+
+def test_a_run_without_labels_has_an_empty_file_that_is_read(tmp_path):
+    run = grouped_run(tmp_path)
     assert run.groups.empty
     assert "No run knows" in groups.table([run]).notes[0]
     assert group_rates.figure([run]).texts[0].get_text().startswith("No run knows")

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import h5py
+import pandas as pd
 import pytest
 from synthetic_study import agreement_folder, run_folder
 
@@ -12,7 +13,7 @@ from lira.evaluation.agreement import measure_agreement
 from lira.evaluation.ranks import measure_ranks
 from lira.evaluation.summary import summarise_file
 from lira.report.tabulate import tabulate
-from lira.storage.csv_files import COLUMNS, read_csv
+from lira.storage.csv_files import COLUMNS, NAMES, read_csv, write_csv
 from lira.storage.run import RUN_KEYS, Run
 
 OF_A_RUN = {"metrics", "samples", "controls", "null_samples", "null_gaps", "summary", "groups", "budgets"}
@@ -25,6 +26,16 @@ def test_a_damaged_one_is_named_with_its_remedy(tmp_path, content):
     file.write_bytes(content.encode("latin-1"))
     with pytest.raises(StoreError, match=rf"a.csv is damaged \(.*: rm {file}, and run the same command again"):
         read_csv(file)
+
+
+@pytest.mark.parametrize("name", ["NA", "N/A", "None", "null", "nan", "NaN", "002", "1e3", "inf", "True"])
+def test_names_are_read_as_they_are_written_and_only_nothing_is_missing(tmp_path, name):
+    written = pd.DataFrame({column: [name, None] for column in NAMES} | {"fpr": [None, 0.5], "rank": [3, 4]})
+    write_csv(tmp_path / "a.csv", written)
+    read = read_csv(tmp_path / "a.csv")
+    for column in NAMES:
+        assert read[column][0] == name and read[column].isna().tolist() == [False, True], column
+    assert read["fpr"].isna().tolist() == [True, False] and read["fpr"][1] == 0.5 and read["rank"].tolist() == [3, 4]
 
 
 def test_every_file_of_a_study_has_its_columns(study):
