@@ -31,7 +31,7 @@ class OwnAttacks:
         """Calls each function; yields its name and scores.
 
         Args:
-            phi: ``[model, sample, view]``.
+            phi: ``[model, sample, view]``, an array or an HDF5 dataset.
             member: ``[model, sample]``.
             targets: Models that are held out: for each, a function sees that model and those that are no targets.
 
@@ -40,7 +40,8 @@ class OwnAttacks:
         """
         for name, function in self._loaded.items():
             if targets is None:
-                yield name, _checked(self._functions[name], function(phi[:], member.copy()), member)
+                given = phi.copy() if isinstance(phi, np.ndarray) else phi[:]  # functions may work in place
+                yield name, _checked(self._functions[name], function(given, member.copy()), member)
                 continue
             rows, others = [], np.setdiff1d(np.arange(len(member)), targets)
             for target in targets:
