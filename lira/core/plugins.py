@@ -8,14 +8,17 @@ import re
 import sys
 import sysconfig
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, wraps
 from hashlib import sha256
 from importlib import import_module
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.metadata import Distribution, distributions, requires
 from itertools import accumulate, chain
 from pathlib import Path
+from types import CodeType
 from typing import Any, cast
 
 from lira.core.errors import ConfigError, LiraError, said
@@ -34,17 +37,20 @@ def load_function(name: str, digest: str | None = None) -> Callable:
         digest: The code that it must be, from :func:`code_digest`; any if not given.
 
     Raises:
-        ConfigError: The module cannot be imported, has no such function, or is of other code. The returned function
-            raises it if a call fails.
+        ConfigError: The module cannot be imported, has no such function, is of other code, or imports from folders
+            that it puts on ``sys.path``. The returned function raises it if a call fails, or imports so.
     """
     if digest is not None:
         check_code({name: digest})
     module, function = name.split(":")
     if "" not in sys.path:
         sys.path.append("")
+    if _FromSource not in sys.meta_path:
+        sys.meta_path.insert(0, _FromSource)
     try:
-        found = getattr(import_module(module), function, None)
-    except Preempted:
+        with _from_known_folders(name):
+            found = getattr(import_module(module), function, None)
+    except (LiraError, Preempted):
         raise
     except (Exception, SystemExit) as error:  # the module may do anything
         raise _not_imported(name, error) from error
@@ -52,7 +58,7 @@ def load_function(name: str, digest: str | None = None) -> Callable:
         check_code({name: digest})
     if not callable(found):
         raise ConfigError(f"{name}: module {module} has no function {function}")
-    return guarded(found, name)
+    return guarded(_from_known_folders(name)(found), name)
 
 
 def guarded(function: Callable, name: str) -> Callable:
@@ -68,6 +74,53 @@ def guarded(function: Callable, name: str) -> Callable:
             raise ConfigError(f"{name} failed: {said(error)}") from error
 
     return call
+
+
+class _FromSource:
+    """Finds the user's own modules, to be compiled from the bytes that the digest sees.
+
+    Python's cache compares size and time of a file alone, and so runs the code of before an edit that keeps both, as a
+    copy with its times may. Installed packages are not compiled again.
+    """
+
+    @classmethod
+    def find_spec(cls, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        others = (finder for finder in sys.meta_path if finder is not cls and hasattr(finder, "find_spec"))
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
+        if spec is None or type(spec.loader) is not SourceFileLoader or name.split(".")[0] == SUITE:
+            return spec
+        if not _is_pythons(spec) and not INSTALLED & {*Path(spec.loader.path).parts}:
+            spec.loader = _Compiled(name, spec.loader.path)
+        return spec
+
+
+class _Compiled(SourceFileLoader):
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
+@contextmanager
+def _from_known_folders(name: str) -> Iterator[None]:
+    """Checks that what the user's code puts on ``sys.path`` meanwhile does not change which code that is.
+
+    Raises:
+        ConfigError: It does; ``sys.path`` is as it was.
+    """
+    before = [*sys.path]
+    yield
+    if not (added := [*(Counter(map(str, sys.path)) - Counter(map(str, before)))]):
+        return
+    with_added, sys.path[:] = [*sys.path], before
+    known = code_digest(name)
+    sys.path[:] = with_added
+    if code_digest(name) == known:
+        return
+    sys.path[:] = before
+    sys.modules.pop(name.split(":")[0], None)  # to be refused again if it is asked for again
+    raise ConfigError(
+        f"{name} puts {', '.join(map(repr, added))} on sys.path and imports from there, so edits there would not be "
+        "noticed: leave sys.path as it is, and set PYTHONPATH to such folders before you call snakemake"
+    )
 
 
 def check_code(digests: Mapping[str, str]) -> None:

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -360,3 +361,54 @@ def test_only_the_planned_code_is_loaded(folder):
         said = rf"^{name}: {file} \(or a module that it imports\) has changed since this job was planned: run the same "
         with pytest.raises(ConfigError, match=said):
             load_function(name, "0" * 64)
+
+
+def test_an_edit_that_keeps_size_and_time_is_run(folder):
+    """In a process that writes Python's cache, as it does unless it is told not to."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHONDONTWRITE")}
+    said = []
+    for value in (1, 2):
+        write(folder, narrow=f"def build():\n    import late\n    return {value}, late.value", late=f"value = {value}")
+        for module in ("narrow", "late"):
+            os.utime(folder / f"{module}.py", (1, 1))
+        plain = "import narrow; print(narrow.build())"
+        loaded = "from lira.core.plugins import load_function; print(load_function('narrow:build')())"
+        command = [sys.executable, "-c", plain if value == 1 else loaded]
+        said.append(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+        assert len([*(folder / "__pycache__").iterdir()]) == 2
+    assert said == ["(1, 1)\n", "(2, 2)\n"]
+
+
+ADDS = "import sys\nsys.path.insert(0, {place!r})\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ADDS + "from blocks import value\ndef build(): return value",
+        ADDS + "def build():\n    from blocks import value\n    return value",
+        "def build():\n    import sys\n    sys.path.insert(0, {place!r})\n    from blocks import value",
+        "def build():\n    import helper\n    from blocks import value",
+    ],
+)
+def test_imports_from_folders_that_the_code_puts_on_the_path_are_refused(folder, tmp_path, text):
+    place, searched = str(tmp_path / "src"), [*sys.path, ""]
+    write(tmp_path / "src", blocks="value = 1")
+    write(folder, narrow=text.format(place=place), helper=ADDS.format(place=place))
+    known = code_digest("narrow:build")
+    for digest in (None, known, known):  # as often as one tries
+        with pytest.raises(ConfigError, match=f"^narrow:build puts '{place}' on sys.path and imports from there.*PYTH"):
+            load_function("narrow:build", digest)()
+        assert sys.path == searched and code_digest("narrow:build") == known
+        sys.modules.pop("helper", None)
+    sys.path.append(place)
+    sys.modules.pop("narrow", None)
+    load_function("narrow:build", code_digest("narrow:build"))()
+
+
+def test_a_folder_on_the_path_that_leads_to_no_other_code_is_no_matter(folder, tmp_path):
+    write(tmp_path / "src", unused="value = 1")
+    write(folder, narrow=ADDS.format(place=str(folder)) + "import helper\ndef build(): return helper.value")
+    write(folder, helper=ADDS.format(place=str(tmp_path / "src")) + "value = 1")
+    assert load_function("narrow:build", code_digest("narrow:build"))() == 1
+    assert str(tmp_path / "src") in sys.path
