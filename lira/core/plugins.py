@@ -27,6 +27,10 @@ from lira.core.preemption import Preempted
 SUITE, DISTRIBUTION = "lira", "lira-mia"
 INSTALLED = {"site-packages", "dist-packages"}
 PYTHONS = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
+AGAIN = "run the same command again, with the same packages that jobs have"
+
+IMPORTED: dict[str, str] = {}
+"""By module: what its digest saw of it when a function of known code was loaded in this process."""
 
 
 def load_function(name: str, digest: str | None = None) -> Callable:
@@ -37,11 +41,13 @@ def load_function(name: str, digest: str | None = None) -> Callable:
         digest: The code that it must be, from :func:`code_digest`; any if not given.
 
     Raises:
-        ConfigError: The module cannot be imported, has no such function, is of other code, or imports from folders
-            that it puts on ``sys.path``. The returned function raises it if a call fails, or imports so.
+        ConfigError: The module cannot be imported, has no such function, is of other code, was imported before it was
+            edited, or imports from folders that it puts on ``sys.path``. The returned function raises it if a call
+            fails, or imports so.
     """
     if digest is not None:
         check_code({name: digest})
+        _check_imported(name)
     module, function = name.split(":")
     if "" not in sys.path:
         sys.path.append("")
@@ -123,11 +129,13 @@ def _from_known_folders(name: str) -> Iterator[None]:
     )
 
 
-def check_code(digests: Mapping[str, str]) -> None:
+def check_code(digests: Mapping[str, str], since: str = "this job was planned", remedy: str = AGAIN) -> None:
     """Checks that functions are still the code that a job was planned with; no code runs.
 
     Args:
         digests: What :func:`code_digest` gave for each function.
+        since: What was done when they gave it.
+        remedy: What to do where the code is another.
 
     Raises:
         ConfigError: The code is another, or cannot be read.
@@ -135,10 +143,20 @@ def check_code(digests: Mapping[str, str]) -> None:
     for name, digest in digests.items():
         code = _Code(name)
         if code.digest() != digest:
-            raise ConfigError(
-                f"{name}: {code.file} (or a module that it imports) has changed since this job was planned: run the "
-                "same command again, with the same packages that jobs have"
-            )
+            raise ConfigError(f"{name}: {code.file} (or a module that it imports) has changed since {since}: {remedy}")
+
+
+def _check_imported(name: str) -> None:
+    """Checks that no module of the code was imported in this process before it was edited, as Python keeps the old one.
+
+    Raises:
+        ConfigError: One was.
+    """
+    code = _Code(name)
+    for module, seen in code.lines.items():
+        if module in sys.modules and IMPORTED.get(module, seen) != seen:
+            raise ConfigError(f"{name}: module {module} was imported before it was edited: start Python again")
+    IMPORTED.update(code.lines)
 
 
 def code_digest(name: str) -> str:
@@ -159,7 +177,7 @@ class _Code:
 
     def __init__(self, name: str):
         self.module = name.split(":")[0]
-        self._lines: dict[str, str] = {}  # by module: checksum and file, or the distribution
+        self.lines: dict[str, str] = {}  # by module: checksum and file, or the distribution
         self._folders: dict[str, Sequence[str] | None] = {}  # by module: where submodules lie; None: they do not count
         self._waiting: list[str] = []
         try:
@@ -173,10 +191,10 @@ class _Code:
     @property
     def file(self) -> str:
         """The file of the function's module, relative to where it was searched."""
-        return self._lines.get(self.module, self.module).split("  ")[-1]
+        return self.lines.get(self.module, self.module).split("  ")[-1]
 
     def digest(self) -> str:
-        return sha256("\n".join(sorted({*self._lines.values()})).encode()).hexdigest()
+        return sha256("\n".join(sorted({*self.lines.values()})).encode()).hexdigest()
 
     def _add(self, module: str) -> bool:
         """Adds a module and the packages around it, which are imported with it; returns whether all are there."""
@@ -203,10 +221,10 @@ class _Code:
         file = "/".join([*filter(None, package.split(".")), Path(place).name])
         if INSTALLED & {*Path(place).parts} and (known := _distribution(file, place.removesuffix(file))):
             if _plain(known.name) not in _required():
-                self._lines[name] = f"{_plain(known.name)}=={known.version}"
+                self.lines[name] = f"{_plain(known.name)}=={known.version}"
             return None
         content = loader.get_data(place)
-        self._lines[name] = f"{sha256(content).hexdigest()}  {file}"
+        self.lines[name] = f"{sha256(content).hexdigest()}  {file}"
         self._waiting += _imports(content, package, folders is not None)
         return list(folders or [])
 

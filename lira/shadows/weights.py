@@ -1,5 +1,6 @@
 """Loads single shadow models from the shards of a study with ``store_weights``."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from lira.config import Architecture, Recipe
 from lira.core.errors import StoreError
+from lira.core.plugins import check_code, load_function
 from lira.datasets import read_part
 from lira.shadows.loading import normalised
 from lira.shadows.models import build
@@ -50,6 +52,7 @@ def load_model(shard: Path | str, model: int, data: Path | str) -> ShadowModel:
 
     Raises:
         StoreError: The shard lacks the model or its weights, or was made from another dataset.
+        ConfigError: A network of one's own is now other code than that which the model was trained with.
     """
     with hdf5.read(data, "data") as file:
         checksum = file.attrs["sha256"]
@@ -65,6 +68,11 @@ def load_model(shard: Path | str, model: int, data: Path | str) -> ShadowModel:
         weights = {name: torch.as_tensor(values[row : row + 1]) for name, values in file["weights"].items()}
     architecture, recipe = Architecture(**made["network"]), Recipe(**made["recipe"])
     part = normalised(read_part(data, "pool", slice(0)), architecture, recipe)
+    check = partial(check_code, made["code"], f"{shard} was made", "take the code and the packages of then")
+    check()
+    for function, digest in made["code"].items():
+        load_function(function, digest)
     network = build(architecture, 1, part.x.shape[1:], part.classes, recipe.dropout)
+    check()  # again: it may be edited before it is imported
     network.load_state_dict(weights)
     return ShadowModel(network, Samples(part, "cpu")).eval()

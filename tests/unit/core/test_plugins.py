@@ -412,3 +412,14 @@ def test_a_folder_on_the_path_that_leads_to_no_other_code_is_no_matter(folder, t
     write(folder, helper=ADDS.format(place=str(tmp_path / "src")) + "value = 1")
     assert load_function("narrow:build", code_digest("narrow:build"))() == 1
     assert str(tmp_path / "src") in sys.path
+
+
+def test_code_that_was_imported_before_it_was_edited_is_not_taken_for_the_new_one(folder):
+    write(folder, narrow="from helper import value\ndef build(): return value", helper="value = 1")
+    assert load_function("narrow:build", code_digest("narrow:build"))() == 1
+    write(folder, helper="value = 22", other="import helper")
+    for name in ("narrow:build", "other:build"):
+        with pytest.raises(ConfigError, match=f"^{name}: module helper was imported before it was edited: start Pyt"):
+            load_function(name, code_digest(name))
+    del sys.modules["narrow"], sys.modules["helper"]
+    assert load_function("narrow:build", code_digest("narrow:build"))() == 22

@@ -1,14 +1,18 @@
 """Kept weights are those that were queried, whichever cohort, shard or resumed job wrote them."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 from array_files import read_arrays
+from own_networks import Own
 from receipts import models_of
 
 from lira.config import Architecture, Dataset, load_study
 from lira.core import preemption
-from lira.core.errors import StoreError
+from lira.core.errors import ConfigError, StoreError
+from lira.core.plugins import code_digest
 from lira.datasets import prepare_data, read_part
 from lira.shadows.jobs import train_shadows
 from lira.shadows.logits import scaled_logit
@@ -110,3 +114,24 @@ def test_what_cannot_be_loaded_is_said(data, tmp_path):
     ):
         with pytest.raises(StoreError, match=said):
             load_model(shard, model, given)
+
+
+def test_weights_are_not_put_into_a_network_of_other_code(tmp_path, monkeypatch):
+    network = "nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, classes))"
+    own = Own(tmp_path, monkeypatch, f"def build(shape, classes, dropout):\n    return {network}\n")
+    code, probe = {"probe:build": code_digest("probe:build")}, tmp_path / "probe.py"
+    settings, output = own.study.training_settings(own.key, code), tmp_path / "0-3" / "0-3.json"
+    train_shadows(settings, own.study.describe_run(own.key, 0), tmp_path / "data.h5", 0, 3, output)
+    models, written = models_of(output)[0], probe.read_text()
+    pool = torch.as_tensor(read_part(tmp_path / "data.h5", "pool").x)
+    with torch.no_grad():
+        logits = load_model(models, 1, tmp_path / "data.h5")(pool).numpy()
+    np.testing.assert_allclose(logits, read_arrays(models)["logits"][1, :, 0], rtol=1e-4, atol=1e-4)
+    for forgotten in (False, True):
+        probe.write_text(written.replace("ReLU", "Tanh"))
+        if forgotten:
+            sys.modules.pop("probe")
+        with pytest.raises(ConfigError, match=r"^probe:build: probe.py .* has changed since .*h5 was made: take"):
+            load_model(models, 1, tmp_path / "data.h5")
+        probe.write_text(written)
+        load_model(models, 1, tmp_path / "data.h5")
