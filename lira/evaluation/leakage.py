@@ -14,7 +14,7 @@ from lira.evaluation.detections import highly_vulnerable
 from lira.evaluation.rates import RatesOverTargets
 from lira.evaluation.stability import measure_stability
 from lira.storage.csv_files import rows_at
-from lira.storage.run import RUN_KEYS, Run
+from lira.storage.run import RUN_KEYS, Run, of_one_pool
 
 CHANCE = 50.0
 """AUC of an attack that knows nothing, in percent."""
@@ -120,7 +120,7 @@ def exposure(seeds: Sequence[Run], fpr: float) -> dict[str, float]:
         in percent with 95 % interval, ``again again_low again_high``, and ``again_null``, that of sets drawn at random.
     """
     first = seeds[0]
-    seeds = [run for run in seeds if run.attributes.get("data_sha256") == first.attributes.get("data_sha256")]
+    seeds = of_one_pool(seeds)
     null = rows_at(first.by_attack(first.table("null_samples.csv"), None), fpr, first.folder / "null_samples.csv")
     sets = np.stack([highly_vulnerable(run.counts(fpr)) for run in seeds])
     found = {"exposed": int(sets[0].sum()), "exposed_null": int(highly_vulnerable(null).sum())}
