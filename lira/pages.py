@@ -216,6 +216,11 @@ class Pages:
         """The study as JSON; it may have braces, which Snakemake would expand in a parameter that is no function."""
         return self.study.model_dump_json()
 
+    @property
+    def study_spec(self) -> Files:
+        """The study that the report is of: a table or an audit that it no longer has leaves no file newer."""
+        return self.plan.listing("report", study=lambda wildcards: [self.study_json(wildcards)])
+
     @cached_property
     def shown_entries(self) -> list[Entry]:
         """The entries that the study has files of, in the order of the report."""

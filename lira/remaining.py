@@ -215,13 +215,15 @@ def _shared_jobs(plan: Plan) -> Iterator[Job]:
     views = [(_wildcards(f"{dataset}//", view=view)) for dataset, view in study.views()]
     for dataset in dict.fromkeys(view.dataset for view in views):
         if study.datasets[dataset].source in RAW:
-            yield Job("download_data", [f"{data}/{dataset}.json"], [])
+            raw = plan.raw_source(SimpleNamespace(dataset=dataset))
+            yield Job("download_data", [f"{data}/{dataset}.json"], raw)
     for view in views:
         inputs = [plan.data_spec(view), *plan.raw_files(view), *plan.raw_spec(view)]
         yield Job("prepare_data", [f"{data}/{view.dataset}-{view.view}.h5"], inputs)
     starts = [_wildcards(key) for key in study.runs if plan.pretrained_file(_wildcards(key))]
     for start in {(start.dataset, start.architecture): start for start in starts}.values():
-        yield Job("pretrain_model", plan.pretrained_file(start), [plan.pretrained_spec(start), plan.public_file(start)])
+        made_from = [plan.pretrained_spec(start), plan.public_file(start), *plan.weights_file(start)]
+        yield Job("pretrain_model", plan.pretrained_file(start), made_from)
 
 
 def _jobs_of_run(plan: Plan, key: str, seed: int) -> Iterator[Job]:
@@ -255,5 +257,5 @@ def _jobs_of_run(plan: Plan, key: str, seed: int) -> Iterator[Job]:
         yield Job("measure_overlap", [f"{folder}/attack_overlap.csv"], [scores, metrics, null[-1], rates], run)
         yield Job("calibrate_records", [f"{folder}/record_calibration.csv"], [scores, metrics, rates], run)
     if seed == plan.study.seeds_of(key)[0] or key in plan.study.agreement:
-        counted = [f"{folder}/samples.csv", metrics, controls, null[0]]
+        counted = [f"{folder}/samples.csv", metrics, controls, null[0], plan.privacy_spec(wildcards)]
         yield Job("bound_privacy", [f"{folder}/privacy.csv"], counted, run)

@@ -182,6 +182,7 @@ rule bound_privacy:
         controls="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/controls.csv",
         samples="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/samples.csv",
         null="<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/null_samples.csv",
+        spec=plan.privacy_spec,
     output:
         "<results>/runs/{dataset}/{architecture}/{regime}/seed{seed}/privacy.csv",
     log:

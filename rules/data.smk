@@ -1,17 +1,16 @@
 """Datasets: raw files are found or downloaded, then prepared once per view, with split, statistics and checksum."""
 
 
-localrules:
-    download_data,
-
-
 rule download_data:
+    input:
+        plan.raw_source,
     output:
         "<results>/data/{dataset}.json",
     log:
         "<logs>/download_data/{dataset}.log",
     benchmark:
         "<benchmarks>/download_data/{dataset}.tsv"
+    localrule: True
     conda:
         "../envs/gpu.yaml"
     threads: 1

@@ -6,6 +6,7 @@ rule report:
         pages.pages("tables"),
         pages.pages("figures"),
         targets.pages(),
+        spec=pages.study_spec,
     output:
         html="<results>/report.html",
         study="<results>/study.json",

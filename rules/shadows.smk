@@ -1,10 +1,6 @@
 """Shadow models: they are trained and queried shard by shard, then gathered."""
 
 
-localrules:
-    rehearse,
-
-
 rule rehearse_models:
     input:
         spec=rehearsals.spec,
@@ -38,6 +34,7 @@ rule rehearse:
         rehearsals.files,
     log:
         "<logs>/rehearse.log",
+    localrule: True
     conda:
         "../envs/gpu.yaml"
     params:
@@ -52,6 +49,7 @@ rule pretrain_model:
     input:
         spec=plan.pretrained_spec,
         data=plan.public_file,
+        weights=plan.weights_file,
     output:
         "<results>/pretrained/{dataset}/{architecture}.pt",
     log:

@@ -28,6 +28,13 @@ def fetch(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): f"{_open(path).dtype} {list(SHAPE)}"}
 
 
+def files_there(folder: Path) -> list[Path]:
+    """Returns the files that hold the rows: the first is read, the array before the original."""
+    array = folder / FILE
+    known = [array, array.with_name(f"{ORIGINAL}.tgz"), array.with_name(ORIGINAL)]
+    return [path for path in known if path.is_file()]
+
+
 def load(settings: Dataset, seed: int) -> Arrays:
     """Loads all rows; torch's ``random_split`` draws 70 % of them as training samples, which stay in the order drawn.
 
@@ -54,10 +61,9 @@ def _split(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _find(folder: Path) -> Path:
     """Returns the array, or else the original's archive or the file in it."""
-    array = folder / FILE
-    known = [array, array.with_name(f"{ORIGINAL}.tgz"), array.with_name(ORIGINAL)]
-    if found := [path for path in known if path.is_file()]:
+    if found := files_there(folder):
         return found[0]
+    array = folder / FILE
     raise DataError(
         f"{array} does not exist: put features_labels.npy of Purchase-100 into {array.parent}, an array of shape "
         f"{list(SHAPE)} with the label, from 1, in column 0; or the original, {ORIGINAL}.tgz"

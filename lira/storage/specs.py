@@ -141,7 +141,7 @@ def asked(study: StudySettings, place: str) -> dict[str, Any]:
     Args:
         study: The study.
         place: ``data/<dataset>-<view>``, ``pretrained/<dataset>/<architecture>``, ``runs/<run>``, ``attacks``,
-            ``rates`` or ``budgets``.
+            ``rates``, ``budgets`` or ``privacy``.
     """
     kind, _, of = place.partition("/")
     return ASKED[kind](study, of)
@@ -184,6 +184,10 @@ def _of_budgets(study: StudySettings, _: str) -> dict[str, Any]:
     return {"budgets": study.budgets}
 
 
+def _of_privacy(study: StudySettings, _: str) -> dict[str, Any]:
+    return {"delta": study.delta}
+
+
 ASKED = {
     "data": _of_data,
     "pretrained": _of_pretrained,
@@ -191,6 +195,7 @@ ASKED = {
     "attacks": _of_attacks,
     "rates": _of_rates,
     "budgets": _of_budgets,
+    "privacy": _of_privacy,
 }
 
 

@@ -15,11 +15,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from lira.config import RAW, StudySettings, load_study, read_yaml
 from lira.config.catalogue import main_attack
 from lira.core.errors import StoreError
+from lira.datasets import FOLDER, purchase100
 from lira.report.labels import REGIMES
 from lira.shadows.formats.folders import score_files
 from lira.storage.hdf5 import atomic
@@ -144,7 +146,9 @@ class Plan:
         """Whether a run's shadow models are there as they are asked for, gathered or in all their shards."""
         folder = Path(self.results, "runs", key, f"seed{seed}")
         made = [folder / "shards" / f"{a}-{b}.json" for a, b in shards(self.study, key)]
-        ahead = [*map(Path, [self.spec(f"runs/{key}"), *self._specs_of_data(key, seed), *self.data_of(key, seed)])]
+        weights = self.weights_file(SimpleNamespace(architecture=key.split("/")[1]))
+        of_data = [*self._specs_of_data(key, seed), *self.data_of(key, seed)]
+        ahead = [*map(Path, [self.spec(f"runs/{key}"), *of_data, *weights])]
         return key in self.imported or is_newer([folder / "shadows.h5"], ahead) or is_newer(made, ahead)
 
     @cached_property
@@ -245,10 +249,13 @@ class Plan:
         return [f"{self.results}/pretrained/{wildcards.dataset}/{wildcards.architecture}.pt"]
 
     def weights_file(self, wildcards: Any) -> list[str]:
-        """The user's file of published weights that a run's network starts from, if it is there."""
+        """The user's file of published weights that a run's network starts from, if it is there, and its state."""
         architecture = self.study.architectures.get(wildcards.architecture)
         weights = architecture.weights if architecture else None
-        return [str(weights)] if weights and Path(weights).is_file() else []
+        if not weights or not Path(weights).is_file():
+            return []
+        state = self.listing("weights/{w.architecture}", files=lambda _: states([str(weights)]))
+        return [str(weights), *state(wildcards)]
 
     def pretrained_option(self, wildcards: Any) -> list[str]:
         """Returns :meth:`pretrained_file` as an option."""
@@ -314,6 +321,10 @@ class Plan:
         """The spec of the numbers of shadow models besides all."""
         return self.spec("budgets")
 
+    def privacy_spec(self, _: Any) -> str:
+        """The spec of the bounds on ε."""
+        return self.spec("privacy")
+
     @property
     def _places(self) -> list[str]:
         """Places of all specs of the study."""
@@ -321,7 +332,8 @@ class Plan:
         starts = [key.split("/")[:2] for key in study.runs if study.recipe_of(key).start == "public"]
         places = [f"data/{'-'.join(view)}" for view in study.views()]
         places += dict.fromkeys(f"pretrained/{'/'.join(start)}" for start in starts)
-        return [*places, *(f"runs/{key}" for key in study.runs), "attacks", "rates", *["budgets"][: len(study.budgets)]]
+        places += [*(f"runs/{key}" for key in study.runs), "attacks", "rates", "privacy"]
+        return [*places, *["budgets"][: len(study.budgets)]]
 
     def ask(self) -> list[str]:
         """Asks for the specs of data, models and attacks; returns a line for each change since files were made."""
@@ -331,6 +343,17 @@ class Plan:
         if self.study.protocol_value("membership_draws") != "nested" and any(MORE_MODELS in line for line in changes):
             changes.insert(0, ALL_ANEW)
         return changes
+
+    @property
+    def raw_source(self) -> Files:
+        """Which raw files a dataset has and where, and the state of Purchase-100's, which no checksum tells apart."""
+
+        def files(wildcards: Any) -> list[str]:
+            dataset = self.study.datasets[wildcards.dataset]
+            there = purchase100.files_there(Path(dataset.path or FOLDER)) if dataset.source == "purchase100" else []
+            return states(map(str, there[:1]))
+
+        return self.listing("raw/{w.dataset}", settings=lambda wildcards: [self.raw_settings(wildcards)], files=files)
 
     def raw_spec(self, wildcards: Any) -> list[str]:
         """The state of the user's own file that a dataset is prepared from, if it is."""

@@ -10,6 +10,7 @@ import pytest
 
 from lira.config import load_study, read_yaml
 from lira.core.errors import ConfigError, StoreError
+from lira.pages import Pages
 from lira.storage.identity import read_spec
 from lira.storage.specs import asked
 from lira.workflow import SO_FAR, Comparisons, Plan, Targets, any_of, option, read_plan
@@ -207,11 +208,36 @@ def test_other_nodes_take_what_was_asked_as_their_job_was_planned(plan):
 
 
 def test_a_file_of_weights_is_read_by_the_jobs_that_train_from_it(plan):
-    own = plan.study.architectures["fcn"].model_copy(update={"weights": Path("w.safetensors")})
+    own = plan.study.architectures["fcn"].model_copy(update={"weights": "w.safetensors"})
     given = Plan(plan.study.model_copy(update={"architectures": {"fcn": own}}))
     assert plan.weights_file(job()) == given.weights_file(job()) == []
     Path("w.safetensors").touch()
-    assert plan.weights_file(job()) == [] and given.weights_file(job()) == ["w.safetensors"]
+    file, state = given.weights_file(job())
+    assert plan.weights_file(job()) == [] and file == "w.safetensors" and "specs/weights/fcn." in state
+    os.utime(file, (0, 0))  # another file in its place may be an older one
+    assert Plan(given.study).weights_file(job())[1] not in ("", state)
+
+
+def test_models_are_not_there_as_they_are_asked_for_once_other_weights_are(plan):
+    own = plan.study.architectures["fcn"].model_copy(update={"weights": "w.safetensors"})
+    study = plan.study.model_copy(update={"architectures": plan.study.architectures | {"fcn": own}})
+    Path("w.safetensors").touch()
+    given = Plan(study, writes=True)
+    given.weights_file(job())
+    finish(given, "digits/fcn/baseline/seed0")
+    assert given.is_trained("digits/fcn/baseline", 0)
+    os.utime("w.safetensors", (0, 0))
+    time = plan_path(given, "digits/fcn/baseline/seed0", "shadows.h5").stat().st_mtime
+    again = Plan(study, writes=True)
+    os.utime(again.weights_file(job())[1], (time + 1, time + 1))
+    assert not again.is_trained("digits/fcn/baseline", 0)
+
+
+def test_the_report_is_of_the_study_as_it_is_asked_for(plan):
+    """A table that it no longer has leaves no file newer."""
+    (before,) = Pages(plan).study_spec(None)
+    (after,) = Pages(Plan(plan.study.model_copy(update={"ablation": []}))).study_spec(None)
+    assert plan.study.ablation and before != after
 
 
 def test_a_study_is_read_with_what_was_typed(smoke, tmp_path, monkeypatch):

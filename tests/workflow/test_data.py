@@ -1,5 +1,6 @@
 """Data in the graph: a preparation per view, raw files looked for once, the user's own files, imported scores."""
 
+import os
 import re
 import subprocess
 
@@ -75,6 +76,25 @@ def test_missing_raw_files_stop_the_study_with_one_line(snakemake, tmp_path):
     assert "error: data/purchase/features_labels.npy does not exist: put features_labels.npy of Purchase-100" in said
     assert "[197324, 601]" in said and "Traceback" not in said
     assert not list((tmp_path / "results").rglob("*.h5"))
+
+
+def test_another_raw_file_is_seen_though_it_is_older(snakemake, tmp_path):
+    """Also by triggers that do not see that a setting is another."""
+    record, raw = "results/views/data/purchase100.json", tmp_path / "data" / "purchase" / "features_labels.npy"
+    raw.parent.mkdir(parents=True)
+    np.lib.format.open_memmap(raw, "w+", np.uint8, (197_324, 601))  # a sparse file
+
+    def jobs(study):
+        dry = snakemake(study, record, "-n", "--rerun-triggers", "mtime").stdout
+        return {*re.findall(r"^\w+_data(?= )", dry, re.MULTILINE)}
+
+    assert snakemake(VIEWS, record, "--cores", "1").returncode == 0
+    assert jobs(VIEWS) == set()
+    os.utime(raw, (0, 0))
+    assert jobs(VIEWS) == {"download_data"}
+    assert snakemake(VIEWS, record, "--cores", "1").returncode == 0
+    others = {"purchase100": {"source": "location30", "test": 1000}}
+    assert jobs(VIEWS | {"datasets": VIEWS["datasets"] | others}) == {"download_data"}
 
 
 def test_every_example_in_the_documentation_runs(request, snakemake, tmp_path, monkeypatch):

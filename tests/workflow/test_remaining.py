@@ -107,6 +107,10 @@ def other_fprs(project):
     project.study(fprs=[0.1, 0.2])
 
 
+def another_delta(project):
+    project.study(delta=1e-3)
+
+
 def no_shadows(project):
     (project.folder / OWN / "shadows.h5").unlink()
 
@@ -136,6 +140,7 @@ CHANGES = {
     another_seed: (8, 14),
     a_run_less: (0, 0),
     other_fprs: (0, 14),
+    another_delta: (0, 2),
     no_shadows: (0, 9),
     no_receipt: (0, 0),
     no_models: (0, 0),
@@ -156,6 +161,15 @@ def test_what_is_left_is_what_the_dry_run_says_and_what_is_trained(project, chan
     if change in TRAINED:
         assert trained(project, outputs(left)) == to_train
         assert not remaining(project.folder)[0].left
+
+
+def test_another_delta_is_seen_whatever_snakemake_looks_at_or_has_forgotten(project):
+    files = outputs(remaining(project.folder)[0])
+    another_delta(project)
+    assert steps(project.planned("--rerun-triggers", "mtime", files=files)[0]) == {"bound_privacy": 2}
+    shutil.rmtree(project.folder / ".snakemake")
+    planned, said = project.planned(files=files)
+    assert steps(planned) == {"bound_privacy": 2} and "privacy: delta was 1e-05, is 0.001" in said
 
 
 def trained(project, files):
