@@ -25,6 +25,7 @@ from lira.config.catalogue import PAPER_ATTACKS
 from lira.core.errors import ConfigError, DataError
 from lira.core.validation import (
     NONFINITE,
+    OR_OFFICIAL,
     ArrayLike,
     Nonfinite,
     allowed,
@@ -67,9 +68,9 @@ def leave_one_out(
             scores.
         ConfigError: The attack, definition or ``nonfinite`` is unknown.
     """
-    phi, member, attacks = _check_arguments(phi, member, attacks, definition, nonfinite)
+    phi, member, attacks = check_arguments(phi, member, attacks, definition, nonfinite)
     scores = {attack: np.empty(member.shape) for attack in attacks}
-    _leave_one_out(phi, member, scores, definition, nonfinite)
+    score_leave_one_out(phi, member, scores, definition, nonfinite, OR_OFFICIAL)
     return scores
 
 
@@ -90,11 +91,11 @@ def held_out(
         targets: Indices of the attacked models, each once, or a single one; or a truth value for each model. Other
             values raise a DataError.
     """
-    phi, member, attacks = _check_arguments(phi, member, attacks, definition, nonfinite)
+    phi, member, attacks = check_arguments(phi, member, attacks, definition, nonfinite)
     attacked = _check_targets(targets, len(phi))
     scores = {attack: np.empty((len(attacked), phi.shape[1])) for attack in attacks}
     if nonfinite == "error":
-        _check_usable(usable(phi))
+        _check_usable(usable(phi), OR_OFFICIAL)
         shadows = np.setdiff1d(np.arange(len(phi)), attacked)
         if missing := next(filter(None, (lacking(member, shadows, name, partial=True) for name in attacks)), ""):
             raise DataError(missing)
@@ -166,7 +167,7 @@ def score_file(
             scores = {name: hdf5.dataset(file, name, rows.shape, np.float64, chunks=chunks) for name in chosen}
             try:
                 if attacked is None:
-                    _leave_one_out(source["phi"], member, scores, definition, "error")
+                    score_leave_one_out(source["phi"], member, scores, definition, "error")
                 else:
                     reader = Reader(source["phi"])
                     score_held_out(reader, member, attacked, scores, definition)
@@ -222,9 +223,15 @@ def _remarks(
     return remarks | ({"not_scored": dict(missing)} if missing else {})
 
 
-def _leave_one_out(
-    phi: Any, member: np.ndarray, scores: Mapping[str, Any], definition: Definition, nonfinite: Nonfinite
+def score_leave_one_out(
+    phi: Any,
+    member: Bool[np.ndarray, "model sample"],
+    scores: Mapping[str, Any],
+    definition: Definition,
+    nonfinite: Nonfinite,
+    otherwise: str = "",
 ) -> None:
+    """Fills ``scores`` as :func:`leave_one_out` returns them; messages on φ end with another way out."""
     missing = next(filter(None, (_lacking(member, name) for name in scores)), "")
     if missing and nonfinite == "error":
         raise DataError(missing)
@@ -232,7 +239,7 @@ def _leave_one_out(
     if paper and definition.streams and not missing:
         score_all(reader, member, {name: scores[name] for name in paper}, definition.cut)
         if nonfinite == "error":
-            _check_usable(reader.clean)
+            _check_usable(reader.clean, otherwise)
         if definition.cut and reader.clean.all():
             _settle_ties(reader, member, {name: scores[name] for name in paper if name != "global"}, definition)
     if paper and (missing or not definition.streams or not reader.clean.all()):
@@ -241,7 +248,7 @@ def _leave_one_out(
     if others:
         score_each(reader, member, others, scores, definition)
     if nonfinite == "error":
-        _check_usable(reader.clean)
+        _check_usable(reader.clean, otherwise)
 
 
 def _settle_ties(reader: Reader, member: np.ndarray, scores: Mapping[str, Any], definition: Definition) -> None:
@@ -315,9 +322,14 @@ def _without_score(sample: int, side: str, situation: str) -> str:
     )
 
 
-def _check_arguments(
-    phi: ArrayLike, member: ArrayLike, attacks: str | Sequence[str], definition: Definition, nonfinite: Nonfinite
+def check_arguments(
+    phi: ArrayLike,
+    member: ArrayLike,
+    attacks: str | Sequence[str],
+    definition: Definition,
+    nonfinite: Nonfinite = "error",
 ) -> tuple[np.ndarray, np.ndarray, Sequence[str]]:
+    """Returns φ with an axis of views, membership, and a list of the attacks; errors are :func:`leave_one_out`'s."""
     given = attacks
     attacks = [attacks] if isinstance(attacks, str) else list(attacks) if isinstance(attacks, Iterable) else []
     if not attacks:
@@ -328,7 +340,7 @@ def _check_arguments(
         raise ConfigError(f"definition is {quoted(definition)}: allowed is a Definition")
     check_choice(nonfinite, "nonfinite", NONFINITE)
     phi, member = check_array(phi, "phi"), check_booleans(member, "member")
-    phi = phi.astype(np.float64, copy=False) if phi.dtype.itemsize > 8 else phi
+    phi = phi if phi.dtype.kind == "f" and phi.dtype.itemsize <= 8 else phi.astype(np.float64)
     phi = phi[..., np.newaxis] if phi.ndim == 2 else phi
     if phi.ndim != 3 or member.shape != phi.shape[:2]:
         raise DataError(f"phi {phi.shape} must be [models, samples, views] and member {member.shape} [models, samples]")
@@ -364,10 +376,10 @@ def _check_targets(targets: ArrayLike, models: int) -> Int[np.ndarray, " target"
     return given.astype(np.int64)
 
 
-def _check_usable(usable_models: Bool[np.ndarray, " model"]) -> None:
+def _check_usable(usable_models: Bool[np.ndarray, " model"], otherwise: str = "") -> None:
     if not usable_models.all():
         bad = ", ".join(str(model) for model in np.flatnonzero(~usable_models))
         raise DataError(
             f"phi of model {bad} has NaN, infinite or huge values, as after a diverged training: "
-            "retrain or leave out the model, or pass nonfinite='official'"
+            f"retrain or leave out the model{otherwise}"
         )

@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lira.attacks.block import Reader
+from lira.attacks.block import LARGEST, Reader
 from lira.attacks.definition import Definition
 from lira.attacks.lira import score_held_out
 from lira.attacks.own import OwnAttacks
@@ -36,7 +36,7 @@ def score_target(
         Scores by attack, float64.
 
     Raises:
-        DataError: The target's scores are of another shape than a shadow model's, or not finite.
+        DataError: The target's scores are of another shape than a shadow model's, not finite, or too large.
     """
     joined = _WithTarget(reader, target)
     held = np.concatenate([member, np.zeros((1, member.shape[1]), dtype=bool)])
@@ -50,11 +50,16 @@ def score_target(
 
 
 class _WithTarget:
-    """Reads the scores of all shadow models, and then those of the target."""
+    """Reads the scores of all shadow models, and then those of the target.
+
+    Those of the target are rounded to float32 if the shadow models' are, so that equal ones stay equal. Half precision
+    would lose what tells them apart.
+    """
 
     def __init__(self, reader: Reader, target: ArrayLike):
         values = check_array(target, "target_phi")
-        self.target = values[:, np.newaxis] if values.ndim == 1 else values
+        self.target = (values[:, np.newaxis] if values.ndim == 1 else values).astype(np.float64)
+        self.dtype = np.float32 if reader.phi.dtype.str.endswith("f4") else np.float64
         self.reader, self.shape = reader, (reader.shape[0] + 1, *reader.shape[1:])
         if self.target.shape != self.shape[1:]:
             raise DataError(
@@ -63,7 +68,15 @@ class _WithTarget:
             )
         if (wrong := ~np.isfinite(self.target).all(axis=1)).any():
             raise DataError(f"target_phi of sample {wrong.argmax()} is not finite: query the target there again")
+        largest = min(LARGEST, float(np.finfo(self.dtype).max))
+        if (wrong := (np.abs(self.target) > largest).any(axis=1)).any():
+            value = max(self.target[wrong.argmax()], key=abs)
+            kind = f", the largest {np.dtype(self.dtype)}, as the shadow models' φ are" if largest < LARGEST else ""
+            raise DataError(
+                f"target_phi of sample {wrong.argmax()} is {value:.4g}: allowed are sizes up to {largest:.4g}{kind}"
+            )
+        self.target = self.target.astype(self.dtype)
 
     def __call__(self, samples: slice) -> Float[np.ndarray, "model sample view"]:
         shadows = self.reader(samples)
-        return np.concatenate([shadows, self.target[np.newaxis, samples].astype(shadows.dtype)])
+        return np.concatenate([shadows.astype(self.dtype, copy=False), self.target[np.newaxis, samples]])

@@ -11,7 +11,7 @@ from lira.config.messages import check_section
 from lira.config.sections import Recipe, RunSettings, check_function
 from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
-from lira.core.validation import check_blocks, check_budgets, check_choice, check_distinct, check_new
+from lira.core.validation import check_blocks, check_budgets, check_choice, check_distinct, check_new, check_six_digits
 
 TAKEN = (*ATTACKS, "best", "oracle", "coin", "member")  # in scores.h5 and summary.csv
 
@@ -39,9 +39,7 @@ def check_study(study: StudySettings) -> None:
         raise ConfigError(
             f"pretraining.start is {pretraining.start!r}: allowed is 'scratch', as fine-tuning starts from it"
         )
-    for fpr in study.fprs:
-        if float(f"{fpr:g}") != fpr:
-            raise ConfigError(f"fprs has {fpr!r}: allowed are six digits, as files are named by it")
+    check_six_digits(study.fprs, "fprs", "files")
     _check_attacks(study)
     for key, run in study.runs.items():
         _check_run(study, key, run)

@@ -4,10 +4,12 @@ Checking an array takes one pass over it at most, and copies it only if it canno
 """
 
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from numbers import Integral, Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -24,6 +26,9 @@ Nonfinite = Literal["error", "official"]
 """How public functions treat NaN and infinite scores: as an error, or as the published code does."""
 
 NONFINITE = get_args(Nonfinite)
+OR_OFFICIAL = ", or pass nonfinite='official'"
+"""The way out that messages name where the caller has the option."""
+
 LONGEST = 200  # characters of a value that a message quotes
 MOST_TARGETS = 16
 FEWEST_SHADOWS = 4  # two that hold a sample and two that do not, which have a spread
@@ -96,6 +101,20 @@ def check_scores_by_attack(scores: Any, member: Any) -> np.ndarray:
     if not isinstance(scores, Mapping):
         raise DataError(f"scores are a {type(scores).__name__}: a dictionary of each attack's scores is needed")
     return check_booleans(member, "member", "models", "samples")
+
+
+def check_six_digits(values: Iterable[float], name: str, named: str) -> None:
+    """Raises ConfigError, with the first such value, if one has more than the six digits that names are given."""
+    for value in values:
+        if float(f"{value:g}") != value:
+            raise ConfigError(f"{name} has {quoted(value)}: allowed are six digits, as {named} are named by it")
+
+
+def check_path(value: Any, name: str) -> Path:
+    """Returns a path with the home for ``~``; raises ConfigError for what is none. Nothing need be there."""
+    if not isinstance(value, str | os.PathLike):
+        raise ConfigError(f"{name} is {quoted(value)}: allowed is a path")
+    return Path(value).expanduser()
 
 
 def check_not_nan(scores: np.ndarray, otherwise: str = "") -> None:

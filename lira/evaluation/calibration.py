@@ -18,6 +18,7 @@ from lira.config.catalogue import ATTACKS, main_attack
 from lira.core.errors import DataError, StoreError
 from lira.core.threads import cores
 from lira.core.validation import (
+    OR_OFFICIAL,
     ArrayLike,
     Nonfinite,
     check_array,
@@ -267,7 +268,8 @@ def thresholds_of(rates: pd.DataFrame, attack: str, fpr: float) -> Float[np.ndar
 
 
 def _order_target(attack: str, scores: np.ndarray, member: np.ndarray, nonfinite: Nonfinite, target: int) -> Ordered:
-    return Ordered.of(scores[target], member[target], nonfinite=nonfinite, name=f"target {target} under {attack}")
+    name = f"target {target} under {attack}"
+    return Ordered.of(scores[target], member[target], nonfinite=nonfinite, name=name, otherwise=OR_OFFICIAL)
 
 
 def _confusion_of_ordered(targets: Sequence[Ordered], thresholds: np.ndarray) -> pd.DataFrame:

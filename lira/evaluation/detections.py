@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from lira.core.validation import NONFINITE, ArrayLike, Nonfinite, check_choice, check_not_nan, check_scores, check_whole
+from lira.core.validation import (
+    NONFINITE,
+    OR_OFFICIAL,
+    ArrayLike,
+    Nonfinite,
+    check_choice,
+    check_not_nan,
+    check_scores,
+    check_whole,
+)
 from lira.evaluation.roc import flagged
 
 
@@ -36,7 +45,7 @@ def count_detections(
     check_choice(nonfinite, "nonfinite", NONFINITE)
     scores, member = check_scores(scores, member)
     if nonfinite == "error":
-        check_not_nan(scores, ", or pass nonfinite='official'")
+        check_not_nan(scores, OR_OFFICIAL)
     verdicts = flagged(scores, thresholds)
     members, positives = member.sum(axis=0), verdicts.sum(axis=0)
     tp = (verdicts & member).sum(axis=0)

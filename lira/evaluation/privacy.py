@@ -124,8 +124,12 @@ def _limits(
     given = {"tp": tp, "fn": fn, "fp": fp, "tn": tn}
     found = {name: check_array(values, name).astype(np.float64) for name, values in given.items()}
     for name, values in found.items():
-        if values.shape != found["tp"].shape or not (np.isfinite(values) & (values >= 0) & (values % 1 == 0)).all():
-            raise DataError(f"{name} {values.shape} must be counts of the shape of tp {found['tp'].shape}")
+        if values.shape != found["tp"].shape:
+            raise DataError(f"{name} {values.shape} must be of the shape of tp {found['tp'].shape}")
+        with np.errstate(invalid="ignore"):  # the rest of an infinite value
+            wrong = ~(np.isfinite(values) & (values >= 0) & (values % 1 == 0))
+        if wrong.any():
+            raise DataError(f"{name} has {values[wrong][0]:g}: counts are whole numbers from 0")
     low, _ = clopper_pearson(found["tp"], found["tp"] + found["fn"], confidence)
     _, high = clopper_pearson(found["fp"], found["fp"] + found["tn"], confidence)
     return low, high

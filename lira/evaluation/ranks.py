@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 from lira.core.errors import DataError
 from lira.core.validation import (
     NONFINITE,
+    OR_OFFICIAL,
     ArrayLike,
     Nonfinite,
     check_array,
@@ -69,7 +70,7 @@ def vulnerability(
     scores = scores.astype(np.float64, copy=False)
     missing = np.isnan(scores)
     if nonfinite == "error":
-        check_not_nan(scores, ", or pass nonfinite='official'")
+        check_not_nan(scores, OR_OFFICIAL)
         _check_both_sides(member)
     with np.errstate(invalid="ignore"):
         sides = [_centres(scores, side & ~missing, gap) for side in (member, ~member)]

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 from lira.core.errors import DataError
 from lira.core.validation import (
     NONFINITE,
+    OR_OFFICIAL,
     ArrayLike,
     Nonfinite,
     check_array,
@@ -65,7 +66,7 @@ def threshold_at_fpr(
         DataError: A score is NaN or not a number, or there are no members or no non-members.
         ConfigError: The FPR is not a fraction, or ``nonfinite`` is unknown.
     """
-    ordered = Ordered.of(scores, member, nonfinite=nonfinite)
+    ordered = Ordered.of(scores, member, nonfinite=nonfinite, otherwise=OR_OFFICIAL)
     if ordered.one_class:
         return OperatingPoint(np.inf, 0.0, 0.0)
     threshold = ordered.threshold(fpr)
@@ -80,7 +81,7 @@ def summarise_roc(
 
     Arguments and errors are those of :func:`threshold_at_fpr`.
     """
-    ordered = Ordered.of(scores, member, nonfinite=nonfinite)
+    ordered = Ordered.of(scores, member, nonfinite=nonfinite, otherwise=OR_OFFICIAL)
     return RocSummary(0.5, 0.5) if ordered.one_class else RocSummary(ordered.auc, ordered.balanced_accuracy)
 
 
@@ -168,8 +169,9 @@ class Ordered:
         *,
         nonfinite: Nonfinite = "error",
         name: str = "the target",
+        otherwise: str = "",
     ) -> "Ordered":
-        """Checks and sorts the scores of one target; error messages call it ``name``."""
+        """Checks and sorts the scores of one target; error messages call it ``name``, and end with another way out."""
         check_choice(nonfinite, "nonfinite", NONFINITE)
         scores, member = check_scores(scores, member, "samples", of=f" of {name}")
         scores = scores.astype(np.float64, copy=False)
@@ -179,11 +181,11 @@ class Ordered:
         if np.isnan(ordered.inside[-1:]).any() or np.isnan(ordered.outside[-1:]).any():
             raise DataError(
                 f"{np.isnan(scores).sum()} of {scores.size} scores of {name} are NaN: "
-                "retrain or remove the model behind them, or pass nonfinite='official'"
+                f"retrain or remove the model behind them{otherwise}"
             )
         if ordered.one_class:
             kind = "members" if member.size and not member.any() else "non-members" if member.size else "samples"
-            raise DataError(f"{name} has no {kind}, so it has no ROC: leave it out, or pass nonfinite='official'")
+            raise DataError(f"{name} has no {kind}, so it has no ROC: leave it out{otherwise}")
         return cls(np.clip(ordered.inside, -LARGEST, LARGEST), np.clip(ordered.outside, -LARGEST, LARGEST))
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lira.core.errors import StoreError
+from lira.core.validation import check_path
 from lira.storage.csv_files import read_csv
 from lira.storage.run import RUN_KEYS, Run
 
@@ -24,7 +25,7 @@ class Comparison:
     """
 
     def __init__(self, folder: Path | str):
-        self.folder = Path(folder).expanduser().resolve()
+        self.folder = check_path(folder, "folder").resolve()
 
     @property
     def is_stored(self) -> bool:

@@ -39,6 +39,7 @@ import h5py
 import numpy as np
 
 from lira.core.errors import StoreError, VersionError
+from lira.core.validation import check_path
 
 ENCODING_VERSION = "1.2"
 FORMAT = "v110"  # the first in which HDF5 itself keeps checksums of everything but the arrays
@@ -257,7 +258,7 @@ def read(path: Path | str, encoding: str, receipt: Path | None = None) -> Iterat
         StoreError: The file is missing, not HDF5, of another encoding, or damaged where the block reads it.
         VersionError: It is of an encoding version that is not read here.
     """
-    path = Path(path).expanduser()
+    path = check_path(path, "file")
     if not path.is_file():
         remedy = f"rm {receipt}, and run the same command again" if receipt else "run the rule that makes it"
         raise StoreError(f"{path} does not exist: {remedy}")

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int
 from lira.config import AttacksSpec, RunSpec, check_section
 from lira.config.catalogue import PAPER_ATTACKS, main_attack
 from lira.core.errors import DataError, StoreError
-from lira.core.validation import check_choice
+from lira.core.validation import check_choice, check_path
 from lira.storage import hdf5
 from lira.storage.csv_files import read_csv, rows_at
 from lira.storage.identity import differing_settings, read_spec, specs_of
@@ -67,7 +67,7 @@ class Run:
     """
 
     def __init__(self, folder: Path | str):
-        self.folder = Path(folder).expanduser()
+        self.folder = check_path(folder, "folder")
 
     @property
     def is_stored(self) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lira.config import AttacksSpec, RatesSpec, check_section
 from lira.config.dataset import VIEW
 from lira.core.errors import ConfigError
-from lira.core.validation import check_choice
+from lira.core.validation import check_choice, check_path
 from lira.storage.comparison import LISTED, Comparison
 from lira.storage.identity import read_spec, specs_of
 from lira.storage.run import Run
@@ -50,7 +50,7 @@ class Study:
     """
 
     def __init__(self, folder: Path | str):
-        self.folder = Path(folder).expanduser()
+        self.folder = check_path(folder, "folder")
 
     @property
     def datasets(self) -> list[str]:

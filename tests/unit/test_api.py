@@ -107,8 +107,11 @@ def test_roc_from_arrays(world, tmp_path):
         (lambda scores, member: (scores["online"], member), "a dictionary of each attack's scores is needed"),
         (lambda scores, member: (scores, member[:2]), "must both be"),
         (lambda scores, member: (scores, 2 * member), "values other than 0 and 1"),
-        (lambda scores, member: ({"online": scores["online"] * np.nan}, member), "are NaN"),
-        (lambda scores, member: (scores, member | True), "has no non-members"),
+        (
+            lambda scores, member: ({"online": scores["online"] * np.nan}, member),
+            "NaN: retrain or remove the model behind them$",
+        ),
+        (lambda scores, member: (scores, member | True), "has no non-members, so it has no ROC: leave it out$"),
     ],
 )
 def test_roc_refuses_what_has_none(world, change, said):

@@ -14,12 +14,11 @@ import pandas as pd
 from jaxtyping import Bool, Float, Shaped
 
 from lira.attacks.block import Reader
-from lira.attacks.lira import ATTACKS, UNCUT, Definition, leave_one_out, not_scored
-from lira.attacks.registry import ATTACKS as REGISTRY
+from lira.attacks.lira import ATTACKS, UNCUT, Definition, check_arguments, not_scored, score_leave_one_out
 from lira.attacks.target import score_target
 from lira.config.catalogue import DELTA, main_attack
 from lira.core.errors import DataError
-from lira.core.validation import ArrayLike, check_array, check_booleans, check_fractions
+from lira.core.validation import ArrayLike, check_booleans, check_fractions, check_six_digits
 from lira.evaluation.audits import doubts
 from lira.evaluation.audits.answer import Verdict, answer
 from lira.evaluation.audits.exact import holm
@@ -84,19 +83,23 @@ def audit(
         groups: Group of each sample, for the rates of groups.
 
     Raises:
-        DataError: Shapes do not match, values are not finite, or no attack can be made.
-        ConfigError: An attack, an FPR, a prior or the definition is unknown.
+        DataError: Shapes do not match, values are not finite, there are fewer than two shadow models, or no attack
+            can be made.
+        ConfigError: An attack, an FPR, a prior or the definition is unknown, or an FPR has more than six digits.
     """
     check_fractions(fprs, "fpr", "a false positive rate")
     check_fractions(priors, "prior", "a share of members")
-    phi, member = check_array(phi, "phi"), check_booleans(member, "member", "models", "samples")
-    names = [attacks] if isinstance(attacks, str) else list(attacks)
-    left_out = not_scored(member, [name for name in names if name in REGISTRY])
+    check_six_digits(fprs, "fprs", "columns")
+    phi, member, names = check_arguments(phi, member, attacks, definition)
+    for size, of, least in zip(phi.shape, ("shadow models", "samples"), (2, 1), strict=False):
+        if size < least:
+            raise DataError(f"phi {phi.shape} is of {size} {of}: an audit needs {least} or more")
+    left_out = not_scored(member, names)
     chosen = [name for name in names if name not in left_out]
     if left_out and not chosen:
         raise DataError(next(iter(left_out.values())))
-    scores = leave_one_out(phi, member, chosen, definition=definition)
-    reader = Reader(phi[..., np.newaxis] if phi.ndim == 2 else phi)
+    scores, reader = {name: np.empty(member.shape) for name in chosen}, Reader(phi)
+    score_leave_one_out(phi, member, scores, definition, "error")
     of_target = score_target(reader, member, target_phi, chosen, definition)
     truth = check_truth(target_member, member.shape[1])
     given = {"class": labels, "group": groups}
@@ -117,7 +120,10 @@ def check_truth(target_member: ArrayLike | None, samples: int) -> Bool[np.ndarra
 
 
 def _names(values: ArrayLike, name: str, samples: int) -> Shaped[np.ndarray, " sample"]:
-    found = np.asarray(values)
+    try:
+        found = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:  # rows of different lengths, or an array on a GPU
+        raise DataError(f"{name} of each sample is not an array that numpy reads: [samples] is needed") from error
     if found.shape != (samples,):
         raise DataError(f"{name} of each sample {found.shape} must be [samples], of which there are {samples}")
     return found

@@ -116,9 +116,11 @@ def test_counts_that_refute_nothing(counts):
 
 
 def test_what_is_no_count_is_refused():
-    for counts in ([[-1], [1], [1], [1]], [[0.5], [1], [1], [1]], [[1], [1, 2], [1], [1]], [[np.nan], [1], [1], [1]]):
-        with pytest.raises(DataError, match="must be counts"):
-            epsilon_bound(*counts)
+    for wrong in (-1, 0.5, np.nan, np.inf):
+        with pytest.raises(DataError, match=f"^fp has {wrong:g}: counts are whole numbers from 0$"):
+            epsilon_bound([1, 1], [1, 1], [1, wrong], [1, 1])
+    with pytest.raises(DataError, match=r"^fn \(2,\) must be of the shape of tp \(1,\)$"):
+        epsilon_bound([1], [1, 2], [1], [1])
     with pytest.raises(ConfigError, match="delta is 2"):
         epsilon_bound([1], [1], [1], [1], 2)
     with pytest.raises(ConfigError, match="confidence is -1"):

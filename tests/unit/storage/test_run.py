@@ -8,13 +8,16 @@ import pandas as pd
 import pytest
 from synthetic_study import agreement_folder, run_folder
 
-from lira.core.errors import DataError, StoreError
+from lira.core.errors import ConfigError, DataError, StoreError
 from lira.evaluation.agreement import measure_agreement
 from lira.evaluation.ranks import measure_ranks
 from lira.evaluation.summary import summarise_file
 from lira.report.tabulate import tabulate
+from lira.storage import hdf5
+from lira.storage.comparison import Comparison
 from lira.storage.csv_files import COLUMNS, NAMES, read_csv, write_csv
 from lira.storage.run import RUN_KEYS, Run
+from lira.storage.study import Study
 
 OF_A_RUN = {"metrics", "samples", "controls", "null_samples", "null_gaps", "summary", "groups", "budgets"}
 OF_A_RUN |= {"privacy", "attack_overlap", "null_attack_overlap", "record_calibration"}
@@ -36,6 +39,15 @@ def test_names_are_read_as_they_are_written_and_only_nothing_is_missing(tmp_path
     for column in NAMES:
         assert read[column][0] == name and read[column].isna().tolist() == [False, True], column
     assert read["fpr"].isna().tolist() == [True, False] and read["fpr"][1] == 0.5 and read["rank"].tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("folder", [None, 5, b"runs"])
+def test_what_is_no_folder_is_said(folder):
+    for results in (Run, Study, Comparison):
+        with pytest.raises(ConfigError, match=f"^folder is {folder!r}: allowed is a path$"):
+            results(folder)
+    with pytest.raises(ConfigError, match=f"^file is {folder!r}: allowed is a path$"), hdf5.read(folder, "shadows"):
+        pass
 
 
 def test_every_file_of_a_study_has_its_columns(study):

@@ -206,6 +206,13 @@ def test_several_views_and_ties_are_counted_as_one_target_has_them():
         ({"fprs": []}, ConfigError, "allowed is a list of one number or more"),
         ({"fprs": [2]}, ConfigError, "fpr is 2: allowed is"),
         ({"labels": np.zeros(3)}, DataError, r"class of each sample \(3,\) must be \[samples\]"),
+        ({"labels": [[0], [0, 1]]}, DataError, r"class of each sample is not an array that numpy reads"),
+        ({"attacks": 5}, ConfigError, "attacks are 5: one or more are needed"),
+        ({"attacks": None}, ConfigError, "attacks are None: one or more are needed"),
+        ({"attacks": [["online"]]}, ConfigError, r"attack is \['online'\]: allowed are"),
+        ({"fprs": [0.1, 0.1000001]}, ConfigError, "fprs has 0.1000001: allowed are six digits, as columns are named"),
+        ({"definition": "cut"}, ConfigError, "definition is 'cut': allowed is a Definition"),
+        ({"target_phi": np.full(400, -1e200)}, DataError, r"sample 0 is -1e\+200: allowed are sizes up to 1e\+100$"),
     ],
 )
 def test_what_cannot_be_audited_is_said_in_one_sentence(change, error, said):
@@ -213,6 +220,43 @@ def test_what_cannot_be_audited_is_said_in_one_sentence(change, error, said):
     given = {"phi": phi, "member": member, "target_phi": target, "target_member": truth} | change
     with pytest.raises(error, match=said):
         lira.audit(**given)
+
+
+def test_without_shadow_models_to_compare_or_without_samples_there_is_no_audit():
+    phi, member, target, truth = world(0, models=4)
+    with pytest.raises(DataError, match=r"phi \(1, 400, 1\) is of 1 shadow models: an audit needs 2 or more"):
+        lira.audit(phi[:1], member[:1], target, truth)
+    with pytest.raises(DataError, match=r"phi \(4, 0, 1\) is of 0 samples: an audit needs 1 or more"):
+        lira.audit(phi[:, :0], member[:, :0], target[:0], truth[:0])
+
+
+def test_no_way_out_is_named_that_the_caller_does_not_have():
+    phi, member, target, truth = world(0, models=4)
+    phi[2, 3] = np.nan
+    with pytest.raises(DataError, match="phi of model 2 has NaN.*: retrain or leave out the model$"):
+        lira.audit(phi, member, target, truth)
+    with pytest.raises(DataError, match="leave out the model, or pass nonfinite='official'$"):
+        lira.leave_one_out(phi, member)
+
+
+@pytest.mark.parametrize("kind", [int, np.float16])
+def test_a_target_keeps_its_digits_whatever_the_shadow_models_have(kind):
+    phi, member, target, truth = world(6)
+    phi, target[0] = (10 * phi).astype(kind), 7e4  # float16 has none beyond 65,504
+    attacks = ["online", "global", "rmia_offline"]
+    made, of_doubles = (lira.audit(given, member, target, truth, attacks=attacks) for given in (phi, phi.astype(float)))
+    for name in attacks:
+        np.testing.assert_allclose(made.records[f"{name}_score"], of_doubles.records[f"{name}_score"], rtol=1e-9)
+
+
+def test_a_target_is_rounded_as_float32_shadow_models_are_unless_it_becomes_infinite():
+    phi, member, target, truth = world(6)
+    phi, near = phi.astype(np.float32), target.astype(np.float32) + 1e-12
+    one, other = (lira.audit(phi, member, given, truth).records for given in (target.astype(np.float32), near))
+    np.testing.assert_array_equal(one["online_score"], other["online_score"])
+    target[7] = 1e39
+    with pytest.raises(DataError, match=r"sample 7 is 1e\+39: allowed are sizes up to 3.403e\+38, the largest float32"):
+        lira.audit(phi, member, target, truth)
 
 
 def test_without_a_finite_threshold_nothing_is_flagged():
