@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,6 +33,8 @@ def prepare(study, results):
     """Writes what is asked, and what models are made from: empty data of the right size, and any start."""
     plan = Plan(study, results=results, writes=True)
     plan.ask()
+    for dataset in study.datasets:
+        plan.raw_source(SimpleNamespace(dataset=dataset))
     for key in study.runs:
         for seed in study.seeds_of(key):
             (file,) = plan.data_of(key, seed)
