@@ -49,17 +49,21 @@ def score_target(
     return found
 
 
-class _WithTarget:
-    """Reads the scores of all shadow models, and then those of the target.
+def precision_of(reader: Reader) -> type[np.floating]:
+    """Returns what the target's φ are rounded to: float32 if the shadow models' are, so that equal ones stay equal.
 
-    Those of the target are rounded to float32 if the shadow models' are, so that equal ones stay equal. Half precision
-    would lose what tells them apart.
+    Half precision would lose what tells them apart.
     """
+    return np.float32 if reader.phi.dtype.str.endswith("f4") else np.float64
+
+
+class _WithTarget:
+    """Reads the scores of all shadow models, and then those of the target."""
 
     def __init__(self, reader: Reader, target: ArrayLike):
         values = check_array(target, "target_phi")
         self.target = (values[:, np.newaxis] if values.ndim == 1 else values).astype(np.float64)
-        self.dtype = np.float32 if reader.phi.dtype.str.endswith("f4") else np.float64
+        self.dtype = precision_of(reader)
         self.reader, self.shape = reader, (reader.shape[0] + 1, *reader.shape[1:])
         if self.target.shape != self.shape[1:]:
             raise DataError(

@@ -27,7 +27,7 @@ def audit(
     prior: Annotated[list[float] | None, typer.Option(min=0, max=1, help="Prior; default: those of the study.")] = None,
     spec: Annotated[Path | None, typer.Option(help="Attacks, as a rule of the study writes them down.")] = None,
     rates: Annotated[Path | None, typer.Option(help="FPRs and priors, likewise.")] = None,
-    samples: Annotated[list[Path] | None, typer.Option(help="samples.csv of each seed; default: all.")] = None,
+    samples: Annotated[list[Path] | None, typer.Option(help="samples.csv of each seed; default: of all.")] = None,
     delta: Annotated[float | None, typer.Option(min=0, max=1, help="δ of ε; default: that of the run.")] = None,
 ) -> None:
     """Say whether a given model leaks, with the shadow models of a run; write a page and tables."""

@@ -29,8 +29,8 @@ INSTALLED = {"site-packages", "dist-packages"}
 PYTHONS = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 AGAIN = "run the same command again, with the same packages that jobs have"
 
-IMPORTED: dict[str, str] = {}
-"""By module: what its digest saw of it when a function of known code was loaded in this process."""
+COMPILED: dict[str, str] = {}
+"""By module of the user's: SHA-256 of the bytes that this process imported."""
 
 
 def load_function(name: str, digest: str | None = None) -> Callable:
@@ -102,7 +102,9 @@ class _FromSource:
 
 class _Compiled(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
-        return self.source_to_code(self.get_data(self.path), self.path)
+        content = self.get_data(self.path)
+        COMPILED[fullname] = sha256(content).hexdigest()
+        return self.source_to_code(content, self.path)
 
 
 @contextmanager
@@ -116,13 +118,20 @@ def _from_known_folders(name: str) -> Iterator[None]:
     yield
     if not (added := [*(Counter(map(str, sys.path)) - Counter(map(str, before)))]):
         return
-    with_added, sys.path[:] = [*sys.path], before
-    known = code_digest(name)
-    sys.path[:] = with_added
-    if code_digest(name) == known:
+    with_added = [*sys.path]
+    try:
+        sys.path[:] = before
+        known = code_digest(name)
+        sys.path[:] = with_added
+        code = _Code(name)
+    except BaseException:
+        sys.path[:] = before
+        raise
+    if code.digest() == known:
         return
     sys.path[:] = before
-    sys.modules.pop(name.split(":")[0], None)  # to be refused again if it is asked for again
+    for module in code.files:  # to be refused again if they are asked for again
+        sys.modules.pop(module, None)
     raise ConfigError(
         f"{name} puts {', '.join(map(repr, added))} on sys.path and imports from there, so edits there would not be "
         "noticed: leave sys.path as it is, and set PYTHONPATH to such folders before you call snakemake"
@@ -147,16 +156,15 @@ def check_code(digests: Mapping[str, str], since: str = "this job was planned", 
 
 
 def _check_imported(name: str) -> None:
-    """Checks that no module of the code was imported in this process before it was edited, as Python keeps the old one.
+    """Checks that no module of the code was imported in this process as other code, as Python would keep that.
 
     Raises:
         ConfigError: One was.
     """
-    code = _Code(name)
-    for module, seen in code.lines.items():
-        if module in sys.modules and IMPORTED.get(module, seen) != seen:
-            raise ConfigError(f"{name}: module {module} was imported before it was edited: start Python again")
-    IMPORTED.update(code.lines)
+    for module, seen in _Code(name).files.items():
+        if module in sys.modules and COMPILED.get(module, seen) != seen:
+            said = f"{name}: module {module} was imported before it was edited, or is another of that name"
+            raise ConfigError(f"{said}: start Python again")
 
 
 def code_digest(name: str) -> str:
@@ -177,7 +185,7 @@ class _Code:
 
     def __init__(self, name: str):
         self.module = name.split(":")[0]
-        self.lines: dict[str, str] = {}  # by module: checksum and file, or the distribution
+        self._lines: dict[str, str] = {}  # by module: checksum and file, or the distribution
         self._folders: dict[str, Sequence[str] | None] = {}  # by module: where submodules lie; None: they do not count
         self._waiting: list[str] = []
         try:
@@ -191,10 +199,15 @@ class _Code:
     @property
     def file(self) -> str:
         """The file of the function's module, relative to where it was searched."""
-        return self.lines.get(self.module, self.module).split("  ")[-1]
+        return self._lines.get(self.module, self.module).split("  ")[-1]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of each module that counts by its bytes."""
+        return {module: line.split("  ")[0] for module, line in self._lines.items() if "  " in line}
 
     def digest(self) -> str:
-        return sha256("\n".join(sorted({*self.lines.values()})).encode()).hexdigest()
+        return sha256("\n".join(sorted({*self._lines.values()})).encode()).hexdigest()
 
     def _add(self, module: str) -> bool:
         """Adds a module and the packages around it, which are imported with it; returns whether all are there."""
@@ -221,10 +234,10 @@ class _Code:
         file = "/".join([*filter(None, package.split(".")), Path(place).name])
         if INSTALLED & {*Path(place).parts} and (known := _distribution(file, place.removesuffix(file))):
             if _plain(known.name) not in _required():
-                self.lines[name] = f"{_plain(known.name)}=={known.version}"
+                self._lines[name] = f"{_plain(known.name)}=={known.version}"
             return None
         content = loader.get_data(place)
-        self.lines[name] = f"{sha256(content).hexdigest()}  {file}"
+        self._lines[name] = f"{sha256(content).hexdigest()}  {file}"
         self._waiting += _imports(content, package, folders is not None)
         return list(folders or [])
 

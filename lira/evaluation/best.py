@@ -3,8 +3,8 @@
 A user asks what the strongest attack finds, but the largest of several noisy rates flatters it. Chosen on other targets
 than it is judged on, the choice costs nothing (leave-one-out cross-validation). At every FPR it is the attack with the
 highest mean TPR at the other targets' own thresholds, at both kinds of thresholds; for the AUC, that with the highest
-mean AUC. Attacks without shadow models are in the choice by AUC alone, as they have no shadow thresholds. For the
-intervals it is chosen anew in every bootstrap draw: where attacks are about equal, the choice is most of the error.
+mean AUC. Attacks without shadow models are in the choice by AUC alone, as they have no shadow thresholds. For
+intervals it is chosen anew in every draw of the samples: where attacks are about equal, that is most of the error.
 """
 
 from collections import Counter
@@ -96,7 +96,7 @@ class Resampled:
     def rates(self, mode: str, fpr: float) -> Rates:
         """Returns the rates of the best at one kind of thresholds."""
         own, found = self._rates["target", fpr], self._rates[mode, fpr]
-        able = [*self._rates["shadow", fpr]]
+        able = [name for name in own if name in self._rates.get(("shadow", fpr), found)]
         place = _best_place([own[name].tpr for name in able])
         return Rates(*(_of_each(values, place) for values in zip(*(found[name] for name in able), strict=True)))
 

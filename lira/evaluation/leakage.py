@@ -1,4 +1,4 @@
-"""Whether the models of a run leak, by the best attack; how many records are exposed, and whether again by seed."""
+"""Whether the models of a run leak, which attack shows it, how many records are exposed, and whether again by seed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -41,8 +41,8 @@ def leakage(run: Run, fpr: float) -> dict[str, Any]:
     Returns:
         ``answer``, ``models``, ``diverged`` (how many of them failed to train), ``resolution`` of the FPR, ``prior``
         (the smallest), ``surest`` (the attack of the AUC), and in percent ``auc tpr fpr_achieved ppv``, each with
-        ``_low`` and ``_high``, the 95 % interval over targets and samples; where all targets are alike, that of one of
-        them. NaN where it is not known.
+        ``_low`` and ``_high``, the 95 % interval over targets and samples; of an AUC, TPR or FPR in which all targets
+        are alike, that of one of them. NaN where it is not known.
     """
     rates = RatesOverTargets(run)
     prior = min(rates.priors)

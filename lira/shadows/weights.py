@@ -73,6 +73,6 @@ def load_model(shard: Path | str, model: int, data: Path | str) -> ShadowModel:
     for function, digest in made["code"].items():
         load_function(function, digest)
     network = build(architecture, 1, part.x.shape[1:], part.classes, recipe.dropout)
-    check()  # again: it may be edited before it is imported
+    check()  # again, as building may import more
     network.load_state_dict(weights)
     return ShadowModel(network, Samples(part, "cpu")).eval()

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from lira.attacks.block import SAMPLES_PER_TASK, Reader
+from lira.attacks.target import precision_of
 from lira.evaluation.audits.answer import percent
 
 CLEARLY = 4
@@ -52,10 +53,11 @@ class Shift(NamedTuple):
 def shift(reader: Reader, target: Float[np.ndarray, "sample view"]) -> Shift:
     """Compares φ, averaged over views, block by block of samples."""
     models, samples, _ = reader.shape
-    beyond, total = np.zeros(models + 1), np.zeros(models + 1)
+    beyond, total, dtype = np.zeros(models + 1), np.zeros(models + 1), precision_of(reader)
     for first in range(0, samples, SAMPLES_PER_TASK):
         columns = slice(first, min(first + SAMPLES_PER_TASK, samples))
-        phi = np.concatenate([reader(columns), target[np.newaxis, columns]]).mean(axis=2, dtype=np.float64)
+        given = (reader(columns), target[np.newaxis, columns])
+        phi = np.concatenate([of_models.astype(dtype) for of_models in given]).mean(axis=2, dtype=np.float64)
         total += phi.sum(axis=1)
         shadows, own = phi[:-1], phi[-1]
         least, most = np.sort(shadows, axis=0)[[0, 1]], np.sort(shadows, axis=0)[[-1, -2]]

@@ -89,8 +89,9 @@ def audit_file(
 
 
 def withdraw(folder: Path) -> None:
-    """Removes what says that the audit in a folder is whole, so that none that fails leaves an earlier one's answer."""
-    (folder / AUDIT).unlink(missing_ok=True)
+    """Removes an audit's answer and page from a folder, so that none that fails leaves those of an earlier one."""
+    for name in (AUDIT, "audit.html"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _counted(run: Run, seeds: Sequence[Path], fprs: Sequence[float]) -> tuple[list[Run], list[str]]:
@@ -100,14 +101,14 @@ def _counted(run: Run, seeds: Sequence[Path], fprs: Sequence[float]) -> tuple[li
     matter, and is to be calibrated at the FPR.
     """
     counted, said = [], []
-    for seed in map(Run, seeds):
+    for seed in map(Run, dict.fromkeys(folder.resolve() for folder in seeds)):
         try:
             own, alike = seed.key == run.key, len(of_one_pool([run, seed])) == 2
+            known = seed.fprs if alike and not own else fprs
         except StoreError as error:
             said.append(f"{seed.folder.name} was not counted: {error}")
             continue
-        lacking = [fpr for fpr in fprs if fpr not in seed.fprs] if alike and not own else []
-        if lacking:
+        if lacking := [fpr for fpr in fprs if fpr not in known]:
             said.append(f"{seed.folder.name} was not counted: its samples.csv has no rows at FPR {lacking[0]:g}")
         elif alike:
             counted.append(seed)

@@ -406,6 +406,15 @@ def test_imports_from_folders_that_the_code_puts_on_the_path_are_refused(folder,
     load_function("narrow:build", code_digest("narrow:build"))()
 
 
+def test_a_package_that_puts_a_folder_on_the_path_is_refused_as_often_as_one_tries(folder, tmp_path):
+    place = str(tmp_path / "src")
+    write(tmp_path / "src", blocks="value = 1")
+    write(folder, **{"own/__init__": ADDS.format(place=place), "own/net": "from blocks import value\ndef build(): ..."})
+    for _ in range(3):
+        with pytest.raises(ConfigError, match=f"^own.net:build puts '{place}' on sys.path and imports from there"):
+            load_function("own.net:build", code_digest("own.net:build"))
+
+
 def test_a_folder_on_the_path_that_leads_to_no_other_code_is_no_matter(folder, tmp_path):
     write(tmp_path / "src", unused="value = 1")
     write(folder, narrow=ADDS.format(place=str(folder)) + "import helper\ndef build(): return helper.value")
@@ -414,12 +423,13 @@ def test_a_folder_on_the_path_that_leads_to_no_other_code_is_no_matter(folder, t
     assert str(tmp_path / "src") in sys.path
 
 
-def test_code_that_was_imported_before_it_was_edited_is_not_taken_for_the_new_one(folder):
+@pytest.mark.parametrize("known", [True, False])
+def test_code_that_was_imported_before_it_was_edited_is_not_taken_for_the_new_one(folder, known):
     write(folder, narrow="from helper import value\ndef build(): return value", helper="value = 1")
-    assert load_function("narrow:build", code_digest("narrow:build"))() == 1
+    assert load_function("narrow:build", code_digest("narrow:build") if known else None)() == 1
     write(folder, helper="value = 22", other="import helper")
     for name in ("narrow:build", "other:build"):
-        with pytest.raises(ConfigError, match=f"^{name}: module helper was imported before it was edited: start Pyt"):
+        with pytest.raises(ConfigError, match=f"^{name}: module helper was imported before it was edited, or is an"):
             load_function(name, code_digest(name))
     del sys.modules["narrow"], sys.modules["helper"]
     assert load_function("narrow:build", code_digest("narrow:build"))() == 22

@@ -127,6 +127,7 @@ def test_an_audit_that_fails_leaves_no_earlier_answer(run):
     assert lira("gate", AUDITED, "--max-tpr", 1).exit_code in (0, 3, 4)
     (run.parent.parent / "released.csv").write_text("phi\n1\n")
     assert isinstance(lira("audit", "released.csv", "--run", run).exception, DataError)
+    assert not (AUDITED / "audit.html").exists()
     with pytest.raises(StoreError, match="has neither a run's shadows.h5 nor an audit.json"):
         judge(AUDITED, max_tpr=1)
     predict()
