@@ -26,10 +26,8 @@ def best_attacks(values: Mapping[str, Float[np.ndarray, " target"]]) -> list[str
     Args:
         values: What is to be large, by attack: its value for each target.
     """
-    table = np.array(list(values.values()))
-    others = table.sum(axis=1, keepdims=True) - table
     names = list(values)
-    return [names[place] for place in others.argmax(axis=0)]
+    return [names[place] for place in _best_place([*values.values()])]
 
 
 def choices(metrics: pd.DataFrame, among: Sequence[str] | None = None) -> dict[float | None, list[str]]:
@@ -93,15 +91,19 @@ class Resampled:
         """Returns the AUC of the best."""
         return _of_each(self._auc, _best_place(self._auc))
 
-    def rates(self, mode: str, fpr: float) -> Rates:
-        """Returns the rates of the best at one kind of thresholds."""
-        own, found = self._rates["target", fpr], self._rates[mode, fpr]
-        able = [name for name in own if name in self._rates.get(("shadow", fpr), found)]
+    def rates(self, fpr: float) -> dict[str, Rates]:
+        """Returns the rates of the best at each kind of thresholds."""
+        modes = {mode: found for (mode, at), found in self._rates.items() if at == fpr}
+        own = modes["target"]
+        able = [name for name in own if all(name in found for found in modes.values())]
         place = _best_place([own[name].tpr for name in able])
-        return Rates(*(_of_each(values, place) for values in zip(*(found[name] for name in able), strict=True)))
+        return {
+            mode: Rates(*(_of_each(values, place) for values in zip(*(found[name] for name in able), strict=True)))
+            for mode, found in modes.items()
+        }
 
 
-def _best_place(values: Sequence[Float[np.ndarray, "target draw"]]) -> Int[np.ndarray, "target draw"]:
+def _best_place(values: Sequence[Float[np.ndarray, "target ..."]]) -> Int[np.ndarray, "target ..."]:
     """Returns the place of the attack that is best on the other targets; a target without a value has no say."""
     totals = np.stack([np.nansum(of_attack, axis=0) for of_attack in values])
     best, most = np.zeros(values[0].shape, dtype=np.intp), np.full(values[0].shape, -np.inf)

@@ -127,8 +127,9 @@ def _of_best(
             auc = found.drop_duplicates("target").sort_values("target")["auc"].to_numpy()
             yield _of_auc(BEST, auc, best.auc(), drawn) | said
             continue
+        again = best.rates(fpr)
         for mode, rates in found[found["fpr"] == fpr].groupby("mode", sort=False):
-            for row in _of_threshold(BEST, mode, fpr, rates, best.rates(mode, fpr), drawn):
+            for row in _of_threshold(BEST, mode, fpr, rates, again[mode], drawn):
                 yield row | said
 
 

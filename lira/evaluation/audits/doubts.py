@@ -56,8 +56,7 @@ def shift(reader: Reader, target: Float[np.ndarray, "sample view"]) -> Shift:
     beyond, total, dtype = np.zeros(models + 1), np.zeros(models + 1), precision_of(reader)
     for first in range(0, samples, SAMPLES_PER_TASK):
         columns = slice(first, min(first + SAMPLES_PER_TASK, samples))
-        given = (reader(columns), target[np.newaxis, columns])
-        phi = np.concatenate([of_models.astype(dtype) for of_models in given]).mean(axis=2, dtype=np.float64)
+        phi = np.concatenate([reader(columns), target[np.newaxis, columns]], dtype=dtype).mean(axis=2, dtype=np.float64)
         total += phi.sum(axis=1)
         shadows, own = phi[:-1], phi[-1]
         least, most = np.sort(shadows, axis=0)[[0, 1]], np.sort(shadows, axis=0)[[-1, -2]]

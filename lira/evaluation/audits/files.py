@@ -13,9 +13,8 @@ from lira.attacks.block import Reader
 from lira.attacks.definition import Definition
 from lira.attacks.target import score_target
 from lira.core.errors import StoreError
-from lira.core.validation import check_fractions
 from lira.evaluation.audits import doubts
-from lira.evaluation.audits.whole import Audit, conclude
+from lira.evaluation.audits.whole import Audit, check_asked, conclude
 from lira.evaluation.calibration import place_of
 from lira.evaluation.groups import groups_of
 from lira.evaluation.records import counts, delta_of
@@ -53,12 +52,11 @@ def audit_file(
         delta: δ of the records' bounds on ε; by default that of the run's own.
 
     Raises:
-        ConfigError: An FPR or a prior is no fraction, or there twice.
+        ConfigError: An FPR or a prior is no fraction, or there twice, or an FPR has more than six digits.
         StoreError: A file is missing, damaged, of another kind, or ``target`` is for other shadow models.
         DataError: The seeds have different pools.
     """
-    check_fractions(fprs, "fpr", "a false positive rate")
-    check_fractions(priors, "prior", "a share of members")
+    check_asked(fprs, priors)
     withdraw(output)
     found = Run(run)
     with hdf5.read(target, "target") as file:

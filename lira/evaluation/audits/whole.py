@@ -87,9 +87,7 @@ def audit(
             can be made.
         ConfigError: An attack, an FPR, a prior or the definition is unknown, or an FPR has more than six digits.
     """
-    check_fractions(fprs, "fpr", "a false positive rate")
-    check_fractions(priors, "prior", "a share of members")
-    check_six_digits(fprs, "fprs", "columns")
+    check_asked(fprs, priors)
     phi, member, names = check_arguments(phi, member, attacks, definition)
     for size, of, least in zip(phi.shape, ("shadow models", "samples"), (2, 1), strict=False):
         if size < least:
@@ -107,6 +105,13 @@ def audit(
     moved = doubts.shift(reader, np.asarray(target_phi).reshape(reader.shape[1:]))
     warnings = [*doubts.of_offline(member, left_out), *doubts.of_share(truth, member), *doubts.of_shift(moved)]
     return conclude(scores, member, of_target, truth, fprs, priors, about, warnings=warnings)
+
+
+def check_asked(fprs: Sequence[float], priors: Sequence[float]) -> None:
+    """Raises ConfigError unless FPRs and priors are fractions, each once, and FPRs of six digits."""
+    check_fractions(fprs, "fpr", "a false positive rate")
+    check_fractions(priors, "prior", "a share of members")
+    check_six_digits(fprs, "fprs", "columns")
 
 
 def check_truth(target_member: ArrayLike | None, samples: int) -> Bool[np.ndarray, " sample"] | None:

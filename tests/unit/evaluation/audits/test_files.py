@@ -12,7 +12,7 @@ from worlds import gaussian_world
 
 from lira.attacks.lira import score_file
 from lira.cli import app
-from lira.core.errors import DataError, StoreError
+from lira.core.errors import ConfigError, DataError, StoreError
 from lira.evaluation.audits.files import audit_file
 from lira.evaluation.calibration import calibrate_file
 from lira.evaluation.gate import judge
@@ -72,6 +72,11 @@ def audited(run, *words):
         pd.read_csv(AUDITED / "records.csv"),
         json.loads((AUDITED / "audit.json").read_text()),
     )
+
+
+def test_an_fpr_of_more_than_six_digits_is_refused_as_columns_are_named_by_it(run):
+    refused = lira("audit", "released.csv", "--run", run, "--fpr", 0.1, "--fpr", 0.1000001).exception
+    assert isinstance(refused, ConfigError) and "fprs has 0.1000001: allowed are six digits" in str(refused)
 
 
 def test_records_are_counted_over_the_seeds_of_the_runs_pool_alone(run):
