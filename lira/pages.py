@@ -7,6 +7,7 @@ import csv
 import json
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
@@ -17,8 +18,8 @@ from lira.report.labels import percent, show
 from lira.report.verdict_entries import VERDICT
 from lira.workflow import Comparisons, Files, Plan, option, run_key
 
-SUFFIXES: dict[Kind, str] = {"tables": "html", "figures": "pdf"}
-"""The file that stands for a table or figure, by its folder."""
+SUFFIXES: dict[Kind, tuple[str, ...]] = {"tables": ("csv", "tex", "md", "html"), "figures": ("pdf", "png")}
+"""The files of a table or figure, by its folder; the report shows the last of them."""
 
 COMMANDS: dict[Kind, str] = {"tables": "tabulate", "figures": "plot"}
 """The command that makes a table or figure."""
@@ -43,11 +44,12 @@ class Pages:
         self.compared = Comparisons(plan)
 
     def pages(self, kind: Kind, scope: str = "") -> list[str]:
-        """Returns the pages of all tables, or of all figures."""
+        """Returns all files of all tables, or of all figures, so that one that is deleted is made again."""
         names = [name for entry in entries() if entry.kind == kind for name in self._names(entry, scope)]
         if kind == "tables" and self.plan.chosen(self.plan.benchmarks, scope=scope):
             names += [entry.name for entry in self.judged_entries]
-        return [f"{self.results}/{scope}paper/{kind}/{name}.{SUFFIXES[kind]}" for name in names]
+        files = product(names, SUFFIXES[kind])
+        return [f"{self.results}/{scope}paper/{kind}/{name}.{suffix}" for name, suffix in files]
 
     def _names(self, entry: Entry, scope: str) -> list[str]:
         plan, compared, stem = self.plan, self.compared, self.study.stem
@@ -213,8 +215,11 @@ class Pages:
     # ---- The report -------------------------------------------------------------------------------------------------
 
     def study_json(self, _: Any) -> str:
-        """The study as JSON; it may have braces, which Snakemake would expand in a parameter that is no function."""
-        return self.study.model_dump_json()
+        """The study as JSON, without what it does not state: a default that is written down would count as stated.
+
+        It may have braces, which Snakemake would expand in a parameter that is no function.
+        """
+        return self.study.model_dump_json(exclude_unset=True)
 
     @property
     def study_spec(self) -> Files:

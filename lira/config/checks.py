@@ -40,6 +40,7 @@ def check_study(study: StudySettings) -> None:
             f"pretraining.start is {pretraining.start!r}: allowed is 'scratch', as fine-tuning starts from it"
         )
     check_six_digits(study.fprs, "fprs", "files")
+    check_six_digits(study.priors, "priors", "columns")
     _check_attacks(study)
     for key, run in study.runs.items():
         _check_run(study, key, run)
@@ -114,6 +115,8 @@ def _check_agreement(study: StudySettings, reference: str, variants: list[str]) 
     for key in (reference, *variants):
         check_choice(key, "agreement: run", study.shown_runs)
     check_distinct(variants, place)
+    if reference in variants:
+        raise ConfigError(f"{place} has {reference} itself: a variant is another run")
     seeds = len(study.seeds_of(reference))
     if seeds < 2:
         raise ConfigError(f"{place}: the reference run has one seed, it needs two or more")

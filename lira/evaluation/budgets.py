@@ -31,6 +31,7 @@ from jaxtyping import Bool, Float
 from lira.attacks.block import Reader
 from lira.attacks.budget import Pool
 from lira.attacks.definition import UNCUT, Definition
+from lira.attacks.own import OwnAttacks
 from lira.config.catalogue import PAPER_ATTACKS
 from lira.core.errors import DataError
 from lira.core.threads import cores
@@ -190,7 +191,8 @@ def budgets_file(
         ConfigError: As :func:`measure_budgets`.
     """
     with read_asked(shadows, "shadows") as file:
-        run, source = run_of(file)
+        codes = OwnAttacks(own or {}).codes
+        run, source = run_of(file, {"definition": definition.attributes(), "own": codes})
         member = file["member"][:]
         rates = read_csv(metrics, "metrics", run, source)
         there = [name for name in attacks if name in set(rates["attack"])]

@@ -87,7 +87,7 @@ def control_file(
         folder.mkdir(exist_ok=True)
         scores = folder / "scores.h5"
         with read_asked(shadows, "shadows") as file:
-            run, source = run_of(file)
+            run = run_of(file)[0]
             stream = [0, crc32("/".join(map(str, run.values())).encode())]
             member = permuted_membership(file["member"][:], stream)
         score_file(shadows, scores, attacks=attacks, definition=definition, member=member, own=own)
@@ -95,6 +95,7 @@ def control_file(
         with h5py.File(scores, "r+", locking=False) as file:
             for attack in counted_attacks(sorted(file, key=place_of), counted):
                 found.append(_gaps_of(file[attack][:], member).assign(attack=attack))
+            source = run_of(file)[1]
             file["oracle"], file["coin"] = oracle(member), coin(member, stream)
         calibrate_file(scores, fprs, priors, controls, samples, counted)
         if overlap is not None:

@@ -209,4 +209,4 @@ def bound_privacy_file(folder: Path | str, output: Path | str, delta: float = DE
     """
     run = Run(folder)
     tables = {name: run.table(f"{name}.csv") for name in ("metrics", "controls", "samples", "null_samples")}
-    write_csv(output, with_run(bound_privacy(**tables, delta=delta), run.key), run.attributes.get("sha256"))
+    write_csv(output, with_run(bound_privacy(**tables, delta=delta), run.key), run.source)

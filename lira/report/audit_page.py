@@ -98,7 +98,7 @@ def write_page(folder: Path, output: Path) -> None:
         f'<h1 class="{kind}">{escape(_named(said["answer"]))}</h1>',
         f"<p>{escape(_about(said, summary))}</p>",
         _list("What makes this doubtful", [f"{line[0].upper()}{line[1:]}." for line in said["warnings"]]),
-        _section("The most exposed records", _worst(records, summary)),
+        _section("The most exposed records", _worst(records, summary, said["counted_by"])),
         _section("By class and group", _groups(groups)),
         _section("The words used here", _words(summary)),
         _list("What was assumed", ASSUMED),
@@ -196,7 +196,7 @@ def _areas(summary: pd.DataFrame) -> str:
     return _table(head, rows, 1) + f"<p>{said}</p>" if rows else ""
 
 
-def _worst(records: pd.DataFrame, summary: pd.DataFrame) -> str:
+def _worst(records: pd.DataFrame, summary: pd.DataFrame, counted_by: str) -> str:
     """Shows the records that score highest under the attack that tells most at a threshold, or flags most."""
     best, of = _telling(summary)["attack"], "scores"
     if "member" in records and (records["member"] == 1).any():
@@ -228,9 +228,10 @@ def _worst(records: pd.DataFrame, summary: pd.DataFrame) -> str:
         "among the shadow models that were not trained on it, no smaller than their number allows."
     )
     worth = (
-        " The columns to the right say how a record fares in the run's shadow models: in how many of those that were "
-        "trained on it it is flagged, in how many of the others, and how often a flag of it is right (≥: at least, the "
-        "lower 95 % bound, which does not allow for the records being picked as the most extreme)."
+        f" The columns to the right say how a record fares in the run's shadow models under {show(counted_by)}: in how "
+        "many of those that were trained on it it is flagged, in how many of the others, and how often a flag of it is "
+        "right (≥: at least, the lower 95 % bound, which does not allow for the records being picked as the most "
+        "extreme)."
     )
     return _table(head, rows, len(names)) + f"<p>{escape(note + (worth if worths else ''))}</p>"
 

@@ -2,7 +2,7 @@
 
 :data:`COLUMNS` has the columns of each. Those of a run have its dataset, architecture, regime and seed before them.
 Beside each file lies its checksum, ``<name>.csv.sha256``, as ``sha256sum -c`` reads it. For a table of a run, a comment
-there says the checksum of the φ and membership that it follows from.
+there says the checksum of the φ and membership that it follows from, and a digest of how the attacks are defined.
 """
 
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ def write_csv(path: Path | str, frame: pd.DataFrame, source: str | None = None) 
     Args:
         path: the file.
         frame: its rows.
-        source: checksum of the φ and membership that they follow from, the attribute ``sha256`` of a run's files.
+        source: what they follow from, as :func:`lira.storage.run.run_of` says it.
     """
     content, checksum = frame.to_csv(index=False).encode(), _checksum_of(path)
     said = f"{SOURCE}{source}\n" if source else ""
@@ -107,7 +107,7 @@ def read_csv(
         path: the file.
         kind: which of :data:`COLUMNS` it must have.
         run: dataset, architecture, regime and seed of the run that the file must be of.
-        source: checksum of the φ and membership that the file must follow from, if it says one.
+        source: what the file must follow from, as far as both say it.
         options: go to pandas.
 
     Raises:
@@ -135,8 +135,10 @@ def read_csv(
         if found != [{name: str(value) for name, value in run.items()}]:
             said = "/".join(map(str, found[0].values())) if found else "nothing"
             raise StoreError(f"{path} is of {said}, not of {'/'.join(map(str, run.values()))}: {remedy}")
-    if source and made_from and source != made_from:
-        raise StoreError(f"{path} was made from other φ or membership than its run now has: {remedy}")
+    known = ((said or "").split() for said in (source, made_from))
+    for what, now, then in zip(("φ or membership", "attacks"), *known, strict=False):
+        if now != then:
+            raise StoreError(f"{path} was made from other {what} than its run now has: {remedy}")
     return frame
 
 

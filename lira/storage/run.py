@@ -17,7 +17,7 @@ from lira.core.errors import DataError, StoreError
 from lira.core.validation import check_choice, check_path
 from lira.storage import hdf5
 from lira.storage.csv_files import read_csv, rows_at
-from lira.storage.identity import differing_settings, read_spec, specs_of
+from lira.storage.identity import differing_settings, digest_of, read_spec, specs_of
 from lira.storage.records import read_names
 
 RUN_KEYS = ("dataset", "architecture", "regime", "seed")
@@ -174,8 +174,16 @@ class Run:
         Raises:
             StoreError: as :func:`read_csv`.
         """
-        key, source = (self.key, self.attributes.get("sha256")) if self.is_stored else (None, None)
-        return read_csv(self.folder / name, Path(name).stem, key, source, **options)
+        key = self.key if self.is_stored else None
+        return read_csv(self.folder / name, Path(name).stem, key, self.source, **options)
+
+    @cached_property
+    def source(self) -> str | None:
+        """What its tables follow from, as :func:`run_of` says it: of the scores, if they are there."""
+        if (self.folder / "scores.h5").is_file():
+            with self.scores() as file:
+                return run_of(file)[1]
+        return self.attributes.get("sha256") if self.is_stored else None
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -266,9 +274,21 @@ class Run:
         return sorted(self._metrics["prior"].unique())
 
 
-def run_of(file: h5py.File) -> tuple[dict[str, Any], str | None]:
-    """Returns what a file of a run is of: dataset, architecture, regime and seed; and the checksum of its φ."""
-    return {name: file.attrs[name] for name in RUN_KEYS}, file.attrs.get("sha256")
+def run_of(file: h5py.File, attacked: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], str | None]:
+    """Returns what a file of a run is of, and what tables that are made of it follow from.
+
+    Args:
+        file: ``scores.h5`` or ``shadows.h5``.
+        attacked: ``definition`` and ``own``, the digests of the user's own attacks, where the file does not say them.
+
+    Returns:
+        Dataset, architecture, regime and seed; and the checksum of φ and membership, with a digest of how the attacks
+        are defined, if that is known; ``None`` without a checksum.
+    """
+    found = hdf5.attributes(file)
+    key, source = {name: file.attrs[name] for name in RUN_KEYS}, found.get("sha256")
+    made = attacked or {name: found[name] for name in ("definition", "own") if name in found}
+    return key, f"{source} {digest_of(made)}" if source and made else source
 
 
 @contextmanager

@@ -22,14 +22,14 @@ class Targets:
         self.written = [f"<results>/targets/{{target}}/{name}" for name in ("target.h5", *AUDITED)]
 
     def pages(self, scope: str = "") -> list[str]:
-        """Returns the page of each; in a scope, of those whose run is finished with every seed."""
+        """Returns the tables and page of each; in a scope, of those whose run is finished with every seed."""
 
         def finished(key: str) -> bool:
             every, there = (self.plan.chosen([key], every_seed=True, scope=of) for of in ("", scope))
             return there == every
 
         names = [name for name, target in self.study.targets.items() if finished(target.run)]
-        return [f"{self.plan.results}/targets/{name}/audit.html" for name in names]
+        return [f"{self.plan.results}/targets/{name}/{file}" for name in names for file in (*AUDITED, "audit.html")]
 
     def _key(self, wildcards: Any) -> tuple[str, int]:
         target = self.study.targets[wildcards.target]

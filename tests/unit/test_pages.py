@@ -1,5 +1,6 @@
 """Which tables and figures a study has, and what each is made from."""
 
+import json
 from pathlib import Path
 from string import ascii_lowercase
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from lira.pages import Pages, rule_name
 from lira.paper.published import published
 from lira.report.catalogue import CATEGORIES, entries, entry_of
 from lira.report.verdict_entries import VERDICT
+from lira.storage.specs import asked
 from lira.workflow import SO_FAR, Plan
 
 BASELINE = {"dataset": "digits", "architecture": "fcn", "regime": "baseline", "scope": ""}
@@ -39,6 +41,12 @@ def test_the_pages_of_the_smoke_study(pages):
     assert len(figures) == len(set(figures))
 
 
+def test_every_file_of_a_table_or_figure_is_asked_for_so_that_a_deleted_one_is_made_again(pages):
+    of = {kind: {path.rpartition("/")[2] for path in pages.pages(kind)} for kind in ("tables", "figures")}
+    assert {"answer.csv", "answer.tex", "answer.md", "answer.html"} <= of["tables"]
+    assert {"roc.pdf", "roc.png"} <= of["figures"]
+
+
 def test_what_is_not_finished_has_no_page_so_far(pages):
     assert pages.pages("tables", SO_FAR) == [] and pages.pages("figures", SO_FAR) == []
     vars(pages.plan)["finished"] = {("digits/fcn/tl", 0)}
@@ -51,7 +59,8 @@ def test_what_is_not_finished_has_no_page_so_far(pages):
 
 def test_every_seed_has_its_row_where_a_run_has_several_and_no_table_is_there_twice(pages):
     def shown(study):
-        return [path.rpartition("/")[2] for path in Pages(Plan(study)).pages("tables") if "_seeds" in path]
+        asked = (path.rpartition("/")[2] for path in Pages(Plan(study)).pages("tables"))
+        return [name for name in asked if "_seeds" in name and name.endswith(".html")]
 
     own = ["calibrated_seeds-fpr0.01.html", "calibrated_seeds-fpr0.1.html", "optimistic_seeds.html"]
     assert sorted(shown(pages.study)) == own
@@ -67,7 +76,8 @@ def test_every_seed_has_its_row_where_a_run_has_several_and_no_table_is_there_tw
 def test_budgets_have_pages_where_the_study_asks_for_some(pages):
     def shown(study):
         of = Pages(Plan(study))
-        return [path for kind in ("tables", "figures") for path in of.pages(kind) if "budgets" in path]
+        asked = [path for kind in ("tables", "figures") for path in of.pages(kind)]
+        return [path for path in asked if "budgets" in path and path.endswith((".html", ".pdf"))]
 
     assert shown(pages.study) == []
     asked = pages.study.model_copy(update={"budgets": [4]})
@@ -177,3 +187,16 @@ def test_the_report_opens_with_the_answers_of_given_models(pages):
     with_targets = Pages(Plan(study))
     assert with_targets.description()["audits"] == {"mine": "This model leaks."}
     assert with_targets.category("Audits") == "1 Audits" and with_targets.category("Answer") == "2 Answer"
+
+
+@pytest.mark.parametrize("name", ["laptop", "location30", "mini", "paper", "preprint", "smoke", "imported"])
+def test_the_study_that_the_report_reads_asks_for_what_the_users_own_asks(request, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    imported = {"study": "i", "fprs": [0.1], "runs": {"mine/net/base": {"scores": "x.npz"}}}
+    of_file = request.config.rootpath / "studies" / f"{name}.yaml"
+    study = load_study(read_yaml(of_file) if of_file.is_file() else imported)
+    again = load_study(json.loads(Pages(Plan(study)).study_json(None)))
+    places = ["attacks", "rates", "privacy", *(f"runs/{key}" for key in study.runs)]
+    places += [f"data/{'-'.join(view)}" for view in study.views()]
+    assert again == study
+    assert [asked(again, place) for place in places] == [asked(study, place) for place in places]

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from lira.config import load_study, read_yaml
+from lira.config.catalogue import AUDITED
 from lira.core.errors import ConfigError, StoreError
 from lira.pages import Pages
 from lira.storage.identity import read_spec
@@ -155,8 +156,8 @@ def test_given_models_are_audited_so_far_by_runs_that_are_finished_with_every_se
     plan = Plan(load_study(read_yaml(smoke) | {"targets": named}), writes=True)
     finish(plan, "digits/fcn/baseline/seed0")
     finish(plan, "digits/resnet/aof/seed0")
-    pages = [f"results/smoke/targets/{name}/audit.html" for name in named]
-    assert Targets(plan).pages() == pages and Targets(plan).pages(SO_FAR) == pages[1:]
+    pages = [f"results/smoke/targets/{name}/{file}" for name in named for file in (*AUDITED, "audit.html")]
+    assert Targets(plan).pages() == pages and Targets(plan).pages(SO_FAR) == pages[len(pages) // 2 :]
 
 
 @pytest.mark.parametrize(("seed", "seeds"), [(0, [0, 1]), ("run", [1])])

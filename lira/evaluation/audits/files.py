@@ -12,6 +12,7 @@ from jaxtyping import Bool
 from lira.attacks.block import Reader
 from lira.attacks.definition import Definition
 from lira.attacks.target import score_target
+from lira.config.catalogue import main_attack
 from lira.core.errors import StoreError
 from lira.evaluation.audits import doubts
 from lira.evaluation.audits.whole import Audit, check_asked, conclude
@@ -52,7 +53,7 @@ def audit_file(
         delta: δ of the records' bounds on ε; by default that of the run's own.
 
     Raises:
-        ConfigError: An FPR or a prior is no fraction, or there twice, or an FPR has more than six digits.
+        ConfigError: An FPR or a prior is no fraction of six digits, or there twice.
         StoreError: A file is missing, damaged, of another kind, or ``target`` is for other shadow models.
         DataError: The seeds have different pools.
     """
@@ -77,12 +78,13 @@ def audit_file(
         warnings = [*about["remarks"], *doubts.of_offline(member, left_out), *doubts.of_share(truth, member)]
         warnings += doubts.of_shift(doubts.shift(reader, phi))
         warnings += doubts.of_duplicates(found.attributes.get("duplicates", {}))
-        counted, lacking = _counted(found, seeds, fprs)
-        by_seed = {fpr: counts(counted, fpr) for fpr in fprs} if counted else None
+        main = _counted_by(found, of_target)
+        counted, lacking = _counted(found, seeds, fprs, main)
+        by_seed = {fpr: counts(counted, fpr, main) for fpr in fprs} if counted else None
         given = (scores, member, of_target, truth, fprs, priors, _about(found))
         at = delta_of(found) if delta is None else delta
-        made = conclude(*given, counts=by_seed, warnings=[*warnings, *lacking], delta=at)
-    _write(made, output, found, about, truth, len(counted))
+        made = conclude(*given, counts=by_seed, warnings=[*warnings, *lacking], delta=at, main=main)
+    _write(made, output, found, about, truth, {"seeds": max(len(counted), 1), "counted_by": main})
     return made
 
 
@@ -92,8 +94,16 @@ def withdraw(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _counted(run: Run, seeds: Sequence[Path], fprs: Sequence[float]) -> tuple[list[Run], list[str]]:
+def _counted_by(run: Run, of_target: Mapping[str, Any]) -> str:
+    """Returns the attack that records are counted by: the one that the run's own are, if it was made on the target."""
+    own = run.attacks if (run.folder / "samples.csv").is_file() else []
+    return main_attack(name for name in own if name in of_target) or main_attack(of_target) or "global"
+
+
+def _counted(run: Run, seeds: Sequence[Path], fprs: Sequence[float], attack: str) -> tuple[list[Run], list[str]]:
     """Returns the seeds of the run's pool that count, and a line about each that lacks an FPR or is of other settings.
+
+    One whose records are counted by other attacks than ``attack`` is of other settings too.
 
     Such a seed may be one that the study no longer has, so that nothing would make it anew; the run itself is another
     matter, and is to be calibrated at the FPR.
@@ -103,11 +113,16 @@ def _counted(run: Run, seeds: Sequence[Path], fprs: Sequence[float]) -> tuple[li
         try:
             own, alike = seed.key == run.key, len(of_one_pool([run, seed])) == 2
             known = seed.fprs if alike and not own else fprs
+            by = seed.attacks if alike else [attack]
         except StoreError as error:
             said.append(f"{seed.folder.name} was not counted: {error}")
             continue
         if lacking := [fpr for fpr in fprs if fpr not in known]:
             said.append(f"{seed.folder.name} was not counted: its samples.csv has no rows at FPR {lacking[0]:g}")
+        elif attack not in by:
+            said.append(
+                f"{seed.folder.name} was not counted: its samples.csv counts by {', '.join(by)}, not by {attack}"
+            )
         elif alike:
             counted.append(seed)
     return counted, said
@@ -120,7 +135,12 @@ def _about(run: Run) -> dict[str, np.ndarray]:
 
 
 def _write(
-    made: Audit, output: Path, run: Run, about: Mapping[str, Any], truth: Bool[np.ndarray, " sample"] | None, seeds: int
+    made: Audit,
+    output: Path,
+    run: Run,
+    about: Mapping[str, Any],
+    truth: Bool[np.ndarray, " sample"] | None,
+    counted: Mapping[str, Any],
 ) -> None:
     tables = {"summary": made.summary, "records": made.records, "groups": made.groups}
     for name, frame in tables.items():
@@ -135,7 +155,7 @@ def _write(
         "shadow_models": run.models,
         "records": run.pool,
         "members": None if truth is None else int(truth.sum()),
-        "seeds": max(seeds, 1),
+        **counted,
         "attacks": list(pd.unique(made.summary["attack"])),
     }
     with hdf5.atomic(output / AUDIT) as beside:

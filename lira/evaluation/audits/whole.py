@@ -85,7 +85,7 @@ def audit(
     Raises:
         DataError: Shapes do not match, values are not finite, there are fewer than two shadow models, or no attack
             can be made.
-        ConfigError: An attack, an FPR, a prior or the definition is unknown, or an FPR has more than six digits.
+        ConfigError: An attack or the definition is unknown, or an FPR or a prior is no fraction of six digits.
     """
     check_asked(fprs, priors)
     phi, member, names = check_arguments(phi, member, attacks, definition)
@@ -108,10 +108,11 @@ def audit(
 
 
 def check_asked(fprs: Sequence[float], priors: Sequence[float]) -> None:
-    """Raises ConfigError unless FPRs and priors are fractions, each once, and FPRs of six digits."""
+    """Raises ConfigError unless FPRs and priors are fractions of six digits, each once."""
     check_fractions(fprs, "fpr", "a false positive rate")
     check_fractions(priors, "prior", "a share of members")
     check_six_digits(fprs, "fprs", "columns")
+    check_six_digits(priors, "priors", "columns")
 
 
 def check_truth(target_member: ArrayLike | None, samples: int) -> Bool[np.ndarray, " sample"] | None:
@@ -145,6 +146,7 @@ def conclude(
     counts: Mapping[float, Sequence[pd.DataFrame]] | None = None,
     warnings: Sequence[str] = (),
     delta: float = DELTA,
+    main: str = "",
 ) -> Audit:
     """Draws all conclusions from scores, reading those of one attack at a time.
 
@@ -160,8 +162,9 @@ def conclude(
             shadow models here.
         warnings: What is doubtful so far.
         delta: δ of the records' bounds on ε.
+        main: The attack that counts and groups are of; by default :func:`~lira.config.catalogue.main_attack`.
     """
-    main, rows, judged = main_attack(of_target) or "global", list[pd.DataFrame](), dict[str, np.ndarray]()
+    main, rows, judged = main or main_attack(of_target) or "global", list[pd.DataFrame](), dict[str, np.ndarray]()
     for name, target in of_target.items():
         shadows = OfShadows.of(scores[name][:], member, fprs)
         rows.append(summarise_target(shadows, target, truth, fprs, priors).assign(attack=name))

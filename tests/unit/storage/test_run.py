@@ -1,5 +1,6 @@
 """The CSV files of a study: damaged, swapped and foreign ones are named, never taken for what they are not."""
 
+import json
 import shutil
 import subprocess
 
@@ -10,6 +11,7 @@ from synthetic_study import agreement_folder, run_folder
 
 from lira.core.errors import ConfigError, DataError, StoreError
 from lira.evaluation.agreement import measure_agreement
+from lira.evaluation.gate import judge
 from lira.evaluation.ranks import measure_ranks
 from lira.evaluation.summary import summarise_file
 from lira.report.tabulate import tabulate
@@ -97,6 +99,19 @@ def test_the_checksum_is_one_that_sha256sum_knows(run):
     )
     assert done.stdout == "metrics.csv: OK\n"
     (run / "metrics.csv.sha256").unlink()
+    assert len(Run(run).table("metrics.csv"))
+
+
+@pytest.mark.parametrize(("name", "changed"), [("own", {"mine": "0f"}), ("definition", {"offline": "one-sided"})])
+def test_tables_of_attacks_that_were_defined_otherwise_are_not_taken_for_those_of_the_scores(run, name, changed):
+    with h5py.File(run / "scores.h5", "r+") as file:
+        file.attrs[name] = json.dumps(json.loads(file.attrs[name]) | changed)
+    for table in ("metrics", "samples", "summary", "groups", "budgets", "privacy", "controls", "record_calibration"):
+        with pytest.raises(StoreError, match=rf"{table}.csv was made from other attacks than its run now has: rm"):
+            Run(run).table(f"{table}.csv")
+    with pytest.raises(StoreError, match="was made from other attacks"):
+        judge(run, max_tpr=0.5)
+    (run / "scores.h5").unlink()  # of which nothing is known then
     assert len(Run(run).table("metrics.csv"))
 
 

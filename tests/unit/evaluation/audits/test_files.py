@@ -113,6 +113,30 @@ def test_a_seed_that_the_study_no_longer_asks_for_is_left_out_and_said(run):
     assert said["seeds"] == 1 and any(line.startswith("seed1 was not counted: ") for line in said["warnings"])
 
 
+def count_by(seed, *attacks):
+    calibrate_file(seed / "scores.h5", [0.1], [0.1], seed / "metrics.csv", seed / "samples.csv", attacks)
+
+
+def test_records_are_counted_by_one_attack_in_every_seed(run):
+    other = run.parent / "seed1"
+    by_online = audited(run, "--fpr", 0.1)[1:]
+    assert by_online[1]["counted_by"] == "online"
+    count_by(run, "offline")
+    output, records, said = audited(run, "--fpr", 0.1)
+    line = "seed1 was not counted: its samples.csv counts by online, not by offline"
+    assert (
+        (said["counted_by"], said["seeds"]) == ("offline", 1) and line in said["warnings"] and f"Note: {line}." in output
+    )
+    of = records[[f"{name}_at_0.1" for name in COUNTS]].to_numpy()
+    assert (of == counts([Run(run)], 0.1, "offline")[0][COUNTS].to_numpy()).all()
+    assert "in the run's shadow models under LiRA (offline)" in (AUDITED / "audit.html").read_text()
+    count_by(other, "global", "offline")
+    assert audited(run, "--fpr", 0.1)[2]["seeds"] == 2
+    count_by(run, "online", "offline")
+    count_by(other, "online")
+    assert audited(run, "--fpr", 0.1)[1].equals(by_online[0])
+
+
 def test_bounds_are_at_the_delta_of_the_run_or_at_one_that_is_given(run):
     alone = ["--fpr", "0.1", "--samples", run / "samples.csv"]
     own = counts([Run(run)], 0.1)[0]

@@ -219,6 +219,7 @@ def test_several_views_and_ties_are_counted_as_one_target_has_them():
         ({"attacks": None}, ConfigError, "attacks are None: one or more are needed"),
         ({"attacks": [["online"]]}, ConfigError, r"attack is \['online'\]: allowed are"),
         ({"fprs": [0.1, 0.1000001]}, ConfigError, "fprs has 0.1000001: allowed are six digits, as columns are named"),
+        ({"priors": [0.1, 0.1000001]}, ConfigError, "priors has 0.1000001: allowed are six digits, as columns are"),
         ({"definition": "cut"}, ConfigError, "definition is 'cut': allowed is a Definition"),
         ({"target_phi": np.full(400, -1e200)}, DataError, r"sample 0 is -1e\+200: allowed are sizes up to 1e\+100$"),
     ],
