@@ -31,7 +31,6 @@ from jaxtyping import Bool, Float
 from lira.attacks.block import Reader
 from lira.attacks.budget import Pool
 from lira.attacks.definition import UNCUT, Definition
-from lira.attacks.own import OwnAttacks
 from lira.config.catalogue import PAPER_ATTACKS
 from lira.core.errors import DataError
 from lira.core.threads import cores
@@ -39,7 +38,7 @@ from lira.core.validation import ArrayLike, check_array, check_budgets, check_wh
 from lira.evaluation.bootstrap import LEVEL
 from lira.evaluation.calibration import resolution
 from lira.evaluation.roc import Ordered, tpr_by_chance
-from lira.storage.csv_files import COLUMNS, read_csv, with_run, write_csv
+from lira.storage.csv_files import COLUMNS, read_csv, source_of, with_run, write_csv
 from lira.storage.run import read_asked, run_of
 
 REPEATS = 10
@@ -191,8 +190,7 @@ def budgets_file(
         ConfigError: As :func:`measure_budgets`.
     """
     with read_asked(shadows, "shadows") as file:
-        codes = OwnAttacks(own or {}).codes
-        run, source = run_of(file, {"definition": definition.attributes(), "own": codes})
+        run, source = run_of(file)
         member = file["member"][:]
         rates = read_csv(metrics, "metrics", run, source)
         there = [name for name in attacks if name in set(rates["attack"])]
@@ -201,7 +199,7 @@ def budgets_file(
     whole = pd.DataFrame(_all_models(rates, member, fprs, [*found["attack"].unique()]), columns=COLUMNS["budgets"])
     order = {name: place for place, name in enumerate(found["attack"].unique())}
     together = pd.concat([found, whole]).sort_values("attack", key=lambda names: names.map(order), kind="stable")
-    write_csv(output, with_run(together.reset_index(drop=True), run), source)
+    write_csv(output, with_run(together.reset_index(drop=True), run), source_of(metrics))
 
 
 def enough(budgets: pd.DataFrame) -> pd.DataFrame:

@@ -142,6 +142,11 @@ def read_csv(
     return frame
 
 
+def source_of(path: Path | str) -> str | None:
+    """Returns what a CSV file says it follows from."""
+    return _read_checksum(_checksum_of(path))[1]
+
+
 def _read_checksum(path: Path) -> tuple[str | None, str | None]:
     """Returns the checksum of a CSV file, and that of its source, as far as they are known."""
     if not path.is_file():

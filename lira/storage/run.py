@@ -274,20 +274,16 @@ class Run:
         return sorted(self._metrics["prior"].unique())
 
 
-def run_of(file: h5py.File, attacked: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], str | None]:
-    """Returns what a file of a run is of, and what tables that are made of it follow from.
-
-    Args:
-        file: ``scores.h5`` or ``shadows.h5``.
-        attacked: ``definition`` and ``own``, the digests of the user's own attacks, where the file does not say them.
+def run_of(file: h5py.File) -> tuple[dict[str, Any], str | None]:
+    """Returns what ``shadows.h5`` or ``scores.h5`` is of, and what tables that are made of it follow from.
 
     Returns:
-        Dataset, architecture, regime and seed; and the checksum of φ and membership, with a digest of how the attacks
-        are defined, if that is known; ``None`` without a checksum.
+        Dataset, architecture, regime and seed; and the checksum of φ and membership, of scores with a digest of how the
+        attacks are defined and of the user's own; ``None`` without a checksum.
     """
     found = hdf5.attributes(file)
     key, source = {name: file.attrs[name] for name in RUN_KEYS}, found.get("sha256")
-    made = attacked or {name: found[name] for name in ("definition", "own") if name in found}
+    made = {name: found[name] for name in ("definition", "own") if name in found}
     return key, f"{source} {digest_of(made)}" if source and made else source
 
 

@@ -1,6 +1,7 @@
 """A study of made-up results in the layout that the rules produce, for tests of what reads it."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,6 @@ def write_run(
     recipe = RECIPE | ({"augment": ["flip", "crop"], "dropout": 0.1} if regime != "baseline" else {})
     recipe |= {"start": "public", "optimizer": "adamw"} if regime == "tl" else {}
     attributes = {"study": "made-up", "dataset": "digits", "architecture": architecture, "regime": regime}
-    attributes |= {"seed": seed, "recipe": recipe}
     train_loss = own.lognormal(-2 - strength, 0.1, models)
     utility = {
         "train_loss": train_loss,
@@ -112,8 +112,10 @@ def write_run(
         "train_accuracy": own.uniform(0.98, 1, models),
         "test_accuracy": own.uniform(0.93, 0.96, models),
     }
+    phi = phi.astype(np.float32)
+    attributes |= {"seed": seed, "recipe": recipe, "sha256": sha256(phi.tobytes() + member.tobytes()).hexdigest()}
     with hdf5.create(place / "shadows.h5", "shadows", attributes) as file:
-        file["phi"], file["member"] = phi.astype(np.float32), member
+        file["phi"], file["member"] = phi, member
         file["labels"] = load_digits().target[:samples]
         for name, values in utility.items():
             file[f"utility/{name}"] = values

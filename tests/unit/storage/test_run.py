@@ -106,6 +106,7 @@ def test_the_checksum_is_one_that_sha256sum_knows(run):
 def test_tables_of_attacks_that_were_defined_otherwise_are_not_taken_for_those_of_the_scores(run, name, changed):
     with h5py.File(run / "scores.h5", "r+") as file:
         file.attrs[name] = json.dumps(json.loads(file.attrs[name]) | changed)
+        file.attrs[hdf5.CHECKSUM] = hdf5._checksum(file.attrs)
     for table in ("metrics", "samples", "summary", "groups", "budgets", "privacy", "controls", "record_calibration"):
         with pytest.raises(StoreError, match=rf"{table}.csv was made from other attacks than its run now has: rm"):
             Run(run).table(f"{table}.csv")
