@@ -14,6 +14,8 @@ from lira.shadows.rng import Streams
 from lira.shadows.training.device import is_out_of_memory
 
 SEEDS = 2**62
+STORED = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
+"""Types of values that training can index, and that files can hold."""
 
 
 class Single(nn.Module):
@@ -52,7 +54,7 @@ class Single(nn.Module):
         if reason := _unsupported(self.module):
             raise NetworkError(f"{name} {reason}")
         for value in self.state_dict(keep_vars=True).values():
-            value.data = self._laid_out(value.data)[None]
+            value.data = self._laid_out(_dense(value.data))[None]
         self.places = _places(self.module)
         self.last: list[tuple[dict, str, Tensor]] = []
 
@@ -170,25 +172,54 @@ def _places(module: nn.Module) -> list[tuple[dict, str]]:
 
 def _unsupported(module: nn.Module) -> str:
     """Says what of a module would be lost in training; empty if nothing would be."""
-    saved, parameters = module.state_dict(keep_vars=True), dict(module.named_parameters())
+    saved = module.state_dict(keep_vars=True)
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    buffers = dict(module.named_buffers(remove_duplicate=False))
     if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
         return "is or holds a TorchScript module, which is not supported: return the module that was scripted or traced"
-    if len(saved) > len({id(value) for value in saved.values()}):
-        return f"shares a parameter between layers of {type(module).__name__}, which is not supported"
     foreign = [name for name, value in saved.items() if not isinstance(value, Tensor)]
-    foreign += sorted(saved.keys() ^ (saved.keys() & dict(module.named_buffers()).keys() | parameters.keys()))
+    foreign += sorted(saved.keys() ^ (saved.keys() & buffers.keys() | parameters.keys()))
     if foreign:
         return f"has a state_dict of its own, as to {foreign[0]}: it must hold all parameters, and buffers, alone"
-    for name, value in parameters.items():
+    for name, value in saved.items():
         if nn.parameter.is_lazy(value):
             return f"leaves the shape of {name} open: give the layer its input size, which follows from shape"
+        if value.is_meta:
+            return f"has no values in {name}: make it on the CPU, and not on torch's device meta"
+        if value.is_complex():
+            return f"has complex numbers in {name}, which files of weights have not: keep real and imaginary parts"
+        if value.layout != torch.strided or value.is_nested or str(value.dtype).removeprefix("torch.") not in STORED:
+            kind = "nested" if value.is_nested else f"{value.dtype}, {value.layout}"
+            return f"has {name} as a tensor ({kind}) that is not supported: make it dense, of {', '.join(STORED)}"
+    for name, value in parameters.items():
         if value._backward_hooks or getattr(value, "_post_accumulate_grad_hooks", None):
             return f"has a gradient hook on {name}, which is not supported: do in forward what the hook does"
         if value.requires_grad and not value.is_floating_point():
             return f"trains {name} of {value.dtype}: parameters must be real numbers"
-    if unreal := [name for name, value in saved.items() if value.is_complex()]:
-        return f"has complex numbers in {unreal[0]}, which files of weights have not: keep real and imaginary parts"
+    if shared := _shared(saved):
+        return f"shares a parameter or buffer, {shared}, which is not supported: give each its own memory, with clone()"
     return ""
+
+
+def _shared(saved: Mapping[str, Tensor]) -> str:
+    """Says what lies in the memory of something else, which training would part; empty if nothing does."""
+    last, end = "", 0
+    for name, value in sorted(saved.items(), key=lambda item: item[1].data_ptr()):
+        if not value.numel():
+            continue
+        begin = value.data_ptr()
+        span = 1 + sum((size - 1) * step for size, step in zip(value.shape, value.stride(), strict=True))
+        if begin < end:
+            return f"{name} with {last}"
+        if value.requires_grad and span < value.numel():
+            return f"{name} among its own values"
+        last, end = name, begin + span * value.element_size()
+    return ""
+
+
+def _dense(value: Tensor) -> Tensor:
+    """Copies a tensor whose values do not lie side by side, as those of expand() do not; others stay as they are."""
+    return value if torch.empty_like(value, device="meta").stride() == value.stride() else value.clone()
 
 
 def _overruns(layer: nn.Module) -> bool:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from lira.config import Architecture
 from lira.core.errors import ConfigError
 from lira.shadows.models import build
+from lira.shadows.models.single import STORED
 from lira.shadows.rng import Streams
 
 RESNET18 = Architecture(family="timm", name="resnet18", stem="small")
@@ -84,6 +85,105 @@ def test_shared_parameters_are_refused(monkeypatch):
     monkeypatch.setattr("lira.shadows.models.load_function", lambda _: lambda *_: nn.Sequential(layer, layer))
     with pytest.raises(ConfigError, match="shares a parameter"):
         build(Architecture(family="a:b"), 1, (4,), 4, 0.0)
+
+
+class Holding(nn.Module):
+    """Two layers, and what ``add`` does to them; its samples have four features."""
+
+    def __init__(self, add):
+        super().__init__()
+        self.one, self.other = nn.Linear(4, 4), nn.Linear(4, 4)
+        add(self)
+
+    def forward(self, x):
+        return self.other(self.one(x))
+
+
+def holding(monkeypatch, add):
+    monkeypatch.setattr("lira.shadows.models.load_function", lambda _: lambda *_: Holding(add))
+    return Architecture(family="a:b")
+
+
+def tied(module):
+    module.other.weight.data = module.one.weight.data
+
+
+def transposed(module):
+    module.other.weight = nn.Parameter(module.one.weight.t())
+
+
+def rows(module):
+    module.some = nn.Parameter(module.one.weight.data[1:3])
+
+
+def expanded(module):
+    module.scale = nn.Parameter(torch.ones(1).expand(4))
+
+
+def meta(module):
+    module.more = nn.Linear(4, 4, device="meta")
+
+
+def lazy(module):
+    module.norm = nn.LazyBatchNorm1d(affine=False)
+
+
+def buffer(make):
+    return lambda module: module.register_buffer("held", make(module))
+
+
+@pytest.mark.parametrize(
+    ("add", "said"),
+    [
+        (tied, "shares a parameter or buffer, other.weight with one.weight"),
+        (transposed, "shares a parameter or buffer, other.weight with one.weight"),
+        (rows, "shares a parameter or buffer, some with one.weight|one.weight with some"),
+        (buffer(lambda module: module.one.weight.data), "shares a parameter or buffer, "),
+        (expanded, "shares a parameter or buffer, scale among its own values"),
+        (lazy, "leaves the shape of norm.running_mean open"),
+        (meta, "has no values in more.weight"),
+        (buffer(lambda _: torch.eye(3).to_sparse()), r"has held as a tensor \(torch.float32, torch.sparse_coo\)"),
+        (buffer(lambda _: torch.zeros(3, dtype=torch.uint16)), r"has held as a tensor \(torch.uint16, torch.strided\)"),
+        (buffer(lambda _: torch.zeros(3, dtype=torch.float8_e4m3fn)), r"has held as a tensor \(torch.float8_e4m3fn, "),
+    ],
+    ids=["data", "view", "rows", "buffer", "expanded", "lazy", "meta", "sparse", "uint16", "float8"],
+)
+def test_what_cannot_be_a_models_own_values_is_refused(monkeypatch, add, said):
+    with pytest.raises(ConfigError, match=said) as refused:
+        build(holding(monkeypatch, add), 1, (4,), 4, 0.0)
+    assert "\n" not in str(refused.value)
+
+
+def parts(module):
+    module.first, module.second = (nn.Parameter(values) for values in torch.randn(2, 4))
+
+
+@pytest.mark.parametrize(
+    ("add", "shapes"),
+    [
+        (buffer(lambda _: torch.ones(1).expand(4)), {"held": (4,)}),
+        (buffer(lambda _: torch.ones(3, 1).expand(3, 2)), {"held": (3, 2)}),
+        (parts, {"first": (4,), "second": (4,)}),
+    ],
+    ids=["repeated", "rows", "parts"],
+)
+def test_views_that_share_no_value_of_another_become_tensors_of_their_own(monkeypatch, add, shapes):
+    network, weights = started(holding(monkeypatch, add), [0], (4,))
+    for name, shape in shapes.items():
+        value = weights[f"module.{name}"]
+        assert value.shape == (1, *shape)
+        before = value.clone()
+        value.view(-1)[0] += 1
+        assert (value != before).sum() == 1
+    network(torch.zeros(1, 2, 4))
+
+
+def test_saved_values_of_every_type_that_is_allowed_can_be_indexed_and_stored():
+    for name in STORED:
+        values = torch.zeros(3, 2, dtype=getattr(torch, name))
+        values[torch.tensor([1])] = values[torch.tensor([2])]
+        assert torch.equal(values.nan_to_num(), values)
+        assert name == "bfloat16" or values.numpy().shape == (3, 2)
 
 
 class OwnConvolutions(nn.Module):
