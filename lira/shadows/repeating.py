@@ -43,9 +43,12 @@ def check_repeating(network: Single, recipe: Recipe, part: Part) -> None:
     if _same(*(list(made.state_dict().values()) for made in (first, second))):
         log.warning("%s: all shadow models start from the same weights", network.name)
     state = start(first, initialise(first, [generator(0, 0, INITIAL)]), recipe, 1).state
-    for seed in (0, 1):  # more steps than the second takes
+    for seed in (0, 1):
         _step(first, state, recipe, head, seed)
     stored, again = state.take([0]), state.take([0])
+    # One call more: at the end, the first had 5 calls, 4 of them in training mode, and the second 6 and 3. What counts
+    # calls differs then, whichever it counts, and so does what every other call switches.
+    _logits(second.eval(), stored, tail)
     fresh = _evaluate(second, stored, tail)
     losses = [_step(own, of, recipe, tail, seed=2) for own, of in ((first, state), (second, again))]
     later, _ = _evaluate(first, stored, tail), _evaluate(second, stored, tail)
@@ -93,16 +96,28 @@ def _unsaved(module: nn.Module) -> Iterator[tuple[str, Any]]:
         yield from ((f"{place}.{name}".lstrip("."), value) for name, value in values.items())
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Compares values bit by bit, NaN with NaN; objects whose content is not known count as the same."""
+def _same(one: Any, other: Any, met: set[tuple[int, int]] | None = None) -> bool:
+    """Compares values bit by bit, NaN with NaN; objects whose content is not known count as the same.
+
+    Args:
+        one: A value.
+        other: Another.
+        met: Pairs whose comparison has begun, as a list may hold itself.
+    """
     if type(one) is not type(other):
         return False
+    if isinstance(one, Tensor) and one.layout != torch.strided:
+        one, other = one.to_dense(), other.to_dense()
     if isinstance(one, Tensor | np.ndarray):
         return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict | list | tuple):
+        met, pair = met or set(), (id(one), id(other))
+        if pair in met or len(one) != len(other):
+            return pair in met
+        met.add(pair)
+        if isinstance(one, dict):
+            return one.keys() == other.keys() and all(_same(value, other[key], met) for key, value in one.items())
+        return all(_same(*values, met) for values in zip(one, other, strict=True))
     return not isinstance(one, int | float | complex | str | bytes | set) or one == other or one != one
 
 
@@ -119,13 +134,15 @@ def _check_changing(network: Single, used: Single, state: State, samples: Sample
     state.parameters = _disturbed(state.parameters)
     found = _evaluate(used, state, samples)
     unused = network.remade(2)
-    if not _same(found[0], _logits(unused.eval(), state, samples)):
+    own, weights = unused.state_dict(), state.parameters | state.buffers
+    replaced = {name: value for name, value in own.items() if not _same(value, weights[name])}
+    for name, value in _disturbed(replaced, seed=1).items():  # as initial zeros or ones, read by mistake, are alike
+        own[name].copy_(value)
+    if not _same(found, _evaluate(unused, state, samples)):
         raise NetworkError(
-            f"{network.name} gives logits of weights that it had in an earlier call: compute with its parameters anew"
+            f"{network.name} gives logits of weights that it had in an earlier call, or that it also keeps in a list "
+            "or another attribute: compute with its registered parameters and buffers anew"
         )
-    own = dict(unused.named_parameters())
-    for name, value in _disturbed({name: value.detach() for name, value in own.items()}).items():
-        own[name].data.copy_(value)
     for mode in (False, True, False):
         before = {name: value.clone() for name, value in unused.state_dict().items()}
         with blaming(f"{network.name} fails in train({mode})", "it must switch modes at any time"):
@@ -138,9 +155,10 @@ def _check_changing(network: Single, used: Single, state: State, samples: Sample
     return found
 
 
-def _disturbed(parameters: Tensors) -> Tensors:
-    draws = torch.Generator().manual_seed(0)
-    return {name: value + 1000 * torch.randn(value.shape, generator=draws) for name, value in parameters.items()}
+def _disturbed(values: Tensors, seed: int = 0) -> Tensors:
+    draws = torch.Generator().manual_seed(seed)
+    changes = {name: 1000 * torch.randn(value.shape, generator=draws) for name, value in values.items()}
+    return {name: (value + changes[name]).to(value.dtype) for name, value in values.items()}
 
 
 def _check_logits(name: str, logits: list[Tensor], disturbed: list[Tensor]) -> None:
