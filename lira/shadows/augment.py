@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lira.config import Recipe
+from lira.core.errors import ConfigError
 from lira.shadows.rng import Streams, send
 
 Images = Float[Tensor, "m batch channels height width"]
@@ -37,6 +38,16 @@ def crop(x: Images, streams: Streams, padding: str) -> Images:
     columns = left + torch.arange(width, device=x.device)
     pixels = (rows[:, :, None] * padded.shape[-1] + columns[:, None]).flatten(1)
     return padded.flatten(2).gather(2, pixels[:, None].expand(-1, x.shape[2], -1)).view_as(x)
+
+
+def check_crop(shape: tuple[int, ...], recipe: Recipe) -> None:
+    """Raises ConfigError if images are too narrow for their crops; ``shape`` is that of one sample."""
+    reflects = "crop" in recipe.augment and recipe.crop_padding == "reflect"
+    if reflects and shape[-1] <= shape[-2] // 8:
+        raise ConfigError(
+            f"crop_padding is 'reflect': an eighth of the height, mirrored at each side, needs images wider than that, "
+            f"these are {shape[-2]} by {shape[-1]}: set 'zeros'"
+        )
 
 
 def cutout(x: Images, streams: Streams) -> Images:

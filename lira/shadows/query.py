@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from lira.config import Recipe
 from lira.core import preemption
+from lira.core.errors import ConfigError
 from lira.core.pace import Pace
 from lira.shadows.logits import scaled_logit
 from lira.shadows.models.layers import set_query_mode
@@ -40,6 +41,16 @@ def views(x: Tensor, count: int, stride: int = 1) -> Iterator[Tensor]:
         for dx in range(0, 2 * pad + 1, step):
             for dy in range(0, 2 * pad + 1, step):
                 yield padded[..., dy : dy + height, dx : dx + width]
+
+
+def check_views(shape: tuple[int, ...], recipe: Recipe) -> None:
+    """Raises ConfigError if images are too small for the query views; ``shape`` is that of one sample."""
+    pad = SHIFTS[recipe.query_views] * (recipe.query_stride if recipe.query_views == 18 else 1)
+    if pad and min(shape[-2:]) <= pad:
+        raise ConfigError(
+            f"query_views is {recipe.query_views}: shifts by up to {pad} pixels, with what lies outside mirrored, need "
+            f"images higher and wider than that, these are {shape[-2]} by {shape[-1]}: set 1 or 2"
+        )
 
 
 @torch.no_grad()

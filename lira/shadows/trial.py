@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from lira.config import Recipe
 from lira.core.errors import ConfigError, DataError, NetworkError, StoreError, reason
 from lira.core.pace import PASSES_TRAINED
+from lira.shadows.augment import check_crop
 from lira.shadows.loading import Loaded
 from lira.shadows.models import initialise
 from lira.shadows.models.layers import set_query_mode
 from lira.shadows.models.single import Single
-from lira.shadows.query import full_float32, logits_of_views
+from lira.shadows.query import check_views, full_float32, logits_of_views
 from lira.shadows.repeating import check_repeating
 from lira.shadows.rng import INITIAL, QUERY, Streams, generator
 from lira.shadows.training.cohort import EVALUATION_BATCH, Samples, logits_of, start, train_step
@@ -81,10 +82,14 @@ def try_out(
         spend: Seconds for which steps and batches are repeated, of which the fastest counts; once if 0.
 
     Raises:
+        ConfigError: Images are too small for their crops or query views.
         NetworkError: A batch of one sample is too small for the network; or the network is from elsewhere, and fails,
             gives probabilities, or has state that is not saved.
         StoreError: A checkpoint does not give back what was stored.
     """
+    check_crop(loaded.part.x.shape[1:], recipe)
+    if queried:
+        check_views(loaded.part.x.shape[1:], recipe)
     network, pool, device = build(), loaded.pool, loaded.pool.device
     if isinstance(network, Single):
         check_repeating(network, recipe, loaded.part)

@@ -5,7 +5,21 @@ import torch
 from torch import nn
 
 from lira.config import Recipe
-from lira.shadows.augment import augment, crop, cutmix, cutout, flip, jitter, mix, mixup, recolour, rotate, turn
+from lira.core.errors import ConfigError
+from lira.shadows.augment import (
+    augment,
+    check_crop,
+    crop,
+    cutmix,
+    cutout,
+    flip,
+    jitter,
+    mix,
+    mixup,
+    recolour,
+    rotate,
+    turn,
+)
 from lira.shadows.rng import Streams
 
 
@@ -42,6 +56,20 @@ def test_crop_uses_every_offset_equally(streams, padding):
         counts[:, number] = (y == windows[:, number, None]).flatten(2).all(2).sum(1)
     assert (counts.sum(1) == 20000).all()
     assert ((counts - 800).abs() < 5 * 800**0.5).all()
+
+
+@pytest.mark.parametrize("padding", ["zeros", "reflect"])
+def test_images_that_are_too_narrow_for_their_crops_are_refused(streams, padding):
+    recipe = Recipe(augment=["crop"], crop_padding=padding)
+    for shape in ((1, 7, 1), (1, 8, 1), (1, 8, 2), (1, 16, 2), (1, 16, 3), (1, 1, 1)):
+        try:
+            augment(torch.zeros(2, 1, *shape), recipe, streams)
+        except RuntimeError:
+            with pytest.raises(ConfigError, match=r"^crop_padding is 'reflect': .* by \d: set 'zeros'$"):
+                check_crop(shape, recipe)
+        else:
+            check_crop(shape, recipe)
+    check_crop((12,), Recipe(augment=["mixup"], crop_padding=padding))
 
 
 def test_cutout_zeroes_one_square_wholly_inside(streams):

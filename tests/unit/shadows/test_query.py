@@ -1,5 +1,7 @@
 """The query: order of views, and statistics of batch normalisation."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +9,11 @@ from plain import query as plain
 from torch import nn
 
 from lira.config import Architecture, Recipe
+from lira.core.errors import ConfigError
 from lira.datasets import Part
 from lira.shadows.models import build, initialise
 from lira.shadows.models.layers import BatchNorm2d, set_query_mode
-from lira.shadows.query import query, views
+from lira.shadows.query import check_views, query, views
 from lira.shadows.rng import INITIAL, QUERY, Streams, generator
 from lira.shadows.training.cohort import Samples
 
@@ -34,6 +37,20 @@ def test_a_stride_of_two_spreads_the_18_views_over_the_same_grid_of_50():
     for count in (1, 2, 50):
         pairs = zip(views(x, count, stride=2), views(x, count, stride=1), strict=True)
         assert all(torch.equal(*pair) for pair in pairs)
+
+
+@pytest.mark.parametrize("count", [1, 2, 18, 50])
+def test_images_that_are_too_small_for_the_views_are_refused(count):
+    """The views themselves fail then, in torch's words."""
+    for height, width, stride in itertools.product((1, 2, 3, 4), (1, 2, 3, 4), (1, 2)):
+        recipe = Recipe(query_views=count, query_stride=stride)
+        try:
+            list(views(torch.zeros(1, 1, height, width), count, stride))
+        except RuntimeError:
+            with pytest.raises(ConfigError, match=rf"^query_views is {count}: .* these are {height} by {width}: set 1"):
+                check_views((1, height, width), recipe)
+        else:
+            check_views((1, height, width), recipe)
 
 
 class Normaliser(nn.Module):

@@ -6,13 +6,38 @@ import pytest
 import torch
 from own_networks import Own
 
-from lira.core.errors import StoreError
+from lira.core.errors import ConfigError, StoreError
 from lira.shadows.training.progress import Checkpoint
 
 LINEAR = """
 def build(shape, classes, dropout):
     return nn.Linear(12, classes)
 """
+
+
+NARROW = """
+def load():
+    y = np.arange(120) % 2
+    return {"x": np.tile(y.astype("u1")[:, None, None, None], (1, 1, 16, 2)), "y": y}
+
+
+def build(shape, classes, dropout):
+    return nn.Sequential(nn.Flatten(), nn.Linear(32, classes))
+"""
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ({"augment": ["crop"], "crop_padding": "reflect"}, "crop_padding is 'reflect': .*: set 'zeros'"),
+        ({"query_views": 18, "query_stride": 2}, "query_views is 18: .* these are 16 by 2: set 1 or 2"),
+    ],
+    ids=["crop", "views"],
+)
+def test_images_that_are_too_small_are_said_before_training(tmp_path, monkeypatch, recipe, said):
+    monkeypatch.setattr(Own, "KIND", "image")
+    own = Own(tmp_path, monkeypatch, NARROW, **recipe)
+    own.said(pytest.raises(ConfigError, match=f"^runs.d/a/r: {said}$"))
 
 
 @pytest.mark.parametrize("lost", ["a value", "a buffer", "everything"])
