@@ -31,6 +31,7 @@ from lira.shadows.training.optimizers import Tensors
 from lira.shadows.training.precision import autocast
 from lira.shadows.training.progress import Checkpoint, load_whole, read_whole
 from lira.shadows.trial import blamed_on, try_out
+from lira.shadows.weights import write_weights
 from lira.storage import hdf5
 from lira.storage.identity import digest_of, file_digest, models_identity
 from lira.storage.models import (
@@ -220,9 +221,7 @@ def _train_and_query(job: _Job, loaded: Loaded, place: Models, checkpoint: Check
         for name, value in trained.values.items():
             hdf5.dataset(file, name, data=value)
         if job.settings.store_weights:
-            for name, weight in trained.best.items():
-                array = weight.float().cpu().numpy()  # stored with a chunk per model, so that one can be read by itself
-                hdf5.dataset(file, f"weights/{name}", data=array, chunks=(1, *array.shape[1:]))
+            write_weights(file, trained.best)
         queried = query(network, trained.best, loaded.pool, recipe, Streams(job.run.seed, models, job.device, QUERY))
         shape, stored = (len(models), len(loaded.pool), recipe.query_views), job.settings.store_logits and part.classes
         write_query(file, queried, shape, recipe.batch_size, part.y, stored, checkpoint.pace)

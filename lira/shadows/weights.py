@@ -2,7 +2,9 @@
 
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote, unquote
 
+import h5py
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from lira.datasets import read_part
 from lira.shadows.loading import normalised
 from lira.shadows.models import build
 from lira.shadows.training.cohort import Samples
+from lira.shadows.training.optimizers import Tensors
 from lira.storage import hdf5
 
 
@@ -37,6 +40,17 @@ class ShadowModel(nn.Module):
     def forward(self, x: Shaped[Tensor, "batch ..."]) -> Float[Tensor, "batch class"]:
         """Maps samples, with values as in the prepared dataset, to logits."""
         return self.network(((x.float() / self.scale - self.mean) / self.std)[None])[0]
+
+
+def write_weights(file: h5py.File, weights: Tensors) -> None:
+    """Writes parameters and buffers ``[m, ...]`` to a shard in their own types, those of 16 bits as float32.
+
+    HDF5 takes a ``/``, which the key of a ModuleDict may have, for a group: names are written as in URLs.
+    """
+    for name, weight in weights.items():
+        array = (weight.float() if weight.dtype in (torch.bfloat16, torch.float16) else weight).cpu().numpy()
+        chunks = (1, *array.shape[1:])  # a chunk per model, so that one can be read by itself
+        hdf5.dataset(file, f"weights/{quote(name, safe='')}", data=array, chunks=chunks)
 
 
 def load_model(shard: Path | str, model: int, data: Path | str) -> ShadowModel:
@@ -65,7 +79,8 @@ def load_model(shard: Path | str, model: int, data: Path | str) -> ShadowModel:
         if "weights" not in file:
             raise StoreError(f"{shard} has no weights: set store_weights: true in the study and run snakemake again")
         row = model - made["first"]
-        weights = {name: torch.as_tensor(values[row : row + 1]) for name, values in file["weights"].items()}
+        stored = file["weights"].items()
+        weights = {unquote(name): torch.as_tensor(values[row : row + 1]) for name, values in stored}
     architecture, recipe = Architecture(**made["network"]), Recipe(**made["recipe"])
     part = normalised(read_part(data, "pool", slice(0)), architecture, recipe)
     check = partial(check_code, made["code"], f"{shard} was made", "take the code and the packages of then")

@@ -9,8 +9,8 @@ suite wrote it, others where it came from (see :func:`describe_environment`). Fi
 data       ``pool|test|public/{x, y, source}``; ``source`` holds the index in the original dataset; text in UTF-8 if
            known: ``{id, group}`` of each sample, ``pool/class_names [C]``
 shard      ``logits [m, N, A, C]`` (optional), ``phi [m, N, A]``, ``member [m, N]``,
-           ``utility/* [m]``, ``history/* [m, epoch]``, ``weights/* [m, ...]`` (optional: parameters and buffers,
-           float32, as attacked) of models ``first`` to ``last``
+           ``utility/* [m]``, ``history/* [m, epoch]``, ``weights/* [m, ...]`` (optional: parameters and buffers as
+           attacked, of 16 bits as float32; names as in URLs) of models ``first`` to ``last``
 shadows    ``phi [M, N, A]`` float32 (imported scores: maybe float64), ``member [M, N]``, ``labels [N]`` (imported:
             if known), ``utility/* [M]`` (imported: maybe NaN); ``id, group [N]`` and ``class_names [C]`` if known
 scores     one float64 ``[M, N]`` array per attack, and ``member [M, N]``

@@ -70,7 +70,9 @@ def test_a_model_that_is_loaded_back_gives_its_stored_logits(data, tmp_path, arc
         assert (loaded.mean.max() == 0 and loaded.std.min() == 1) == bool(options)
         np.testing.assert_allclose(logits, stored["logits"][model, :, 0], rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(scaled_logit(logits[:, None], pool.y), stored["phi"][model], rtol=1e-3, atol=1e-3)
-    assert all(values.dtype == np.float32 for name, values in stored.items() if name.startswith("weights/"))
+    types = {name: values.dtype for name, values in stored.items() if name.startswith("weights/")}
+    counted = {name for name in types if name.endswith("num_batches_tracked")}
+    assert all(found == (np.int64 if name in counted else np.float32) for name, found in types.items())
     assert not np.allclose(stored["logits"][0], stored["logits"][1])
 
 
@@ -114,6 +116,41 @@ def test_what_cannot_be_loaded_is_said(data, tmp_path):
     ):
         with pytest.raises(StoreError, match=said):
             load_model(shard, model, given)
+
+
+KEPT = """
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.parts = nn.ModuleDict({"a/b": nn.Linear(12, 8), "a%2Fb": nn.Linear(8, classes)})
+        self.own = nn.ParameterDict({"a": nn.Parameter(torch.ones(8)), "a/b": nn.Parameter(torch.zeros(classes))})
+        self.short = nn.Linear(8, 8).bfloat16()
+        self.register_buffer("large", torch.tensor([2**40 + 1]))
+        self.register_buffer("time", torch.tensor(1.7e9 + 0.123, dtype=torch.float64))
+        self.register_buffer("chosen", torch.arange(12) % 2 == 0)
+
+    def forward(self, x):
+        x = self.parts["a/b"](x * self.chosen) * self.own["a"] * (self.large % 2)
+        x = torch.relu(x + self.short(x.bfloat16()).float()) + 10 * (self.time - 1.7e9).float()
+        return self.parts["a%2Fb"](x) + self.own["a/b"]
+
+
+def build(shape, classes, dropout):
+    return Net(classes)
+"""
+
+
+def test_weights_of_every_type_and_name_are_loaded_as_they_were(tmp_path, monkeypatch):
+    """2**40 + 1 and seconds since 1970 are no float32, and HDF5 takes a / in a name for a group."""
+    stored = Own(tmp_path, monkeypatch, KEPT, epochs=1).train()
+    (shard,) = (tmp_path / "0-3").glob("*.h5")
+    model = load_model(shard, 1, tmp_path / "data.h5")
+    with torch.no_grad():
+        logits = model(torch.as_tensor(read_part(tmp_path / "data.h5", "pool").x)).numpy()
+    np.testing.assert_allclose(logits, stored["logits"][1, :, 0], rtol=1e-3, atol=1e-3)
+    own = model.network.module
+    assert (own.large.item(), own.large.dtype, own.chosen.dtype) == (2**40 + 1, torch.int64, torch.bool)
+    assert own.time.item() == 1.7e9 + 0.123 and own.short.weight.dtype == torch.bfloat16
 
 
 def test_weights_are_not_put_into_a_network_of_other_code(tmp_path, monkeypatch):
