@@ -96,7 +96,7 @@ def _unsaved(module: nn.Module) -> Iterator[tuple[str, Any]]:
         yield from ((f"{place}.{name}".lstrip("."), value) for name, value in values.items())
 
 
-def _same(one: Any, other: Any, met: set[tuple[int, int]] | None = None) -> bool:
+def _same(one: Any, other: Any, *, met: set[tuple[int, int]] | None = None) -> bool:
     """Compares values bit by bit, NaN with NaN; objects whose content is not known count as the same.
 
     Args:
@@ -116,8 +116,8 @@ def _same(one: Any, other: Any, met: set[tuple[int, int]] | None = None) -> bool
             return pair in met
         met.add(pair)
         if isinstance(one, dict):
-            return one.keys() == other.keys() and all(_same(value, other[key], met) for key, value in one.items())
-        return all(_same(*values, met) for values in zip(one, other, strict=True))
+            return one.keys() == other.keys() and all(_same(value, other[key], met=met) for key, value in one.items())
+        return all(_same(*values, met=met) for values in zip(one, other, strict=True))
     return not isinstance(one, int | float | complex | str | bytes | set) or one == other or one != one
 
 
