@@ -47,21 +47,28 @@ def in_order(names: set[str]) -> list[str]:
 
 def check_names(values: Any, place: str, count: int) -> Shaped[np.ndarray, " name"]:
     """Returns so many names as text; raises DataError if one is missing."""
-    found = _text(values, place)
-    found = np.array([str(value) for value in check_array(values, place).tolist()]) if found is None else found
+    if (found := _text(values, place)) is None:
+        numbers = check_array(values, place)
+        if (missing := np.isnan(numbers)).any():
+            row = int(missing.argmax())
+            raise DataError(f"{place}[{row}] is nan: each needs a name, so give a missing one as text, or leave it out")
+        found = np.array([str(value) for value in numbers.tolist()])
     if found.shape != (count,):
         raise DataError(f"{place} is {list(found.shape)}: {count} names are needed")
     return found
 
 
 def _text(values: Any, place: str) -> Shaped[np.ndarray, "..."] | None:
-    """Returns values as text if they are that."""
+    """Returns values as text if they are that; raises DataError if some are no text, or masked."""
     try:
-        given = np.asarray(values)
+        # of a list, numpy would make text of all its values, NaN too
+        given = np.asarray(values, dtype=None if hasattr(values, "dtype") else object)
     except (ValueError, TypeError, RuntimeError):  # who takes them for numbers says what they are
         return None
     if given.dtype.kind not in "OSUT" or not any(isinstance(value, str | bytes) for value in given.flat):
         return None
+    if np.ma.is_masked(values):
+        raise DataError(f"{place} has masked values: fill them or leave them out")
     found = list(given.flat)
     for row, value in enumerate(found):
         if isinstance(value, bytes):

@@ -103,6 +103,40 @@ def test_what_is_wrong_with_names_is_said(tmp_path, arrays, said):
         prepared(own(tmp_path, x=TABLE, **arrays), tmp_path)
 
 
+HOLED = [*WORDS[:-1].tolist(), float("nan")]
+MASKED = np.ma.array(WORDS, mask=np.arange(40) == 39)
+
+
+@pytest.mark.parametrize("name", ["y", "id", "groups"])
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (HOLED, r"\[39\] is nan: text is needed, as the others are"),
+        (tuple(HOLED), r"\[39\] is nan: text is needed, as the others are"),
+        (UserList(HOLED), r"\[39\] is nan: text is needed, as the others are"),
+        ([*WORDS[:-1], 3], r"\[39\] is 3: text is needed, as the others are"),
+        (pd.Series(HOLED, dtype="string"), r"\[39\] is <NA>: text is needed"),
+        (pd.Categorical(HOLED), r"\[39\] is nan: text is needed"),
+        (MASKED, " has masked values: fill them"),
+        (np.where(Y == 3, np.nan, 1.0), r"\[3\] is nan: (labels are whole|each needs a name)"),
+        (pd.Series(Y, dtype="Int64").mask(Y == 3), r"(\[3\] is nan|an array of object)"),
+    ],
+)
+def test_a_missing_name_is_no_name(tmp_path, monkeypatch, name, values, said):
+    given = {"x": TABLE, "y": Y, name: values}
+    monkeypatch.setitem(sys.modules, "own_names", SimpleNamespace(load=lambda: given))
+    with pytest.raises(DataError, match=f"^own_names:load: {name}.*{said}"):
+        prepared(Dataset(source="own_names:load", kind="tabular"), tmp_path)
+
+
+def test_lists_have_names_as_arrays_have(tmp_path, monkeypatch):
+    given = {"x": TABLE, "y": WORDS.tolist(), "id": list(range(40)), "groups": pd.Categorical(WORDS)}
+    monkeypatch.setitem(sys.modules, "own_names", SimpleNamespace(load=lambda: given))
+    prepared(Dataset(source="own_names:load", kind="tabular"), tmp_path)
+    found = names_in(tmp_path)
+    assert found["id"] == [str(row) for row in range(40)] and found["group"] == WORDS.tolist()
+
+
 def test_a_frame_with_a_column_of_text_is_refused_by_name(tmp_path, monkeypatch):
     frame = pd.DataFrame(TABLE).assign(sex="m")
     monkeypatch.setitem(sys.modules, "own_names", SimpleNamespace(load=lambda: {"x": frame, "y": Y}))
