@@ -253,8 +253,13 @@ def check_images(x: Any, place: str, channels: str | None = None) -> UInt8[np.nd
         channels: ``first`` or ``last``; where there are 1 or 3 if not given.
 
     Raises:
-        DataError: They are no images, or either axis may be that of the channels.
+        DataError: They are no images, or colours of a palette, or either axis may be that of the channels.
     """
+    for index, image in enumerate(x if isinstance(x, Sequence) else ()):
+        if getattr(image, "mode", None) == "P":  # of Pillow; its other modes differ in type or channels
+            where = f"{place}[{index}]" if len(x) > 1 else place
+            remedy = "give image.convert('L') or image.convert('RGB')"
+            raise DataError(f"{where} holds places in a palette, as GIF files do, and not their colours: {remedy}")
     try:
         x = check_array(x, place)
     except DataError as error:

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int, Shaped
 
 from lira.core.errors import DataError
 from lira.datasets._arrays import Arrays
+from lira.datasets._columns import EXACT
 
 KEPT, LEAST = 0.9, 0.5
 """Shares of a feature's distinct values: with fewer in float32 it is centred first; with fewer then, it is refused."""
@@ -54,12 +55,13 @@ def as_float32(
 
 
 def _rounded(x: Shaped[np.ndarray, "sample feature"], pool: Int[np.ndarray, " pool"]) -> np.ndarray:
-    """Marks the features with a value that float32 rounds."""
+    """Marks the features with a value that float32 rounds, or that is too large to be compared in float64."""
     found = np.zeros(x.shape[1], bool)
     if not np.can_cast(x.dtype, np.float32):
         for start in range(0, len(pool), BLOCK):
             block = x[pool[start : start + BLOCK]]
             found |= (as_float32(block, np.zeros(x.shape[1])) != block).any(axis=0)
+            found |= ((block > EXACT) | (block < -EXACT)).any(axis=0)
     return found
 
 

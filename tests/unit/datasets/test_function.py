@@ -53,6 +53,11 @@ def test_own_functions(tmp_path, monkeypatch):
 PICTURES = [image[:, : 5 + index % 2] for index, image in enumerate(X)]
 
 
+def palette(first):
+    pictures = [Image.fromarray(image[0]) for image in X]
+    return pictures[:first] + [picture.convert("P") for picture in pictures[first:]]
+
+
 @pytest.mark.parametrize(
     ("kind", "changes", "said"),
     [
@@ -108,7 +113,12 @@ class Album(UserList):
 
 @pytest.mark.parametrize(
     ("pictures", "said"),
-    [(PICTURES, None), ([X[0] / 255, *PICTURES[1:]], r"own_arrays:load: x\[0\] is float64"), ([], "no samples")],
+    [
+        (PICTURES, None),
+        ([X[0] / 255, *PICTURES[1:]], r"own_arrays:load: x\[0\] is float64"),
+        (palette(0), r"own_arrays:load: x\[0\] holds places in a palette"),
+        ([], "no samples"),
+    ],
 )
 def test_pictures_of_an_own_function_may_be_read_one_by_one(tmp_path, monkeypatch, pictures, said):
     given = Arrays(Album(pictures), Y[: len(pictures)], "mine", 255, size=6)
@@ -134,6 +144,16 @@ def test_a_frame_of_booleans_and_nullable_numbers(tmp_path, monkeypatch):
             prepared(returns(monkeypatch, x=holed, y=Y), tmp_path)
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [{"x": np.arange(60, dtype=np.int64), "add": 2**60}, {"x": np.arange(60, dtype=np.uint64), "add": 2**63}],
+)
+def test_whole_numbers_that_float64_would_take_for_one_are_kept_apart(tmp_path, monkeypatch, kept):
+    x = (kept["x"] + kept["x"].dtype.type(kept["add"])).reshape(-1, 1)
+    found = prepared(returns(monkeypatch, x=x, y=np.arange(60) % 4), tmp_path).x[:, 0]
+    assert np.diff(found).tolist() == [1] * 59
+
+
 def mixed(grey):
     return [Image.fromarray(np.moveaxis(X[row], 0, 2)).convert("L" if row == grey else "RGB") for row in range(40)]
 
@@ -153,6 +173,9 @@ def mixed(grey):
         ({"y": None}, "y is None: an array of numbers is needed$"),
         ({"x": mixed(3), "scale": 255}, r"x\[3\] is \[6, 5\], .*x\[0\] \[6, 5, 3\]: images must .* convert\('RGB'\)"),
         ({"x": mixed(0), "scale": 255}, r"x\[1\] is \[6, 5, 3\], .*x\[0\] \[6, 5\]: images must have one size"),
+        ({"x": palette(39), "scale": 255}, r"x\[39\] holds places in a palette, .*: give image.convert\('L'\) or"),
+        ({"x": tuple(palette(0)), "scale": 255}, r"x\[0\] holds places in a palette"),
+        ({"x": Album(palette(0)), "scale": 255}, r"x\[0\] holds places in a palette"),
         ({"classes": 10}, "no sample of class 4 of 0 to 9; classes is 10: leave it out, or give the number"),
         ({"classes": 2}, "label of sample 2 is 2: allowed are 0 to 1; classes is 2: leave it out"),
         (
