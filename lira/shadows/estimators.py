@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from inspect import signature, unwrap
 from pathlib import Path
@@ -127,7 +128,10 @@ def bound_of(phi: Float[np.ndarray, " sample"], clip: float | None, place: str) 
 
 
 def _made(architecture: Architecture, state: int) -> Any:
-    """Calls the class, with the model's own ``random_state`` if it has such a parameter, or parts of it do."""
+    """Calls the class, with the model's own ``random_state`` if it has such a parameter, or parts of it do.
+
+    What a function returns may be, or hold, what earlier models were trained with, so a copy of it is taken.
+    """
     name, params = str(architecture.estimator), architecture.params
     make = load_function(architecture.function)
     if isinstance(called := unwrap(make), type):  # no other class is called, as params come from the study file
@@ -137,6 +141,12 @@ def _made(architecture: Architecture, state: int) -> Any:
     own = {"random_state": state} if "random_state" in guarded(signature, name)(make).parameters else {}
     made = make(**params, **own)
     _check_methods(made, name)
+    try:
+        made = deepcopy(made)
+    except Exception as error:  # as of one that holds a module or a lock
+        if make(**params, **own) is made:
+            said = "gives the same object in each call, which cannot be copied"
+            raise ConfigError(f"{name} {said}: make it anew in each call") from error
     if hasattr(made, "get_params") and hasattr(made, "set_params"):
         states = [key for key in made.get_params() if key.rpartition("__")[2] == "random_state"]
         made.set_params(**dict.fromkeys(states, state))
@@ -165,8 +175,20 @@ def _probabilities(
         said = f"{place} gives {given[wrong.argmax()].tolist()!s:.200} for a sample"
         raise ConfigError(f"{said}: allowed are numbers from 0 to 1 that sum to 1")
     found = np.zeros((len(part.y), part.classes))
-    found[:, present] = given.clip(0, 1)
+    found[:, present[_columns(estimator, name, len(present))]] = given.clip(0, 1)
     return found
+
+
+def _columns(estimator: Any, name: str, classes: int) -> Int[np.ndarray, " known"]:
+    """Returns which class each column of the probabilities is: as ``classes_`` says if there is one, else in order."""
+    place = f"{name}.classes_"
+    if (given := guarded(getattr, place)(estimator, "classes_", None)) is None:
+        return np.arange(classes)
+    found = np.atleast_1d(np.asarray(given, dtype=object)).tolist()
+    if len(found) != classes or any(found.count(label) != 1 for label in range(classes)):
+        said = f"{place} is {found!s:.200}: allowed are the classes that fit was given, 0 to {classes - 1}"
+        raise ConfigError(f"{said}, each once, in the order of the columns of predict_proba")
+    return np.array(found, dtype=np.int64)
 
 
 def _environment(package: str) -> dict[str, Any]:

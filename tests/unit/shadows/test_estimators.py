@@ -61,6 +61,45 @@ class Stops(Guess):
 def piped():
     return make_pipeline(DecisionTreeClassifier(max_features=1, max_depth=1))
 
+class Ordered(Guess):
+    order = [1, 0, 2]
+
+    def fit(self, x, y):
+        super().fit(x, y)
+        self.classes_ = np.array([label for label in self.order if label < self.classes])
+
+    def predict_proba(self, x):
+        return np.repeat([[0.5, 0.3, 0.2][: self.classes]], len(x), 0) / (1 if self.classes == 3 else 0.8)
+
+class Twice(Ordered):
+    order = [0, 0, 1]
+
+class Names(Ordered):
+    def fit(self, x, y):
+        super().fit(x, y)
+        self.classes_ = self.classes_.astype(str)
+
+SHARED = LogisticRegression(warm_start=True, max_iter=1)
+
+def shared():
+    return SHARED
+
+def shares():
+    return make_pipeline(SHARED)
+
+def made():
+    return LogisticRegression(warm_start=True, max_iter=1)
+
+class Locked(Guess):
+    def __init__(self, random_state=None):
+        super().__init__(random_state)
+        self.numpy = np  # which cannot be copied
+
+LOCKED = Locked()
+
+def locked():
+    return LOCKED
+
 class Hard(SVC):
     pass
 
@@ -194,6 +233,17 @@ def test_own_classes_and_pipelines_get_random_states(data, name):
         ("own_estimators.Hard", {}, "own_estimators.Hard has no predict_proba"),
         ("own_estimators.Wide", {}, r"Wide.predict_proba gives \[60, 7\]: allowed is \[60, [23]\]"),
         ("own_estimators.Odd", {}, r"Odd.predict_proba gives \[nan, .* for a sample: allowed are numbers from 0 to 1"),
+        (
+            "own_estimators.Twice",
+            {},
+            r"Twice.classes_ is \[0, 0(, 1)?\]: allowed are .* 0 to [12], each once, in the order",
+        ),
+        ("own_estimators.Names", {}, r"Names.classes_ is \['1', '0'(, '2')?\]: allowed are the classes that fit was"),
+        (
+            "own_estimators.locked",
+            {},
+            "own_estimators.locked gives the same object in each call, which cannot be copied",
+        ),
         ("own_estimators.Stops", {}, "own_estimators.Stops.fit failed: ValueError.*out of memory, or so"),
         ("sklearn.tree.DecisionTreeClassifier", {}, "gives only probabilities of 0 and 1, .*: set clip, the smallest"),
     ],
@@ -204,6 +254,31 @@ def test_what_cannot_be_a_shadow_model_is_refused_in_a_sentence(data, estimator,
         train(data, made)
     found = rehearse_models(made, "rows/a/r", "spec", data, data.parent / "rehearsal.json", "cpu", 1)
     assert found.failed.startswith("runs.rows/a/r: ") and found.seconds == 0
+
+
+def test_columns_are_of_the_classes_that_the_estimator_names(data):
+    found = read_models(train(data, settings(logits=True, estimator="own_estimators.Ordered")))
+    p = np.exp(found["logits"][:, 0, 0])
+    expected = {2: [0.375, 0.625, 0], 3: [0.3, 0.5, 0.2]}
+    np.testing.assert_allclose(p, [expected[np.count_nonzero(row)] for row in p], rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
+@pytest.mark.parametrize("name", ["shared", "shares"])
+def test_no_model_starts_from_another_where_a_function_shares_an_object(data, name):
+    phi, plain = (
+        read_models(train(data, settings(estimator=f"own_estimators.{each}"), folder=each))["phi"]
+        for each in (name, "made")
+    )
+    np.testing.assert_array_equal(phi, plain)
+
+
+def test_an_object_that_cannot_be_copied_is_used_as_it_is(data):
+    guess, same = (
+        read_models(train(data, settings(estimator=f"own_estimators.{each}"), folder=each))["phi"]
+        for each in ("Guess", "Locked")
+    )
+    np.testing.assert_array_equal(guess, same)
 
 
 def test_members_of_one_class_are_refused():
