@@ -4,6 +4,7 @@ The code of a function is what :func:`code_digest` sees: the module that holds i
 """
 
 import ast
+import os
 import re
 import sys
 import sysconfig
@@ -29,6 +30,13 @@ INSTALLED = {"site-packages", "dist-packages"}
 PYTHONS = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 AGAIN = "run the same command again, with the same packages that jobs have"
 
+BY_NAME = {
+    "import_module": ("name", "package"),
+    "__import__": ("name", "globals", "locals", "fromlist", "level"),
+    "run_module": ("name",),
+}
+"""Functions of Python that import a module by its name, with their arguments."""
+
 COMPILED: dict[str, str] = {}
 """By module of the user's: SHA-256 of the bytes that this process imported."""
 
@@ -42,8 +50,8 @@ def load_function(name: str, digest: str | None = None) -> Callable:
 
     Raises:
         ConfigError: The module cannot be imported, has no such function, is of other code, was imported before it was
-            edited, or imports from folders that it puts on ``sys.path``. The returned function raises it if a call
-            fails, or imports so.
+            edited, imports from folders that it puts on ``sys.path``, or leaves the working directory. The returned
+            function raises it if a call fails, imports so, or leaves it.
     """
     if digest is not None:
         check_code({name: digest})
@@ -54,9 +62,13 @@ def load_function(name: str, digest: str | None = None) -> Callable:
     if _FromSource not in sys.meta_path:
         sys.meta_path.insert(0, _FromSource)
     try:
-        with _from_known_folders(name):
+        with _from_known_folders(name), _staying(name):
             found = getattr(import_module(module), function, None)
-    except (LiraError, Preempted):
+    except LiraError:
+        for each in _Code(name).files:  # to be refused again if they are asked for again
+            sys.modules.pop(each, None)
+        raise
+    except Preempted:
         raise
     except (Exception, SystemExit) as error:  # the module may do anything
         raise _not_imported(name, error) from error
@@ -68,18 +80,42 @@ def load_function(name: str, digest: str | None = None) -> Callable:
 
 
 def guarded(function: Callable, name: str) -> Callable:
-    """Returns a function that raises ConfigError, with the name in front, where the user's function fails."""
+    """Returns a function that raises ConfigError, with the name in front, where the user's function fails.
+
+    So it does where that leaves the working directory.
+    """
 
     @wraps(function, updated=())
     def call(*arguments: Any, **named: Any) -> Any:
         try:
-            return function(*arguments, **named)
+            with _staying(name):
+                return function(*arguments, **named)
         except (LiraError, MemoryError, Preempted):
             raise
         except (Exception, SystemExit) as error:  # so may the function
             raise ConfigError(f"{name} failed: {said(error)}") from error
 
     return call
+
+
+@contextmanager
+def _staying(name: str) -> Iterator[None]:
+    """Goes back to the working directory if the user's code leaves it meanwhile, as results lie there, and modules.
+
+    Raises:
+        ConfigError: It did, and did not fail.
+    """
+    place, before = os.getcwd(), os.stat(".")
+    try:
+        yield
+    finally:
+        if left := not os.path.samestat(os.stat("."), before):
+            os.chdir(place)
+    if left:
+        raise ConfigError(
+            f"{name} leaves the working directory, so results would be written elsewhere: name files by their whole "
+            "path, or use contextlib.chdir, which goes back"
+        )
 
 
 class _FromSource:
@@ -288,19 +324,40 @@ def _imports(content: bytes, package: str, is_package: bool) -> Iterator[str]:
             nodes = list(ast.walk(ast.parse(content)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # Python cannot import it either
         return
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    called = {alias.asname: alias.name for node in froms for alias in node.names if alias.name in BY_NAME}
+    called |= {name: name for name in BY_NAME}
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = package.split(".") if package and node.level else []
-            if node.level > len(above):
-                continue
-            base = ".".join([*above[: len(above) + 1 - node.level], *filter(None, [node.module])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            yield from _with_parts(node.module or "", node.level, package, [alias.name for alias in node.names])
+        elif isinstance(node, ast.Call):
+            function = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+            if function in called:
+                yield from _named(node, BY_NAME[called[function]], package)
         elif is_package and isinstance(node, ast.Assign) and "__all__" in map(ast.unparse, node.targets):
             named = (one.value for one in ast.walk(node.value) if isinstance(one, ast.Constant))
             yield from (f"{package}.{one!s}" for one in named)  # what `from package import *` imports
+
+
+def _named(call: ast.Call, parameters: Sequence[str], package: str) -> Iterator[str]:
+    """Yields what a call imports by a name that its text has, as ``import_module("helper")`` does."""
+    given = dict(zip(parameters, call.args, strict=False)) | {str(one.arg): one.value for one in call.keywords}
+    said = {name: value.value for name, value in given.items() if isinstance(value, ast.Constant)}
+    if isinstance(name := said.get("name"), str):
+        module, level, anchor = name.lstrip("."), said.get("level"), said.get("package")
+        level = len(name) - len(module) or (level if isinstance(level, int) else 0)
+        parts = [one.value for one in ast.walk(given.get("fromlist", call.func)) if isinstance(one, ast.Constant)]
+        yield from _with_parts(module, level, anchor if isinstance(anchor, str) else package, parts)
+
+
+def _with_parts(module: str, level: int, package: str, parts: Sequence[Any]) -> Iterator[str]:
+    """Yields a module, so many levels above a package's modules or absolute if 0, and what is taken from it."""
+    above = package.split(".") if package and level else []
+    if level <= len(above):
+        base = ".".join([*above[: len(above) + 1 - level], *filter(None, [module])])
+        yield from (base, *(f"{base}.{part}" for part in parts))
 
 
 def _not_imported(name: str, error: BaseException) -> ConfigError:

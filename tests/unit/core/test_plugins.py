@@ -90,6 +90,12 @@ def test_an_order_to_stop_passes_through_the_users_code(folder):
         "class A:\n    import os, helper",
         "if False:\n    import helper",
         "import middle",
+        "import importlib\ndef build():\n    return importlib.import_module('helper').value",
+        "from importlib import import_module\nhelper = import_module(name='helper')",
+        "from importlib import import_module as load\nhelper = load('helper', None)",
+        "def build():\n    return __import__('helper').value",
+        "import builtins as b\nb.__import__('helper', globals(), {}, ['value'], 0)",
+        "import runpy\nrunpy.run_module('helper')",
         "# coding: latin-1\n# \xe9\nimport helper",
     ],
 )
@@ -116,6 +122,10 @@ def test_a_module_beside_is_seen_however_it_is_imported(folder, text):
         ("from space import inside", {"space/inside"}),
         ("import space.below.lowest", {"space/below/lowest"}),
         ("from listed import *", {"listed/__init__", "listed/one"}),
+        ("__import__('own', fromlist=['aside'])", {"own/__init__", "own/aside"}),
+        ("from importlib import import_module as f\nf('.aside', 'own')", {"own/__init__", "own/aside"}),
+        ("from importlib import import_module\nimport_module('.aside', package='own')", {"own/__init__", "own/aside"}),
+        ("import_module(f'own{1}', 'own'), import_module(*['own']), import_module(), own.sub('own')", set()),
         ("from . import own", set()),
         ("from .own import aside", set()),
     ],
@@ -139,6 +149,10 @@ def test_packages_count_with_what_is_taken_from_them(folder, text, seen):
         ("from ... import beside", set()),
         ("from .deep import relative", {"own/deep/__init__", "own/deep/relative", "own/beside"}),
         ("import beside", {"beside"}),
+        ("import importlib\nimportlib.import_module('.beside', __package__)", {"own/beside"}),
+        ("import importlib\nimportlib.import_module('..beside', package='own.deep')", {"own/beside"}),
+        ("__import__('beside', globals(), locals(), ['value'], 1)", {"own/beside"}),
+        ("__import__('beside')", {"beside"}),
     ],
 )
 def test_relative_imports(folder, text, seen):
@@ -421,6 +435,31 @@ def test_a_folder_on_the_path_that_leads_to_no_other_code_is_no_matter(folder, t
     write(folder, helper=ADDS.format(place=str(tmp_path / "src")) + "value = 1")
     assert load_function("narrow:build", code_digest("narrow:build"))() == 1
     assert str(tmp_path / "src") in sys.path
+
+
+LEAVES = "import os, helper\nfrom contextlib import chdir\ndef there(x=None): os.chdir('elsewhere')\n"
+
+
+@pytest.mark.parametrize("place", ["narrow:there", "called:there", "helped:build"])
+def test_code_that_leaves_the_working_directory_is_refused_as_often_as_one_tries(folder, place):
+    (folder / "elsewhere").mkdir()
+    write(folder, narrow=LEAVES, called=LEAVES + "there()", helper="")
+    write(folder, helped="import late\ndef build(): ...", late="import os\nos.chdir('elsewhere')")
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=f"^{place} leaves the working directory, so results would be .*chdir"):
+            load_function(place)()
+        assert os.getcwd() == str(folder)
+
+
+def test_code_that_goes_back_or_fails_elsewhere(folder):
+    (folder / "elsewhere").mkdir()
+    back = "def back():\n    with chdir('elsewhere'): return os.path.basename(os.getcwd())\n"
+    fails = "def fails():\n    os.chdir('elsewhere'); os.rmdir(os.getcwd())\n    raise ValueError('so it is')"
+    write(folder, narrow=LEAVES + back + fails, helper="")
+    assert load_function("narrow:back")() == "elsewhere"
+    with pytest.raises(ConfigError, match="^narrow:fails failed: ValueError.*so it is"):
+        load_function("narrow:fails")()
+    assert os.getcwd() == str(folder)
 
 
 @pytest.mark.parametrize("known", [True, False])
