@@ -12,7 +12,7 @@ from lira.config.dataset import Dataset
 from lira.config.sections import MOST
 from lira.core.errors import DataError
 from lira.core.validation import ArrayLike, allowed, check_array, quoted
-from lira.datasets._columns import values_of
+from lira.datasets._columns import check_kinds, values_of
 from lira.datasets._names import check_names, numbered, shown
 
 CHANNELS = (1, 3)
@@ -253,13 +253,10 @@ def check_images(x: Any, place: str, channels: str | None = None) -> UInt8[np.nd
         channels: ``first`` or ``last``; where there are 1 or 3 if not given.
 
     Raises:
-        DataError: They are no images, or colours of a palette, or either axis may be that of the channels.
+        DataError: They are no images, or not of one kind, or either axis may be that of the channels.
     """
-    for index, image in enumerate(x if isinstance(x, Sequence) else ()):
-        if getattr(image, "mode", None) == "P":  # of Pillow; its other modes differ in type or channels
-            where = f"{place}[{index}]" if len(x) > 1 else place
-            remedy = "give image.convert('L') or image.convert('RGB')"
-            raise DataError(f"{where} holds places in a palette, as GIF files do, and not their colours: {remedy}")
+    if isinstance(x, Sequence):
+        check_kinds(x, place)
     try:
         x = check_array(x, place)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""Columns of numbers, which become one array."""
+"""Columns of numbers, rows and images, which become one array."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,12 +15,32 @@ def values_of(x: Any, place: str) -> Any:
     """Returns the columns of a DataFrame as one array, and what is none as it is.
 
     Raises:
-        DataError: A column has other values than numbers and booleans, or lacks one.
+        DataError: A column has other values than numbers and booleans, or lacks one; or a row has masked ones.
     """
+    for index, row in enumerate(x if isinstance(x, list | tuple) else ()):
+        _check_unmasked(row, f"{place}[{index}]")
     if not (isinstance(getattr(x, "columns", None), Iterable) and hasattr(x, "items")):
         return x
     columns = [_column(values, f"{place}: column {name!r}") for name, values in x.items()]
     return beside(columns) if columns else np.empty((len(x), 0))
+
+
+def check_kinds(images: Sequence[Any], place: str) -> None:
+    """Raises DataError for an image whose values would be taken for others in an array with the rest."""
+    for index, image in enumerate(images):
+        where = f"{place}[{index}]" if len(images) > 1 else place
+        mode = getattr(image, "mode", None)  # of Pillow's; those that are not named here differ in type or channels
+        if mode == "P":
+            remedy = "give image.convert('L') or image.convert('RGB')"
+            raise DataError(f"{where} holds places in a palette, as GIF files do, and not their colours: {remedy}")
+        if mode == "1" or str(getattr(image, "dtype", "")).endswith("bool"):
+            raise DataError(f"{where} is bool: images are uint8, from 0 to 255")
+        _check_unmasked(image, where)
+
+
+def _check_unmasked(values: Any, place: str) -> None:
+    if np.ma.is_masked(values):  # which an array of several such forgets
+        raise DataError(f"{place} has masked values: fill them or leave them out")
 
 
 def beside(columns: Sequence[Shaped[np.ndarray, " sample"]]) -> Shaped[np.ndarray, "sample feature"]:
