@@ -35,7 +35,7 @@ def import_target(predictions: Path, shadows: Path, output: Path, members: Path 
         attributes, names = hdf5.attributes(file), read_names(file)
         _, samples, views = file["phi"].shape
         labels = file["labels"][:] if "labels" in file else None
-    pool, remarks = Pool(samples, names.get("id")), list[str]()
+    pool, remarks = Pool(samples, names.get("id"), names.get("class_names")), list[str]()
     found = read_predictions(predictions, pool)
     if found.foreign:
         remarks.append(f"{found.foreign:,} predictions are of records that are not in the pool, and were left out")

@@ -1,7 +1,9 @@
 """What one given model says of a pool, and the list of its members: by pool order, by ``sample`` or by ``id``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from numbers import Number
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,24 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from lira.core.errors import DataError
-from lira.core.validation import check_booleans, quoted
-from lira.datasets._forms import PARQUET, absent, delimiter_of, form_of
+from lira.core.validation import allowed, check_booleans, quoted
+from lira.datasets._forms import PARQUET, absent, form_of
 from lira.datasets._names import check_names
+from lira.datasets._tables import INDICES as COUNTED
+from lira.datasets._tables import UNNAMED
 from lira.datasets.file import open_arrays, read_slice
 from lira.shadows.formats.given import KINDS, check_outputs
-from lira.shadows.formats.tables import check_numbers, is_table, outputs_of, read_index
+from lira.shadows.formats.tables import check_numbers, is_table, outputs_of, read_index, read_lines, unreadable
 
+FORMS = "CSV or parquet"
 BY = ("id", "sample")
 """Columns, or arrays, that say which record of the pool a row is of."""
+
+ABOUT = ("view", "label", "labels", "member")
+"""What else is known of a row."""
+
+INDICES = COUNTED | {"ids", "samples"}
+"""What a column or array may be called that says which record a row is of, in small letters."""
 
 
 @dataclass(frozen=True)
@@ -27,49 +38,128 @@ class Pool:
     Attributes:
         samples: Their number.
         ids: What each is called, if that is known.
+        classes: What each class is called, if that is known.
     """
 
     samples: int
     ids: Shaped[np.ndarray, " sample"] | None = None
+    classes: Shaped[np.ndarray, " class"] | None = None
 
     def places(self, columns: Mapping[str, Any], rows: int, path: Path) -> Int[np.ndarray, " row"]:
         """Returns the sample of each row, -1 if it is not in the pool.
 
         Args:
-            columns: ``id`` or ``sample`` of each row, or none of them for pool order.
+            columns: ``id`` or ``sample`` of each row, of which ids go first, or none of them for pool order; and what
+                else is there that may say another order.
             rows: Number of rows.
             path: The file, for messages.
 
         Raises:
-            DataError: There are more rows or fewer than records, an index is out of the pool, or no id is known.
+            DataError: There are more rows or fewer than records, an index is out of the pool, no id is known, or
+                another column may say which records the rows are of.
         """
+        if "id" in columns:
+            return self._by_id(columns["id"], rows, path)
         if "sample" in columns:
-            found = np.asarray(columns["sample"])
-            if found.shape != (rows,):
-                raise DataError(f"{path}: sample is {list(found.shape)}: one for each of {rows} rows is needed")
-            good = found.dtype.kind in "iuf"
-            if not good or (wrong := (found < 0) | (found >= self.samples) | (found != np.floor(found))).any():
-                said = quoted(found[wrong.argmax()]) if good else f"of {found.dtype}"
-                raise DataError(f"{path}: sample is {said}: allowed are indices in the pool, 0 to {self.samples - 1}")
-            return found.astype(np.int64)
-        if "id" not in columns:
-            if rows != self.samples:
+            return self._by_index(np.asarray(columns["sample"]), rows, path)
+        if rows != self.samples:
+            raise DataError(
+                f"{path} has {rows:,} rows, the pool {self.samples:,} records: give all in pool order, or say "
+                "which they are by id or sample"
+            )
+        for name, values in columns.items():
+            if np.shape(values) == (rows,) and self._orders(name, np.asarray(values)):
+                said = "a column without a name" if _nameless(name) else name
                 raise DataError(
-                    f"{path} has {rows:,} rows, the pool {self.samples:,} records: give all in pool order, or say "
-                    "which they are by id or sample"
+                    f"{path}: {said} may say which record each row is of: call it id or sample, or leave it out if "
+                    "rows are in pool order"
                 )
-            return np.arange(rows)
+        return np.arange(rows)
+
+    def _by_index(self, found: np.ndarray, rows: int, path: Path) -> Int[np.ndarray, " row"]:
+        if found.shape != (rows,):
+            raise DataError(f"{path}: sample is {list(found.shape)}: one for each of {rows} rows is needed")
+        good = found.dtype.kind in "iuf"
+        if not good or (wrong := (found < 0) | (found >= self.samples) | (found != np.floor(found))).any():
+            said = quoted(found[wrong.argmax()]) if good else f"of {found.dtype}"
+            raise DataError(f"{path}: sample is {said}: allowed are indices in the pool, 0 to {self.samples - 1}")
+        return found.astype(np.int64)
+
+    def _by_id(self, values: Any, rows: int, path: Path) -> Int[np.ndarray, " row"]:
         if self.ids is None:
             raise DataError(f"{path} has ids, but the run knows none: name records by sample, the index in its pool")
         known, order = np.unique(self.ids, return_index=True)
         if len(known) < self.samples:
             raise DataError(f"{path} has ids, but those of the run's pool are not each of one record: use sample")
-        names = check_names(columns["id"], f"{path}: id", rows)
+        names = _ids(values, f"{path}: id", rows)
         at = np.searchsorted(known, names).clip(max=len(known) - 1)
         if not (known[at] == names).any():
             theirs = f"{quoted(str(names[0]))}, the pool {quoted(str(self.ids[0]))}"
             raise DataError(f"{path}: none of its ids is in the pool: it has {theirs}")
         return np.where(known[at] == names, order[at], -1)
+
+    def _orders(self, name: str, values: Shaped[np.ndarray, " row"]) -> bool:
+        """Whether a column seems to say that rows are in another order than the pool."""
+        texts, nameless = _texts(values), _nameless(name)
+        try:
+            steps = np.diff(texts.astype(np.float64))
+        except ValueError:
+            counting = False
+        else:  # as pandas and R write beside the rows of any table, and pandas of some rows of a table
+            counting = bool((steps > 0 if nameless else steps == 1).all())
+        if self.ids is not None:
+            if (texts == self.ids).all():
+                return False
+            known = len(np.intersect1d(texts, self.ids))
+            if known == self.samples or (known > self.samples / 2 and not counting):
+                return True
+        return (nameless or name.lower() in INDICES) and not counting and len(np.unique(texts)) > 1
+
+    def numbered(self, labels: Any, path: Path) -> Any:
+        """Returns labels by number if they are names of the run's classes, and as they are if it has no names.
+
+        Raises:
+            DataError: One is neither a name nor a number.
+        """
+        if self.classes is None:
+            return labels
+        numbers, texts = {str(name): number for number, name in enumerate(self.classes)}, _texts(np.asarray(labels))
+        unknown = [text for text in texts.flat if text not in numbers]
+        if not unknown:
+            return np.vectorize(numbers.get, otypes=[np.int64])(texts)
+        try:
+            return texts.astype(np.float64)
+        except ValueError:
+            said = f"label {quoted(unknown[0])} is no class of the run: {allowed(map(str, self.classes))}"
+            raise DataError(f"{path}: {said}, or their numbers from 0") from None
+
+
+def _ids(values: Any, place: str, rows: int) -> Shaped[np.ndarray, " row"]:
+    """Returns ids as text, also those that are dates, or numbers which Python holds."""
+    found = np.asarray(values)
+    if found.dtype.kind in "OM" and not any(isinstance(value, str | bytes) for value in found.flat):
+        for row, value in enumerate(_listed(found)):
+            if not isinstance(value, Number | date) or value != value:
+                raise DataError(f"{place}[{row}] is {quoted(value)}: text, a number or a date is needed")
+        found = _texts(found)
+    return check_names(found, place, rows)
+
+
+def _listed(values: np.ndarray) -> list[Any]:
+    """Returns values as Python has them; of times those to the microsecond, which numpy gives as such."""
+    if values.dtype.kind == "M" and np.datetime_data(values.dtype)[0] == "ns":
+        values = values.astype("datetime64[us]")
+    return values.ravel().tolist()
+
+
+def _texts(values: np.ndarray) -> Shaped[np.ndarray, "..."]:
+    """Returns values as text, as the names of a dataset's records and classes are."""
+    found = [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in _listed(values)]
+    return np.array(found, dtype=str).reshape(values.shape)
+
+
+def _nameless(name: str) -> bool:
+    return not name or name.startswith(UNNAMED)
 
 
 @dataclass(frozen=True)
@@ -111,19 +201,21 @@ def _tabular(path: Path) -> bool:
 
 
 def _from_table(path: Path, pool: Pool) -> Predictions:
-    frame = _frame(path)
+    frame = _frame(path, pool)
     kind, columns = outputs_of(list(frame.columns))
     if not columns:
         raise DataError(
             f"{path} has the columns {', '.join(frame.columns)[:200]}: predictions need one of phi, logit, "
             "logit_0 ..., probability, probability_0 ..., and maybe id or sample, view, label and member"
         )
+    if "label" in frame:
+        frame["label"] = pool.numbered(frame["label"], path)
     _check_columns(frame, path, *columns, "view", "label")
     views = read_index(frame, "view", path)
     if "view" in frame and not {*BY} & {*frame.columns}:
         raise DataError(f"{path} has views, but neither id nor sample: say which record each row is of")
     count = int(views.max()) + 1
-    places = pool.places(_named(frame), len(frame), path)
+    places = pool.places(_beside(frame, columns), len(frame), path)
     order = _in_pool_order(places * count + np.where(places < 0, 0, views), pool.samples * count, path, count)
     values = frame[columns].to_numpy()[order].reshape(pool.samples, count, len(columns))
     values = values[..., 0] if kind == "phi" else values
@@ -147,7 +239,7 @@ def _from_arrays(path: Path, pool: Pool) -> Predictions:
     if not values.ndim:
         raise DataError(f"{path}: {kinds[0]} is one number: one for each record is needed")
     check_outputs(kinds[0], values.shape, f"{path}: {kinds[0]}")
-    places = pool.places(_named(found), len(values), path)
+    places = pool.places(_beside(found, kinds), len(values), path)
     order = _in_pool_order(places, pool.samples, path)
     beside = {}
     for name in ("labels", "member"):
@@ -156,8 +248,9 @@ def _from_arrays(path: Path, pool: Pool) -> Predictions:
                 f"{path}: {name} is {list(found[name].shape)}: one for each of {len(values)} rows is needed"
             )
         beside[name] = found[name][order] if name in found else None
+    labels = None if beside["labels"] is None else pool.numbered(beside["labels"], path)
     member = None if beside["member"] is None else check_booleans(beside["member"], f"{path}: member")
-    return Predictions(kinds[0], values[order], beside["labels"], member, int((places < 0).sum()))
+    return Predictions(kinds[0], values[order], labels, member, int((places < 0).sum()))
 
 
 def read_members(path: Path, pool: Pool) -> tuple[Bool[np.ndarray, " sample"], int]:
@@ -173,7 +266,7 @@ def read_members(path: Path, pool: Pool) -> tuple[Bool[np.ndarray, " sample"], i
         DataError: The file cannot be read, or has other columns.
     """
     if _tabular(path):
-        frame = _frame(path)
+        frame = _frame(path, pool)
         _check_columns(frame, path)
         found = {name: frame[name].to_numpy() for name in frame.columns}
     else:
@@ -181,22 +274,22 @@ def read_members(path: Path, pool: Pool) -> tuple[Bool[np.ndarray, " sample"], i
             found = {name: read_slice(values, (), path) for name, values in arrays.items()}
     if not {*BY, "member"} & {*found}:
         raise DataError(f"{path} has {', '.join(found)[:200] or 'nothing'}: members need id, sample or member")
-    name = next(iter(_named(found)), "member")
+    name = next((name for name in BY if name in found), "member")
     if not np.ndim(found[name]):
         raise DataError(f"{path}: {name} is one value: one for each record is needed")
     rows = len(found[name])
     held = check_booleans(found["member"], f"{path}: member", "records") if "member" in found else np.ones(rows, bool)
     if len(held) != rows:
         raise DataError(f"{path}: member is of {len(held)} records, id or sample of {rows}")
-    places = pool.places(_named(found), rows, path)[held]
+    places = pool.places(_beside(found, ()), rows, path)[held]
     member = np.zeros(pool.samples, dtype=bool)
     member[places[places >= 0]] = True
     return member, int((places < 0).sum())
 
 
-def _named(columns: Any) -> dict[str, Any]:
-    """Returns what says which records the rows are of; ids go before indices."""
-    return {name: np.asarray(columns[name]) for name in BY[:1] + BY[1:] * ("id" not in columns) if name in columns}
+def _beside(columns: Mapping[str, Any], outputs: Sequence[str]) -> dict[str, Any]:
+    """Returns what is, or may be, about which records the rows are of."""
+    return {name: values for name, values in columns.items() if name not in (*outputs, *ABOUT)}
 
 
 def _in_pool_order(places: np.ndarray, number: int, path: Path, views: int = 1) -> Int[np.ndarray, " place"]:
@@ -220,20 +313,30 @@ def _check_columns(frame: Any, path: Path, *names: str) -> None:
     check_numbers(frame[[name for name in wanted if name in frame]], path, first=2)
 
 
-def _frame(path: Path) -> Any:
+def _frame(path: Path, pool: Pool) -> Any:
+    """Reads a table; what is no number by its name stays text, as ``007`` and ``NA`` may name a record."""
     import pandas as pd
 
-    try:
-        if form_of(path) == PARQUET:
-            frame = pd.read_parquet(path)
-        else:
-            text = {"id": str, " id": str}  # which may be called NA, and no number may be missing
-            frame = pd.read_csv(path, sep=delimiter_of(path), dtype=text, skipinitialspace=True, na_filter=False)
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's errors are ValueErrors
-        raise DataError(
-            f"{path} cannot be read as CSV or parquet: it is {form_of(path)}: make or copy it again"
-        ) from error
+    if form_of(path) == PARQUET:
+        try:
+            frame = _with_index(pd.read_parquet(path))
+        except (ValueError, OSError) as error:  # pyarrow's errors are ValueErrors
+            raise unreadable(path, error, FORMS) from error
+    else:
+        names = {name: str(name).strip() for name in read_lines(path, FORMS, nrows=0).columns}
+        numbers = {*outputs_of(list(names.values()))[1], *BY[1:], *ABOUT}
+        numbers -= {"label"} if pool.classes is not None else set()
+        texts = {name: str for name, stripped in names.items() if stripped not in numbers}
+        frame = read_lines(path, FORMS, dtype=texts, na_filter=False)  # no number may be missing
     frame.columns = [str(name).strip() for name in frame.columns]
     if frame.empty:
         raise DataError(f"{path} has no rows: one for each record is needed")
     return frame
+
+
+def _with_index(frame: Any) -> Any:
+    """Returns a DataFrame with its index as columns, unless that only counts its rows."""
+    levels = {str(name or ""): frame.index.get_level_values(level) for level, name in enumerate(frame.index.names)}
+    counting = list(levels) == [""] and np.array_equal(frame.index, np.arange(len(frame)))
+    kept = {name: values for name, values in levels.items() if name not in frame.columns and not counting}
+    return frame.reset_index(drop=True).assign(**kept)

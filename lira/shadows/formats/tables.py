@@ -3,14 +3,15 @@
 import csv
 import math
 import re
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
 from lira.core.errors import DataError
-from lira.datasets._forms import delimiter_of, form_of
+from lira.datasets._forms import ENCODED, TEXT, delimiter_of, form_of
 from lira.shadows.formats.given import Given, membership
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ INDEX = ("model", "sample", "view")
 TRUTH = ("true", "false")
 SUFFIXES = (".csv", ".tsv")
 NUMBERS = "numbers are needed, with a point before decimals"
+MANY = 20  # numbers that are hardly all the row numbers by chance
 
 
 def is_table(path: Path) -> bool:
@@ -114,25 +116,44 @@ def _constant(values: np.ndarray, axes: tuple[int, ...], place: str, of: str) ->
 
 
 def read_matrix(path: Path) -> Shaped[np.ndarray, "row column"]:
-    """Reads a CSV file of numbers, with or without a line of names; a column of row numbers is left out.
+    """Reads a CSV file of numbers, with or without a line of names; a first column of row numbers is left out.
 
     Raises:
-        DataError: A value is no number, or lines are of different lengths.
+        DataError: A value is no number, lines are of different lengths, or rows are numbered in another order.
     """
     start: list[str] = []
     if path.is_file():
-        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             start = [cell.strip() for cell in next(csv.reader(file, delimiter=delimiter_of(path)), [])]
-    numbered = start == [str(column) for column in range(len(start))] and len(start) > 2
-    named = numbered or not all(map(_is_value, start))
+    named = _are_names(start)
     frame = _frame(path, header=0 if named else None)
     check_numbers(frame, path, first=1 + named)
     values = frame.to_numpy()
-    if start and not start[0]:
-        if not np.array_equal(values[:, 0], np.arange(len(values))):
-            raise DataError(f"{path}: its first column has no name and is not of row numbers: name it or leave it out")
-        values = values[:, 1:]
-    return values
+    numbering = _numbering(values)
+    if numbering == "shuffled":
+        raise DataError(f"{path}: its first column numbers the rows in another order: sort them by it and leave it out")
+    if named and not start[0] and not numbering:
+        raise DataError(f"{path}: its first column has no name and is not of row numbers: name it or leave it out")
+    return values[:, 1:] if numbering else values
+
+
+def _are_names(cells: list[str]) -> bool:
+    """Whether the first line of a matrix names its columns: none of it is a value, or it counts them."""
+    counted = cells[1:] if cells and not _is_value(cells[0]) else cells  # after the name of pandas' index, or none
+    if counted == [str(column) for column in range(len(counted))] and len(cells) > 1 + (counted is cells):
+        return True
+    return any(cells) and not any(map(_is_value, cells))
+
+
+def _numbering(values: Shaped[np.ndarray, "row column"]) -> str:
+    """Says whether the first of several columns has the numbers of rows, from 0 or 1: in their order, or shuffled."""
+    rows, columns = values.shape
+    if columns < 2 or rows < 3 or values[:, 0].min() not in (0, 1):  # two rows may be of membership
+        return ""
+    found, numbers = values[:, 0], np.arange(rows) + values[:, 0].min()
+    if np.array_equal(found, numbers):
+        return "ordered"
+    return "shuffled" if rows > MANY and np.array_equal(np.sort(found), numbers) else ""
 
 
 def _is_value(cell: str) -> bool:
@@ -144,19 +165,34 @@ def _is_value(cell: str) -> bool:
 
 
 def _frame(path: Path, header: int | None) -> "pd.DataFrame":
-    import pandas as pd
-
     if not path.is_file():
         raise DataError(f"{path} does not exist: a CSV file is needed")
-    try:
-        frame = pd.read_csv(path, sep=delimiter_of(path), header=header, skipinitialspace=True)
-    except (ValueError, OSError) as error:  # pandas' errors are ValueErrors
-        form = form_of(path)
-        said = "its lines are of different lengths" if form.startswith("text") else f"it is {form}"
-        raise DataError(f"{path} cannot be read as CSV: {said}") from error
+    frame = read_lines(path, "CSV", header=header)
     if frame.empty:
         raise DataError(f"{path} has no rows: numbers are needed")
     return frame
+
+
+def read_lines(path: Path, needed: str, **options: Any) -> "pd.DataFrame":
+    """Reads a CSV file by pandas, which takes ``options``; raises DataError if it is not the form that is needed."""
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(path, sep=delimiter_of(path), skipinitialspace=True, index_col=False, **options)
+    except pd.errors.ParserWarning as error:  # of values beyond the names, which would be left out
+        raise DataError(f"{path}: its lines have more values than the first has names: name each column") from error
+    except (ValueError, OSError) as error:  # pandas' errors are ValueErrors
+        raise unreadable(path, error, needed) from error
+
+
+def unreadable(path: Path, error: Exception, needed: str) -> DataError:
+    """Returns the error of a file that pandas could not read as the form that is needed."""
+    form = ENCODED if isinstance(error, UnicodeDecodeError) and form_of(path) == TEXT else form_of(path)
+    said = "its lines are of different lengths" if form == TEXT else f"it is {form}"
+    remedy = {ENCODED: ": save it in UTF-8", TEXT: ""}.get(form, ": make or copy it again")
+    return DataError(f"{path} cannot be read as {needed}: {said}{remedy}")
 
 
 def check_numbers(frame: "pd.DataFrame", path: Path, first: int) -> None:

@@ -1,5 +1,7 @@
 """Predictions of a given model: every form that is read gives the same φ, and what is wrong is said."""
 
+from decimal import Decimal
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -22,14 +24,14 @@ def place(tmp_path):
     return tmp_path
 
 
-def write_run(path, views=1, named=True, labels=True, **more):
+def write_run(path, views=1, named=True, labels=True, names=None, **more):
     with hdf5.create(path / "shadows.h5", "shadows", RUN | {"sha256": "of shadows", "recipe": {}} | more) as file:
         hdf5.dataset(file, "phi", data=np.zeros((4, N, views), np.float32))
         hdf5.dataset(file, "member", data=np.zeros((4, N), bool))
         if labels:
             hdf5.dataset(file, "labels", data=np.arange(N) % C)
         if named:
-            write_names(file, {"id": IDS})
+            write_names(file, {"id": IDS} | (names or {}))
     return path / "shadows.h5"
 
 
@@ -238,6 +240,150 @@ def test_a_record_may_be_called_as_a_missing_value_is(place):
     found, member, about = read(place / "target.h5")
     np.testing.assert_allclose(found, outputs()[2], rtol=1e-5)
     assert member.tolist() == [False] * (N - 3) + [True] * 3 and about["remarks"] == []
+
+
+def shuffled():
+    return good().sample(frac=1, random_state=0)
+
+
+def write_arrays(frame, path, name="id"):
+    np.savez(path, phi=frame["phi"], **{name: frame["id"].to_numpy(str)})
+
+
+@pytest.mark.parametrize(
+    ("file", "write", "called"),
+    [
+        ("g.parquet", lambda frame, path: frame.set_index("id").rename_axis("patient").to_parquet(path), "patient"),
+        ("g.parquet", lambda frame, path: frame.set_index("id").rename_axis(None).to_parquet(path), "a column without"),
+        ("g.parquet", lambda frame, path: good()[["phi"]][::-1].to_parquet(path), "a column without a name"),
+        ("g.csv", lambda frame, path: frame.to_csv(path, header=["patient", "phi"], index=False), "patient"),
+        ("g.csv", lambda frame, path: frame.to_csv(path, header=["ID", "phi"], index=False), "ID"),
+        ("g.csv", lambda frame, path: frame.set_index("id")["phi"].rename_axis(None).to_csv(path), "a column without"),
+        ("g.csv", lambda frame, path: frame[["phi"]].to_csv(path), "a column without a name"),
+        ("g.npz", lambda frame, path: write_arrays(frame, path, "ids"), "ids"),
+    ],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_a_column_that_may_say_another_order_is_not_passed_over(place, file, write, called, named):
+    write(shuffled(), place / file)
+    if called == "patient" and not named:  # which might say anything
+        import_target(place / file, write_run(place, named=False), place / "target.h5")
+        return
+    with pytest.raises(DataError, match=f"{file}: {called}.* may say which record each row is of: call it id or sam"):
+        import_target(place / file, write_run(place, named=named), place / "target.h5")
+
+
+@pytest.mark.parametrize("name", ["id", "sample"])
+def test_an_index_of_pandas_says_which_records_the_rows_are_of(place, name):
+    frame = shuffled().assign(sample=lambda frame: frame.index).set_index(name)
+    frame[["phi"]].to_parquet(place / "given.parquet")
+    frame.assign(z=1)[["z"]].iloc[:5].to_parquet(place / "members.parquet")
+    import_target(place / "given.parquet", write_run(place), place / "target.h5", place / "members.parquet")
+    found, member, _ = read(place / "target.h5")
+    np.testing.assert_array_equal(found, outputs()[2])
+    assert np.flatnonzero(member).tolist() == sorted(shuffled().index[:5])
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        good()[["phi"]],  # with pandas' row numbers
+        good()[["phi"]].set_index(np.arange(N) * 3 + 100),  # of some rows of a table
+        good().set_index("id"),
+        good().rename(columns={"id": "patient"}),
+        good().assign(id=np.arange(N) % 9, row=np.arange(1, N + 1)).rename(columns={"id": "age"}),
+    ],
+    ids=range(5),
+)
+def test_columns_that_say_nothing_of_another_order_do_not_matter(place, form, frame):
+    frame.to_csv(place / "given.csv") if form == "csv" else frame.to_parquet(place / "given.parquet")
+    import_target(place / f"given.{form}", write_run(place), place / "target.h5")
+    np.testing.assert_allclose(read(place / "target.h5")[0], outputs()[2], rtol=1e-6)
+
+
+def test_flags_of_members_by_another_name_of_the_id_are_not_taken_in_pool_order(place):
+    good().to_csv(place / "given.csv", index=False)
+    flags = shuffled().assign(member=np.arange(N) % 2).rename(columns={"id": "patient"})[["patient", "member"]]
+    flags.to_csv(place / "members.csv", index=False)
+    with pytest.raises(DataError, match="members.csv: patient may say which record"):
+        import_target(place / "given.csv", write_run(place), place / "target.h5", place / "members.csv")
+
+
+@pytest.mark.parametrize("header", ["id,phi", "id ,phi", "\ufeffid,phi", '\ufeff"id","phi"'])
+def test_ids_keep_their_zeros_however_the_column_is_written(place, header):
+    rows = [f"{name},{phi!r}" for name, phi in zip(IDS, outputs()[2][:, 0].tolist(), strict=True)]
+    (place / "given.csv").write_text("\n".join([header, *rows[::-1]]), encoding="utf-8")
+    import_target(place / "given.csv", write_run(place), place / "target.h5")
+    np.testing.assert_array_equal(read(place / "target.h5")[0], outputs()[2])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id,probability\n000,0.05,3\n007,0.1,4\n", "its lines have more values than the first has names: name each"),
+        ("id,probability\n000,0.05,\n007,0.1,\n", "its lines have more values than the first has names: name each"),
+        ("id,probability\n000,0.05\n007,0.1,4\n", "cannot be read as CSV or parquet: its lines are of different len"),
+        ("id,probability,ä\n000,0.05,3\n".encode("latin-1"), "it is text that is not in UTF-8: save it in UTF-8"),
+        ("id,probability\n000,0.05\n".encode("utf-16"), "it is text that is not in UTF-8: save it in UTF-8"),
+    ],
+)
+def test_tables_that_cannot_be_read_are_said(place, text, said):
+    (place / "given.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DataError, match=said):
+        import_target(place / "given.csv", write_run(place), place / "target.h5")
+
+
+CLASSES = {"class_names": np.array(["healthy", "ill", "01"])}
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "npz"])
+def test_labels_may_be_names_of_the_runs_classes(place, form):
+    shares, y = outputs()[1], np.arange(N) % C
+    path, wrong = place / f"given.{form}", "label 'sick' is no class of the run: allowed are 'healthy', 'ill' and '01'"
+    for labels in (CLASSES["class_names"][y], y, np.where(y == 1, "sick", "healthy")):
+        frame = table(shares, "probability", label=labels)
+        if form == "npz":
+            np.savez(path, probabilities=shares, labels=labels)
+        else:
+            frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
+        if "sick" in labels.astype(str):
+            with pytest.raises(DataError, match=wrong):
+                import_target(path, write_run(place, names=CLASSES), place / "target.h5")
+        else:
+            import_target(path, write_run(place, names=CLASSES, labels=False), place / "target.h5")
+            np.testing.assert_allclose(read(place / "target.h5")[0], outputs()[2], rtol=1e-4, atol=1e-4)
+
+
+DAYS = np.datetime64("2020-01-31", "D") - np.arange(N)
+
+
+@pytest.mark.parametrize(
+    ("ids", "given", "form"),
+    [
+        (DAYS, DAYS, "npz"),
+        (DAYS, [day.item() for day in DAYS], "parquet"),
+        ([str(day.item()) for day in DAYS.astype("M8[us]")], DAYS.astype("M8[ns]"), "parquet"),
+        (np.arange(N) * 7, (np.arange(N) * 7).astype(object), "parquet"),
+        ([f"{one}.5" for one in range(N)], [Decimal(f"{one}.5") for one in range(N)], "parquet"),
+    ],
+    ids=["days", "dates", "times", "objects", "decimals"],
+)
+def test_ids_may_be_dates_and_numbers(place, ids, given, form):
+    order, path = np.random.default_rng(0).permutation(N), place / f"given.{form}"
+    phi, given = outputs()[2][order, 0], [given[row] for row in order]
+    if form == "npz":
+        np.savez(path, phi=phi, id=np.array(given))
+    else:
+        pd.DataFrame({"id": given, "phi": phi}).to_parquet(path)
+    import_target(path, write_run(place, names={"id": np.array(ids).astype(str)}), place / "target.h5")
+    np.testing.assert_array_equal(read(place / "target.h5")[0], outputs()[2])
+
+
+def test_an_id_that_is_neither_text_nor_number_nor_date_is_said(place):
+    np.savez(place / "given.npz", phi=outputs()[2], id=np.where(np.arange(N) == 3, np.datetime64("NaT"), DAYS))
+    with pytest.raises(DataError, match=r"id\[3\] is None: text, a number or a date is needed"):
+        import_target(place / "given.npz", write_run(place), place / "target.h5")
 
 
 def test_members_are_given_once(place):
