@@ -117,7 +117,7 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
         ConfigError: The file is missing, neither JSON nor YAML, not a mapping, or has a key twice.
     """
     try:
-        content = _parse(Path(path).expanduser().read_text(encoding="utf-8"))
+        content = _parse(Path(path).expanduser().read_text(encoding="utf-8-sig"))  # json refuses a byte order mark
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist: give the path of a study file") from None
     except OSError as error:

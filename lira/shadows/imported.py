@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from lira.config import ImportedRecipe, RunDescription
 from lira.core.errors import DataError
+from lira.core.validation import quoted
 from lira.datasets._arrays import check_labels
+from lira.datasets._names import check_names
 from lira.datasets.file import open_arrays
 from lira.shadows.formats.arrays import from_arrays
 from lira.shadows.formats.folders import read_folder
@@ -90,6 +92,7 @@ def import_scores(
             "member_fraction": float(given.member.mean()),
         }
         names, about = passed_on(data)
+        names = _ids(scores, given, names.get("id")) | names
         with hdf5.create(output, "shadows", attributes | about | _environment()) as file:
             blocks = Blocks(given, labels, shape)
             file.attrs["sha256"] = blocks.write(file, given.member)
@@ -122,7 +125,7 @@ class Blocks:
         self, given: Given, labels: Int[np.ndarray, " sample"] | None, shape: Shape, clip: float | None = None
     ):
         self.given, self.labels, self.shape, self.clip = given, labels, shape, clip
-        exact = given.kind == "phi" and given.models[0].dtype == np.float64
+        exact = given.kind == "phi" and any(one.dtype.kind == "f" and one.dtype.itemsize >= 8 for one in given.models)
         self.dtype, self.bound, self.remarks = np.float64 if exact else np.float32, np.inf, list[str]()
         models, samples = given.member.shape
         self.size = max(1, min(samples, BLOCK_BYTES // (models * shape.views * self.dtype().nbytes)))
@@ -289,6 +292,17 @@ def _pool_labels(scores: Path, found: Any, samples: int, data: Path) -> Int[np.n
         place = f"sample {wrong[0]} has label {found[wrong[0]]}, in the pool of {data} it is {pool[wrong[0]]}"
         raise DataError(f"{scores}: {place}: the scores are of other samples, or in another order")
     return pool
+
+
+def _ids(scores: Path, given: Given, pool: Any) -> dict[str, Shaped[np.ndarray, " sample"]]:
+    """Returns as ``id`` what the scores say that samples are called, if they do; it must not differ from the pool's."""
+    if given.ids is None:
+        return {}
+    found = check_names(given.ids, f"{scores}: id", given.member.shape[1])
+    if pool is not None and len(wrong := np.flatnonzero(found != pool)):
+        said = f"sample {wrong[0]} has id {quoted(str(found[wrong[0]]))}, in the pool {quoted(str(pool[wrong[0]]))}"
+        raise DataError(f"{scores}: {said}: sort the scores as the pool is")
+    return {"id": found}
 
 
 def _recipe(given: Given, stated: ImportedRecipe | None, views: int) -> tuple[dict[str, Any], list[str]]:

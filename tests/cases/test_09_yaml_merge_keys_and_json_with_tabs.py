@@ -42,6 +42,8 @@ def test_json_is_read_as_json(request, tmp_path):
     for indent in ("\t", 4, None):
         (tmp_path / "s.json").write_text(json.dumps(study, indent=indent).replace("/", r"\/"))
         assert read_yaml(tmp_path / "s.json") == study
+        (tmp_path / "marked.json").write_text((tmp_path / "s.json").read_text(), encoding="utf-8-sig")
+        assert read_yaml(tmp_path / "marked.json") == study
         assert read_plan([tmp_path / "s.json"], study).study == load_study(study)
 
 

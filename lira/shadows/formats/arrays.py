@@ -31,14 +31,22 @@ def from_arrays(path: Path, arrays: Any) -> Given:
         raise DataError(f"{path}: {kinds[0]} is {list(values.shape)}, but member is {list(member.shape)}")
     models = [_Row(values, row, path) for row in range(len(member))]
     check_outputs(kinds[0], models[0].shape, f"{path}: {kinds[0]}[0]")
-    labels = read_slice(arrays["labels"], (), path) if "labels" in arrays else None
+    labels, ids = (read_slice(arrays[name], (), path) if name in arrays else None for name in ("labels", "id"))
+    if "sample" in arrays:
+        _check_order(read_slice(arrays["sample"], (), path), f"{path}: sample", member.shape[1])
     utility = {
         name: _measure(read_slice(arrays[name], (), path), f"{path}: {name}", len(member))
         for name in UTILITY
         if name in arrays
     }
     places = [f"{path}: {kinds[0]}[{row}]" for row in range(len(member))]
-    return Given(kinds[0], models, member, labels, places, utility)
+    return Given(kinds[0], models, member, labels, places, utility, ids=ids)
+
+
+def _check_order(samples: np.ndarray, place: str, number: int) -> None:
+    """Raises DataError unless indices count the samples, since scores are in pool order."""
+    if not np.array_equal(samples, np.arange(number)):
+        raise DataError(f"{place} is not 0 to {number - 1} in this order, as the samples of scores are: sort all by it")
 
 
 def _measure(values: Any, place: str, models: int) -> Float[np.ndarray, " model"]:

@@ -28,6 +28,7 @@ class Given:
         utility: What is known of each model's losses and accuracies, by the names of ``shadows.h5``.
         recipe: What is known of the training, as settings of a recipe.
         remarks: What readers have to know about the import.
+        ids: What each sample is called as found, if given; not checked yet.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Given:
     utility: Mapping[str, Shaped[np.ndarray, " model"]] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     remarks: Sequence[str] = ()
+    ids: Any = None
 
 
 def first_models(given: Given, models: int | None, source: Any) -> Given:

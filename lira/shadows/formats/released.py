@@ -34,7 +34,7 @@ def read_metrics(path: Path) -> dict[str, float]:
         DataError: It is no such table, or a loss or an accuracy is out of range.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV: the released code writes {', '.join(METRICS)}") from error

@@ -18,6 +18,7 @@ from lira.report.tabulate import tabulate
 from lira.shadows.imported import import_scores
 from lira.shadows.logits import scaled_logit
 from lira.storage import hdf5
+from lira.storage.records import read_names
 from lira.storage.run import Run
 
 NAMES = {"study": "s", "dataset": "d", "architecture": "a", "regime": "baseline", "seed": 3}
@@ -117,6 +118,34 @@ def test_one_view_needs_no_axis_and_ten_models_come_in_their_order(tmp_path):
         np.save(tmp_path / "many" / f"model_{model}" / "scores" / "scores.npy", np.full(N, float(model)))
     np.save(tmp_path / "many" / "keep_indices.npy", np.arange(12)[:, None] % 2 == np.arange(N) % 2)
     assert imported(tmp_path / "many", tmp_path)["phi"][:, 0, 0].tolist() == list(range(12))
+
+
+@pytest.mark.parametrize("kind", [">f8", "<f8"])
+def test_phi_keeps_its_precision_in_any_byte_order(tmp_path, kind):
+    scores = write_arrays(tmp_path / "phi.npz", phi=PHI.astype(np.float64).astype(kind), member=MEMBER)
+    found = imported(scores, tmp_path)["phi"]
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, PHI.astype(np.float64))
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+def test_ids_and_indices_of_scores_are_those_of_the_pool(tmp_path, suffix):
+    ids = np.array([f"p{place:02}" for place in range(N)])
+    with hdf5.create(tmp_path / "data.h5", "data", {}) as file:
+        file["pool/y"] = LABELS
+        file["pool/id"] = np.char.encode(ids)
+    given = {"phi": PHI, "member": MEMBER, "id": np.char.encode(ids), "sample": np.arange(N)}
+    for data in (None, tmp_path / "data.h5"):
+        imported(write_arrays(tmp_path / f"phi{suffix}", **given), tmp_path, data)
+        with h5py.File(tmp_path / "shadows.h5") as file:
+            assert read_names(file)["id"].tolist() == ids.tolist()
+    for name, said in (
+        ("id", "sample 0 has id 'p29', in the pool 'p00': sort"),
+        ("sample", "sample is not 0 to 29 in"),
+    ):
+        scores = write_arrays(tmp_path / f"other{suffix}", **given | {name: given[name][::-1]})
+        with pytest.raises(DataError, match=f"other{suffix}: {said}"):
+            imported(scores, tmp_path, tmp_path / "data.h5")
 
 
 def test_small_blocks_give_the_same(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from array_files import write_arrays
 from lira.config import ImportedRecipe, RunDescription, load_study
 from lira.core.errors import ConfigError, DataError
 from lira.shadows.formats.folders import score_files
+from lira.shadows.formats.tables import read_matrix
 from lira.shadows.imported import import_scores
 from lira.shadows.logits import scaled_logit
 from lira.shadows.membership import balanced_membership
@@ -50,7 +51,8 @@ def released(folder, kind="logits", models=range(M)):
         values = PHI[model] if kind == "scores" else LOGITS[model][:, None]
         np.save(folder / f"model_{model}" / kind / f"{kind}.npy", values)
         row = f"{60 + model},{model / 10:.4f},0.5000,99.0{model},87.5"
-        (folder / f"model_{model}" / "metrics.csv").write_text(f"{METRICS}\n{row}\n")
+        text = f"{METRICS}\n{row}\n"
+        (folder / f"model_{model}" / "metrics.csv").write_text(text, "utf-8-sig" if model % 2 else "utf-8")
     np.save(folder / "keep_indices.npy", MEMBER)
     np.save(folder / "labels.npy", LABELS)
     (folder / "train_config.yaml").write_text(CONFIG)
@@ -122,6 +124,13 @@ def test_broken_tables_are_refused(tmp_path, change, said):
         (b".1,.9\n.4,.6\n", "has the columns .1, .9: scores need model"),
         (b"model,sample,member,phi\n0,0,1\n0,1,1,2,3\n", "cannot be read as CSV: its lines are of different lengths"),
         (b"", "cannot be read as CSV: it is empty"),
+        ("model,sample,member,phi,ä\n0,0,1,2,3\n".encode("latin-1"), "it is text that is not in UTF-8: save it in UTF"),
+        ("model,sample,member,phi\n0,0,1,2\n".encode("utf-16"), "it is text that is not in UTF-8: save it in UTF-8"),
+        (
+            b"model,sample,member,phi" + b"\n0,0,1,2" * 99 + b"\n0,0,1,\xe4\n",
+            "it is text that is not in UTF-8: save it",
+        ),
+        (b"model,sample,member,phi\n0,0,1,2,3\n1,0,1,2,3\n", "its lines have more values than the first has names"),
         (b"\x93NUMPY\x00\xff", "cannot be read as CSV: it is a single .npy array"),
         (b"model;sample;member;phi\n0;0;1;0,5\n", "line 2, column phi, has '0,5': numbers are .* a point before dec"),
     ],
@@ -151,6 +160,71 @@ def test_a_matrix_per_model(tmp_path, kind, header):
     np.testing.assert_allclose(found["phi"], PHI if kind == "scores" else PHI[..., :1], atol=1e-5)
     np.testing.assert_array_equal(found["member"], MEMBER)
     assert len(score_files(tmp_path / "given")) == M + 2
+
+
+def matrices(folder, values, encoding="utf-8", **options):
+    """A folder of CSV files, all written alike: φ or logits by the number of their columns."""
+    kind = "logits" if values.shape[2] == C else "scores"
+    for model in range(M):
+        place = folder / f"model_{model}" / kind
+        place.mkdir(parents=True)
+        pd.DataFrame(values[model]).add_prefix("c").to_csv(place / "all.csv", encoding=encoding, **options)
+        pd.Series(MEMBER[model] * 1, name="keep").to_csv(
+            folder / f"model_{model}/keep.csv", encoding=encoding, **options
+        )
+    pd.Series(LABELS, name="label").to_csv(folder / "labels.csv", encoding=encoding, **options)
+    return folder
+
+
+@pytest.mark.parametrize(("kind", "encoding"), [("scores", "utf-8"), ("scores", "utf-8-sig"), ("logits", "utf-8-sig")])
+@pytest.mark.parametrize(
+    ("written", "first"),
+    [
+        *(({}, 0), ({}, 1), ({"header": False}, 0), ({"header": False}, 1)),
+        *(({"index": False}, 0), ({"index": False, "header": False}, 0)),
+    ],
+    ids=str,
+)
+def test_row_numbers_and_byte_order_marks_are_no_values(tmp_path, kind, written, encoding, first):
+    values = PHI[..., :1] if kind == "scores" else LOGITS[:, :, 0]
+    folder = matrices(tmp_path / "given", values, encoding, **written)
+    for file in folder.rglob("*.csv") if first else ():  # as R counts
+        found = pd.read_csv(file, index_col=0, header=None if "header" in written else 0, encoding=encoding)
+        found.set_index(found.index + 1).to_csv(file, index_label=False if "header" in written else "", **written)
+    np.testing.assert_allclose(imported(folder, tmp_path)[0]["phi"], PHI[..., :1], atol=1e-5)
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_rows_in_another_order_are_refused(tmp_path, header):
+    folder = matrices(tmp_path / "given", PHI[..., :1])
+    for file in folder.rglob("*.csv"):
+        found = pd.read_csv(file, index_col=0).sample(frac=1, random_state=0)
+        found.to_csv(file, header=header, index_label="sample" if header else None)
+    with pytest.raises(DataError, match=r"csv: its first column numbers the rows in another order: sort them by it"):
+        imported(folder, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        ([[0, 1], [1, 0]], 2),  # of two samples and two models
+        ([[0, 1], [1, 0], [0, 1], [1, 1]], 2),
+        ([[0], [1], [2]], 1),
+        ([["sample", 0], [0, 5], [1, 6], [2, 7]], 1),
+        ([[0, 5], [1, 6], [2, 7]], 1),
+    ],
+)
+def test_a_column_of_values_is_no_row_number(tmp_path, values, kept):
+    pd.DataFrame(values).to_csv(tmp_path / "given.csv", header=False, index=False)
+    assert read_matrix(tmp_path / "given.csv").tolist() == [row[-kept:] for row in values if "sample" not in row]
+
+
+@pytest.mark.parametrize(("model", "said"), [(0, "sample 0, view 0, is nan"), (1, "sample 0, view 0, is nan")])
+def test_a_missing_value_in_the_first_row_makes_no_names_of_it(tmp_path, model, said):
+    values = PHI.copy()
+    values[model, 0, 0] = np.nan
+    with pytest.raises(DataError, match=f"model_{model}/scores/all.csv: φ of {said}"):
+        imported(matrices(tmp_path / "given", values, index=False, header=False), tmp_path)
 
 
 def test_what_the_released_code_says_of_its_models_is_taken(tmp_path):
