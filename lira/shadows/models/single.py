@@ -219,7 +219,7 @@ def _shared(saved: Mapping[str, Tensor]) -> str:
 
 def _dense(value: Tensor) -> Tensor:
     """Copies a tensor whose values do not lie side by side, as those of expand() do not; others stay as they are."""
-    return value if torch.empty_like(value, device="meta").stride() == value.stride() else value.clone()
+    return value if torch.empty_like(value).stride() == value.stride() else value.clone()
 
 
 def _overruns(layer: nn.Module) -> bool:
