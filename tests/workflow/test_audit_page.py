@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import lira
+from lira.config.catalogue import main_attack
 from lira.report.audit_page import write_page
 from lira.storage.csv_files import write_csv
 
@@ -50,6 +51,7 @@ def write_audit(folder, case):
     members = None if known is None else int(known.sum())
     said = {"answer": made.answer, "verdict": made.verdict, "warnings": made.warnings, "run": run, "members": members}
     said |= {"predictions": "own.csv", "shadow_models": M, "records": N, "attacks": [*made.summary["attack"].unique()]}
+    said["counted_by"] = main_attack(made.summary["attack"].unique())
     (folder / "audit.json").write_text(json.dumps(said))
     write_page(folder, folder / "audit.html")
     return made
