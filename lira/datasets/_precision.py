@@ -19,7 +19,8 @@ SHOWN = 10  # features that a message names
 def with_offset(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> Arrays:
     """Returns arrays that say what is to be taken off each feature of tabular data before it becomes float32.
 
-    It is 0 wherever float32 keeps the values apart. Elsewhere it is the given mean, or else a value in the middle.
+    It is 0 where float32 keeps the values apart, or an offset keeps no more of them apart. Elsewhere it is the given
+    mean, or else a value in the middle.
 
     Raises:
         DataError: Features whose values fall together all the same.
@@ -30,10 +31,14 @@ def with_offset(arrays: Arrays, pool: Int[np.ndarray, " pool"]) -> Arrays:
     mean = None if arrays.mean is None else np.asarray(arrays.mean, np.float64)
     for feature in np.flatnonzero(_rounded(arrays.x, pool)):
         values = np.unique(arrays.x[:, feature][pool])
-        if _distinct(values) >= KEPT * len(values):
+        apart = _distinct(values)
+        if apart >= KEPT * len(values):
             continue
-        offset[feature] = values[len(values) // 2] if mean is None else mean[feature] * arrays.scale
-        if _distinct(values, offset[feature]) < LEAST * len(values):
+        middle = float(values[len(values) // 2] if mean is None else mean[feature] * arrays.scale)
+        centred = _distinct(values, middle)
+        if centred > apart:
+            offset[feature] = middle
+        if max(centred, apart) < LEAST * len(values):
             lost.append(arrays.feature(int(feature)))
     if lost:
         named = ", ".join(lost[:SHOWN]) + (f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else "")
