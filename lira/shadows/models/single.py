@@ -186,6 +186,8 @@ def _unsupported(module: nn.Module) -> str:
             return f"leaves the shape of {name} open: give the layer its input size, which follows from shape"
         if value.is_meta:
             return f"has no values in {name}: make it on the CPU, and not on torch's device meta"
+        if name in parameters and value.requires_grad and not value.is_floating_point():
+            return f"trains {name} of {value.dtype}: parameters must be real numbers"
         if value.is_complex():
             return f"has complex numbers in {name}, which files of weights have not: keep real and imaginary parts"
         if value.layout != torch.strided or value.is_nested or str(value.dtype).removeprefix("torch.") not in STORED:
@@ -194,8 +196,6 @@ def _unsupported(module: nn.Module) -> str:
     for name, value in parameters.items():
         if value._backward_hooks or getattr(value, "_post_accumulate_grad_hooks", None):
             return f"has a gradient hook on {name}, which is not supported: do in forward what the hook does"
-        if value.requires_grad and not value.is_floating_point():
-            return f"trains {name} of {value.dtype}: parameters must be real numbers"
     if shared := _shared(saved):
         return f"shares a parameter or buffer, {shared}, which is not supported: give each its own memory, with clone()"
     return ""

@@ -42,12 +42,14 @@ def run(folder, seed=0, **changes):
 
 
 def change(folder, **attributes):
-    """Writes a run's file with other attributes."""
-    with h5py.File(folder / "shadows.h5", "r+") as file:
-        (folder / "shadows.h5").unlink()
-        with hdf5.create(folder / "shadows.h5", "shadows", dict(file.attrs) | attributes) as changed:
-            for name in file:
-                file.copy(name, changed)
+    """Writes a run's files with other attributes."""
+    for kind in ("shadows", "scores"):
+        path = folder / f"{kind}.h5"
+        with h5py.File(path, "r+") as file:
+            path.unlink()
+            with hdf5.create(path, kind, dict(file.attrs) | attributes) as changed:
+                for name in file:
+                    file.copy(name, changed)
 
 
 @pytest.fixture

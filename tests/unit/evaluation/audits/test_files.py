@@ -132,7 +132,7 @@ def test_records_are_counted_by_one_attack_in_every_seed(run):
     of = records[[f"{name}_at_0.1" for name in COUNTS]].to_numpy()
     assert (of == counts([Run(run)], 0.1, "offline")[0][COUNTS].to_numpy()).all()
     assert "shadow models under LiRA (offline)" in (AUDITED / "audit.html").read_text()
-    count_by(other, "global", "offline")
+    count_by(other, "online_fixed", "offline")
     assert audited(run, "--fpr", 0.1)[2]["seeds"] == 2
     count_by(run, "online", "offline")
     count_by(other, "online")
