@@ -325,7 +325,7 @@ def _imports(content: bytes, package: str, is_package: bool) -> Iterator[str]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # Python cannot import it either
         return
     froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
-    called = {alias.asname: alias.name for node in froms for alias in node.names if alias.name in BY_NAME}
+    called = {alias.asname or alias.name: alias.name for node in froms for alias in node.names if alias.name in BY_NAME}
     called |= {name: name for name in BY_NAME}
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -333,7 +333,7 @@ def _imports(content: bytes, package: str, is_package: bool) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             yield from _with_parts(node.module or "", node.level, package, [alias.name for alias in node.names])
         elif isinstance(node, ast.Call):
-            function = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+            function = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if function in called:
                 yield from _named(node, BY_NAME[called[function]], package)
         elif is_package and isinstance(node, ast.Assign) and "__all__" in map(ast.unparse, node.targets):

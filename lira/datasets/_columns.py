@@ -1,7 +1,8 @@
 """Columns of numbers, rows and images, which become one array."""
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Shaped
@@ -9,6 +10,16 @@ from jaxtyping import Shaped
 from lira.core.errors import DataError
 
 EXACT = 2**53  # float64 holds all whole numbers up to it
+
+UNNAMED = "Unnamed: "
+"""What pandas calls a column without a name, with its place: mostly its own index."""
+
+MANY = 20  # numbers that are hardly all the row numbers by chance
+INDICES = {"index", "indices", "idx", "row", "rowid", "id", "ids", "no", "nr", "number", "record", "sample", "samples"}
+"""Words in the name of a column that says which record each row is of, in small letters."""
+
+COLOURS = {"RGB", "YCbCr", "HSV", "LAB"}
+"""Pillow's modes of three channels of uint8; others differ in type or channels."""
 
 
 def values_of(x: Any, place: str) -> Any:
@@ -29,12 +40,14 @@ def check_kinds(images: Sequence[Any], place: str) -> None:
     """Raises DataError for an image whose values would be taken for others in an array with the rest."""
     for index, image in enumerate(images):
         where = f"{place}[{index}]" if len(images) > 1 else place
-        mode = getattr(image, "mode", None)  # of Pillow's; those that are not named here differ in type or channels
+        mode = getattr(image, "mode", None)  # of Pillow's
         if mode == "P":
             remedy = "give image.convert('L') or image.convert('RGB')"
             raise DataError(f"{where} holds places in a palette, as GIF files do, and not their colours: {remedy}")
         if mode == "1" or str(getattr(image, "dtype", "")).endswith("bool"):
             raise DataError(f"{where} is bool: images are uint8, from 0 to 255")
+        if mode != (first := getattr(images[0], "mode", None)) and {mode, first} <= COLOURS:
+            raise DataError(f"{where} is of Pillow's mode {mode}, {place}[0] of {first}: convert all to one")
         _check_unmasked(image, where)
 
 
@@ -60,3 +73,25 @@ def _column(values: Any, place: str) -> Shaped[np.ndarray, " sample"]:
     if (missing := values.isna()).any():
         raise DataError(f"{place} has no value in row {missing.argmax()}: fill it in, or leave the row or column out")
     return np.asarray(values)
+
+
+def names_rows(name: str) -> bool:
+    """Whether a column seems, by its name or because it has none, to say which record each row is of."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
+    return not name or name.startswith(UNNAMED) or any(word.lower() in INDICES for word in words)
+
+
+def numbering(values: Shaped[np.ndarray, " row"], name: str | None) -> Literal["", "ordered", "shuffled"]:
+    """Says whether a column of numbers counts the rows, from 0 or 1, and whether in their order; ``""`` if it does not.
+
+    So does that of two rows if it has no name, ``""``. Few rows may be counted in another order by chance, unless the
+    name, if there is one, says which records they are.
+    """
+    if values.dtype.kind not in "iuf" or not (rows := len(values)) or (rows < 3 and name != ""):
+        return ""
+    if (least := values.min()) not in (0, 1) or values.max() != least + rows - 1:
+        return ""
+    if (np.diff(values) == 1).all():
+        return "ordered"
+    counted = np.array_equal(np.sort(values), np.arange(least, least + rows))
+    return "shuffled" if counted and (rows > MANY or (name is not None and names_rows(name))) else ""

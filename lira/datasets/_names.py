@@ -65,6 +65,8 @@ def _text(values: Any, place: str) -> Shaped[np.ndarray, "..."] | None:
         given = np.asarray(values, dtype=None if hasattr(values, "dtype") else object)
     except (ValueError, TypeError, RuntimeError):  # who takes them for numbers says what they are
         return None
+    if given.dtype.kind == "O":
+        given = np.asarray(_plain(given), dtype=object)
     if given.dtype.kind not in "OSUT" or not any(isinstance(value, str | bytes) for value in given.flat):
         return None
     if np.ma.is_masked(values):
@@ -79,6 +81,10 @@ def _text(values: Any, place: str) -> Shaped[np.ndarray, "..."] | None:
         if not isinstance(value, str) or not value:
             raise DataError(f"{place}[{row}] is {quoted(value)}: text is needed, as the others are")
     return np.array(found, dtype=str).reshape(given.shape)
+
+
+_plain = np.frompyfunc(lambda value: value.item() if isinstance(value, np.ndarray) and not value.ndim else value, 1, 1)
+"""Returns an array of objects with what arrays without axes hold in their place."""
 
 
 def shown(names: Sequence[str] | None, index: int) -> str:

@@ -15,7 +15,7 @@ from lira.config.dataset import COLUMNS
 from lira.core.errors import DataError
 from lira.core.validation import quoted
 from lira.datasets._arrays import check_labels
-from lira.datasets._columns import EXACT, beside
+from lira.datasets._columns import EXACT, UNNAMED, beside, numbering
 from lira.datasets._forms import ENCODED, PARQUET, TEXT, absent, delimiter_of, form_of
 from lira.datasets._names import numbered
 
@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lira")
 
-UNNAMED = "Unnamed: "
-"""What pandas calls a column without a name, with its place: mostly its own index."""
-
 BLOCK_BYTES = 8 << 20  # a line must fit
-MANY = 20  # numbers that are hardly all the row numbers by chance
-INDICES = {"index", "idx", "row", "row_id", "rowid", "row_number", "id", "no", "nr", "number", "record", "sample"}
 MISSING = {"?", "-", "--", ".", "*", "none", "n.a.", "missing", "unknown"}
 SHOWN = 10  # columns that a message names
 
@@ -115,7 +110,8 @@ class _Table:
                 "write one in its place, or a column of 0 and 1 for each category, or list other columns as features"
             )
         found = [self._whole(name, self.columns[name]).to_numpy() for name in names]
-        if counting := [name for name, one in zip(names, found, strict=True) if not self.listed and _counts(name, one)]:
+        columns = [] if self.listed else zip(names, found, strict=True)
+        if counting := [name for name, one in columns if one.dtype.kind in "iu" and numbering(one, name)]:
             raise DataError(
                 f"{self.path}: column {counting[0]!r} counts the rows, as an index does: set id: {counting[0]!r} if it "
                 "names the records, write the file without it, or list features"
@@ -278,15 +274,6 @@ def _is_number(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-def _counts(name: str, values: Shaped[np.ndarray, " row"]) -> bool:
-    """Whether values count the rows, from 0 or 1, in any order if that is no chance or the name says it."""
-    rows = len(values)
-    if values.dtype.kind not in "iu" or rows < 3 or values.min() not in (0, 1) or np.ptp(values) != rows - 1:
-        return False
-    shuffled = rows > MANY or name.lower() in INDICES
-    return bool((np.diff(values) == 1).all()) or (shuffled and len(np.unique(values)) == rows)
 
 
 def _listed(names: Iterable[str]) -> str:

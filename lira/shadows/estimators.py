@@ -143,6 +143,8 @@ def _made(architecture: Architecture, state: int) -> Any:
     _check_methods(made, name)
     try:
         made = deepcopy(made)
+    except MemoryError:
+        raise
     except Exception as error:  # as of one that holds a module or a lock
         if make(**params, **own) is made:
             said = "gives the same object in each call, which cannot be copied"

@@ -115,6 +115,8 @@ def _counted(run: Run, seeds: Sequence[Path], fprs: Sequence[float], attack: str
             known = seed.fprs if alike and not own else fprs
             by = seed.attacks if alike else [attack]
         except StoreError as error:
+            if seed.folder == run.folder.resolve():
+                raise
             said.append(f"{seed.folder.name} was not counted: {error}")
             continue
         if lacking := [fpr for fpr in fprs if fpr not in known]:

@@ -33,7 +33,7 @@ def from_arrays(path: Path, arrays: Any) -> Given:
     check_outputs(kinds[0], models[0].shape, f"{path}: {kinds[0]}[0]")
     labels, ids = (read_slice(arrays[name], (), path) if name in arrays else None for name in ("labels", "id"))
     if "sample" in arrays:
-        _check_order(read_slice(arrays["sample"], (), path), f"{path}: sample", member.shape[1])
+        _check_order(read_slice(arrays["sample"], (), path), f"{path}: sample")
     utility = {
         name: _measure(read_slice(arrays[name], (), path), f"{path}: {name}", len(member))
         for name in UTILITY
@@ -43,10 +43,10 @@ def from_arrays(path: Path, arrays: Any) -> Given:
     return Given(kinds[0], models, member, labels, places, utility, ids=ids)
 
 
-def _check_order(samples: np.ndarray, place: str, number: int) -> None:
-    """Raises DataError unless indices count the samples, since scores are in pool order."""
-    if not np.array_equal(samples, np.arange(number)):
-        raise DataError(f"{place} is not 0 to {number - 1} in this order, as the samples of scores are: sort all by it")
+def _check_order(samples: np.ndarray, place: str) -> None:
+    """Raises DataError unless indices ascend, since scores are in pool order."""
+    if samples.dtype.kind not in "iuf" or not (samples[1:] > samples[:-1]).all():
+        raise DataError(f"{place} does not ascend, but scores are in pool order: sort all by it, or leave it out")
 
 
 def _measure(values: Any, place: str, models: int) -> Float[np.ndarray, " model"]:

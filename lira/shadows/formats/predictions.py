@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from numbers import Number
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from lira.core.errors import DataError
 from lira.core.validation import allowed, check_booleans, quoted
+from lira.datasets._columns import EXACT, UNNAMED, names_rows, numbering
 from lira.datasets._forms import PARQUET, absent, form_of
 from lira.datasets._names import check_names
-from lira.datasets._tables import INDICES as COUNTED
-from lira.datasets._tables import UNNAMED
 from lira.datasets.file import open_arrays, read_slice
 from lira.shadows.formats.given import KINDS, check_outputs
 from lira.shadows.formats.tables import check_numbers, is_table, outputs_of, read_index, read_lines, unreadable
@@ -27,8 +27,8 @@ BY = ("id", "sample")
 ABOUT = ("view", "label", "labels", "member")
 """What else is known of a row."""
 
-INDICES = COUNTED | {"ids", "samples"}
-"""What a column or array may be called that says which record a row is of, in small letters."""
+WORDS = {form(word): word == "true" for word in ("false", "true") for form in (str.lower, str.upper, str.title)}
+"""Labels of two classes as text, by number."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Pool:
                 "which they are by id or sample"
             )
         for name, values in columns.items():
-            if np.shape(values) == (rows,) and self._orders(name, np.asarray(values)):
-                said = "a column without a name" if _nameless(name) else name
+            if np.shape(values) == (rows,) and self._may_order(np.asarray(values), name):
+                said = "a column without a name" if not name or name.startswith(UNNAMED) else name
                 raise DataError(
                     f"{path}: {said} may say which record each row is of: call it id or sample, or leave it out if "
                     "rows are in pool order"
@@ -98,22 +98,30 @@ class Pool:
             raise DataError(f"{path}: none of its ids is in the pool: it has {theirs}")
         return np.where(known[at] == names, order[at], -1)
 
-    def _orders(self, name: str, values: Shaped[np.ndarray, " row"]) -> bool:
+    @cached_property
+    def _id_numbers(self) -> Float[np.ndarray, " sample"] | None:
+        return None if self.ids is None else _numbers(self.ids)
+
+    def _may_order(self, values: Shaped[np.ndarray, " row"], name: str) -> bool:
         """Whether a column seems to say that rows are in another order than the pool."""
-        texts, nameless = _texts(values), _nameless(name)
-        try:
-            steps = np.diff(texts.astype(np.float64))
-        except ValueError:
-            counting = False
-        else:  # as pandas and R write beside the rows of any table, and pandas of some rows of a table
-            counting = bool((steps > 0 if nameless else steps == 1).all())
+        numbers, named = _numbers(values), names_rows(name)
+        if numbers is not None and (numbers != np.floor(numbers)).any():
+            return False  # measurements
+        counted = "" if numbers is None else numbering(numbers, name)
         if self.ids is not None:
-            if (texts == self.ids).all():
+            found, known = numbers, self._id_numbers
+            if found is None or known is None:
+                found, known = _texts(values), self.ids
+            if (found == known).all():
                 return False
-            known = len(np.intersect1d(texts, self.ids))
-            if known == self.samples or (known > self.samples / 2 and not counting):
+            common = len(np.intersect1d(found, known))
+            if common == self.samples or (common > self.samples / 2 and counted != "ordered"):
                 return True
-        return (nameless or name.lower() in INDICES) and not counting and len(np.unique(texts)) > 1
+        if counted or not named:
+            return counted == "shuffled"
+        if numbers is not None and (np.diff(numbers) > 0).all():
+            return False  # of what was chosen from a larger table
+        return len(np.unique(_texts(values))) == len(values)
 
     def numbered(self, labels: Any, path: Path) -> Any:
         """Returns labels by number if they are names of the run's classes, and as they are if it has no names.
@@ -123,7 +131,8 @@ class Pool:
         """
         if self.classes is None:
             return labels
-        numbers, texts = {str(name): number for number, name in enumerate(self.classes)}, _texts(np.asarray(labels))
+        numbers = WORDS | {str(name): number for number, name in enumerate(self.classes)}
+        texts = _texts(np.asarray(labels))
         unknown = [text for text in texts.flat if text not in numbers]
         if not unknown:
             return np.vectorize(numbers.get, otypes=[np.int64])(texts)
@@ -132,6 +141,15 @@ class Pool:
         except ValueError:
             said = f"label {quoted(unknown[0])} is no class of the run: {allowed(map(str, self.classes))}"
             raise DataError(f"{path}: {said}, or their numbers from 0") from None
+
+
+def _numbers(values: Shaped[np.ndarray, " row"]) -> Float[np.ndarray, " row"] | None:
+    """Returns values as numbers, also those that text spells, or nothing if one is none or has too many digits."""
+    try:
+        found = values.astype(np.float64)
+    except (ValueError, TypeError):
+        return None
+    return None if (np.abs(found) > EXACT).any() else found
 
 
 def _ids(values: Any, place: str, rows: int) -> Shaped[np.ndarray, " row"]:
@@ -156,10 +174,6 @@ def _texts(values: np.ndarray) -> Shaped[np.ndarray, "..."]:
     """Returns values as text, as the names of a dataset's records and classes are."""
     found = [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in _listed(values)]
     return np.array(found, dtype=str).reshape(values.shape)
-
-
-def _nameless(name: str) -> bool:
-    return not name or name.startswith(UNNAMED)
 
 
 @dataclass(frozen=True)
@@ -326,7 +340,8 @@ def _frame(path: Path, pool: Pool) -> Any:
         names = {name: str(name).strip() for name in read_lines(path, FORMS, nrows=0).columns}
         numbers = {*outputs_of(list(names.values()))[1], *BY[1:], *ABOUT}
         numbers -= {"label"} if pool.classes is not None else set()
-        texts = {name: str for name, stripped in names.items() if stripped not in numbers}
+        texts = {name: str for name, stripped in names.items() if stripped not in numbers and names_rows(stripped)}
+        texts |= {name: str for name, stripped in names.items() if stripped == "label" and "label" not in numbers}
         frame = read_lines(path, FORMS, dtype=texts, na_filter=False)  # no number may be missing
     frame.columns = [str(name).strip() for name in frame.columns]
     if frame.empty:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from lira.core.errors import DataError
+from lira.datasets._columns import numbering
 from lira.datasets._forms import ENCODED, TEXT, delimiter_of, form_of
 from lira.shadows.formats.given import Given, membership
 
@@ -24,7 +25,6 @@ INDEX = ("model", "sample", "view")
 TRUTH = ("true", "false")
 SUFFIXES = (".csv", ".tsv")
 NUMBERS = "numbers are needed, with a point before decimals"
-MANY = 20  # numbers that are hardly all the row numbers by chance
 
 
 def is_table(path: Path) -> bool:
@@ -129,31 +129,28 @@ def read_matrix(path: Path) -> Shaped[np.ndarray, "row column"]:
     frame = _frame(path, header=0 if named else None)
     check_numbers(frame, path, first=1 + named)
     values = frame.to_numpy()
-    numbering = _numbering(values)
-    if numbering == "shuffled":
+    if values.shape[1] < 2:
+        return values
+    counted = numbering(frame.iloc[:, 0].to_numpy(), start[0] if named else None)
+    if counted == "shuffled":
         raise DataError(f"{path}: its first column numbers the rows in another order: sort them by it and leave it out")
-    if named and not start[0] and not numbering:
+    if named and not start[0] and not counted:
         raise DataError(f"{path}: its first column has no name and is not of row numbers: name it or leave it out")
-    return values[:, 1:] if numbering else values
+    return values[:, 1:] if counted else values
 
 
 def _are_names(cells: list[str]) -> bool:
-    """Whether the first line of a matrix names its columns: none of it is a value, or it counts them."""
-    counted = cells[1:] if cells and not _is_value(cells[0]) else cells  # after the name of pandas' index, or none
-    if counted == [str(column) for column in range(len(counted))] and len(cells) > 1 + (counted is cells):
-        return True
-    return any(cells) and not any(map(_is_value, cells))
+    """Whether the first line of a matrix names its columns: as an index does, by none of its values, or counting them.
 
-
-def _numbering(values: Shaped[np.ndarray, "row column"]) -> str:
-    """Says whether the first of several columns has the numbers of rows, from 0 or 1: in their order, or shuffled."""
-    rows, columns = values.shape
-    if columns < 2 or rows < 3 or values[:, 0].min() not in (0, 1):  # two rows may be of membership
-        return ""
-    found, numbers = values[:, 0], np.arange(rows) + values[:, 0].min()
-    if np.array_equal(found, numbers):
-        return "ordered"
-    return "shuffled" if rows > MANY and np.array_equal(np.sort(found), numbers) else ""
+    Pandas writes the name of an index, which may be empty, before those of its columns.
+    """
+    if not any(values := [*map(_is_value, cells)]):
+        return any(cells)
+    if not cells[0]:  # else a value is missing there
+        return all(map(str.isdecimal, cells[1:])) or any(cell and not _is_value(cell) for cell in cells)
+    if values[0]:
+        return len(cells) > 2 and cells == [*map(str, range(len(cells)))]
+    return cells[1:] in ([*map(str, range(start, start + len(cells) - 1))] for start in (0, 1))
 
 
 def _is_value(cell: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -197,24 +198,32 @@ def _unsupported(module: nn.Module) -> str:
         if value._backward_hooks or getattr(value, "_post_accumulate_grad_hooks", None):
             return f"has a gradient hook on {name}, which is not supported: do in forward what the hook does"
     if shared := _shared(saved):
-        return f"shares a parameter or buffer, {shared}, which is not supported: give each its own memory, with clone()"
+        remedy = "use the one in both places of forward, or give each its own memory, with clone()"
+        return f"shares a parameter or buffer, {shared}, which is not supported: {remedy}"
     return ""
 
 
 def _shared(saved: Mapping[str, Tensor]) -> str:
     """Says what lies in the memory of something else, which training would part; empty if nothing does."""
-    last, end = "", 0
+    before: list[tuple[int, str, Tensor]] = []
     for name, value in sorted(saved.items(), key=lambda item: item[1].data_ptr()):
         if not value.numel():
             continue
         begin = value.data_ptr()
         span = 1 + sum((size - 1) * step for size, step in zip(value.shape, value.stride(), strict=True))
-        if begin < end:
-            return f"{name} with {last}"
         if value.requires_grad and span < value.numel():
             return f"{name} among its own values"
-        last, end = name, begin + span * value.element_size()
+        before = [other for other in before if other[0] > begin]
+        for _, other, beside in before:
+            if not value.is_cpu or np.shares_memory(_bits(value), _bits(beside)):
+                return f"{name} with {other}"
+        before.append((begin + span * value.element_size(), name, value))
     return ""
+
+
+def _bits(value: Tensor) -> np.ndarray:
+    """Returns a tensor's memory as an array; numpy has no bfloat16."""
+    return value.detach().view(getattr(torch, f"int{8 * value.element_size()}")).numpy()
 
 
 def _dense(value: Tensor) -> Tensor:

@@ -126,6 +126,7 @@ def test_a_module_beside_is_seen_however_it_is_imported(folder, text):
         ("from importlib import import_module as f\nf('.aside', 'own')", {"own/__init__", "own/aside"}),
         ("from importlib import import_module\nimport_module('.aside', package='own')", {"own/__init__", "own/aside"}),
         ("import_module(f'own{1}', 'own'), import_module(*['own']), import_module(), own.sub('own')", set()),
+        ("from importlib import import_module\n{}['f']('own'), (lambda name: name)('own')", set()),
         ("from . import own", set()),
         ("from .own import aside", set()),
     ],

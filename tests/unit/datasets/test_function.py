@@ -53,6 +53,9 @@ def test_own_functions(tmp_path, monkeypatch):
 PICTURES = [image[:, : 5 + index % 2] for index, image in enumerate(X)]
 
 
+MODES = [Image.new("RGB", (6, 6))] * 39
+
+
 def palette(first):
     pictures = [Image.fromarray(image[0]) for image in X]
     return pictures[:first] + [picture.convert("P") for picture in pictures[first:]]
@@ -180,6 +183,10 @@ def mixed(grey):
         ({"x": [*X[:-1], np.ma.array(X[0], mask=X[0] > 9)], "scale": 255}, r"x\[39\] has masked values: fill them"),
         ({"x": [*TABLE[:-1], np.ma.masked_greater(TABLE[-1], -9)]}, r"x\[39\] has masked values: fill them"),
         ({"x": Album(palette(0)), "scale": 255}, r"x\[0\] holds places in a palette"),
+        (
+            {"x": [*MODES, MODES[0].convert("HSV")], "scale": 255},
+            r"x\[39\] is of Pillow's mode HSV, own_arrays:load: x\[0\] of RGB: convert all to one",
+        ),
         ({"classes": 10}, "no sample of class 4 of 0 to 9; classes is 10: leave it out, or give the number"),
         ({"classes": 2}, "label of sample 2 is 2: allowed are 0 to 1; classes is 2: leave it out"),
         (

@@ -130,11 +130,14 @@ def test_a_missing_name_is_no_name(tmp_path, monkeypatch, name, values, said):
 
 
 def test_lists_have_names_as_arrays_have(tmp_path, monkeypatch):
-    given = {"x": TABLE, "y": WORDS.tolist(), "id": list(range(40)), "groups": pd.Categorical(WORDS)}
+    given = {"x": TABLE, "y": WORDS.tolist(), "id": list(range(40)), "groups": [*map(np.array, WORDS)]}
     monkeypatch.setitem(sys.modules, "own_names", SimpleNamespace(load=lambda: given))
     prepared(Dataset(source="own_names:load", kind="tabular"), tmp_path)
     found = names_in(tmp_path)
     assert found["id"] == [str(row) for row in range(40)] and found["group"] == WORDS.tolist()
+    monkeypatch.setitem(given, "groups", pd.Categorical(WORDS))
+    prepared(Dataset(source="own_names:load", kind="tabular"), tmp_path)
+    assert names_in(tmp_path)["group"] == WORDS.tolist()
 
 
 def test_a_frame_with_a_column_of_text_is_refused_by_name(tmp_path, monkeypatch):

@@ -194,9 +194,9 @@ def test_row_numbers_and_byte_order_marks_are_no_values(tmp_path, kind, written,
     np.testing.assert_allclose(imported(folder, tmp_path)[0]["phi"], PHI[..., :1], atol=1e-5)
 
 
-@pytest.mark.parametrize("header", [True, False])
-def test_rows_in_another_order_are_refused(tmp_path, header):
-    folder = matrices(tmp_path / "given", PHI[..., :1])
+@pytest.mark.parametrize(("header", "rows"), [(True, N), (False, N), (True, 10)])
+def test_rows_in_another_order_are_refused(tmp_path, header, rows):
+    folder = matrices(tmp_path / "given", PHI[:, :rows, :1])
     for file in folder.rglob("*.csv"):
         found = pd.read_csv(file, index_col=0).sample(frac=1, random_state=0)
         found.to_csv(file, header=header, index_label="sample" if header else None)
@@ -212,11 +212,17 @@ def test_rows_in_another_order_are_refused(tmp_path, header):
         ([[0], [1], [2]], 1),
         ([["sample", 0], [0, 5], [1, 6], [2, 7]], 1),
         ([[0, 5], [1, 6], [2, 7]], 1),
+        ([["", 1, 2], [0, 5, 6], [1, 6, 7]], 2),
+        ([["sample", 1, 2], [0, 5, 6], [1, 6, 7], [2, 7, 8]], 2),
+        ([["", "cat", 9], [0, 5, 6], [1, 6, 7]], 2),
+        ([["", 0], [0, True], [1, False]], 1),
     ],
 )
 def test_a_column_of_values_is_no_row_number(tmp_path, values, kept):
     pd.DataFrame(values).to_csv(tmp_path / "given.csv", header=False, index=False)
-    assert read_matrix(tmp_path / "given.csv").tolist() == [row[-kept:] for row in values if "sample" not in row]
+    assert read_matrix(tmp_path / "given.csv").tolist() == [
+        row[-kept:] for row in values if not isinstance(row[0], str)
+    ]
 
 
 @pytest.mark.parametrize(("model", "said"), [(0, "sample 0, view 0, is nan"), (1, "sample 0, view 0, is nan")])

@@ -261,6 +261,10 @@ def write_arrays(frame, path, name="id"):
         ("g.csv", lambda frame, path: frame.set_index("id")["phi"].rename_axis(None).to_csv(path), "a column without"),
         ("g.csv", lambda frame, path: frame[["phi"]].to_csv(path), "a column without a name"),
         ("g.npz", lambda frame, path: write_arrays(frame, path, "ids"), "ids"),
+        ("g.csv", lambda frame, path: frame.to_csv(path, header=["sample_id", "phi"], index=False), "sample_id"),
+        ("g.csv", lambda frame, path: frame.reset_index()[["index", "phi"]].to_csv(path, index=False), "index"),
+        ("g.csv", lambda frame, path: frame[["phi"]].to_csv(path, index_label="position"), "position"),
+        ("g.npz", lambda frame, path: np.savez(path, phi=frame["phi"], place=frame.index + 1), "place"),
     ],
 )
 @pytest.mark.parametrize("named", [True, False])
@@ -293,8 +297,10 @@ def test_an_index_of_pandas_says_which_records_the_rows_are_of(place, name):
         good().set_index("id"),
         good().rename(columns={"id": "patient"}),
         good().assign(id=np.arange(N) % 9, row=np.arange(1, N + 1)).rename(columns={"id": "age"}),
+        good().assign(id=np.arange(N) % 3).rename(columns={"id": "number"}),
+        good().assign(id=outputs()[0][:, 0, 0]).rename(columns={"id": "sample_weight"}),
     ],
-    ids=range(5),
+    ids=range(7),
 )
 def test_columns_that_say_nothing_of_another_order_do_not_matter(place, form, frame):
     frame.to_csv(place / "given.csv") if form == "csv" else frame.to_parquet(place / "given.parquet")
@@ -353,6 +359,23 @@ def test_labels_may_be_names_of_the_runs_classes(place, form):
         else:
             import_target(path, write_run(place, names=CLASSES, labels=False), place / "target.h5")
             np.testing.assert_allclose(read(place / "target.h5")[0], outputs()[2], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "npz"])
+def test_labels_of_two_named_classes_may_be_true_and_false(place, form):
+    path, share = place / f"given.{form}", np.linspace(0.1, 0.9, N)
+    for words in (["False", "True"], ["FALSE", "TRUE"]) if form == "csv" else ([False, True],):
+        label = np.array(words)[np.arange(N) % 2]
+        frame = pd.DataFrame({"probability": share, "label": label})
+        if form == "npz":
+            np.savez(path, probabilities=share, labels=label)
+        else:
+            frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
+        run = write_run(place, names={"class_names": np.array(["no", "yes"])}, labels=False)
+        import_target(path, run, place / "target.h5")
+        of_one = np.log(share / (1 - share))
+        found = read(place / "target.h5")[0][:, 0]
+        np.testing.assert_allclose(found, np.where(np.arange(N) % 2, of_one, -of_one), rtol=1e-4, atol=1e-4)
 
 
 DAYS = np.datetime64("2020-01-31", "D") - np.arange(N)

@@ -104,6 +104,9 @@ def test_a_copy_of_a_seed_is_none_and_a_seed_without_the_fpr_is_left_out_and_sai
     assert (records[[f"{name}_at_0.2" for name in COUNTS]].to_numpy() == own.to_numpy()).all()
     wrong = lira("audit", "released.csv", "--run", run, "--fpr", 0.15).exception
     assert "seed0/samples.csv has no rows at FPR 0.15, only at 0.1, 0.2: calibrate the run" in str(wrong)
+    (run / "samples.csv").unlink()
+    wrong = lira("audit", "released.csv", "--run", run, "--fpr", 0.1, "--samples", run / "samples.csv").exception
+    assert "seed0/samples.csv does not exist" in str(wrong)
 
 
 def test_a_seed_that_the_study_no_longer_asks_for_is_left_out_and_said(run):

@@ -158,14 +158,26 @@ def parts(module):
     module.first, module.second = (nn.Parameter(values) for values in torch.randn(2, 4))
 
 
+def chunks(module):
+    module.first, module.second, module.third = (nn.Parameter(part) for part in torch.randn(2, 6).chunk(3, 1))
+
+
+def waves(module):
+    table = torch.polar(torch.ones(3), torch.arange(3.0))
+    module.register_buffer("cos", table.real)
+    module.register_buffer("sin", table.imag)
+
+
 @pytest.mark.parametrize(
     ("add", "shapes"),
     [
         (buffer(lambda _: torch.ones(1).expand(4)), {"held": (4,)}),
         (buffer(lambda _: torch.ones(3, 1).expand(3, 2)), {"held": (3, 2)}),
         (parts, {"first": (4,), "second": (4,)}),
+        (chunks, {"first": (2, 2), "second": (2, 2), "third": (2, 2)}),
+        (waves, {"cos": (3,), "sin": (3,)}),
     ],
-    ids=["repeated", "rows", "parts"],
+    ids=["repeated", "rows", "parts", "chunks", "waves"],
 )
 def test_views_that_share_no_value_of_another_become_tensors_of_their_own(monkeypatch, add, shapes):
     network, weights = started(holding(monkeypatch, add), [0], (4,))
