@@ -1,6 +1,8 @@
 """What is given by name: classes, and what a record is called."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -46,16 +48,39 @@ def in_order(names: set[str]) -> list[str]:
 
 
 def check_names(values: Any, place: str, count: int) -> Shaped[np.ndarray, " name"]:
-    """Returns so many names as text; raises DataError if one is missing."""
+    """Returns so many names as text, also those that are numbers or dates; raises DataError if one is missing."""
     if (found := _text(values, place)) is None:
-        numbers = check_array(values, place)
-        if (missing := np.isnan(numbers)).any():
-            row = int(missing.argmax())
-            raise DataError(f"{place}[{row}] is nan: each needs a name, so give a missing one as text, or leave it out")
-        found = np.array([str(value) for value in numbers.tolist()])
+        given = check_array(values, place) if (given := _objects(values)) is None else given
+        for row, value in enumerate(_listed(given)):
+            if not isinstance(value, Number | date) or value != value:
+                remedy = "text, a number or a date is needed, so give a missing name as text, or leave it out"
+                raise DataError(f"{place}[{row}] is {quoted(value)}: {remedy}")
+        found = as_text(given)
     if found.shape != (count,):
         raise DataError(f"{place} is {list(found.shape)}: {count} names are needed")
     return found
+
+
+def as_text(values: np.ndarray) -> Shaped[np.ndarray, "..."]:
+    """Returns values as text, as the names of a dataset's records and classes are."""
+    found = [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in _listed(values)]
+    return np.array(found, dtype=str).reshape(values.shape)
+
+
+def _listed(values: np.ndarray) -> list[Any]:
+    """Returns values as Python has them; of times those to the microsecond, which numpy gives as such."""
+    if values.dtype.kind == "M" and np.datetime_data(values.dtype)[0] == "ns":
+        values = values.astype("datetime64[us]")
+    return values.ravel().tolist()
+
+
+def _objects(values: Any) -> Shaped[np.ndarray, "..."] | None:
+    """Returns dates, and numbers that numpy has no type for, as an array; nothing if it is another."""
+    try:
+        found = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError):  # who takes them for numbers says what they are
+        return None
+    return found if found.ndim and found.dtype.kind in "OM" else None
 
 
 def _text(values: Any, place: str) -> Shaped[np.ndarray, "..."] | None:
@@ -63,7 +88,7 @@ def _text(values: Any, place: str) -> Shaped[np.ndarray, "..."] | None:
     try:
         # of a list, numpy would make text of all its values, NaN too
         given = np.asarray(values, dtype=None if hasattr(values, "dtype") else object)
-    except (ValueError, TypeError, RuntimeError):  # who takes them for numbers says what they are
+    except (ValueError, TypeError, RuntimeError):
         return None
     if given.dtype.kind == "O":
         given = np.asarray(_plain(given), dtype=object)

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
-from numbers import Number
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from lira.core.errors import DataError
 from lira.core.validation import allowed, check_booleans, quoted
 from lira.datasets._columns import EXACT, UNNAMED, names_rows, numbering
 from lira.datasets._forms import PARQUET, absent, form_of
-from lira.datasets._names import check_names
+from lira.datasets._names import as_text, check_names
 from lira.datasets.file import open_arrays, read_slice
 from lira.shadows.formats.given import KINDS, check_outputs
 from lira.shadows.formats.tables import check_numbers, is_table, outputs_of, read_index, read_lines, unreadable
@@ -91,7 +89,7 @@ class Pool:
         known, order = np.unique(self.ids, return_index=True)
         if len(known) < self.samples:
             raise DataError(f"{path} has ids, but those of the run's pool are not each of one record: use sample")
-        names = _ids(values, f"{path}: id", rows)
+        names = check_names(values, f"{path}: id", rows)
         at = np.searchsorted(known, names).clip(max=len(known) - 1)
         if not (known[at] == names).any():
             theirs = f"{quoted(str(names[0]))}, the pool {quoted(str(self.ids[0]))}"
@@ -111,7 +109,7 @@ class Pool:
         if self.ids is not None:
             found, known = numbers, self._id_numbers
             if found is None or known is None:
-                found, known = _texts(values), self.ids
+                found, known = as_text(values), self.ids
             if (found == known).all():
                 return False
             common = len(np.intersect1d(found, known))
@@ -121,7 +119,7 @@ class Pool:
             return counted == "shuffled"
         if numbers is not None and (np.diff(numbers) > 0).all():
             return False  # of what was chosen from a larger table
-        return len(np.unique(_texts(values))) == len(values)
+        return len(np.unique(as_text(values))) == len(values)
 
     def numbered(self, labels: Any, path: Path) -> Any:
         """Returns labels by number if they are names of the run's classes, and as they are if it has no names.
@@ -132,7 +130,7 @@ class Pool:
         if self.classes is None:
             return labels
         numbers = WORDS | {str(name): number for number, name in enumerate(self.classes)}
-        texts = _texts(np.asarray(labels))
+        texts = as_text(np.asarray(labels))
         unknown = [text for text in texts.flat if text not in numbers]
         if not unknown:
             return np.vectorize(numbers.get, otypes=[np.int64])(texts)
@@ -150,30 +148,6 @@ def _numbers(values: Shaped[np.ndarray, " row"]) -> Float[np.ndarray, " row"] | 
     except (ValueError, TypeError):
         return None
     return None if (np.abs(found) > EXACT).any() else found
-
-
-def _ids(values: Any, place: str, rows: int) -> Shaped[np.ndarray, " row"]:
-    """Returns ids as text, also those that are dates, or numbers which Python holds."""
-    found = np.asarray(values)
-    if found.dtype.kind in "OM" and not any(isinstance(value, str | bytes) for value in found.flat):
-        for row, value in enumerate(_listed(found)):
-            if not isinstance(value, Number | date) or value != value:
-                raise DataError(f"{place}[{row}] is {quoted(value)}: text, a number or a date is needed")
-        found = _texts(found)
-    return check_names(found, place, rows)
-
-
-def _listed(values: np.ndarray) -> list[Any]:
-    """Returns values as Python has them; of times those to the microsecond, which numpy gives as such."""
-    if values.dtype.kind == "M" and np.datetime_data(values.dtype)[0] == "ns":
-        values = values.astype("datetime64[us]")
-    return values.ravel().tolist()
-
-
-def _texts(values: np.ndarray) -> Shaped[np.ndarray, "..."]:
-    """Returns values as text, as the names of a dataset's records and classes are."""
-    found = [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in _listed(values)]
-    return np.array(found, dtype=str).reshape(values.shape)
 
 
 @dataclass(frozen=True)

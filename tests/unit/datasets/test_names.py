@@ -118,8 +118,8 @@ MASKED = np.ma.array(WORDS, mask=np.arange(40) == 39)
         (pd.Series(HOLED, dtype="string"), r"\[39\] is <NA>: text is needed"),
         (pd.Categorical(HOLED), r"\[39\] is nan: text is needed"),
         (MASKED, " has masked values: fill them"),
-        (np.where(Y == 3, np.nan, 1.0), r"\[3\] is nan: (labels are whole|each needs a name)"),
-        (pd.Series(Y, dtype="Int64").mask(Y == 3), r"(\[3\] is nan|an array of object)"),
+        (np.where(Y == 3, np.nan, 1.0), r"\[3\] is nan: (labels are whole|text, a number or a date)"),
+        (pd.Series(Y, dtype="Int64").mask(Y == 3), r"(\[3\] is (nan|<NA>)|an array of object)"),
     ],
 )
 def test_a_missing_name_is_no_name(tmp_path, monkeypatch, name, values, said):
@@ -135,9 +135,14 @@ def test_lists_have_names_as_arrays_have(tmp_path, monkeypatch):
     prepared(Dataset(source="own_names:load", kind="tabular"), tmp_path)
     found = names_in(tmp_path)
     assert found["id"] == [str(row) for row in range(40)] and found["group"] == WORDS.tolist()
+    days = pd.date_range("2020-01-31", periods=40)
     monkeypatch.setitem(given, "groups", pd.Categorical(WORDS))
-    prepared(Dataset(source="own_names:load", kind="tabular"), tmp_path)
-    assert names_in(tmp_path)["group"] == WORDS.tolist()
+    for ids in (days, [day.date() for day in days], days.to_numpy().astype("datetime64[D]")):
+        monkeypatch.setitem(given, "id", ids)
+        prepared(Dataset(source="own_names:load", kind="tabular"), tmp_path)
+        found = names_in(tmp_path)
+        assert found["group"] == WORDS.tolist()
+        assert [name.removesuffix(" 00:00:00") for name in found["id"]] == days.strftime("%Y-%m-%d").tolist()
 
 
 def test_a_frame_with_a_column_of_text_is_refused_by_name(tmp_path, monkeypatch):
