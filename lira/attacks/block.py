@@ -81,13 +81,22 @@ class Block(NamedTuple):
 
     def mean(self, values: np.ndarray, shares: dict[str, float]) -> Float[np.ndarray, "target sample view"]:
         """Adds each side's mean of ``values [model, sample, view]``, times its share; NaN where lost or missing."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            sums = {name: (values * self.side(name)[..., None]).sum(axis=0) for name in shares}
-            weights = {name: share / self.counts(name)[..., None] for name, share in shares.items()}
-            whole = sum(sums[name] * weights[name] for name in shares)
-            if not self.own:
-                return whole
-            left = whole - values * sum(weights[name] * self.side(name)[..., None] for name in shares)
+        whole, left = np.zeros(()), np.zeros(())
+        for name, share in shares.items():
+            side = self.side(name)
+            first = np.take_along_axis(values, side.argmax(axis=0)[None, :, None], axis=0)[0]
+            distance = values - first  # of equal values the mean is that value, however many they are
+            distance *= side[..., None]
+            total = distance.sum(axis=0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                whole = whole + share * (first + total / side.sum(axis=0)[:, None])
+                if self.own:
+                    np.subtract(total, distance, out=distance)
+                    distance /= self.counts(name)[..., None]
+                    distance += first
+                    left = left + share * distance
+        if not self.own:
+            return whole[None]
         left[~(left > LOST * whole)] = np.nan
         return left
 

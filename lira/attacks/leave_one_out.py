@@ -14,11 +14,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lira.attacks.block import SAMPLES_PER_TASK, Reader
+from lira.attacks.likelihood import score_pairs
 from lira.attacks.order_statistics import SMALLEST_SPREAD, Scratch, surprise, surprise_without_each
 from lira.core.threads import cores
 from lira.storage.run import cut_sizes
 
 VALUES_PER_STEP = 150_000  # 1.2 MB of float64, which stays in the cache
+DEGENERATE = 1e20  # a squared distance in spreads of 1e-30, those of equal values
 
 
 def score_all(
@@ -48,7 +50,10 @@ def score_all(
             return {}
         sums, moments = _sum_sides(block, {name: side.at(samples) for name, side in sides.items()}, scratch)
         for attack, into in scores.items():
-            into[:, samples] = _combine(attack, block, sums)
+            found = _combine(attack, block, sums)
+            if attack == "online":
+                _score_again(found, block, member[:, samples], sums, sides)
+            into[:, samples] = found
         return moments
 
     with ThreadPoolExecutor(workers or cores()) as pool:
@@ -262,6 +267,32 @@ def _combine(attack: str, block: np.ndarray, sums: dict[str, np.ndarray]) -> Flo
     if attack.startswith("online"):
         return (sums["out"][kind] - sums["in"][kind]) * half
     return sums["out"][kind] * half + (0 if kind else np.log(2 * np.pi) / 2)
+
+
+def _score_again(
+    found: Float[np.ndarray, "model sample"],
+    block: Float[np.ndarray, "model sample view"],
+    member: Bool[np.ndarray, "model sample"],
+    sums: dict[str, np.ndarray],
+    sides: dict[str, _Side],
+) -> None:
+    """Replaces scores of which huge distances on both sides cancel, as where all other models agree in one view.
+
+    Summed over views first, they would hide the other views.
+    """
+    hidden = np.logical_and(*(of[0] > DEGENERATE for of in sums.values()))
+    if not hidden.any():
+        return
+    every = np.zeros(len(block), int)
+    cuts = np.stack([every if side.cuts is None else side.cuts for side in sides.values()])
+    for chosen in np.unique(cuts[:, hidden.any(axis=1)], axis=1).T:
+        targets, samples = np.nonzero(hidden & (cuts == chosen[:, None]).all(axis=0)[:, None])
+        limits = {name.upper(): int(cut) or None for name, cut in zip(sides, chosen, strict=True)}
+        step = max(1, VALUES_PER_STEP // block[:, 0].size)
+        for first in range(0, len(targets), step):
+            at = samples[first : first + step]
+            pairs = targets[first : first + step], at
+            found[pairs] = score_pairs(block[:, at], member[:, at], pairs[0], limits)
 
 
 def _pooled_spread(moments: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 
 from lira.attacks.block import IN, OUT, SAMPLES_PER_TASK
 from lira.attacks.definition import Definition
-from lira.attacks.order_statistics import SMALLEST_SPREAD
+from lira.attacks.order_statistics import SMALLEST_SPREAD, over_views
 from lira.core.threads import cores
 
 
@@ -85,7 +85,7 @@ def score_splits(
             with np.errstate(invalid="ignore", over="ignore"):
                 x, found = values[split.targets].astype(np.float64), fits(values, task, split, origin)
                 for name, of_targets in rows.items():
-                    of_targets.append(_score(name, x, found, spreads, definition).mean(axis=2))
+                    of_targets.append(_score(name, x, found, spreads, definition))
         for name, of_targets in rows.items():
             scores[name][:, task] = np.concatenate(of_targets)
 
@@ -131,22 +131,39 @@ def _fit(phi: np.ndarray, side: np.ndarray, cut: int | None, origin: float) -> _
     return _Fit(centre, spread, moments)
 
 
+def score_pairs(
+    values: Float[np.ndarray, "model pair view"],
+    member: Bool[np.ndarray, "model pair"],
+    targets: Int[np.ndarray, " pair"],
+    cuts: Mapping[str, int | None],
+) -> Float[np.ndarray, " pair"]:
+    """Scores pairs of a sample and a target by ``online``, with all other models as shadow models, view by view."""
+    others, pairs = np.arange(len(values))[:, None] != targets, np.arange(len(targets))
+    held, out = (_fit(values, (member == (side == IN)) & others, cuts[side], 0.0) for side in (IN, OUT))
+    x = values[targets, pairs].astype(np.float64)
+    return (_log_density(x, held.centre, held.spread) - _log_density(x, out.centre, out.spread)).mean(axis=1)
+
+
 def _score(
     attack: str, x: np.ndarray, fits: Mapping[str, _Fit], pooled: Mapping[str, float], definition: Definition
 ) -> np.ndarray:
     if attack == "global":
-        return x
+        return x.mean(axis=2)
     out = fits[OUT]
     if attack.startswith("online"):
         held = fits[IN]
         if attack == "online":
-            return _log_density(x, held.centre, held.spread) - _log_density(x, out.centre, out.spread)
+            return (_log_density(x, held.centre, held.spread) - _log_density(x, out.centre, out.spread)).mean(axis=2)
         spread_out = pooled[IN if definition.fixed_spread == "in" else OUT]
-        return _log_density(x, held.centre, pooled[IN]) - _log_density(x, out.centre, spread_out)
+        return (_log_density(x, held.centre, pooled[IN]) - _log_density(x, out.centre, spread_out)).mean(axis=2)
     spread = out.spread if attack == "offline" else pooled[OUT]
     if definition.offline == "one-sided":
-        return (x - out.centre) / (spread + SMALLEST_SPREAD)
-    return -_log_density(x, out.centre, spread)
+        return ((x - out.centre) / (spread + SMALLEST_SPREAD)).mean(axis=2)
+    if attack == "offline_fixed":
+        return -_log_density(x, out.centre, spread).mean(axis=2)
+    variance = (spread + SMALLEST_SPREAD) ** 2  # added up as in the pass over all targets: what ties there ties here
+    surprise = (np.square(x - out.centre) / variance).sum(axis=2) + over_views(np.log(variance))
+    return surprise / (2 * x.shape[2]) + np.log(2 * np.pi) / 2
 
 
 def _log_density(x: np.ndarray, centre: np.ndarray, spread: np.ndarray | float) -> np.ndarray:

@@ -72,6 +72,35 @@ def each_held_out(phi, member, cut):
     return {attack: np.concatenate([row[attack] for row in rows]) for attack in ATTACKS}
 
 
+@pytest.mark.parametrize("cut", [True, False])
+@pytest.mark.parametrize("views", [1, 2, 18])
+def test_clipped_scores_are_those_of_held_out(views, cut, monkeypatch):
+    """In one view all other models may agree: what the others say must not be lost in a distance of 1e60 spreads."""
+    rng = np.random.default_rng(views)
+    member = rng.random((9, 300)) < 0.5
+    member[:3], member[3:6] = True, False
+    phi = np.minimum(rng.normal(15 + 8 * rng.random((300, views)), 2, (9, 300, views)) + member[..., None], 16.118)
+    expected = each_held_out(phi, member, cut)
+    assert_same(leave_one_out(phi, member, definition=Definition(cut=cut)), expected)
+    monkeypatch.setattr("lira.attacks.leave_one_out.VALUES_PER_STEP", 40)
+    assert_same(leave_one_out(phi, member, definition=Definition(cut=cut)), expected)
+
+
+@pytest.mark.parametrize("attack", tuple(REGISTRY))
+@pytest.mark.parametrize(("models", "value"), [(8, 16.118), (16, 5.3), (20, 13.815), (16, -13.815)])
+@pytest.mark.parametrize("views", [1, 18])
+@pytest.mark.parametrize("share", [0.5, 0.25])
+def test_equal_scores_say_nothing_of_membership(attack, models, value, views, share):
+    """Members have one score less on their side than others: rounding must not tell them apart."""
+    member = balanced_membership(40, models, share, 0)
+    phi = np.full((models, 40, views), value)
+    if attack != "moderated":  # whose two densities have as many degrees of freedom as there are scores
+        assert (calibrate(leave_one_out(phi, member, attack), member, [0.01], [0.5])["auc"] == 0.5).all()
+    target = held_out(np.vstack([phi, phi[:1]]), np.vstack([member, member[:1]]), [models], attack)[attack]
+    if attack in ("base", "base_offline", "online", "offline"):
+        np.testing.assert_array_equal(leave_one_out(phi, member, attack)[attack], np.broadcast_to(target, member.shape))
+
+
 @pytest.mark.parametrize("views", [1, 2, 3])
 @pytest.mark.parametrize("steps", [1, 8, None])
 def test_of_one_score_on_each_side_ties_are_those_of_held_out(views, steps):
