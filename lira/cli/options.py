@@ -63,8 +63,8 @@ def check_outputs(outputs: list[Path], inputs: list[Path | None]) -> None:
 
 
 def folders_of(files: list[Path]) -> list[Path]:
-    """Returns the folders of files; of a folder, itself."""
-    return list(dict.fromkeys(file if file.is_dir() else file.parent for file in files))
+    """Returns the folders of files; of a folder, or what is not there, itself."""
+    return list(dict.fromkeys(file.parent if file.is_file() else file for file in files))
 
 
 def given(**options: Any) -> dict[str, Any]:

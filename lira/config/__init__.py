@@ -8,7 +8,7 @@ from lira.config.catalogue import AUGMENTATIONS, DATASETS, FAMILIES, RAW, RECIPE
 from lira.config.dataset import Dataset, DataSpec
 from lira.config.margins import Margins
 from lira.config.messages import check_section, parse_section
-from lira.config.reading import commented_defaults, load_study, read_yaml, schema
+from lira.config.reading import commented_defaults, load_study, read_params, read_yaml, schema
 from lira.config.sections import (
     Architecture,
     AttacksSpec,

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,26 @@ def load_study(given: Path | str | Mapping[str, Any]) -> StudySettings:
     study = check_section("", StudySettings, parsed)
     check_study(study)
     return study
+
+
+def read_params(settings: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns settings whose ``params`` of estimators, if the command line gives some, are read as YAML.
+
+    Snakemake takes nested values there for text, and ``params`` may be of any type: ``"false"`` would be true.
+    """
+    found = deepcopy(dict(settings))
+    given = typed.get("architectures")
+    for name, architecture in given.items() if isinstance(given, Mapping) else ():
+        params = architecture.get("params") if isinstance(architecture, Mapping) else None
+        for key, value in params.items() if isinstance(params, Mapping) else ():
+            found["architectures"][name]["params"][key] = _reread(value)
+    return found
+
+
+def _reread(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _reread(one) for key, one in value.items()}
+    return [*map(_reread, value)] if isinstance(value, list) else _parsed("params", value)
 
 
 def _parsed(key: str, value: Any) -> Any:

@@ -57,7 +57,7 @@ def check_array(values: Any, name: str, *axes: str) -> np.ndarray:
         raise DataError(f"{name} is {_kind(values)}")
     if found.dtype.kind not in "biuf":
         raise DataError(f"{name} is an array of {found.dtype}: numbers are needed")
-    if np.ma.is_masked(values):
+    if np.ma.is_masked(values) or (isinstance(values, list | tuple) and any(map(np.ma.is_masked, values))):
         raise DataError(f"{name} has masked values: fill them or leave them out")
     if axes and found.ndim != len(axes):
         raise DataError(f"{name} {found.shape} must be [{', '.join(axes)}]")
@@ -97,9 +97,11 @@ def check_scores(scores: Any, member: Any, *axes: str, of: str = "") -> tuple[np
 
 
 def check_scores_by_attack(scores: Any, member: Any) -> np.ndarray:
-    """Returns membership [models, samples]; raises DataError unless ``scores`` is a dictionary by attack."""
+    """Returns membership [models, samples]; raises DataError unless ``scores`` is a dictionary by name of attack."""
     if not isinstance(scores, Mapping):
         raise DataError(f"scores are a {type(scores).__name__}: a dictionary of each attack's scores is needed")
+    if unnamed := [name for name in scores if not isinstance(name, str) or not name]:
+        raise DataError(f"scores have an attack {quoted(unnamed[0])}: its name, as text, is needed")
     return check_booleans(member, "member", "models", "samples")
 
 

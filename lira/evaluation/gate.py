@@ -97,6 +97,9 @@ def _counts_of(folder: Path) -> pd.DataFrame:
     counts = run.table("privacy.csv")[["attack", "fpr", *COUNTS]]
     rates = run.summary.query("mode == 'shadow' and metric == 'tpr' and attack != @BEST", local_dict={"BEST": BEST})
     ends = rates[["attack", "fpr", "low", "high"]].rename(columns={"low": "tpr_low", "high": "tpr_high"})
+    of_each = [{*zip(found["attack"], found["fpr"], strict=True)} for found in (counts, ends)]
+    if of_each[0] != of_each[1]:
+        raise StoreError(f"{folder}: privacy.csv and summary.csv have other attacks or FPRs: run snakemake to the end")
     return counts.merge(ends, on=["attack", "fpr"]).assign(targets=run.models)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from lira.core.errors import StoreError
 from lira.evaluation.audits.answer import LEAKS, NO_LEAK, UNKNOWN, Verdict
 from lira.evaluation.audits.doubts import FEW_MODELS
 from lira.evaluation.best import BEST
@@ -21,8 +22,15 @@ CHANCE = 50.0
 
 
 def resolved_fpr(runs: Sequence[Run]) -> float:
-    """Returns the smallest FPR at which a false positive is expected in every run; else the largest that all have."""
+    """Returns the smallest FPR at which a false positive is expected in every run; else the largest that all have.
+
+    Raises:
+        StoreError: They have no FPR in common, as where one is of a study that was changed since.
+    """
     fprs = sorted(set[float].intersection(*(set(run.fprs) for run in runs)))
+    if not fprs:
+        said = "; ".join(f"{run.folder}: {', '.join(f'{fpr:g}' for fpr in run.fprs)}" for run in runs)
+        raise StoreError(f"runs have no FPR in common ({said}): run snakemake, or remove those the study no longer has")
     fewest = min(run.negatives for run in runs)
     return next((fpr for fpr in fprs if resolution(fpr, fewest).label != "TPR at 0 FP"), fprs[-1])
 

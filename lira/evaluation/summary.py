@@ -22,7 +22,7 @@ chosen              of ``best``: how many targets are judged by each attack
 ==================  ==================================================================================================
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
@@ -81,6 +81,7 @@ def summarise(
     if not isinstance(metrics, pd.DataFrame):
         raise DataError(f"metrics are a {type(metrics).__name__}: a DataFrame is needed, as calibrate returns it")
     member = check_scores_by_attack(scores, member)
+    _check_metrics(metrics, scores)
     drawn, chosen = Draws.of(member.shape[1], len(member), draws, seed), choices(metrics, [*scores])
     rows: list[dict] = []
     best = Resampled(chosen)
@@ -182,12 +183,26 @@ def null_means(controls: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*KEYS, "null"])
 
 
-def _rates_of(attack: str, metrics: pd.DataFrame, targets: int) -> pd.DataFrame:
+def _check_metrics(metrics: pd.DataFrame, attacks: Iterable[str]) -> None:
+    """Raises DataError unless metrics have what calibrate returns, of each attack once and at the same FPRs."""
+    if BEST in attacks:
+        raise DataError(f"scores have an attack {BEST}, as rows of the best one are called: give it another name")
     if lacking := [name for name in RATES if name not in metrics]:
         raise DataError(f"metrics have no column {lacking[0]!r}: give what calibrate returns")
+    fprs: dict[str, set[float]] = {}
+    for attack in attacks:
+        rates = metrics[metrics["attack"] == attack]
+        if rates.empty:
+            raise DataError(f"metrics have no rows of {attack}, but there are scores of it: calibrate it too")
+        if rates.duplicated(["mode", "fpr", "prior", "target"]).any():
+            raise DataError(f"metrics of {attack} have a target more than once: give what calibrate returns, once")
+        fprs[attack] = {*rates["fpr"]}
+        if fprs[attack] != next(iter(fprs.values())):
+            raise DataError(f"metrics of {attack} and {next(iter(fprs))} have other FPRs: calibrate both at once")
+
+
+def _rates_of(attack: str, metrics: pd.DataFrame, targets: int) -> pd.DataFrame:
     rates = metrics[metrics["attack"] == attack]
-    if rates.empty:
-        raise DataError(f"metrics have no rows of {attack}, but there are scores of it: calibrate it too")
     for (mode, fpr), found in rates.groupby(["mode", "fpr"])["target"]:
         if set(found) != set(range(targets)):
             raise DataError(f"metrics of {attack}, {mode}, FPR {fpr} are not of the {targets} targets that have scores")

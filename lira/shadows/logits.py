@@ -31,9 +31,10 @@ def scaled_logit(
         raise DataError(f"logits {logits.shape} must be [samples, views, classes] and labels {labels.shape} [samples]")
     if logits.shape[2] < 2:
         raise DataError(f"logits {logits.shape} are of {logits.shape[2]} classes: two or more are needed")
-    if labels.dtype.kind not in "iu" or not ((labels >= 0) & (labels < logits.shape[2])).all():
+    if labels.dtype.kind not in "iub" or not ((labels >= 0) & (labels < logits.shape[2])).all():
         raise DataError(f"labels must be classes, whole numbers from 0 to {logits.shape[2] - 1}")
     check_no_probabilities(logits)
+    labels = labels.astype(np.int64)
     with np.errstate(invalid="ignore"):
         scaled = logits.astype(np.float64)
         scaled -= scaled.max(-1, keepdims=True)

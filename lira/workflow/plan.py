@@ -18,7 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from lira.config import RAW, StudySettings, load_study, read_yaml
+from lira.config import RAW, StudySettings, load_study, read_params, read_yaml
 from lira.config.catalogue import main_attack
 from lira.core.errors import StoreError
 from lira.datasets import FOLDER, purchase100
@@ -56,7 +56,7 @@ def read_plan(files: Sequence[Path | str], settings: dict[str, Any], source: Pat
     """
     for file in files or [DEFAULT]:
         read_yaml(file)
-    study = load_study(settings)
+    study = load_study(read_params(settings, options.get("typed", {})))
     check_sizes(study)
     if source:
         os.environ["LIRA_SOURCE"] = os.path.abspath(source)

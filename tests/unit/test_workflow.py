@@ -241,6 +241,20 @@ def test_the_report_is_of_the_study_as_it_is_asked_for(plan):
     assert plan.study.ablation and before != after
 
 
+def test_parameters_of_estimators_are_typed_as_in_the_study_file(smoke):
+    """Snakemake takes nested values of its command line for text."""
+    study = read_yaml(smoke) | {"agreement": {}, "ablation": [], "transfer": [], "runs": {"digits/tree/baseline": {}}}
+    params = {"shallow": "false", "depth": "3", "more": {"names": ["a", "null"]}, "text": "x"}
+    typed = {"architectures": {"tree": {"params": params}}}
+    study["architectures"] = {
+        "tree": {"family": "sklearn", "estimator": "mine.Tree", "flatten": True, "params": params}
+    }
+    study["regimes"] = {"baseline": {}}
+    plan = read_plan([smoke], study, typed=typed)
+    found = {"shallow": False, "depth": 3, "more": {"names": ["a", None]}, "text": "x"}
+    assert plan.study.architectures["tree"].params == found and params["depth"] == "3"
+
+
 def test_a_study_is_read_with_what_was_typed(smoke, tmp_path, monkeypatch):
     plan = read_plan([smoke], read_yaml(smoke) | {"seeds": "[7]"})
     assert plan.study.seeds == [7]

@@ -130,6 +130,8 @@ def _names(values: ArrayLike, name: str, samples: int) -> Shaped[np.ndarray, " s
         found = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # rows of different lengths, or an array on a GPU
         raise DataError(f"{name} of each sample is not an array that numpy reads: [samples] is needed") from error
+    if np.ma.is_masked(values):
+        raise DataError(f"{name} of each sample is masked somewhere: fill them or leave them out")
     if found.shape != (samples,):
         raise DataError(f"{name} of each sample {found.shape} must be [samples], of which there are {samples}")
     return found

@@ -7,6 +7,7 @@ from worlds import gaussian_world
 
 from lira.attacks.lira import Definition, held_out, leave_one_out
 from lira.core.errors import ConfigError, DataError, LiraError
+from lira.evaluation.audits.whole import audit
 from lira.evaluation.bootstrap import Draws, clopper_pearson, resample_auc, resample_rates
 from lira.evaluation.calibration import (
     calibrate,
@@ -21,6 +22,7 @@ from lira.evaluation.ranks import vulnerability
 from lira.evaluation.robust import influence, median_rmad
 from lira.evaluation.roc import flagged, summarise_roc, threshold_at_fpr
 from lira.evaluation.summary import summarise
+from lira.report.figures.roc import plot_roc
 
 PHI, MEMBER = gaussian_world(6, 30, 1.0)
 SCORES = PHI[..., 0]
@@ -150,6 +152,27 @@ def test_arrays_that_can_be_used_are_not_copied():
             "online, shadow, FPR 0.1 are not of the 3 targets",
         ),
         (lambda: summarise({"offline": SCORES}, MEMBER, RATES), "metrics have no rows of offline"),
+        (lambda: summarise({"best": SCORES}, MEMBER, RATES), "scores have an attack best, as rows of the best one"),
+        (lambda: summarise({"online": SCORES}, MEMBER, RATES.drop(columns="auc")), "metrics have no column 'auc'"),
+        (
+            lambda: summarise({"online": SCORES}, MEMBER, pd.concat([RATES, RATES])),
+            "have a target more than once",
+        ),
+        (
+            lambda: summarise(
+                {"online": SCORES, "a": SCORES},
+                MEMBER,
+                pd.concat([RATES, calibrate({"a": SCORES}, MEMBER, [0.2], [0.5])]),
+            ),
+            "metrics of a and online have other FPRs: calibrate both at once",
+        ),
+        (lambda: calibrate({0: SCORES}, MEMBER, [0.1], [0.5]), "scores have an attack 0: its name, as text, is needed"),
+        (lambda: plot_roc({("a", 1): SCORES}, MEMBER), r"scores have an attack \('a', 1\): its name, as text"),
+        (lambda: leave_one_out([*PHI[:-1], np.ma.masked_greater(PHI[-1], 0)], MEMBER), "phi has masked values"),
+        (
+            lambda: audit(PHI, MEMBER, PHI[0], labels=np.ma.masked_equal(np.arange(30), 3)),
+            "class of each sample is masked",
+        ),
         (lambda: summarise({"online": SCORES}, MEMBER, RATES.drop(columns="tp")), "metrics have no column 'tp'"),
         (lambda: median_rmad(["a"]), "values is an array of <U1"),
         (lambda: influence([[1.0, 2.0]]), r"values \(1, 2\) must be \[targets\]"),

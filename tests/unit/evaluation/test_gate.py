@@ -1,6 +1,9 @@
 """The gate for releases, on runs and audits whose leakage is known."""
 
+import shutil
+
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic_study import run_folder
 from typer.testing import CliRunner
@@ -15,6 +18,7 @@ from lira.evaluation.gate import Outcome, judge
 from lira.evaluation.privacy import epsilon_bound
 from lira.shadows.target import import_target
 from lira.storage import hdf5
+from lira.storage.csv_files import write_csv
 from lira.storage.run import Run
 
 
@@ -62,6 +66,14 @@ def test_mistakes_are_told(study, tmp_path):
         judge(run_folder(study, "fcn", "baseline"), max_tpr=0.1, at_fpr=0.5)
     with pytest.raises(StoreError, match="has neither a run's shadows.h5 nor an audit.json"):
         judge(tmp_path, max_tpr=0.1)
+    folder = run_folder(tmp_path / "copy", "fcn", "baseline")
+    shutil.copytree(run_folder(study, "fcn", "baseline"), folder)
+    rows = pd.read_csv(folder / "privacy.csv")
+    write_csv(folder / "privacy.csv", rows[rows["attack"] != "online"])
+    with pytest.raises(
+        StoreError, match="privacy.csv and summary.csv have other attacks or FPRs: run snakemake to the"
+    ):
+        judge(folder, max_tpr=0.1)
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,14 @@
 """Whether a run leaks, and which records it exposes, against plain counts."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest, norm
 from synthetic_study import run_folder
 
+from lira.core.errors import StoreError
 from lira.evaluation.calibration import calibrate
 from lira.evaluation.leakage import by_recipe, exposure, leakage, resolved_fpr, verdict
 from lira.evaluation.summary import summarise
@@ -95,6 +98,9 @@ def test_the_fpr_is_the_smallest_at_which_every_pool_expects_a_false_positive(st
     assert resolved_fpr(runs) == 0.01  # none is resolved by both: the largest
     vars(runs[1])["_metrics"] = vars(runs[0])["_metrics"] = runs[0]._metrics.assign(fp=500, tn=500)
     assert resolved_fpr(runs) == 0.001
+    other = SimpleNamespace(folder="seed1", fprs=[0.2], negatives=1000)
+    with pytest.raises(StoreError, match=r"no FPR in common \(.*seed0: 0.001, 0.01; seed1: 0.2\): run snakemake, or"):
+        resolved_fpr([runs[0], other])
 
 
 def test_exposed_records_are_counted_and_compared_by_seed(study):

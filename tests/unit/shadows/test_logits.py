@@ -39,6 +39,11 @@ def test_scaled_logit_refuses_labels_that_are_no_classes(label):
         scaled_logit(np.zeros((2, 1, 3)), np.array([0, label]))
 
 
+def test_scaled_logit_takes_true_and_false_for_two_classes():
+    logits, labels = np.random.default_rng(0).normal(size=(6, 2, 2)), np.arange(6) % 3 == 1
+    np.testing.assert_array_equal(scaled_logit(logits, labels), scaled_logit(logits, labels.astype(int)))
+
+
 @pytest.mark.parametrize("classes", [0, 1])
 def test_scaled_logit_refuses_less_than_two_classes(classes):
     with pytest.raises(
