@@ -278,13 +278,14 @@ def _score_again(
 ) -> None:
     """Replaces scores of which huge distances on both sides cancel, as where all other models agree in one view.
 
-    Summed over views first, they would hide the other views.
+    Summed over views first, they would hide the other views. Cut to one score, a side has no other spread: that is left
+    to who compares whole rows.
     """
-    hidden = np.logical_and(*(of[0] > DEGENERATE for of in sums.values()))
-    if not hidden.any():
-        return
     every = np.zeros(len(block), int)
     cuts = np.stack([every if side.cuts is None else side.cuts for side in sides.values()])
+    hidden = np.logical_and(*(of[0] > DEGENERATE for of in sums.values())) & (cuts != 1).all(axis=0)[:, None]
+    if not hidden.any():
+        return
     for chosen in np.unique(cuts[:, hidden.any(axis=1)], axis=1).T:
         targets, samples = np.nonzero(hidden & (cuts == chosen[:, None]).all(axis=0)[:, None])
         limits = {name.upper(): int(cut) or None for name, cut in zip(sides, chosen, strict=True)}

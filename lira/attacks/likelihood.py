@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 
 from lira.attacks.block import IN, OUT, SAMPLES_PER_TASK
 from lira.attacks.definition import Definition
-from lira.attacks.order_statistics import SMALLEST_SPREAD, over_views
+from lira.attacks.order_statistics import SMALLEST_SPREAD
 from lira.core.threads import cores
 
 
@@ -159,11 +159,7 @@ def _score(
     spread = out.spread if attack == "offline" else pooled[OUT]
     if definition.offline == "one-sided":
         return ((x - out.centre) / (spread + SMALLEST_SPREAD)).mean(axis=2)
-    if attack == "offline_fixed":
-        return -_log_density(x, out.centre, spread).mean(axis=2)
-    variance = (spread + SMALLEST_SPREAD) ** 2  # added up as in the pass over all targets: what ties there ties here
-    surprise = (np.square(x - out.centre) / variance).sum(axis=2) + over_views(np.log(variance))
-    return surprise / (2 * x.shape[2]) + np.log(2 * np.pi) / 2
+    return -_log_density(x, out.centre, spread).mean(axis=2)
 
 
 def _log_density(x: np.ndarray, centre: np.ndarray, spread: np.ndarray | float) -> np.ndarray:

@@ -88,7 +88,7 @@ def _surprise(x: np.ndarray, median: np.ndarray, variance: np.ndarray, sums: np.
     np.square(squares, out=squares)
     squares.sum(axis=1, out=sums[1])
     squares /= variance
-    np.add(squares.sum(axis=1), over_views(np.log(variance)), out=sums[0])
+    np.add(squares.sum(axis=1), _over_views(np.log(variance)), out=sums[0])
 
 
 class _Middle(NamedTuple):
@@ -147,12 +147,12 @@ def _variances_without_each(x: np.ndarray, distance: np.ndarray, out: np.ndarray
     if rows.any():
         out[rows] = _recomputed(x[rows], out[rows], limit[rows])
     if rows.any() or whole.min() < SMALL or whole.max() > 1 / SMALL:
-        return over_views(np.log(out)), every
+        return _over_views(np.log(out)), every
     products = [out[:, i : i + VIEWS_PER_PRODUCT].prod(axis=1) for i in range(0, x.shape[1], VIEWS_PER_PRODUCT)]
     return sum(np.log(product) for product in products), every
 
 
-def over_views(logs: Float[np.ndarray, "sample view ..."]) -> Float[np.ndarray, "sample ..."]:
+def _over_views(logs: Float[np.ndarray, "sample view ..."]) -> Float[np.ndarray, "sample ..."]:
     """Adds views in one order however many values there are, so that variances of equal values tie."""
     return functools.reduce(np.add, (logs[:, view] for view in range(logs.shape[1])))
 
