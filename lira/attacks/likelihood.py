@@ -85,7 +85,7 @@ def score_splits(
             with np.errstate(invalid="ignore", over="ignore"):
                 x, found = values[split.targets].astype(np.float64), fits(values, task, split, origin)
                 for name, of_targets in rows.items():
-                    of_targets.append(_score(name, x, found, spreads, definition))
+                    of_targets.append(_score(name, x, found, spreads, definition).mean(axis=2))
         for name, of_targets in rows.items():
             scores[name][:, task] = np.concatenate(of_targets)
 
@@ -141,25 +141,29 @@ def score_pairs(
     others, pairs = np.arange(len(values))[:, None] != targets, np.arange(len(targets))
     held, out = (_fit(values, (member == (side == IN)) & others, cuts[side], 0.0) for side in (IN, OUT))
     x = values[targets, pairs].astype(np.float64)
-    return (_log_density(x, held.centre, held.spread) - _log_density(x, out.centre, out.spread)).mean(axis=1)
+    return _log_ratio(x, held, out).mean(axis=1)
 
 
 def _score(
     attack: str, x: np.ndarray, fits: Mapping[str, _Fit], pooled: Mapping[str, float], definition: Definition
 ) -> np.ndarray:
     if attack == "global":
-        return x.mean(axis=2)
+        return x
     out = fits[OUT]
     if attack.startswith("online"):
         held = fits[IN]
         if attack == "online":
-            return (_log_density(x, held.centre, held.spread) - _log_density(x, out.centre, out.spread)).mean(axis=2)
+            return _log_ratio(x, held, out)
         spread_out = pooled[IN if definition.fixed_spread == "in" else OUT]
-        return (_log_density(x, held.centre, pooled[IN]) - _log_density(x, out.centre, spread_out)).mean(axis=2)
+        return _log_density(x, held.centre, pooled[IN]) - _log_density(x, out.centre, spread_out)
     spread = out.spread if attack == "offline" else pooled[OUT]
     if definition.offline == "one-sided":
-        return ((x - out.centre) / (spread + SMALLEST_SPREAD)).mean(axis=2)
-    return -_log_density(x, out.centre, spread).mean(axis=2)
+        return (x - out.centre) / (spread + SMALLEST_SPREAD)
+    return -_log_density(x, out.centre, spread)
+
+
+def _log_ratio(x: np.ndarray, held: _Fit, out: _Fit) -> np.ndarray:
+    return _log_density(x, held.centre, held.spread) - _log_density(x, out.centre, out.spread)
 
 
 def _log_density(x: np.ndarray, centre: np.ndarray, spread: np.ndarray | float) -> np.ndarray:

@@ -57,11 +57,17 @@ def check_array(values: Any, name: str, *axes: str) -> np.ndarray:
         raise DataError(f"{name} is {_kind(values)}")
     if found.dtype.kind not in "biuf":
         raise DataError(f"{name} is an array of {found.dtype}: numbers are needed")
-    if np.ma.is_masked(values) or (isinstance(values, list | tuple) and any(map(np.ma.is_masked, values))):
-        raise DataError(f"{name} has masked values: fill them or leave them out")
+    for part in (values, *(values if isinstance(values, list | tuple) else ())):
+        check_unmasked(part, name)
     if axes and found.ndim != len(axes):
         raise DataError(f"{name} {found.shape} must be [{', '.join(axes)}]")
     return found
+
+
+def check_unmasked(values: Any, name: str) -> None:
+    """Raises DataError if values are masked, which an array that is made of several such forgets."""
+    if np.ma.is_masked(values):
+        raise DataError(f"{name} has masked values: fill them or leave them out")
 
 
 def _kind(value: Any) -> str:

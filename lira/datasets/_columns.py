@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from lira.core.errors import DataError
+from lira.core.validation import check_unmasked
 
 EXACT = 2**53  # float64 holds all whole numbers up to it
 
@@ -29,7 +30,7 @@ def values_of(x: Any, place: str) -> Any:
         DataError: A column has other values than numbers and booleans, or lacks one; or a row has masked ones.
     """
     for index, row in enumerate(x if isinstance(x, list | tuple) else ()):
-        _check_unmasked(row, f"{place}[{index}]")
+        check_unmasked(row, f"{place}[{index}]")
     if not (isinstance(getattr(x, "columns", None), Iterable) and hasattr(x, "items")):
         return x
     columns = [_column(values, f"{place}: column {name!r}") for name, values in x.items()]
@@ -48,12 +49,7 @@ def check_kinds(images: Sequence[Any], place: str) -> None:
             raise DataError(f"{where} is bool: images are uint8, from 0 to 255")
         if mode != (first := getattr(images[0], "mode", None)) and {mode, first} <= COLOURS:
             raise DataError(f"{where} is of Pillow's mode {mode}, {place}[0] of {first}: convert all to one")
-        _check_unmasked(image, where)
-
-
-def _check_unmasked(values: Any, place: str) -> None:
-    if np.ma.is_masked(values):  # which an array of several such forgets
-        raise DataError(f"{place} has masked values: fill them or leave them out")
+        check_unmasked(image, where)
 
 
 def beside(columns: Sequence[Shaped[np.ndarray, " sample"]]) -> Shaped[np.ndarray, "sample feature"]:
@@ -78,7 +74,12 @@ def _column(values: Any, place: str) -> Shaped[np.ndarray, " sample"]:
 def names_rows(name: str) -> bool:
     """Whether a column seems, by its name or because it has none, to say which record each row is of."""
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
-    return not name or name.startswith(UNNAMED) or any(word.lower() in INDICES for word in words)
+    return is_unnamed(name) or any(word.lower() in INDICES for word in words)
+
+
+def is_unnamed(name: str) -> bool:
+    """Whether a column has no name, as an index of pandas has none."""
+    return not name or name.startswith(UNNAMED)
 
 
 def numbering(values: Shaped[np.ndarray, " row"], name: str | None) -> Literal["", "ordered", "shuffled"]:

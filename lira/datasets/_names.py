@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from lira.core.errors import DataError
-from lira.core.validation import check_array, quoted
+from lira.core.validation import check_array, check_unmasked, quoted
 
 
 def numbered(labels: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str] | None]:
@@ -94,8 +94,7 @@ def _text(values: Any, place: str) -> Shaped[np.ndarray, "..."] | None:
         given = np.asarray(_plain(given), dtype=object)
     if given.dtype.kind not in "OSUT" or not any(isinstance(value, str | bytes) for value in given.flat):
         return None
-    if np.ma.is_masked(values):
-        raise DataError(f"{place} has masked values: fill them or leave them out")
+    check_unmasked(values, place)
     found = list(given.flat)
     for row, value in enumerate(found):
         if isinstance(value, bytes):

@@ -56,7 +56,7 @@ def read_plan(files: Sequence[Path | str], settings: dict[str, Any], source: Pat
     """
     for file in files or [DEFAULT]:
         read_yaml(file)
-    study = load_study(read_params(settings, options.get("typed", {})))
+    study = load_study(read_params(settings, options.get("typed") or {}))
     check_sizes(study)
     if source:
         os.environ["LIRA_SOURCE"] = os.path.abspath(source)

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from lira.core.errors import DataError
 from lira.core.validation import allowed, check_booleans, quoted
-from lira.datasets._columns import EXACT, UNNAMED, names_rows, numbering
+from lira.datasets._columns import EXACT, is_unnamed, names_rows, numbering
 from lira.datasets._forms import PARQUET, absent, form_of
 from lira.datasets._names import as_text, check_names
 from lira.datasets.file import open_arrays, read_slice
@@ -67,7 +67,7 @@ class Pool:
             )
         for name, values in columns.items():
             if np.shape(values) == (rows,) and self._may_order(np.asarray(values), name):
-                said = "a column without a name" if not name or name.startswith(UNNAMED) else name
+                said = "a column without a name" if is_unnamed(name) else name
                 raise DataError(
                     f"{path}: {said} may say which record each row is of: call it id or sample, or leave it out if "
                     "rows are in pool order"
@@ -312,10 +312,9 @@ def _frame(path: Path, pool: Pool) -> Any:
             raise unreadable(path, error, FORMS) from error
     else:
         names = {name: str(name).strip() for name in read_lines(path, FORMS, nrows=0).columns}
-        numbers = {*outputs_of(list(names.values()))[1], *BY[1:], *ABOUT}
-        numbers -= {"label"} if pool.classes is not None else set()
-        texts = {name: str for name, stripped in names.items() if stripped not in numbers and names_rows(stripped)}
-        texts |= {name: str for name, stripped in names.items() if stripped == "label" and "label" not in numbers}
+        written = {"label"} if pool.classes is not None else set()
+        written |= {name for name in names.values() if names_rows(name)} - {"sample"}
+        texts = {name: str for name, stripped in names.items() if stripped in written}
         frame = read_lines(path, FORMS, dtype=texts, na_filter=False)  # no number may be missing
     frame.columns = [str(name).strip() for name in frame.columns]
     if frame.empty:
