@@ -13,13 +13,10 @@ from string import ascii_lowercase
 from typing import Any
 
 from lira.paper.benchmarks import comparable_tables
-from lira.report.catalogue import CATEGORIES, Entry, Kind, entries
+from lira.report.catalogue import CATEGORIES, SUFFIXES, Entry, Kind, entries
 from lira.report.labels import percent, show
 from lira.report.verdict_entries import VERDICT
 from lira.workflow import Comparisons, Files, Plan, option, run_key
-
-SUFFIXES: dict[Kind, tuple[str, ...]] = {"tables": ("csv", "tex", "md", "html"), "figures": ("pdf", "png")}
-"""The files of a table or figure, by its folder; the report shows the last of them."""
 
 COMMANDS: dict[Kind, str] = {"tables": "tabulate", "figures": "plot"}
 """The command that makes a table or figure."""
@@ -49,7 +46,7 @@ class Pages:
         if kind == "tables" and self.plan.chosen(self.plan.benchmarks, scope=scope):
             names += [entry.name for entry in self.judged_entries]
         files = product(names, SUFFIXES[kind])
-        return [f"{self.results}/{scope}paper/{kind}/{name}.{suffix}" for name, suffix in files]
+        return [f"{self.results}/{scope}paper/{kind}/{name}{suffix}" for name, suffix in files]
 
     def _names(self, entry: Entry, scope: str) -> list[str]:
         plan, compared, stem = self.plan, self.compared, self.study.stem

@@ -5,8 +5,8 @@ from snakemake.logging import logger
 
 from lira.core.errors import LiraError
 from lira.cost import Rehearsals
-from lira.pages import COMMANDS, SUFFIXES, Pages, rule_name
-from lira.report.catalogue import entries
+from lira.pages import COMMANDS, Pages, rule_name
+from lira.report.catalogue import SUFFIXES, entries
 from lira.status import describe_stop
 from lira.workflow import SO_FAR, Comparisons, Targets, option, read_plan
 
@@ -40,7 +40,7 @@ def growing(amount):
 def files_shown(entry, name, caption="entry"):
     """The files of a table or figure; the report shows the last of them."""
     *others, shown = (
-        f"<results>/{{scope}}paper/{entry.kind}/{name}.{suffix}"
+        f"<results>/{{scope}}paper/{entry.kind}/{name}{suffix}"
         for suffix in SUFFIXES[entry.kind]
     )
     place = dict(category=pages.category(entry.category), labels=pages.labels(entry))

@@ -17,8 +17,9 @@ import h5py
 import numpy as np
 from jaxtyping import Int, Shaped, UInt8, UInt64
 
-from lira.config import DATASETS, Dataset
+from lira.config import DATASETS, RAW, Dataset
 from lira.core.errors import ConfigError, DataError
+from lira.core.validation import check_choice
 from lira.datasets._arrays import Arrays, check_classes, check_finite, with_moments
 from lira.datasets._names import shown
 from lira.datasets._parts import balanced, digests, duplicates
@@ -42,8 +43,10 @@ def download_data(settings: Dataset, output: Path) -> None:
         output: JSON file to write: source, folder, and checksum of each file.
 
     Raises:
+        ConfigError: The dataset has no raw files.
         DataError: A file is missing or damaged; the message says which file to put where.
     """
+    check_choice(settings.source, "datasets.source", RAW)
     folder = Path(settings.path or FOLDER)
     files = import_module(f"lira.datasets.{settings.source}").fetch(folder)
     record = {"source": settings.source, "folder": str(folder), "files": files}

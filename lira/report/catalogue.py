@@ -36,6 +36,9 @@ Kind = Literal["tables", "figures"]
 FUNCTIONS: dict[Kind, str] = {"tables": "table", "figures": "figure"}
 """Name of the function that makes the table or figure, by the folder of its module."""
 
+SUFFIXES: dict[Kind, tuple[str, ...]] = {"tables": (".csv", ".tex", ".md", ".html"), "figures": (".pdf", ".png")}
+"""The files of a table or figure, by its folder; the report shows the last of them."""
+
 Source = Literal[
     "runs",
     "benchmarks",

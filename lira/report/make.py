@@ -8,7 +8,7 @@ from typing import Any
 
 from lira.core.errors import ConfigError
 from lira.core.validation import check_choice
-from lira.report.catalogue import FUNCTIONS, Kind, list_modules
+from lira.report.catalogue import FUNCTIONS, SUFFIXES, Kind, list_modules
 from lira.storage.comparison import Comparison
 from lira.storage.run import Run
 
@@ -47,3 +47,19 @@ def make(kind: Kind, name: str, folders: Sequence[Path | str], options: Mapping[
         listed = ", ".join(str(folder) for folder in folders)
         raise ConfigError(f"{len(folders)} folders are given ({listed}), but this shows one comparison: give one")
     return function(Comparison(folders[0]), **given)
+
+
+def files_of(kind: Kind, output: Path | str) -> list[Path]:
+    """Returns the files that a table or figure is written as.
+
+    Args:
+        kind: ``"tables"`` or ``"figures"``.
+        output: Path of one of them.
+
+    Raises:
+        ConfigError: The path ends otherwise, so that another file than the one asked for would be written.
+    """
+    output, endings = Path(output), SUFFIXES[kind]
+    if output.suffix not in endings:
+        raise ConfigError(f"output is {output}: a {kind.removesuffix('s')} is written as {', '.join(endings)}: end it so")
+    return [output.with_suffix(ending) for ending in endings]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lira.report.make import make
+from lira.report.make import files_of, make
 from lira.storage import provenance
 from lira.storage.hdf5 import atomic, folder_of
 
@@ -16,14 +16,14 @@ def plot(name: str, folders: Sequence[Path | str], output: Path | str, **options
     Args:
         name: Module of :mod:`lira.report.figures`.
         folders: Run folders, or the folder of one comparison, as the figure needs.
-        output: Path of the ``.pdf``; the ``.png`` is written beside it.
+        output: Path of the ``.pdf`` or the ``.png``; the other is written beside it.
         options: Arguments of the figure's function; ``None`` means the default.
 
     Returns:
         The paths of both files.
 
     Raises:
-        ConfigError: As :func:`lira.report.make.make`.
+        ConfigError: As :func:`lira.report.make.make`, or the output ends otherwise.
         StoreError: A result file is missing.
     """
     return write_figure(lambda: make("figures", name, folders, options), output, f"figures.{name}", folders, options)
@@ -54,17 +54,18 @@ def write_figure(
 
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it logs every table of every font
     with rc_context(STYLE):
-        made, output = draw(), Path(output)
-        folder_of(output)
+        files, made = files_of("figures", output), draw()
+        folder_of(files[0])
         runs = provenance.runs_of(folders)
         box = _write_below(made, provenance.differences(runs))
         record = provenance.as_text(provenance.make_record(made_from, options or {}, runs))
         carried = {".pdf": {"CreationDate": None, "Keywords": record}, ".png": {"lira": record}}
-        for suffix, metadata in carried.items():
-            with atomic(output.with_suffix(suffix)) as beside:
-                made.savefig(beside, format=suffix[1:], dpi=DPI, metadata=metadata, bbox_inches=box)
+        for file in files:
+            with atomic(file) as beside:
+                format, metadata = file.suffix[1:], carried[file.suffix]
+                made.savefig(beside, format=format, dpi=DPI, metadata=metadata, bbox_inches=box)
             made.set_layout_engine("none")  # both files keep the layout of the first
-    return [output.with_suffix(suffix) for suffix in carried]
+    return files
 
 
 def _write_below(figure: Any, notes: Sequence[str]) -> str | None:

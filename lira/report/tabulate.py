@@ -8,7 +8,7 @@ from typing import Any
 
 from lira.report.catalogue import entry_of
 from lira.report.html import html
-from lira.report.make import make
+from lira.report.make import files_of, make
 from lira.report.table import Table
 from lira.report.text import latex, markdown
 from lira.storage.hdf5 import atomic, folder_of
@@ -23,12 +23,12 @@ def tabulate(
     Args:
         name: Module of :mod:`lira.report.tables`.
         folders: Run folders, or the folder of one comparison, as the table needs.
-        output: Path of the ``.csv``; the others are written beside it.
+        output: Path of one of them; the others are written beside it.
         notes: Lines to add below the table.
         options: Arguments of the table's function; ``None`` means the default.
 
     Raises:
-        ConfigError: As :func:`lira.report.make.make`.
+        ConfigError: As :func:`lira.report.make.make`, or the output ends otherwise.
         StoreError: A result file is missing.
     """
     made, entry = make("tables", name, folders, options), entry_of("tables", name)
@@ -49,19 +49,20 @@ def write_table(
     All but the ``.csv`` carry a record of what the table was made from (see :mod:`lira.storage.provenance`).
 
     Raises:
+        ConfigError: The output ends otherwise.
         StoreError: The folders hold runs that must not be shown together.
     """
-    folder_of(output)
+    csv, tex, md, page = files_of("tables", output)
+    folder_of(csv)
     runs = runs_of(folders)
     made.notes = [*made.notes, *differences(runs), *duplicates(runs)]
-    csv = output.with_suffix(".csv")
     with atomic(csv) as beside:
         made.data.to_csv(beside, index=False)
     origin = as_text(make_record(made_from, options or {}, runs) | {"csv": sha256(csv.read_bytes()).hexdigest()})
-    page = html(made, title, csv.name, csv.read_bytes())
-    for suffix, text in ((".md", markdown(made)), (".tex", latex(made)), (".html", page)):
-        carried = f"% lira: {origin}\n" if suffix == ".tex" else f"\n<!-- lira: {origin} -->\n"
-        with atomic(output.with_suffix(suffix)) as beside:
+    shown = html(made, title, csv.name, csv.read_bytes())
+    for file, text in ((md, markdown(made)), (tex, latex(made)), (page, shown)):
+        carried = f"% lira: {origin}\n" if file == tex else f"\n<!-- lira: {origin} -->\n"
+        with atomic(file) as beside:
             beside.write_text(text + carried, encoding="utf-8")
 
 

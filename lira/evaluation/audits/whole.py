@@ -18,7 +18,7 @@ from lira.attacks.lira import ATTACKS, UNCUT, Definition, check_arguments, not_s
 from lira.attacks.target import score_target
 from lira.config.catalogue import DELTA, main_attack
 from lira.core.errors import DataError
-from lira.core.validation import ArrayLike, check_booleans, check_fractions, check_six_digits
+from lira.core.validation import ArrayLike, check_booleans, check_fractions, check_six_digits, check_unmasked
 from lira.evaluation.audits import doubts
 from lira.evaluation.audits.answer import Verdict, answer
 from lira.evaluation.audits.exact import holm
@@ -130,8 +130,7 @@ def _names(values: ArrayLike, name: str, samples: int) -> Shaped[np.ndarray, " s
         found = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # rows of different lengths, or an array on a GPU
         raise DataError(f"{name} of each sample is not an array that numpy reads: [samples] is needed") from error
-    if np.ma.is_masked(values):
-        raise DataError(f"{name} of each sample is masked somewhere: fill them or leave them out")
+    check_unmasked(values, f"{name} of each sample")
     if found.shape != (samples,):
         raise DataError(f"{name} of each sample {found.shape} must be [samples], of which there are {samples}")
     return found

@@ -171,7 +171,7 @@ def test_arrays_that_can_be_used_are_not_copied():
         (lambda: leave_one_out([*PHI[:-1], np.ma.masked_greater(PHI[-1], 0)], MEMBER), "phi has masked values"),
         (
             lambda: audit(PHI, MEMBER, PHI[0], labels=np.ma.masked_equal(np.arange(30), 3)),
-            "class of each sample is masked",
+            "class of each sample has masked values",
         ),
         (lambda: summarise({"online": SCORES}, MEMBER, RATES.drop(columns="tp")), "metrics have no column 'tp'"),
         (lambda: median_rmad(["a"]), "values is an array of <U1"),

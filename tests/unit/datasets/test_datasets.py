@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from lira import datasets
 from lira.config import Dataset, load_study
 from lira.core.errors import ConfigError, DataError
-from lira.datasets import prepare_data, read_part
+from lira.datasets import download_data, prepare_data, read_part
 
 RNG = np.random.default_rng(0)
 
@@ -144,3 +144,10 @@ def test_a_view_for_each_split_and_one_where_all_rows_are_the_pool():
     assert views == {("d", "train-split1"): (None, 1), ("d", "train-split2"): (None, 2)}
     whole = {"datasets": {"d": {"source": "purchase100"}}, "protocol": "preprint", "agreement": {"d/fcn/baseline": []}}
     assert load_study(STUDY | whole).views() == {("d", "train-test-split0"): (None, 0)}
+
+
+@pytest.mark.parametrize("source", ["digits", "file", "own.module:load"])
+def test_only_a_benchmark_with_raw_files_is_downloaded(tmp_path, source):
+    with pytest.raises(ConfigError, match=f"datasets.source is '{source}': allowed are 'cifar10', "):
+        download_data(Dataset.model_construct(source=source, path=None), tmp_path / "record.json")
+    assert not list(tmp_path.iterdir())

@@ -115,6 +115,9 @@ def test_errors_name_what_is_wrong_and_what_is_allowed(study, folders_of, tmp_pa
         plot("top_vulnerable", [agreement_folder(study)], tmp_path / "x.pdf", data=data_file(study), count=0)
     with pytest.raises(ConfigError, match="sample is 9999: allowed are whole numbers from 0 to 239"):
         plot("in_out", folders_of("in_out"), tmp_path / "x.pdf", sample=9999, data=data_file(study))
+    for name in ("roc.jpg", "roc-0.001", "roc"):
+        with pytest.raises(ConfigError, match=rf"output is .*{name}: a figure is written as .pdf, .png: end it so"):
+            plot("roc", folders_of("roc"), tmp_path / name)
     with pytest.raises(ConfigError, match="at least one result folder"):
         plot("roc", [], tmp_path / "roc.pdf")
     with pytest.raises(StoreError, match=r"scores.h5 does not exist|shadows.h5 does not exist"):
