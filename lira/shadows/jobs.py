@@ -19,13 +19,12 @@ from lira.core import preemption
 from lira.core.errors import ConfigError, StoreError
 from lira.core.pace import Pace
 from lira.core.plugins import check_code
-from lira.datasets import read_part
 from lira.shadows.estimators import train_estimators
 from lira.shadows.loading import Loaded, build_network
 from lira.shadows.models import initialise
 from lira.shadows.query import query, write_query
 from lira.shadows.rng import INITIAL, QUERY, TRAINING, Streams, generator, of_attempt
-from lira.shadows.training.cohort import Samples, diverged, evaluate, train_cohort
+from lira.shadows.training.cohort import Samples, check_members, diverged, evaluate, train_cohort
 from lira.shadows.training.device import lease, memory_advice, name_of
 from lira.shadows.training.optimizers import Tensors
 from lira.shadows.training.precision import autocast
@@ -33,7 +32,7 @@ from lira.shadows.training.progress import Checkpoint, load_whole, read_whole
 from lira.shadows.trial import blamed_on, try_out
 from lira.shadows.weights import write_weights
 from lira.storage import hdf5
-from lira.storage.identity import digest_of, file_digest, models_identity
+from lira.storage.identity import data_identity, digest_of, file_digest, models_identity
 from lira.storage.models import (
     Models,
     drop_checkpoints,
@@ -140,7 +139,7 @@ class _Job:
     def attributes(self) -> dict[str, Any]:
         """What every file of the run's models says."""
         with hdf5.read(self.data, "data") as file:
-            made_from = {"data_sha256": file.attrs["sha256"]}
+            made_from = {"data_sha256": file.attrs["sha256"], "data_identity": digest_of(data_identity(self.data))}
         made_from |= {"pretrained_sha256": file_digest(self.pretrained)} if self.pretrained else {}
         return self.settings.attributes(self.run) | made_from | {"identity": self.identity}
 
@@ -167,6 +166,7 @@ def _train_missing(job: _Job, missing: Sequence[int], last: int, checkpoint_seco
 def _tried(job: _Job, models: Models) -> Loaded:
     """Loads the data, and tries a cohort on them."""
     loaded = Loaded.of(job.settings, job.data, job.run.seed, job.device)
+    check_members(job.settings.recipe, loaded.membership)  # of all models, also those that other jobs train
     network = partial(build_network, job.settings, loaded.part, models.number)
     try_out(network, models.number, job.settings.recipe, loaded, models.path.with_suffix(".trial.pt"))
     return loaded
@@ -175,12 +175,16 @@ def _tried(job: _Job, models: Models) -> Loaded:
 def _merge(job: _Job, first: int, last: int) -> None:
     """Joins a job's cohorts in one file, as a file system may not bear a file for every model.
 
+    Cohorts stay as they are if some have arrays that others lack, as where ``store_weights`` was changed in between.
     Another job, left over from an earlier Snakemake, may do the same at the same time.
     """
     try:
         inside = [models for models in job.finished() if first <= models.first and models.last <= last]
         cohorts = [models for models in inside if models.number <= job.settings.recipe.cohort]
         if len(inside) < 2 or not cohorts or missing_models(first, last, inside):
+            return
+        if len(set(map(_arrays, inside))) > 1:
+            log.info("models %d-%d stay in %d files, as not all hold the same arrays", first, last, len(inside))
             return
         whole = models_file(job.folder, first, last, job.identity)
         said = job.attributes | joined_attributes(inside) | {"first": first, "last": last}
@@ -189,10 +193,13 @@ def _merge(job: _Job, first: int, last: int) -> None:
             for models in inside:
                 with hdf5.read(models.path, "shard") as part:
                     _append(part, file, models.first - first, whole.number)
-    except (StoreError, FileNotFoundError):
-        if missing_models(first, last, job.finished()):
+    except (StoreError, FileNotFoundError) as error:
+        if missing_models(first, last, finished := job.finished()):
             raise
-        log.info("another job, left over from an earlier Snakemake, has joined the same models meanwhile")
+        if models_file(job.folder, first, last, job.identity) in finished:
+            log.info("another job, left over from an earlier Snakemake, has joined the same models meanwhile")
+        else:
+            log.warning("models %d-%d stay in several files: %s", first, last, error)
         return
     for models in inside:
         models.path.unlink(missing_ok=True)
@@ -211,10 +218,9 @@ def _train_and_query(job: _Job, loaded: Loaded, place: Models, checkpoint: Check
             break
         again = [models[row] for row in failed]
         log.info("models %s: trained again, %d of at most %d times", again, attempt, recipe.retries)
-        path, fingerprint = checkpoint.path.with_suffix(f".{attempt}.pt"), f"{checkpoint.fingerprint}-{attempt}"
-        kept = replace(checkpoint, path=path, fingerprint=fingerprint)
-        fresh = build_network(job.settings, part, len(again))
+        kept, fresh = checkpoint.of_attempt(attempt), build_network(job.settings, part, len(again))
         trained.put(failed, _train(job, loaded, fresh, again, kept, attempt))
+        checkpoint.before = kept.before
     said = {"first": place.first, "last": place.last} | hdf5.describe_environment(name_of(job.device))
     with hdf5.create(place.path, "shard", job.attributes | said) as file:
         hdf5.dataset(file, "member", data=loaded.membership[models])
@@ -271,6 +277,13 @@ def _train(
     return _Trained(progress.best, values | {"history/best_epoch": progress.best_epoch})
 
 
+def _arrays(models: Models) -> frozenset[str]:
+    with hdf5.read(models.path, "shard") as file:
+        names: list[str] = []
+        file.visit(names.append)
+        return frozenset(names)
+
+
 def _append(cohort: h5py.File, shard: h5py.File, row: int, models_in_shard: int) -> None:
     def copy(name: str, item: h5py.Dataset | h5py.Group) -> None:
         if isinstance(item, h5py.Dataset):
@@ -318,36 +331,61 @@ def pretrain_model(
 
 
 def _pretrain(settings: PretrainingSettings, data: Path, output: Path, identity: str, device: str, pace: Pace) -> float:
-    part = read_part(data, "public")
-    public, everything = Samples(part, device), np.ones((1, len(part.y)), bool)
-    loaded, trial = Loaded(part, public, public, everything), output.with_suffix(".trial.pt")
-    try_out(partial(build_network, settings, part, 1), 1, settings.recipe, loaded, trial, queried=False)
-    network = build_network(settings, part, models=1)
-    initial = _initial(network, [generator(0, 0, INITIAL)], None, device)
-    network.to(device)
+    loaded, recipe = Loaded.public(settings, data, device), settings.recipe
+    build, trial = partial(build_network, settings, loaded.part, 1), output.with_suffix(".trial.pt")
+    try_out(build, 1, recipe, loaded, trial, queried=False)
     fingerprint = digest_of([identity, torch.__version__, name_of(device)])
-    checkpoint = Checkpoint(output.with_name(f"{output.name}.part"), fingerprint, pace=pace)
-    pace.begin("the model to start from", 1, settings.recipe.epochs, len(public), len(public))
-    with preemption.deferred():
-        progress = train_cohort(
-            network, initial, settings.recipe, public, public, everything, Streams(0, [0], device), checkpoint
+    first = Checkpoint(output.with_name(f"{output.name}.part"), fingerprint, pace=pace)
+    pace.begin("the model to start from", 1, recipe.epochs, len(loaded.pool), len(loaded.pool))
+    tried: list[Checkpoint] = []
+    for attempt in range(recipe.retries + 1):
+        tried.append(first.of_attempt(attempt) if attempt else first)
+        with preemption.deferred():
+            weights, loss, lost = _train_public(settings, loaded, build(), device, tried[-1], attempt)
+        first.before = tried[-1].before
+        if not lost:
+            break
+        log.warning("the model to start from: training diverged (NaN, or accuracy at chance)")
+    for checkpoint in tried:
+        checkpoint.path.unlink()
+    if not np.isfinite(loss):
+        raise ConfigError(
+            f"pretraining.learning_rate is {recipe.learning_rate:g}: the model to start from diverged, its loss is "
+            f"{loss:g}, in {recipe.retries + 1} attempts: lower it, or set pretraining.retries"
         )
     with hdf5.atomic(output) as beside, beside.open("wb") as file:
-        torch.save({name: value[0].cpu() for name, value in progress.best.items()}, file)
-    checkpoint.path.unlink()
-    return checkpoint.seconds_spent()
+        torch.save({name: value[0].cpu() for name, value in weights.items()}, file)
+    return first.seconds_spent()
+
+
+def _train_public(
+    settings: PretrainingSettings, loaded: Loaded, network: nn.Module, device: str, checkpoint: Checkpoint, attempt: int
+) -> tuple[Tensors, float, bool]:
+    """Trains the model to start from; returns its weights, its loss, and whether its training diverged."""
+    public, members = loaded.pool, loaded.membership
+    initial = _initial(network, [generator(0, 0, of_attempt(INITIAL, attempt))], None, device)
+    network.to(device)
+    streams = Streams(0, [0], device, of_attempt(TRAINING, attempt))
+    best = train_cohort(network, initial, settings.recipe, public, public, members, streams, checkpoint).best
+    with autocast(settings.recipe, device):
+        loss, accuracy = evaluate(network, best, public, None)
+    return best, float(loss[0]), bool(diverged(loss, accuracy, loaded.part.classes, members.sum(axis=1))[0])
 
 
 def _initial(network: nn.Module, generators: list[torch.Generator], pretrained: Path | None, device: str) -> Tensors:
     if pretrained:
         try:
             weights = load_whole(pretrained)
-            fits = {name: (value.shape, value.dtype) for name, value in weights.items()} == {
-                name: (value.shape[1:], value.dtype) for name, value in network.state_dict().items()
-            }
+            there = {name: (tuple(value.shape), str(value.dtype)) for name, value in weights.items()}
         except Exception as error:
             raise StoreError(f"{pretrained} is damaged ({error}): delete it and run snakemake again") from error
-        if not fits:
-            raise StoreError(f"{pretrained} is of another network than this run's: delete it and run snakemake again")
+        here = {name: (tuple(value.shape[1:]), str(value.dtype)) for name, value in network.state_dict().items()}
+        if other := sorted(name for name, _ in there.items() ^ here.items()):
+            shapes = f"{there.get(other[0], ['not'])[0]} there and {here.get(other[0], ['not'])[0]} here"
+            raise StoreError(
+                f"{pretrained} is of another network than this run's, whose {other[0]} is {shapes}: where the network "
+                "depends on them, give pretraining the run's image_size and dropout; or delete the file and run "
+                "snakemake again"
+            )
         return {name: value.expand(len(generators), *value.shape).to(device) for name, value in weights.items()}
     return {name: value.to(device) for name, value in initialise(network, generators).items()}

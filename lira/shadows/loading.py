@@ -37,6 +37,13 @@ class Loaded:
             test = Samples(_read_normalised(settings, data, "test"), device)
         return cls(part, Samples(part, device), test, membership)
 
+    @classmethod
+    def public(cls, settings: PretrainingSettings, data: Path, device: str) -> "Loaded":
+        """Reads the public part of a prepared dataset, all of which one model is trained on, and chosen by."""
+        part = _read_normalised(settings, data, "public")
+        samples = Samples(part, device)
+        return cls(part, samples, samples, np.ones((1, len(part.y)), bool))
+
 
 def draw_members(settings: TrainingSettings, samples: int, seed: int) -> Bool[np.ndarray, "model sample"]:
     """Draws the members of all shadow models of a run."""
@@ -64,5 +71,5 @@ def normalised(part: Part, architecture: Architecture, recipe: Recipe) -> Part:
     return replace(part, mean=mean, std=std)
 
 
-def _read_normalised(settings: TrainingSettings, data: Path, name: str) -> Part:
+def _read_normalised(settings: PretrainingSettings, data: Path, name: str) -> Part:
     return normalised(read_part(data, name), settings.architecture, settings.recipe)

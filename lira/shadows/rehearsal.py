@@ -7,16 +7,14 @@ import time
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from lira.config import PretrainingSettings, Recipe, TrainingSettings
 from lira.core.errors import LiraError, said
 from lira.core.plugins import check_code, load_function
-from lira.datasets import read_part
 from lira.shadows.estimators import Records, fit
 from lira.shadows.loading import Loaded, build_network
-from lira.shadows.training.cohort import Samples, check_members
+from lira.shadows.training.cohort import check_members
 from lira.shadows.training.device import lease, memory_advice, name_of
 from lira.shadows.trial import Trial, blamed_on, try_out
 from lira.storage.rehearsals import Rehearsal, stored_bytes
@@ -64,7 +62,7 @@ def rehearse_models(
 
 def _found(settings: PretrainingSettings, name: str, spec: str, data: Path, output: Path, device: str) -> Rehearsal:
     recipe, run = settings.recipe, settings if isinstance(settings, TrainingSettings) else None
-    loaded = Loaded.of(run, data, 0, device) if run else _public(data, device)
+    loaded = Loaded.of(run, data, 0, device) if run else Loaded.public(settings, data, device)
     check_members(recipe, loaded.membership)
     models = min(recipe.cohort, run.shadow_models) if run else 1
     build, checkpoint = partial(build_network, settings, loaded.part, models), output.with_suffix(".trial.pt")
@@ -98,12 +96,6 @@ def _fitted(settings: TrainingSettings, name: str, spec: str, data: Path, device
 def _memory() -> float:
     """Returns the peak memory of the process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _public(data: Path, device: str) -> Loaded:
-    part = read_part(data, "public")
-    public = Samples(part, device)
-    return Loaded(part, public, public, np.ones((1, len(part.y)), bool))
 
 
 def seconds_of(trial: Trial, recipe: Recipe, loaded: Loaded, *, queried: bool) -> float:

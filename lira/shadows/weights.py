@@ -18,6 +18,7 @@ from lira.shadows.models import build
 from lira.shadows.training.cohort import Samples
 from lira.shadows.training.optimizers import Tensors
 from lira.storage import hdf5
+from lira.storage.identity import data_identity, digest_of
 
 
 class ShadowModel(nn.Module):
@@ -70,10 +71,13 @@ def load_model(shard: Path | str, model: int, data: Path | str) -> ShadowModel:
     """
     with hdf5.read(data, "data") as file:
         checksum = file.attrs["sha256"]
+    prepared = digest_of(data_identity(Path(data)))
     with hdf5.read(shard, "shard") as file:
         made = hdf5.attributes(file)
-        if made["data_sha256"] != checksum:
-            raise StoreError(f"{shard} was not made from {data}: give the run's own prepared dataset")
+        if made["data_sha256"] != checksum or made.get("data_identity", prepared) != prepared:
+            raise StoreError(
+                f"{shard} was not made from {data}, or it was normalised otherwise: give the run's own prepared dataset"
+            )
         if not made["first"] <= model <= made["last"]:
             raise StoreError(f"{shard} holds models {made['first']} to {made['last']}, not {model}")
         if "weights" not in file:

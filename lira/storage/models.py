@@ -137,7 +137,7 @@ def differences(file: h5py.File, settings: TrainingSettings, expected: Mapping[s
     found = hdf5.attributes(file)
     if "identity" in found:
         return ["identity"] if found["identity"] != expected["identity"] else []
-    plain = [name for name in expected if name not in ("identity", "recipe", "network")]
+    plain = [name for name in expected if name not in ("identity", "data_identity", "recipe", "network")]
     other = [name for name in plain if found.get(name) != expected[name]]
     return list(dict.fromkeys([*differing_settings(settings, found), *other]))
 

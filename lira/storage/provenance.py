@@ -87,16 +87,18 @@ def differences(runs: Sequence[Run], *, compared: bool = False) -> list[str]:
 
 
 def duplicates(runs: Sequence[Run]) -> list[str]:
-    """Returns a sentence on equal samples in pools, and in test sets and pools, if runs have any."""
-    most: dict[str, tuple[int, int, int]] = {}
+    """Returns a sentence on equal samples in pools, and in test sets or what is fine-tuned from and pools, if any."""
+    most: dict[str, tuple[int, int, int, int]] = {}
     for run in runs:
         counted = run.attributes.get("duplicates", {})
-        found = counted.get("pool", 0), counted.get("test", 0), run.pool
-        if any(found[:2]):
+        public = counted.get("public", 0) if run.attributes.get("recipe", {}).get("start") == "public" else 0
+        found = counted.get("pool", 0), counted.get("test", 0), public, run.pool
+        if any(found[:3]):
             most[run.key["dataset"]] = max(found, most.get(run.key["dataset"], found))
     said = [
         f"{dataset}: {pool} of {samples} in the pool equal another one in it, {test} of the test set one in the pool"
-        for dataset, (pool, test, samples) in most.items()
+        + (f", {public} of those that are pretrained on one in the pool" if public else "")
+        for dataset, (pool, test, public, samples) in most.items()
     ]
     meaning = "a model that holds an equal sample knows one that counts as a non-member"
     return [f"Exact duplicates ({'; '.join(said)}): {meaning}."] if said else []

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lira.config import Architecture
 from lira.core.errors import ConfigError, DataError, reason
+from lira.core.validation import allowed
 from lira.shadows.models.single import Single
 
 
@@ -36,6 +37,11 @@ class Timm(Single):
         if not timm.is_model(name):
             near = ", ".join(get_close_matches(name, timm.list_models()))
             raise ConfigError(f"name: timm has no model {name!r}" + (f", but {near}" if near else ""))
+        try:
+            _published(name)
+        except RuntimeError as error:  # is_model looks at the part before the dot alone
+            known = timm.list_pretrained(f"{name.partition('.')[0]}.*")
+            raise ConfigError(f"name: timm has no weights {name!r}: {allowed(known)}") from error
         super().__init__(lambda: _model(architecture, shape, classes, dropout, pretrained), True, name, classes)
 
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -99,6 +99,11 @@ class Checkpoint:
     def seconds_spent(self) -> float:
         """Returns the time that this attempt and those before it took."""
         return self.before + time.monotonic() - self.started
+
+    def of_attempt(self, attempt: int) -> "Checkpoint":
+        """Returns the checkpoint of models that are trained again; ``attempt`` counts from 1."""
+        path = self.path.with_suffix(f".{attempt}{self.path.suffix}")
+        return replace(self, path=path, fingerprint=f"{self.fingerprint}-{attempt}")
 
     def save(self, progress: Progress, streams: Streams) -> None:
         """Stores everything that a resumed run needs to continue bit for bit."""

@@ -20,6 +20,7 @@ from lira.config import (
 )
 from lira.core.errors import ConfigError, LiraError, StoreError
 from lira.core.plugins import code_digest
+from lira.core.preemption import Preempted
 from lira.datasets import prepare_data
 from lira.shadows.jobs import pretrain_model, train_shadows
 
@@ -64,7 +65,13 @@ def test_a_flipped_bit_is_found_before_it_is_trained_from(start, tmp_path):
 
 @pytest.mark.parametrize(
     ("stored", "said"),
-    [({"hidden.0.weight": torch.zeros(3, 3)}, "is of another network than this run's"), ([1, 2], "is damaged")],
+    [
+        (
+            {"hidden.0.weight": torch.zeros(3, 3)},
+            "is of another network than this run's, whose classifier.bias is not there and \\(10,\\) here: .* dropout",
+        ),
+        ([1, 2], "is damaged"),
+    ],
 )
 def test_a_foreign_file_in_its_place_is_named(start, tmp_path, stored, said):
     torch.save(stored, tmp_path / "start.pt")
@@ -107,6 +114,45 @@ def test_pretraining_without_enough_memory_ends_with_advice(start, tmp_path, mon
     with pytest.raises(LiraError, match="do not fit into the memory of .*: give the job more memory"):
         pretrain_model(pretraining(), start / "data.h5", tmp_path / "start.pt")
     assert not (tmp_path / "start.pt").exists()
+
+
+def test_the_model_to_start_from_is_normalised_as_it_is_asked(start, tmp_path):
+    raw = pretraining().recipe.model_copy(update={"normalise": False})
+    pretrain_model(pretraining(recipe=raw), start / "data.h5", tmp_path / "raw.pt")
+    found = [torch.load(path, weights_only=True) for path in (start / "start.pt", tmp_path / "raw.pt")]
+    assert not torch.equal(*(weights["hidden.0.weight"] for weights in found))
+
+
+def test_pretraining_that_diverges_is_tried_again_and_never_started_from(start, tmp_path, caplog):
+    """A rate as large as this gives NaN at once, from any initial values."""
+    wild = pretraining().recipe.model_copy(update={"learning_rate": 1e30, "retries": 2})
+    with pytest.raises(ConfigError, match=r"pretraining.learning_rate is 1e\+30: the model .* diverged, .* in 3 attempts"):
+        pretrain_model(pretraining(recipe=wild), start / "data.h5", tmp_path / "start.pt")
+    assert caplog.text.count("the model to start from: training diverged") == 3
+    assert not list(tmp_path.iterdir())
+
+
+def test_pretraining_that_diverged_once_gives_what_the_second_attempt_gave(start, tmp_path, monkeypatch):
+    def stop_after_the_first(*_):
+        judged.append(1)
+        if len(judged) == 2:
+            raise Preempted
+        return np.array([len(judged) in (1, 3)])
+
+    judged, retried = [], pretraining().recipe.model_copy(update={"retries": 3})
+    monkeypatch.setattr("lira.shadows.jobs.diverged", stop_after_the_first)
+    with pytest.raises(Preempted):
+        pretrain_model(pretraining(recipe=retried), start / "data.h5", tmp_path / "start.pt")
+    assert len(list(tmp_path.glob("*.part"))) == 2
+    pretrain_model(pretraining(recipe=retried), start / "data.h5", tmp_path / "start.pt")
+    monkeypatch.setattr("lira.shadows.jobs.diverged", lambda *_: np.array([(judged.append(1) or len(judged)) == 5]))
+    (other := tmp_path / "undisturbed").mkdir()
+    pretrain_model(pretraining(recipe=retried), start / "data.h5", other / "start.pt")
+    once, again, undisturbed = (
+        torch.load(path / "start.pt", weights_only=True)["hidden.0.weight"] for path in (start, tmp_path, other)
+    )
+    assert len(judged) == 6 and torch.equal(again, undisturbed) and not torch.equal(once, again)
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def shard_of_digits(folder, models=2, **changes):

@@ -93,6 +93,25 @@ def test_a_resumed_shard_holds_the_weights_of_every_model(data, tmp_path, monkey
         np.testing.assert_array_equal(resumed[name], values)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_models_that_have_no_weights_are_given_none_by_those_that_have(data, tmp_path, monkeypatch, first):
+    def stop():
+        if list((tmp_path / "cut").glob("0-1.*.h5")):
+            raise preemption.Preempted
+
+    with monkeypatch.context() as patched:
+        patched.setattr(preemption, "may_stop", stop)
+        with pytest.raises(preemption.Preempted):
+            train(data, tmp_path / "cut" / "0-3.json", store_weights=first)
+    train(data, tmp_path / "cut" / "0-3.json")
+    shards = models_of(tmp_path / "cut" / "0-3.json")
+    assert [file.name.split(".")[0] for file in shards] == (["0-1", "2-3"] if first else ["0-3"])
+    if first:
+        load_model(shards[0], 1, data)
+    with pytest.raises(StoreError, match="has no weights: set store_weights: true"):
+        load_model(shards[-1], 3, data)
+
+
 def test_nothing_else_depends_on_whether_weights_are_kept(data, tmp_path):
     kept, left = (
         read_arrays(train(data, tmp_path / "a" / "0-3.json", store_weights=True)),
@@ -109,10 +128,13 @@ def test_what_cannot_be_loaded_is_said(data, tmp_path):
     shard = train(data, tmp_path / "shard" / "0-3.json")
     other = tmp_path / "other.h5"
     prepare_data(Dataset(test=110, public=1487, pool="train"), None, 0, other)
+    scaled = tmp_path / "scaled.h5"
+    prepare_data(Dataset(test=100, public=1497, pool="train", mean=[3.0], std=[2.0]), None, 0, scaled)
     for model, given, said in (
         (0, data, "has no weights: set store_weights: true"),
         (4, data, "holds models 0 to 3, not 4"),
         (0, other, "was not made from"),
+        (0, scaled, "was not made from .*scaled.h5, or it was normalised otherwise"),
     ):
         with pytest.raises(StoreError, match=said):
             load_model(shard, model, given)
