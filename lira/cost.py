@@ -215,7 +215,7 @@ def describe_rehearsals(files: Sequence[Path], models: Sequence[int]) -> str:
     counted = list(zip(rehearsals.values(), models, strict=True))
     for found, number in counted:
         sizes = [_gb(found.memory * 1e6), _gb(found.gpu_memory * 1e6)]
-        taken = [f"{found.seconds:.2g}", *sizes, short(found.seconds * number / 3600), _gb(found.disk * number)]
+        taken = [short(found.seconds), *sizes, short(found.seconds * number / 3600), _gb(found.disk * number)]
         lines.append((found.name, *(["–"] * 5 if found.failed else taken), found.failed or "ok"))
     hours, disk = (sum(getattr(found, of) * number for found, number in counted) for of in ("seconds", "disk"))
     lines.append(("total", "", "", "", short(hours / 3600), _gb(disk), ""))
@@ -332,12 +332,12 @@ def aligned(lines: Sequence[Sequence[str]], sides: Sequence[Callable[[str, int],
     return ["  ".join(row).rstrip() for row in rows]
 
 
-def short(hours: float) -> str:
-    """Returns hours as text of two digits or more."""
-    return f"{hours:.0f}" if hours >= 10 else f"{hours:.2g}"
+def short(amount: float) -> str:
+    """Returns an amount as text of two digits or more, without an exponent if it is large."""
+    return f"{amount:.0f}" if amount >= 10 else f"{amount:.2g}"
 
 
 def _gb(size: float) -> str:
     if not size:
         return "–"
-    return f"{size / 1e9:.0f} GB" if size >= 1e10 else f"{size / 1e9:.2g} GB" if size >= 1e8 else f"{size / 1e6:.2g} MB"
+    return f"{short(size / 1e9)} GB" if size >= 1e8 else f"{short(size / 1e6)} MB"

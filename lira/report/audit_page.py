@@ -16,7 +16,7 @@ from lira.evaluation.bootstrap import LEVEL
 from lira.report.figures._style import SINGLE, STYLE, canvas
 from lira.report.figures.roc import draw_roc
 from lira.report.labels import percent, show
-from lira.report.numbers import MISSING, number, significant
+from lira.report.numbers import MISSING, ppv, significant
 from lira.storage.csv_files import read_csv
 from lira.storage.hdf5 import atomic
 
@@ -175,7 +175,7 @@ def _rates(summary: pd.DataFrame) -> str:
             worth = part[(part["metric"] == "ppv") & (part["prior"] == prior)].iloc[0]
             cells += [_ends(at.loc["tpr"]), _ends(at.loc["fpr_achieved"]), _ends(worth), _p(at.loc["tpr", "p_holm"])]
         shown = at.loc["flagged" if pd.isna(prior) else "tpr"]
-        rows.append([*cells, number(100 * shown["chance"], 1), _ends(shown, *SHADOWS)])
+        rows.append([*cells, significant(100 * shown["chance"]), _ends(shown, *SHADOWS)])
     compared = lead[0].removesuffix(" (%)")
     head = ["Attack", "FPR asked", *lead, f"{compared} by chance (%)", f"{compared} of the shadow models (%)"]
     note = (
@@ -242,9 +242,7 @@ def _of(name: str) -> str:
 
 
 def _worth(row: pd.Series, name: str) -> str:
-    if pd.isna(row[name]):
-        return MISSING
-    return f"{number(100 * row[name], 0)} (≥ {number(100 * row[name.replace('ppv_', 'least_', 1)], 1)})"
+    return ppv(row[name], row[name.replace("ppv_", "least_", 1)])
 
 
 def _groups(groups: pd.DataFrame) -> str:

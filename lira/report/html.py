@@ -41,7 +41,10 @@ WHOLE = re.compile(r"\[[^\]]*\]|± \S+|\S+ %")
 
 SCRIPT = """
 const body = document.querySelector("tbody");
-const number = text => /^[[]?[-−]?[\\d.]/.test(text) ? parseFloat(text.replace("[", "").replace("−", "-")) : NaN;
+const number = text => {
+  const plain = text.replace(/^[[]/, "").replace("−", "-").replace(/(\\d),(?=\\d{3})/g, "$1");
+  return plain.startsWith("∞") ? Infinity : /^-?[\\d.]/.test(plain) ? parseFloat(plain) : NaN;
+};
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const head = button.parentElement, column = head.cellIndex;
@@ -49,11 +52,12 @@ for (const button of document.querySelectorAll("th button")) {
     for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", order > 0 ? "ascending" : "descending");
     const cell = row => row.cells[column].textContent.trim();
-    const missing = text => text === "–" || text === "";
+    const missing = text => !/[^–;() ]/.test(text);
     const compare = (a, b) => {
       if (missing(a) || missing(b)) return missing(a) - missing(b);
-      const difference = number(a) - number(b);
-      return order * (Number.isNaN(difference) ? a.localeCompare(b, "en", {numeric: true}) : difference);
+      const [one, other] = [number(a), number(b)];
+      if (Number.isNaN(one) || Number.isNaN(other)) return order * a.localeCompare(b, "en", {numeric: true});
+      return order * ((one > other) - (one < other));
     };
     body.append(...[...body.rows].sort((a, b) => compare(cell(a), cell(b))));
   });

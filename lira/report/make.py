@@ -61,5 +61,7 @@ def files_of(kind: Kind, output: Path | str) -> list[Path]:
     """
     output, endings = Path(output), SUFFIXES[kind]
     if output.suffix not in endings:
-        raise ConfigError(f"output is {output}: a {kind.removesuffix('s')} is written as {', '.join(endings)}: end it so")
+        raise ConfigError(
+            f"output is {output}: a {kind.removesuffix('s')} is written as {', '.join(endings)}: end it so"
+        )
     return [output.with_suffix(ending) for ending in endings]

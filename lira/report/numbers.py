@@ -42,6 +42,14 @@ def significant(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def ppv(value: float, least: float) -> str:
+    """Writes a PPV in percent with its lower bound; only a certain one is 100. A dash if nothing is ever flagged."""
+    if pd.isna(value):
+        return MISSING
+    shown = 100 * value if value == 1 else min(100 * value, 99.9)
+    return f"{number(shown, 1).removesuffix('.0')} (≥ {number(100 * least, 1)})"
+
+
 def span(low: float, high: float, shown: Callable[[float], str] = significant) -> str:
     """Writes an interval by its ends."""
     return MISSING if pd.isna(low) else f"[{shown(low)}, {shown(high)}]"

@@ -6,7 +6,6 @@ import pandas as pd
 
 from lira.evaluation.leakage import resolved_fpr
 from lira.evaluation.records import cards, fprs_of
-from lira.report.numbers import MISSING, number
 from lira.report.runs import choose_fpr, run_labels
 from lira.storage.run import Run
 
@@ -28,8 +27,3 @@ def priors_of(rows: pd.DataFrame) -> list[float]:
 def of_all(part: pd.Series, rest: pd.Series) -> list[str]:
     """Writes counts as ``3 of 32``."""
     return [f"{some} of {some + others}" for some, others in zip(part, rest, strict=True)]
-
-
-def show_ppv(ppv: float, least: float) -> str:
-    """Writes a PPV in percent with its lower bound; a dash if the record is never flagged."""
-    return MISSING if pd.isna(ppv) else f"{number(100 * ppv, 0)} (≥ {number(100 * least, 1)})"

@@ -10,6 +10,12 @@ from lira.report.table import Table
 SYMBOLS = {
     "\\": r"\textbackslash{}",
     **{sign: "\\" + sign for sign in "&%#_${}"},
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "→": r"$\to$",
     "–": "--",
     "±": r"$\pm$",
     "×": r"$\times$",
@@ -40,13 +46,17 @@ PREAMBLE = r"""% needs \usepackage{booktabs,siunitx}; graphicx fits it to the li
 \sisetup{separate-uncertainty=true}
 \providecommand{\fitted}[1]{\ifdefined\resizebox\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{#1}\else#1\fi}
 """
-NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: ± \d+(?:\.\d+)?)?(?![\w-]|\.\d)")
+NUMBER = re.compile(
+    r"(?<![\w.,-])-?(?!0\d)(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?(?: ± \d+(?:\.\d+)?)?(?![\w-]|[.,]\d)"
+)
+"""A number as tables write it; ``007`` is a name, of which siunitx would leave 7."""
 
 
 def markdown(table: Table) -> str:
     """Returns the table in Markdown, with its notes below."""
     align = ["left"] * table.keys + ["right"] * (len(table.text.columns) - table.keys)
-    body = table.text.to_markdown(index=False, disable_numparse=True, colalign=align)
+    text = table.text.replace({r"\|": r"\|", r"\s*\n\s*": " "}, regex=True)
+    body = text.to_markdown(index=False, disable_numparse=True, colalign=align)
     return "\n\n".join([body, *table.notes]) + "\n"
 
 
@@ -111,7 +121,8 @@ def to_tex(text: str) -> str:
     """Returns text for LaTeX: special characters are escaped, numbers are put in siunitx's ``\\num``."""
     parts, end = [], 0
     for match in NUMBER.finditer(text):
-        parts += [_escape(text[end : match.start()]), "\\num{" + match[0].replace("±", "\\pm") + "}"]
+        number = match[0].replace(",", "").replace("±", "\\pm")  # siunitx groups digits itself
+        parts += [_escape(text[end : match.start()]), f"\\num{{{number}}}"]
         end = match.end()
     return "".join([*parts, _escape(text[end:])])
 

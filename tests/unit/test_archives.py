@@ -215,7 +215,7 @@ def test_models_of_another_shard_size_are_taken_over(archive, shards, caplog):
     [
         ({"recipe": STUDY.recipe_of("digits/fcn/baseline").model_copy(update={"epochs": 1})}, "of another recipe"),
         ({"architecture": STUDY.architectures["fcn"].model_copy(update={"hidden": [3]})}, "of another architecture"),
-        ({"member_fraction": 0.25}, "of another member_fraction"),
+        ({"member_fraction": 0.75}, "of another member_fraction"),
         ({"shadow_models": 6}, "of another shadow_models"),
         ({"membership_draws": "legacy"}, "of another membership_draws"),
     ],

@@ -24,7 +24,7 @@ def written(rehearsals, **changes):
     spec = Path(rehearsals.spec(SimpleNamespace(name=KEY))).name
     found = replace(Rehearsal(KEY, spec, "cpu", seconds=90.0, memory=3000.0, disk=1e6), **changes)
     path = Path(rehearsals.folder, f"{KEY}.json")
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     found.write(path)
     return found
 
@@ -78,5 +78,7 @@ def test_the_table_has_a_row_for_each_and_a_total(rehearsals, tmp_path, monkeypa
     assert one.split() == [KEY, "90", "3", "GB", "–", "0.4", "16", "MB", "ok"]
     assert other.split()[0] == "digits/fcn/tl" and "not rehearsed" in other
     assert total.split() == ["total", "0.4", "16", "MB"]
+    written(rehearsals, seconds=287.0)
+    assert describe_rehearsals(files[:1], [1]).splitlines()[1].split()[1] == "287"
     monkeypatch.setattr("lira.cost.disk_usage", lambda _: SimpleNamespace(free=1e6))
     assert describe_rehearsals(files, [16, 8]).endswith("The disk has only 1 MB free.")

@@ -8,7 +8,11 @@ import re
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
+
+from lira.report.html import html
+from lira.report.table import Table
 
 VERDICTS = ("holds", "does not hold", "cannot tell")
 CATEGORIES = ["Answer", "Claims", "Study", "Utility", "Attacks", "Calibration", "Agreement", "Records", "Provenance"]
@@ -141,6 +145,18 @@ def test_every_table_shows_its_numbers_sorts_and_filters(page, finished):
         losses = sorted(float(row["train_loss_mean"]) for row in csv.DictReader(file))
     assert ordered == [[f"{loss:.4f}" for loss in losses], [f"{loss:.4f}" for loss in losses[::-1]], 1]
     assert page.errors() == []
+
+
+def test_counts_in_thousands_and_what_is_infinite_or_unknown_are_sorted_by_value(browser, tmp_path):
+    flagged = ["502 of 30,000", "2,334 of 30,000", "– (–)", "∞", "-1 of 2", "–"]
+    text = pd.DataFrame({"Run": [*"abcdef"], "Flagged": flagged})
+    (tmp_path / "table.html").write_text(html(Table(text, text, 1), "", "table.csv", b""))
+    page = Page(browser, tmp_path / "table.html")
+    orders = []
+    for _ in range(2):
+        page.find("th button")[1].click()
+        orders.append("".join(row[0] for row in cells(page)[1:]))
+    assert orders == ["eabdcf", "dbaecf"]
 
 
 @pytest.mark.parametrize("width", [1400, 800])

@@ -9,6 +9,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from lira.evaluation.best import BEST
+
 Style = dict[str, Any]
 """Keyword arguments of what draws."""
 
@@ -21,6 +23,9 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "
 ATTACKS = {"online": BLUE, "online_fixed": SKY, "offline": VERMILION, "offline_fixed": ORANGE, "global": GREY}
 ATTACKS |= {"rmia": GREEN, "rmia_offline": GREEN, "base": PURPLE, "base_offline": PURPLE}
 ATTACKS |= {"moderated": BLACK, "offline_moderated": BLACK, "reference": "#999933"}
+OWN = ("#882255", "#661100", "#332288")
+"""Colours of the user's own attacks."""
+
 DASHED = ("rmia_offline", "base_offline", "offline_moderated")
 REGIMES = {"baseline": VERMILION, "weak": ORANGE, "aof": BLUE, "tl": GREEN}
 MEMBERSHIP = {"IN": ORANGE, "OUT": BLUE}
@@ -73,9 +78,23 @@ def regime_colours(regimes: Sequence[str]) -> dict[str, str]:
 
 
 def attack_colours(attacks: Sequence[str]) -> dict[str, str]:
-    """Returns a colour per attack: fixed for the suite's, and others for the user's own."""
-    others = [attack for attack in attacks if attack not in ATTACKS]
-    return ATTACKS | {attack: (GREEN, PURPLE, BLACK)[i % 3] for i, attack in enumerate(others)}
+    """Returns a colour per attack: fixed for the suite's, and others for the user's own, by name.
+
+    Args:
+        attacks: All attacks of the study, also those that are not shown, so that colours are the same in every figure.
+    """
+    others = sorted({*attacks} - {*ATTACKS, BEST})
+    return ATTACKS | {attack: OWN[i % len(OWN)] for i, attack in enumerate(others)}
+
+
+def dashes(attack: str) -> str:
+    """Returns the style of an attack's line: solid and dashed for the suite's, dots between dashes for the user's."""
+    return "--" if attack in DASHED else "-" if attack in ATTACKS else "-."
+
+
+def plain(name: object) -> str:
+    """Returns a name as text in which no part is set as mathematics."""
+    return str(name).replace("$", r"\$")
 
 
 def plain_log(axis: Axis, percent: bool = False, subs: Sequence[float] = (1,)) -> None:

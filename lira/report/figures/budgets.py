@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from lira.evaluation.budgets import ALL
 from lira.report.catalogue import Entry
-from lira.report.figures._style import CHANCE, DASHED, DOUBLE, attack_colours, canvas, legend_below
+from lira.report.figures._style import CHANCE, DOUBLE, attack_colours, canvas, dashes, legend_below
 from lira.report.labels import percent, show
 from lira.report.marks import not_resolved
-from lira.report.runs import in_order, title_of
+from lira.report.runs import choose_fprs, in_order, title_of
 from lira.storage.run import Run
 
 ENTRY = Entry(
@@ -42,7 +42,7 @@ def figure(runs: Sequence[Run], fpr: float | None = None) -> Figure:
     """
     runs = in_order(runs)
     tables = [run.table("budgets.csv") for run in runs]
-    rates = sorted({rate for table in tables for rate in table["fpr"].dropna().unique() if fpr in (None, rate)})
+    rates = choose_fprs([rate for table in tables for rate in table["fpr"].dropna().unique()], fpr)
     drawn = canvas(DOUBLE, 0.9 + 1.8 * len(runs))
     body = drawn.subfigures(squeeze=False)[0, 0]
     panels = body.subplots(len(runs), len(rates) + 1, squeeze=False)
@@ -67,7 +67,7 @@ def draw_panel(axes: Axes, rows: pd.DataFrame, colours: dict[str, str]) -> None:
         own = rows[rows["attack"] == attack].sort_values("models")
         x = own["models"] * spread ** ((place + 0.5) / len(attacks) - 0.5)
         style: dict[str, Any] = {"color": colours[attack], "linewidth": 0.9}
-        axes.plot(x, own["mean"], "--" if attack in DASHED else "-", label=show(attack), **style)
+        axes.plot(x, own["mean"], dashes(attack), label=show(attack), **style)
         axes.vlines(x, own["low"], own["high"], alpha=0.6, **style)
         whole = own["draw"] == ALL
         for chosen, face in ((~whole, colours[attack]), (whole, "white")):

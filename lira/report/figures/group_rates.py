@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from lira.evaluation.groups import WHOLE
 from lira.report.catalogue import Entry
-from lira.report.figures._style import BLACK, DOUBLE, GREY, attack_colours, canvas
+from lira.report.figures._style import BLACK, DOUBLE, GREY, attack_colours, canvas, plain
 from lira.report.labels import show
 from lira.report.marks import fpr_of
 from lira.report.runs import check_available, choose_fpr, in_order, title_of
@@ -28,6 +28,9 @@ ENTRY = Entry(
 
 MOST = 20
 """Most groups in a panel."""
+
+LONGEST = 30
+"""Most characters of a group's name that are drawn."""
 
 METRICS = {"tpr": "TPR′ (%)", "fpr_achieved": "FPR′ (%)"}
 
@@ -60,7 +63,7 @@ def figure(runs: Sequence[Run], fpr: float | None = None, attack: str | None = N
                 axes,
                 found[found["metric"] == metric].set_index("group"),
                 list(groups),
-                attack_colours([name])[name],
+                attack_colours(run.summary["attack"])[name],
             )
             axes.set_xlabel(heading)
         row[0].set_ylabel(by)
@@ -75,6 +78,9 @@ def draw(axes: Axes, rates: pd.DataFrame, groups: list[str], colour: str) -> Non
     errors = [shown["value"] - shown["low"], shown["high"] - shown["value"]]
     axes.errorbar(shown["value"], range(len(shown)), xerr=errors, fmt="o", color=colour, ecolor=GREY, ms=3, lw=0.8)
     axes.axvline(100 * rates.loc[WHOLE, "value"], color=BLACK, lw=0.8, ls="--")
-    axes.set_yticks(range(len(shown)), [str(name)[:30] for name in shown.index])
+    axes.set_yticks(
+        range(len(shown)),
+        [plain(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…") for name in map(str, shown.index)],
+    )
     axes.set_ylim(-0.7, len(shown) - 0.3)
     axes.set_xlim(left=0)

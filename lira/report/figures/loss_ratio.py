@@ -25,8 +25,9 @@ ENTRY = Entry(
     drawn_from="runs",
     files=("summary.csv",),
     caption=(
-        "TPR of the online attack against loss ratio: a point per run with the 95 % interval of its mean over targets, "
-        "and the least-squares line on the logarithm of the ratio. Dotted: the TPR where membership is permuted."
+        "TPR of the main attack (online where there is one) against loss ratio: a point per run with the 95 % interval "
+        "of its mean over targets, and the least-squares line on the logarithm of the ratio. Dotted: the TPR where "
+        "membership is permuted."
     ),
 )
 

@@ -11,6 +11,7 @@ from lira.evaluation.agreement import flagged_alone, jaccards
 from lira.evaluation.outliers import MeanFpr, detected_sets, mean_fpr, outlying_targets
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLACK, BLUE, CHANCE, DOUBLE, GREY, VERMILION, Style, canvas, legend_below
+from lira.report.labels import show
 from lira.report.marks import fpr_of
 from lira.report.runs import choose_fprs, title_of
 from lira.storage.comparison import Comparison
@@ -60,6 +61,7 @@ def figure(comparison: Comparison, fpr: float | None = None) -> Figure:
         draw_alone(panels[1], flagged_alone(whole), flagged_alone(cut), labels)
         means = [mean_fpr(run, rate, left) for run, left in zip(runs, outlying, strict=True)]
         draw_rates(panels[2], means, rate, labels)
+        panels[2].set_ylabel(f"Mean FPR′ (%), {show(runs[0].attack)}")
         title = f"{title_of(comparison)} at {fpr_of(rate, negatives)}"
         row.suptitle(f"{title}; outlying targets in {len(runs)} runs: {sum(map(len, outlying))}", fontsize=8)
     legend_below(drawn, 3)
@@ -100,7 +102,6 @@ def draw_rates(axes: Axes, means: Sequence[MeanFpr], fpr: float, labels: Sequenc
     ends = [mean.without_one for mean in means], [mean.every for mean in means]
     axes.vlines(places, *ends, color=BLACK, linewidth=0.8, label="to the mean without the target that moves it most")
     axes.axhline(100 * fpr, **CHANCE | {"label": "target FPR"})
-    axes.set_ylabel("Mean FPR′ (%), online")
     by_run(axes, labels)
 
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from lira.evaluation.ranks import mean_rank_bins
 from lira.report.catalogue import Entry
 from lira.report.figures._style import BLUE, CHANCE, DOUBLE, canvas, legend_below, spread_scale
-from lira.report.labels import GAPS
+from lira.report.labels import GAPS, show
 from lira.report.runs import title_of_ranks
 from lira.storage.comparison import Comparison
 
@@ -57,6 +57,7 @@ def figure(comparison: Comparison, attack: str | None = None) -> Figure:
         spread_scale(axes, [table["min"].min(), table["max"].max()])
         axes.set_xticks(range(len(bins)), ticks, rotation=45, ha="right", rotation_mode="anchor")
         axes.set(xlabel="Rank percentile (%)", title=f"{title_of_ranks(comparison, attack)}, {heading.lower()}")
-    panels[0].set_ylabel("Vulnerability (gap of scores)" if attack else "Vulnerability (gap of online scores)")
+    ranked_by = show(attack or next(iter(comparison.reference.values())).attack)
+    panels[0].set_ylabel(f"Vulnerability (gap of scores)\n{ranked_by}")
     legend_below(drawn, 3)
     return drawn

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure, SubFigure
 from lira.evaluation.records import attacks_of, logits_of
 from lira.report.catalogue import Entry
 from lira.report.figures._pictures import Pictures
-from lira.report.figures._style import DOUBLE, MEMBERSHIP, Style, canvas, legend_below
+from lira.report.figures._style import DOUBLE, MEMBERSHIP, Style, canvas, legend_below, plain
 from lira.report.labels import percent, show
-from lira.report.numbers import numbers
-from lira.report.records import COUNT, cards_of, of_all, priors_of, show_ppv
+from lira.report.numbers import numbers, ppv
+from lira.report.records import COUNT, cards_of, of_all, priors_of
 from lira.report.runs import in_order
 from lira.storage.run import Run
 
@@ -85,7 +85,7 @@ def draw_card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures
     """Draws the card of one record."""
     record, label = rows["record"].iloc[0], rows["class"].iloc[0]
     label = rows["class_name"].iloc[0] if "class_name" in rows else f"class {label:.0f}" if pd.notna(label) else ""
-    title = "\n".join(filter(None, [f"#{record}", rows["id"].iloc[0] if "id" in rows else "", label]))
+    title = plain("\n".join(filter(None, [f"#{record}", rows["id"].iloc[0] if "id" in rows else "", label])))
     if pictures is None:
         panel = part.subplots()
         panel.set_title(title.replace("\n", ", "), loc="left", pad=24)
@@ -99,7 +99,7 @@ def draw_card(part: SubFigure, rows: pd.DataFrame, runs: Sequence[Run], pictures
     columns = {"detected": of_all(rows["tp"], rows["fn"]), "false\nalarms": of_all(rows["fp"], rows["tn"])}
     for prior in priors_of(rows):
         pairs = zip(rows[f"ppv_{prior:g}"], rows[f"least_{prior:g}"], strict=True)
-        columns[f"PPV (%)\nat {percent(prior)}"] = [show_ppv(*pair) for pair in pairs]
+        columns[f"PPV (%)\nat {percent(prior)}"] = [ppv(*pair) for pair in pairs]
     write_columns(panel, columns | {"ε ≥": numbers(rows["epsilon"], 2)})
 
 

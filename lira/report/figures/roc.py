@@ -117,8 +117,7 @@ def draw_roc(axes: Axes, scores: Mapping[str, Any], member: Any) -> None:
     for attack, stored in scores.items():
         values, _ = check_scores(stored, member, of=f" of {attack}")
         mean, low, high = curve_over_targets(grid, values, member)
-        dashes = "--" if attack in _style.DASHED else "-"
-        axes.plot(grid, mean, dashes, color=colours[attack], label=show(attack), zorder=3)
+        axes.plot(grid, mean, _style.dashes(attack), color=colours[attack], label=show(attack), zorder=3)
         axes.fill_between(grid, low, high, where=grid >= floor, color=colours[attack], alpha=0.2, linewidth=0)
     axes.plot(grid, tpr_by_chance(grid, outside), label="Chance", zorder=4, **_style.CHANCE)
     shade: _style.Style = {"facecolor": "none", "edgecolor": _style.GREY, "linewidth": 0}

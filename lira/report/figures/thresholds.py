@@ -23,8 +23,8 @@ ENTRY = Entry(
     drawn_from="reference",
     files=("metrics.csv",),
     caption=(
-        "The targets' own thresholds for the online attack, in each run and in all runs together, with median and "
-        "rMAD = 1.4826 · MAD / median."
+        "The targets' own thresholds for the main attack (online where there is one), in each run and in all runs "
+        "together, with median and rMAD = 1.4826 · MAD / median."
     ),
 )
 
@@ -54,7 +54,7 @@ def figure(runs: Sequence[Run], fpr: float | None = None, attack: str | None = N
         labels = run_labels(runs)
         if len(runs) > 1:
             boxes, labels = [*boxes, np.concatenate(boxes)], [*labels, "all runs"]
-        draw_boxes(axes, boxes, labels, attack_colours([attack])[attack])
+        draw_boxes(axes, boxes, labels, attack_colours(metrics[0]["attack"])[attack])
         axes.set_ylabel(f"Threshold τ, {show(attack)}")
         axes.set_title(f"τ at {fpr_of(rate, runs[0].negatives)}", pad=24)
     if len({title_of(run) for run in runs}) == 1:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from lira.evaluation.records import delta_of
 from lira.report.catalogue import Entry
 from lira.report.labels import percent, show
-from lira.report.numbers import means, numbers
-from lira.report.records import COUNT, cards_of, of_all, priors_of, show_ppv
+from lira.report.numbers import means, numbers, ppv
+from lira.report.records import COUNT, cards_of, of_all, priors_of
 from lira.report.runs import in_order
 from lira.report.table import Table
 from lira.storage.run import Run
@@ -57,7 +57,7 @@ def table(runs: Sequence[Run], sample: int | None = None, fpr: float | None = No
     text["False alarms"] = of_all(data["fp"], data["tn"])
     for prior in priors_of(data):
         pairs = data[[f"ppv_{prior:g}", f"least_{prior:g}"]].itertuples(index=False)
-        text[f"PPV (%) at π = {percent(prior)}"] = [show_ppv(ppv, least) for ppv, least in pairs]
+        text[f"PPV (%) at π = {percent(prior)}"] = [ppv(*pair) for pair in pairs]
     text["ε ≥"] = numbers(data["epsilon"], 2)
     first = data.iloc[0]
     note = (

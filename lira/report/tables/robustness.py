@@ -22,9 +22,10 @@ ENTRY = Entry(
     files=("summary.csv",),
     at_fprs=True,
     caption=(
-        "How far the means over targets can be trusted, for the online attack: 95 % interval, median, trimmed mean, "
-        "the target that moves each mean most, and the mean where membership is permuted. ‡ names a target that moves "
-        "the mean by more than the standard error of the mean of the others. The .csv has all attacks and priors."
+        "How far the means over targets can be trusted, for the main attack (online where there is one): 95 % "
+        "interval, median, trimmed mean, the target that moves each mean most, and the mean where membership is "
+        "permuted. ‡ names a target that moves the mean by more than the standard error of the mean of the others. The "
+        ".csv has all attacks and priors."
     ),
 )
 

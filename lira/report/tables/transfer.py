@@ -8,6 +8,7 @@ from lira.config.catalogue import main_attack
 from lira.evaluation.rates import rates_at
 from lira.evaluation.utility import utility_over_models
 from lira.report.catalogue import Entry
+from lira.report.labels import show
 from lira.report.marks import notes, tpr_of
 from lira.report.numbers import numbers, setting
 from lira.report.runs import at, check_available, check_same_fprs, in_order, show_keys
@@ -21,8 +22,8 @@ ENTRY = Entry(
     drawn_from="transfer",
     files=("summary.csv",),
     caption=(
-        "Training from scratch against transfer learning, by regime and architecture: online TPR, loss ratio and test "
-        "accuracy."
+        "Training from scratch against transfer learning, by regime and architecture: TPR of the main attack (online "
+        "where there is one), loss ratio and test accuracy."
     ),
 )
 
@@ -46,4 +47,5 @@ def table(runs: Sequence[Run], attack: str | None = None) -> Table:
         text[f"TPR (%) {at(fpr)}"] = [tpr_of(row) for row in data[data["fpr"] == fpr].itertuples()]
     text["Loss ratio"] = numbers(once["loss_ratio_mean"], 2)
     text["Test accuracy (%)"] = numbers(once["test_accuracy_mean"], 2)
-    return Table(data, text, keys, [*notes(data["resolution"], data["tpr_influential"])])
+    note = f"TPR: {show(attack)}, each target at its own threshold."
+    return Table(data, text, keys, [note, *notes(data["resolution"], data["tpr_influential"])])

@@ -31,7 +31,7 @@ def test_the_most_exposed_are_shown_and_said_to_be_picked(runs):
 
 
 def test_the_command_prints_the_card_and_draws_it(study, tmp_path):
-    done = CliRunner().invoke(app, ["record", str(study), "7", "--fpr", "0.01", "--output", str(tmp_path / "card.xyz")])
+    done = CliRunner().invoke(app, ["record", str(study), "7", "--fpr", "0.01", "--output", str(tmp_path / "card.png")])
     assert done.exit_code == 0, done.output
     assert done.output.count("| 7 ") == len(Study(study).runs_to_follow())
     assert "FCN AOF seed 0" in done.output and "PPV (%) at π = 1 %" in done.output

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from receipts import read_models
+from receipts import models_of, read_models
 from small_networks import FCN
 
 from lira.config import (
@@ -23,6 +23,7 @@ from lira.core.plugins import code_digest
 from lira.core.preemption import Preempted
 from lira.datasets import prepare_data
 from lira.shadows.jobs import pretrain_model, train_shadows
+from lira.shadows.loading import draw_members
 
 NETWORK = Architecture(family="fcn", hidden=[12], activation="relu", flatten=True)
 RUN = RunDescription(study="s", dataset="digits", architecture="fcn", regime="tl", seed=0)
@@ -126,7 +127,7 @@ def test_the_model_to_start_from_is_normalised_as_it_is_asked(start, tmp_path):
 def test_pretraining_that_diverges_is_tried_again_and_never_started_from(start, tmp_path, caplog):
     """A rate as large as this gives NaN at once, from any initial values."""
     wild = pretraining().recipe.model_copy(update={"learning_rate": 1e30, "retries": 2})
-    with pytest.raises(ConfigError, match=r"pretraining.learning_rate is 1e\+30: the model .* diverged, .* in 3 attempts"):
+    with pytest.raises(ConfigError, match=r"learning_rate is 1e\+30: the model .* diverged, .* in 3 attempts"):
         pretrain_model(pretraining(recipe=wild), start / "data.h5", tmp_path / "start.pt")
     assert caplog.text.count("the model to start from: training diverged") == 3
     assert not list(tmp_path.iterdir())
@@ -157,13 +158,18 @@ def test_pretraining_that_diverged_once_gives_what_the_second_attempt_gave(start
 
 def shard_of_digits(folder, models=2, **changes):
     """The arrays of a shard of tiny networks; ``changes`` are the recipe's."""
+    return read_models(train_on_digits(folder, models, **changes))
+
+
+def train_on_digits(folder, models, **changes):
+    """Trains a shard of tiny networks; returns its receipt."""
     data = folder / "digits.h5"
     prepare_data(Dataset(test=100, public=1497, pool="train"), None, 0, data)
     output = folder / f"{changes.get('retries', 0)}" / "shard.json"
-    recipe = Recipe(epochs=3, batch_size=16, schedule="constant", cohort=models, **changes)
+    recipe = Recipe(**{"epochs": 3, "batch_size": 16, "schedule": "constant", "cohort": models} | changes)
     made = settings(architecture=FCN, recipe=recipe, shadow_models=models)
     train_shadows(made, RUN, data, 0, models - 1, output)
-    return read_models(output)
+    return output
 
 
 def test_diverged_training_is_recorded_with_the_model(tmp_path, caplog):
@@ -189,6 +195,26 @@ def test_a_diverged_model_is_trained_anew_if_asked_for_and_the_others_are_left_a
         assert not np.array_equal(retried["phi"][row], once["phi"][row])
         assert not np.array_equal(retried["history/train_loss"][row], once["history/train_loss"][row])
     np.testing.assert_array_equal(retried["member"], once["member"])
+
+
+def test_members_are_counted_for_all_models_before_the_first_is_trained(start, tmp_path):
+    """The fewest are in a model that another job trains."""
+    drawn = draw_members(settings(shadow_models=10), 200, RUN.seed).sum(axis=1)
+    assert drawn[0] > drawn.min()
+    recipe = pretraining().recipe.model_copy(update={"batch_size": int(drawn[0])})
+    with pytest.raises(ConfigError, match=f"allowed are at most the {drawn.min()} members of a model"):
+        train(start, tmp_path, start / "start.pt", recipe=recipe, shadow_models=10)
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_cohorts_that_cannot_be_joined_stay_as_they_are(tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr("lira.shadows.jobs._append", full)
+    receipt = train_on_digits(tmp_path, 4, cohort=2)
+    assert [path.name.split(".")[0] for path in models_of(receipt)] == ["0-1", "2-3"]
+    assert "models 0-3 stay in several files: the disk is full" in caplog.text
 
 
 def test_files_of_other_jobs_and_of_the_user_stay_where_they_are(start, tmp_path):

@@ -24,7 +24,7 @@ from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, write_csv
 from lira.storage.identity import models_identity
 from lira.storage.models import models_file
-from lira.storage.provenance import as_text, differences, make_record, runs_of, trace
+from lira.storage.provenance import as_text, differences, duplicates, make_record, runs_of, trace
 from lira.storage.run import RUN_KEYS, Run
 
 MADE = {"study": "s", "dataset": "d", "architecture": "a", "regime": "baseline", "recipe_version": 1}
@@ -59,6 +59,14 @@ def table(tmp_path):
     output = results / "paper" / "tables" / "utility.csv"
     tabulate("utility", [run(results / "runs" / str(seed), seed) for seed in (0, 1)], output)
     return output
+
+
+def test_duplicates_of_the_public_part_are_said_of_runs_that_are_fine_tuned(tmp_path):
+    recipes = {"tl": {"start": "public"}, "aof": {"start": "scratch"}}
+    runs = [Run(run(tmp_path / name, recipe=recipe, duplicates={"public": 3})) for name, recipe in recipes.items()]
+    (said,) = duplicates(runs)
+    assert "0 of the test set one in the pool, 3 of those that are pretrained on one in the pool): a model" in said
+    assert duplicates(runs[1:]) == []
 
 
 def test_a_table_names_its_runs_and_what_they_share(table):

@@ -109,6 +109,8 @@ def test_errors_name_what_is_wrong_and_what_is_allowed(study, folders_of, tmp_pa
         plot("agreement", [agreement_folder(study)] * 2, tmp_path / "x.pdf")
     with pytest.raises(ConfigError, match=r"fpr is 0.5: allowed are"):
         plot("support", folders_of("support"), tmp_path / "support.pdf", fpr=0.5)
+    with pytest.raises(ConfigError, match=r"fpr is 0.5: allowed are"):
+        plot("budgets", folders_of("budgets"), tmp_path / "budgets.pdf", fpr=0.5)
     with pytest.raises(ConfigError, match="support is 6: allowed are 1, 2, 3, 4, 5(,| and) 10"):
         plot("agreement", [agreement_folder(study)], tmp_path / "x.pdf", support=6)
     with pytest.raises(ConfigError, match="count is 0: allowed are whole numbers from 1"):

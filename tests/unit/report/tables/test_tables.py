@@ -113,7 +113,7 @@ def test_errors_name_what_is_wrong_and_what_is_allowed(make, study, tmp_path):
     with pytest.raises(ConfigError, match="support is 6: allowed are 1, 2, 3, 4, 5(,| and) 10"):
         make("rank_agreement", support=6)
     for name in ("utility.xlsx", "utility-0.001", "utility"):
-        with pytest.raises(ConfigError, match=rf"output is .*{name}: a table is written as .csv, .tex, .md, .html: end"):
+        with pytest.raises(ConfigError, match=rf"output is .*{name}: a table is written as .csv, .tex, .md, .html"):
             tabulate("utility", [run_folder(study, *MAIN[0])], tmp_path / name)
     with pytest.raises(ConfigError, match="at least one result folder"):
         make("utility", [])

@@ -17,6 +17,8 @@ TINY = Architecture(family="timm", name="test_efficientnet")
 def test_unknown_models_and_stems_are_refused():
     with pytest.raises(ConfigError, match="timm has no model 'resnet19', but .*resnet18"):
         build(Architecture(family="timm", name="resnet19"), 1, (3, 32, 32), 10, 0.0)
+    with pytest.raises(ConfigError, match="timm has no weights 'resnet18.a1_in1kk': allowed are 'resnet18.a1_in1k', "):
+        build(Architecture(family="timm", name="resnet18.a1_in1kk"), 1, (3, 32, 32), 10, 0.0)
     with pytest.raises(ConfigError, match="stem: small needs a ResNet of timm .* or a conv_stem, unlike test_vit"):
         build(Architecture(family="timm", name="test_vit", stem="small"), 1, (3, 160, 160), 10, 0.0)
 
