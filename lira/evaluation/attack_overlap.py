@@ -21,6 +21,7 @@ from lira.config.catalogue import SUPPORTS
 from lira.evaluation.agreement import overlaps
 from lira.evaluation.bootstrap import NORMAL
 from lira.evaluation.calibration import thresholds_of
+from lira.evaluation.estimates import least_error
 from lira.evaluation.roc import flagged
 from lira.storage.csv_files import COLUMNS, PARTS, read_csv, with_run, write_csv
 from lira.storage.run import read_asked, run_of
@@ -170,9 +171,9 @@ def _compare(
             "union": found[3],
         }
     )
-    targets, least = len(without), np.stack([np.ones(len(chosen))] * 2 + [1 / np.maximum(found[3], 1)])
+    targets, least = len(without), np.stack([np.ones(len(chosen))] * 2 + [least_error(found[3])])
     error = np.full(least.shape, np.nan)
-    if targets > 1:  # no count is surer than one sample
+    if targets > 1:
         error = np.maximum(np.sqrt((targets - 1) * np.var(without, axis=0))[:3], least)
     for place, name in enumerate(MEASURES):
         most = 1 if name == "jaccard" else np.inf

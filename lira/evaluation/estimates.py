@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,15 @@ class Estimate(NamedTuple):
         """Returns e to the power of the number, whose relative error is the number's error."""
         power = float(np.exp(self.value))
         return Estimate(power, power * self.error)
+
+
+def least_error(union: Any) -> Any:
+    """Returns the least standard error of a Jaccard, as no count is surer than one sample.
+
+    Args:
+        union: Samples in the union, or their mean, a number or an array of them; NaN if it is not known.
+    """
+    return 1 / np.maximum(union, 1)
 
 
 def mean_of(estimates: Sequence[Estimate]) -> Estimate:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from lira.evaluation.agreement import Agreement, flagged_alone, overlaps, patterns_of
 from lira.evaluation.detections import support_qualified
-from lira.evaluation.estimates import LEVEL, Estimate
+from lira.evaluation.estimates import LEVEL, Estimate, least_error
 from lira.evaluation.robust import influence
 from lira.storage.comparison import Comparison
 
@@ -124,8 +124,7 @@ class FlaggedSets:
     def estimate(self, k: int, different: int = 0, among: Sequence[int] | None = None) -> EstimatedAgreement:
         """Returns :meth:`mean` with errors."""
         value, *drawn = self.mean(k, different, among)
-        variance = np.var(drawn, axis=0)
-        variance = np.maximum(variance, (1 / value[2] ** 2, 1, 1))  # no count is surer than one sample
+        variance = np.maximum(np.var(drawn, axis=0), (least_error(value[2]) ** 2, 1, 1))
         left_out = np.array([self.mean(k, different, among, run)[0] for run in range(self.runs)])
         between_runs = bool(self.runs > 2 and not np.isnan(left_out).any())
         if between_runs:

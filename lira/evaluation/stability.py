@@ -9,6 +9,7 @@ from jaxtyping import Bool
 
 from lira.evaluation.bootstrap import NORMAL
 from lira.evaluation.detections import support_qualified
+from lira.evaluation.estimates import least_error
 from lira.evaluation.records import attacks_of
 from lira.storage.comparison import Comparison
 
@@ -38,7 +39,8 @@ def measure_stability(
 ) -> Stability:
     """Compares what two attacks flag over seeds, or one attack alone.
 
-    The interval adds the variance from leaving out one run at a time to that over draws of the samples.
+    The interval adds the variance from leaving out one run at a time to that over draws of the samples, at least that
+    of one sample: sets of a few records that are all apart, or all the same, show none.
 
     Args:
         first: True where a run flags the sample.
@@ -49,21 +51,23 @@ def measure_stability(
     rng, flat = np.random.default_rng(0), sets.astype(np.float64)
     pairs = [(i, j + offset) for i in range(runs) for j in range(runs) if i != j and (second is not None or i < j)]
 
-    def jaccards(weights: np.ndarray, chosen: Sequence[tuple[int, int]]) -> np.ndarray:
+    def overlap(weights: np.ndarray, chosen: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
         shared = (flat * weights) @ flat.T
         sizes, (i, j) = np.diag(shared), np.transpose(chosen)
-        return _quotient(shared[i, j], sizes[i] + sizes[j] - shared[i, j])
+        union = sizes[i] + sizes[j] - shared[i, j]
+        return _quotient(shared[i, j], union), union
 
     ones = np.ones(samples)
-    found, low, high = jaccards(ones, pairs), np.nan, np.nan
+    (found, union), low, high = overlap(ones, pairs), np.nan, np.nan
     if runs > 2:
-        drawn = [_mean(jaccards(rng.multinomial(samples, ones / samples), pairs)) for _ in range(DRAWS)]
+        drawn = [_mean(overlap(rng.multinomial(samples, ones / samples), pairs)[0]) for _ in range(DRAWS)]
         left_out = [
             _mean([value for value, pair in zip(found, pairs, strict=True) if run not in (pair[0], pair[1] - offset)])
             for run in range(runs)
         ]
         over_samples = np.var([value for value in drawn if value == value] or [np.nan])
-        error = np.sqrt(over_samples + (runs - 1) * np.var(left_out))
+        least = least_error(_mean(union[union > 0])) ** 2
+        error = np.sqrt(np.maximum(over_samples, least) + (runs - 1) * np.var(left_out))
         low, high = np.clip(_mean(found) + np.array([-NORMAL, NORMAL]) * error, 0, 1)
     shares = sets.mean(axis=1)
     i, j = np.transpose(pairs)
@@ -71,7 +75,7 @@ def measure_stability(
     chance = _mean(_quotient(both, shares[i] + shares[j] - both))
     same = np.nan
     if second is not None:
-        same = _mean(jaccards(ones, [(run, run + offset) for run in range(runs)]))
+        same = _mean(overlap(ones, [(run, run + offset) for run in range(runs)])[0])
     return Stability(float(_mean(found)), float(low), float(high), float(chance), float(same))
 
 
