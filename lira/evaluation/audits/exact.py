@@ -14,7 +14,7 @@ from lira.evaluation.bootstrap import LEVEL, clopper_pearson
 from lira.evaluation.roc import LARGEST, Ordered
 
 FEW = 8
-"""Samples of a side up to which the normal distribution of a rank sum is too far off."""
+"""Samples of a side up to which the normal distribution of a rank sum, or of an AUC, is too far off."""
 
 FEW_APART = 60
 """The same where most samples tie: of the smaller side, how many are expected outside the largest tie."""
@@ -77,7 +77,8 @@ def auc(scores: Float[np.ndarray, " sample"], member: Bool[np.ndarray, " sample"
     """Returns the AUC (ties count one half) with its interval of DeLong et al. (1988).
 
     Where all placements are equal, as with perfect separation, they show no spread; then it is the exact binomial
-    interval of as many disjoint pairs as there are.
+    interval of as many disjoint pairs as there are. With at most :data:`FEW` of them the spread may be small by chance
+    alone: then its ends are the wider ones of both.
     """
     from scipy.special import ndtri
 
@@ -89,10 +90,10 @@ def auc(scores: Float[np.ndarray, " sample"], member: Bool[np.ndarray, " sample"
     ]
     value, pairs = ordered.auc, min(side.size for side in sides)
     variance = sum(places.var(ddof=1) / places.size for places in below) if pairs > 1 else 0.0
-    if variance <= 0:
-        low, high = map(float, clopper_pearson(value * pairs, pairs))
-    else:
-        low, high = np.clip(value + np.array([-1, 1]) * ndtri((1 + LEVEL) / 2) * np.sqrt(variance), 0, 1).tolist()
+    low, high = map(float, clopper_pearson(value * pairs, pairs))
+    if variance > 0:
+        least, most = np.clip(value + np.array([-1, 1]) * ndtri((1 + LEVEL) / 2) * np.sqrt(variance), 0, 1).tolist()
+        low, high = (least, most) if pairs > FEW else (min(low, least), max(high, most))
     return Interval(value, low, high)
 
 

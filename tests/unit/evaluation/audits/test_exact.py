@@ -77,6 +77,23 @@ def test_the_auc_covers_the_truth():
     assert 0.92 < np.mean([found.low <= 0.7602 <= found.high for found in ends]) < 0.98
 
 
+@pytest.mark.parametrize(("few", "inside"), [(2, True), (8, True), (8, False)])
+def test_a_few_records_of_a_side_are_no_surer_than_their_number(few, inside):
+    """One crossing leaves the placements a tiny spread, where perfect separation has none and a wide interval."""
+    scores, member = np.arange(few + 200.0), np.arange(few + 200) >= 200
+    scores[200] -= 1.5  # below one of the others
+    found = auc(scores, member) if inside else auc(-scores, ~member)
+    assert found.value == pytest.approx(1 - 1 / (few * 200)) and found.high == 1
+    assert found.low < auc(np.arange(few + 200.0), member).low
+
+
+def test_the_auc_of_few_members_covers_the_truth():
+    """With DeLong's ends alone 2 in 3 intervals did."""
+    rng, member = np.random.default_rng(3), np.arange(203) < 3
+    ends = [auc(rng.normal(size=203) + 2.326 * member, member) for _ in range(300)]  # an AUC of 95 %
+    assert np.mean([found.low <= 0.95 <= found.high for found in ends]) > 0.95
+
+
 def test_a_share_has_the_exact_interval_and_none_without_a_trial():
     found, expected = share(3, 40), binomtest(3, 40).proportion_ci(method="exact")
     assert found == pytest.approx((3 / 40, expected.low, expected.high))
