@@ -53,8 +53,9 @@ def describe_records(
     Returns:
         ``sample``, what is known of it, ``member`` (0 or 1) if known, ``judged``, and at each FPR, with the ending
         ``_at_<fpr>``: counts over the shadow models of all seeds, ``ppv_<prior>`` and its lower bound
-        ``least_<prior>`` and ``epsilon`` as :func:`lira.evaluation.records.worth` has them, and ``exposed``: the share
-        of the seeds that find the record highly vulnerable (fp = 0, tp ≥ 1).
+        ``least_<prior>`` and ``epsilon`` as :func:`lira.evaluation.records.worth` has them, the latter right for all
+        records at all these FPRs together (Bonferroni), and ``exposed``: the share of the seeds that find the record
+        highly vulnerable (fp = 0, tp ≥ 1).
     """
     samples = len(next(iter(judged.values())))
     parts = [pd.DataFrame({"sample": np.arange(samples)} | dict(named))]
@@ -62,7 +63,7 @@ def describe_records(
         parts.append(pd.DataFrame({"member": truth.astype(int)}))
     parts.append(pd.DataFrame(dict(judged)))
     for fpr, seeds in counts.items():
-        found = worth(sum(rows[COUNTS].reset_index(drop=True) for rows in seeds), priors, delta)
+        found = worth(sum(rows[COUNTS].reset_index(drop=True) for rows in seeds), priors, delta, samples * len(counts))
         found["exposed"] = np.mean([highly_vulnerable(rows) for rows in seeds], axis=0)
         parts.append(found.add_suffix(f"_at_{fpr:g}"))
     return pd.concat(parts, axis=1)

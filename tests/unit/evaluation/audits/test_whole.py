@@ -1,6 +1,7 @@
 """The audit of one model: numbers against leave_one_out and plain counting, verdicts on worlds with a known answer."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import beta, fisher_exact
 
@@ -9,6 +10,8 @@ from lira.attacks.lira import ATTACKS
 from lira.attacks.registry import ATTACKS as REGISTRY
 from lira.core.errors import ConfigError, DataError
 from lira.evaluation.audits.rates import OfShadows, summarise_target
+from lira.evaluation.audits.records import describe_records
+from lira.evaluation.records import worth
 
 
 def world(seed, leak=2.0, of_target=2.0, models=16, samples=400, views=1):
@@ -159,6 +162,19 @@ def test_a_record_has_the_counts_of_the_shadow_models():
     of_class = made.groups.query("by == 'class' and group == '1' and metric == 'tpr'").iloc[0]
     part, flags = np.arange(400) % 3 == 1, made.records["online_flagged_0.1"].to_numpy() == 1
     assert of_class["value"] == (flags & part & truth).sum() / (part & truth).sum()
+
+
+def test_of_records_that_do_not_leak_hardly_any_pool_has_a_bound_on_epsilon():
+    """All records at all FPRs are looked at, for the one with the largest bound."""
+    rng, fprs, uncorrected, corrected = np.random.default_rng(7), (0.1, 0.3), 0, 0
+    for _ in range(40):
+        flagged = {fpr: rng.binomial(32, fpr, (2, 500)) for fpr in fprs}
+        columns = {fpr: {"tp": tp, "fp": fp, "tn": 32 - fp, "fn": 32 - tp} for fpr, (tp, fp) in flagged.items()}
+        seeds = {fpr: [pd.DataFrame(counted)] for fpr, counted in columns.items()}
+        found = describe_records(None, {}, {"online_score": np.zeros(500)}, seeds, [0.5])
+        corrected += (found[[f"epsilon_at_{fpr}" for fpr in fprs]] > 0).any(axis=None)
+        uncorrected += any((worth(rows, [0.5])["epsilon"] > 0).any() for (rows,) in seeds.values())
+    assert uncorrected > 20 and corrected <= 2
 
 
 def test_what_makes_numbers_doubtful_is_said():
