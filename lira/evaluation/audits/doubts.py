@@ -11,7 +11,7 @@ from lira.attacks.target import precision_of
 from lira.evaluation.audits.answer import percent
 
 CLEARLY = 4
-"""Number of spreads of the shadow models' values from which on chance is no explanation."""
+"""Number of spreads of many shadow models' values from which on chance is no explanation (:func:`_clearly` of few)."""
 
 SHARE = 0.05
 """Difference of the target's share of the pool that is always said."""
@@ -67,21 +67,38 @@ def shift(reader: Reader, target: Float[np.ndarray, "sample view"]) -> Shift:
 
 
 def of_shift(found: Shift) -> list[str]:
-    """Warns if the target's φ are clearly others than those of the shadow models, as with another recipe."""
-    said = []
+    """Warns if the target's φ are clearly others than those of the shadow models, as with another recipe.
+
+    A single shadow model has no spread to say so by, and two say it of hardly any target.
+    """
+    said: list[str] = []
     outside, mean = found.outside_shadows, found.mean_shadows
-    if found.outside - outside.mean() > CLEARLY * outside.std() and found.outside > 2 * outside.mean():
+    if len(mean) < 2:
+        return said
+    if found.outside - outside.mean() > _clearly(outside) and found.outside > 2 * outside.mean():
         said.append(
             f"φ of {percent(found.outside)} of the records lies beyond those of all shadow models, for which that is "
             f"{percent(outside.mean())} on average and {percent(outside.max())} at most"
         )
-    if abs(found.mean - mean.mean()) > CLEARLY * mean.std():
+    if abs(found.mean - mean.mean()) > _clearly(mean):
         theirs = f"those of the shadow models are {mean.min():.3g} to {mean.max():.3g}"
         other = " (it may give the probability of another class)" if found.mean < 0 < mean.min() else ""
         said.append(f"the target's mean φ is {found.mean:.3g}{other}, {theirs}")
     if not said:
         return []
     return [f"the target was hardly trained as the shadow models were: {', and '.join(said)}"]
+
+
+def _clearly(values: Float[np.ndarray, " model"]) -> float:
+    """Returns how far from the mean of these values one more like them hardly ever lies.
+
+    It is as rare as :data:`CLEARLY` spreads of a normal distribution, but the mean and the spread are those of so few
+    values (Student's prediction interval).
+    """
+    from scipy.special import ndtr, stdtrit
+
+    models = values.size
+    return float(stdtrit(models - 1, ndtr(CLEARLY)) * values.std(ddof=1) * np.sqrt(1 + 1 / models))
 
 
 def of_resolution(

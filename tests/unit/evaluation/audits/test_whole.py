@@ -6,9 +6,11 @@ import pytest
 from scipy.stats import beta, fisher_exact
 
 import lira
+from lira.attacks.block import Reader
 from lira.attacks.lira import ATTACKS
 from lira.attacks.registry import ATTACKS as REGISTRY
 from lira.core.errors import ConfigError, DataError
+from lira.evaluation.audits.doubts import Shift, of_shift, shift
 from lira.evaluation.audits.rates import OfShadows, summarise_target
 from lira.evaluation.audits.records import describe_records
 from lira.evaluation.records import worth
@@ -207,6 +209,29 @@ def test_the_shadow_models_themselves_are_hardly_ever_called_of_another_recipe()
         found = lira.audit(phi[1:], member[1:], phi[0], member[0], attacks="global", fprs=[0.1]).warnings
         called += any("recipe" in line or "hardly trained" in line for line in found)
     assert called <= 1
+
+
+@pytest.mark.parametrize("models", [2, 3, 4])
+def test_a_few_shadow_models_do_not_call_one_of_their_own_recipe_another(models):
+    """Of models whose levels differ, the next one lies beyond four spreads of two for one in four."""
+    rng, called = np.random.default_rng(models), 0
+    member = lira.balanced_membership(samples=50, models=models + 1, fraction=0.5, seed=0)
+    for _ in range(300):
+        phi = rng.normal(2.0 * member) + rng.normal(size=(models + 1, 1))
+        found = of_shift(shift(Reader(phi[1:, :, None]), phi[0][:, None]))
+        called += any("hardly trained" in line for line in found)
+    assert called <= 1
+
+
+@pytest.mark.parametrize("models", [3, 4, 16])
+def test_another_recipe_is_noticed_by_a_few_shadow_models(models):
+    phi, member, target, truth = world(4, models=models)
+    found = lira.audit(phi, member, 10 * target + 40, truth, fprs=[0.1]).warnings
+    assert sum("hardly trained" in line for line in found) == 1
+
+
+def test_one_shadow_model_has_no_spread():
+    assert of_shift(Shift(1.0, np.array([0.0]), 9.0, np.array([0.0]))) == []
 
 
 def test_several_views_and_ties_are_counted_as_one_target_has_them():
