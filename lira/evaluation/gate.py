@@ -1,12 +1,14 @@
 """A gate for releases: whether what attacks find is surely below a limit, from the results of a run or of an audit.
 
 A limit *passes* where the upper end of every attack's 95 % interval is below it. For several attacks that needs no
-correction: all of them must pass. It is *exceeded* where the lower end of any is above it; in between, and where the
-pool does not resolve the FPR, the gate *cannot tell*. Nothing of a single record is said.
+correction: all of them must pass. It is *exceeded* where the lower end of any is above it; as one of many would be by
+chance, lower ends are those of intervals that hold for all attacks at once (Bonferroni). In between, and where the pool
+does not resolve the FPR, the gate *cannot tell*. Nothing of a single record is said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +20,7 @@ from lira.core.errors import ConfigError, StoreError
 from lira.core.validation import check_choice
 from lira.evaluation.audits.files import read_audit
 from lira.evaluation.best import BEST
-from lira.evaluation.bootstrap import clopper_pearson, of_one_target
+from lira.evaluation.bootstrap import LEVEL, NORMAL, clopper_pearson, of_one_target
 from lira.evaluation.calibration import resolution
 from lira.evaluation.privacy import epsilon_of
 from lira.storage.csv_files import COUNTS
@@ -34,7 +36,7 @@ class Outcome(IntEnum):
 
 
 class Found(NamedTuple):
-    """An attack's rate or ε, with both ends of its interval, and why these cannot be told, if so."""
+    """An attack's rate or ε: the lower end for all attacks at once, its own upper one, why it cannot be told, if so."""
 
     attack: str
     low: float
@@ -79,16 +81,17 @@ def judge(
     rows = counts[counts["fpr"] == fpr]
     answers = []
     if max_tpr is not None:
-        answers.append(_compare(f"TPR at {100 * fpr:g} % FPR", _found(rows, _rates(rows), fpr), max_tpr, 100, " %"))
+        answers.append(_compare(f"TPR at {100 * fpr:g} % FPR", _found(rows, _rates, fpr), max_tpr, 100, " %"))
     if max_epsilon is not None:
-        answers.append(_compare(f"ε at δ = {delta:g}", _found(rows, _epsilons(rows, delta), fpr), max_epsilon, 1, ""))
+        found = _found(rows, partial(_epsilons, delta=delta), fpr)
+        answers.append(_compare(f"ε at δ = {delta:g}", found, max_epsilon, 1, ""))
     order = [Outcome.PASSES, Outcome.CANNOT_TELL, Outcome.EXCEEDED]
     worst = max((answer.outcome for answer in answers), key=order.index)
     return Answer(worst, "; ".join(answer.line for answer in answers))
 
 
 def _counts_of(folder: Path) -> pd.DataFrame:
-    """Returns ``attack fpr tp fn fp tn``, and ``tpr_low tpr_high`` of a run, whose intervals are over its targets."""
+    """Returns ``attack fpr tp fn fp tn``, and of a run ``tpr tpr_low tpr_high``, the interval over its targets."""
     if (folder / "audit.json").is_file():
         return read_audit(folder)
     run = Run(folder)
@@ -96,36 +99,48 @@ def _counts_of(folder: Path) -> pd.DataFrame:
         raise StoreError(f"{folder} has neither a run's shadows.h5 nor an audit.json: give the folder of one of them")
     counts = run.table("privacy.csv")[["attack", "fpr", *COUNTS]]
     rates = run.summary.query("mode == 'shadow' and metric == 'tpr' and attack != @BEST", local_dict={"BEST": BEST})
-    ends = rates[["attack", "fpr", "low", "high"]].rename(columns={"low": "tpr_low", "high": "tpr_high"})
+    names = {"mean": "tpr", "low": "tpr_low", "high": "tpr_high"}
+    ends = rates[["attack", "fpr", *names]].rename(columns=names)
     of_each = [{*zip(found["attack"], found["fpr"], strict=True)} for found in (counts, ends)]
     if of_each[0] != of_each[1]:
         raise StoreError(f"{folder}: privacy.csv and summary.csv have other attacks or FPRs: run snakemake to the end")
     return counts.merge(ends, on=["attack", "fpr"]).assign(targets=run.models)
 
 
-def _found(rows: pd.DataFrame, ends: Sequence[np.ndarray], fpr: float) -> list[Found]:
-    """Puts both ends of each attack's interval together, with why they are not resolved, if so."""
+def _found(rows: pd.DataFrame, ends: Callable[[pd.DataFrame, float], list[np.ndarray]], fpr: float) -> list[Found]:
+    """Puts the ends of each attack's interval together, with why they are not resolved, if so."""
     unresolved = []
     for negatives in (rows["fp"] + rows["tn"]) / rows["targets"]:
         few = resolution(fpr, negatives).label == "TPR at 0 FP"
-        unresolved.append(f"a target has {negatives:,.0f} non-members, {1 / fpr:,.0f} are needed" if few else "")
-    low, high = (end.tolist() for end in ends)
+        needed = (
+            f"a target has {negatives:,.0f} non-members, {1 / fpr:,.0f} are needed" if fpr else "an FPR of 0 never is"
+        )
+        unresolved.append(needed if few else "")
+    low, high = ends(rows, 1 - (1 - LEVEL) / len(rows))[0].tolist(), ends(rows, LEVEL)[1].tolist()
     return [Found(*row) for row in zip(rows["attack"], low, high, unresolved, strict=True)]
 
 
-def _rates(rows: pd.DataFrame) -> list[np.ndarray]:
-    """Returns both ends of the TPR: over targets where they are known, else those of one target."""
+def _rates(rows: pd.DataFrame, level: float) -> list[np.ndarray]:
+    """Returns both ends of the TPR: over targets where they are known, else those of one target.
+
+    Those over targets are of the 95 % interval, which is widened as that of a normal distribution would be.
+    """
+    from scipy.special import ndtri
+
     members = rows["tp"] + rows["fn"]
-    exact = of_one_target(rows["tp"] / members, members / rows["targets"])
-    known = rows.reindex(columns=["tpr_low", "tpr_high"]).to_numpy(dtype=np.float64)
-    given = ~np.isnan(known).any(axis=1)
-    return [np.where(given, over, of) for over, of in zip(known.T, exact, strict=True)]
+    exact = of_one_target(rows["tp"] / members, members / rows["targets"], level)
+    mean, *known = rows.reindex(columns=["tpr", "tpr_low", "tpr_high"]).to_numpy(dtype=np.float64).T
+    wider = ndtri((1 + level) / 2) / NORMAL
+    return [
+        np.where(np.isnan(end), of, np.clip(mean + (end - mean) * wider, 0, 1))
+        for end, of in zip(known, exact, strict=True)
+    ]
 
 
-def _epsilons(rows: pd.DataFrame, delta: float) -> list[np.ndarray]:
+def _epsilons(rows: pd.DataFrame, level: float, delta: float) -> list[np.ndarray]:
     """Returns both ends of ε, from the ends of both rates."""
     (least, most), (fewest, many) = (
-        clopper_pearson(rows[hits], rows[hits] + rows[misses]) for hits, misses in (("tp", "fn"), ("fp", "tn"))
+        clopper_pearson(rows[hits], rows[hits] + rows[misses], level) for hits, misses in (("tp", "fn"), ("fp", "tn"))
     )
     return [epsilon_of(least, many, delta), epsilon_of(most, fewest, delta)]
 
@@ -134,13 +149,16 @@ def _compare(what: str, found: Sequence[Found], limit: float, scale: float, unit
     """Compares the worst attack with a limit."""
     shown = f"{scale * limit:.3g}{unit}"
     highest, surest = max(found, key=lambda one: one.high), max(found, key=lambda one: one.low)
-    ends = f"{scale * surest.low:.3g} to {scale * surest.high:.3g}{unit}"
+    of_all = f"of {len(found)} attacks" if len(found) > 1 else "of one attack"
     if surest.low > limit:
-        return Answer(Outcome.EXCEEDED, f"exceeded: {what} is above {shown}: {ends} by {surest.attack}, 95 % interval")
+        least = f"{scale * surest.low:.3g}{unit} by {surest.attack}"
+        at_once = " at once" if len(found) > 1 else ""
+        said = f"exceeded: {what} is above {shown}: at least {least}, lower 95 % end {of_all}{at_once}"
+        return Answer(Outcome.EXCEEDED, said)
     if why := next((one.unresolved for one in found if one.unresolved), ""):
         return Answer(Outcome.CANNOT_TELL, f"cannot tell: {what} is not resolved: {why}")
     most = f"{scale * highest.high:.3g}{unit}"
     if highest.high < limit:
         said = f"passes: {what} is below {shown}: at most {most} by {highest.attack}, upper 95 % end"
-        return Answer(Outcome.PASSES, f"{said} of {len(found)} attacks")
+        return Answer(Outcome.PASSES, f"{said} {of_all}")
     return Answer(Outcome.CANNOT_TELL, f"cannot tell: {what} may be {most} by {highest.attack}, allowed is {shown}")
