@@ -80,10 +80,12 @@ class Regression(NamedTuple):
 
 def regress(x: Float[np.ndarray, "line value"], y: Float[np.ndarray, "line value"]) -> Regression:
     """Fits a line to each row of y against the same row of x; the correlation of ranks is Spearman's."""
+    level, flat = ((values == values[:, :1]).all(axis=1) for values in (x, y))  # which rounding of the means would hide
     x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
     products, squares = (x * y).sum(axis=1), (x**2).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return Regression(products / np.sqrt(squares * (y**2).sum(axis=1)), products / squares)
+        correlation, slope = products / np.sqrt(squares * (y**2).sum(axis=1)), products / squares
+    return Regression(np.where(level | flat, np.nan, correlation), np.where(level, np.nan, slope))
 
 
 def _defined(values: ArrayLike) -> np.ndarray:

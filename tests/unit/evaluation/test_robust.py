@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import trim_mean
 
-from lira.evaluation.robust import influence, trimmed_mean
+from lira.evaluation.robust import influence, regress, trimmed_mean
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40)
 
@@ -51,3 +51,21 @@ def test_undefined_values_have_no_influence():
     assert found.flagged.tolist() == [False, False, False, False, True]
     assert np.isnan(influence(np.array([np.nan, 1.0])).shift).all()
     assert np.isnan(trimmed_mean(np.array([np.nan])))
+
+
+def test_lines_are_those_of_numpy():
+    x, y = np.random.default_rng(1).normal(size=(2, 4, 9))
+    found = regress(x, y)
+    for i in range(4):
+        assert found.slope[i] == pytest.approx(np.polyfit(x[i], y[i], 1)[0])
+        assert found.correlation[i] == pytest.approx(np.corrcoef(x[i], y[i])[0, 1])
+
+
+@pytest.mark.parametrize("value", [0.1, 1e-3, 1 / 3, 1e9 + 0.1])
+def test_what_is_constant_has_no_line_though_its_mean_is_rounded(value):
+    varied, same = np.random.default_rng(2).normal(size=(1, 7)), np.full((1, 7), value)
+    up = regress(same, varied)
+    assert np.isnan(up.correlation).all() and np.isnan(up.slope).all()
+    along = regress(varied, same)
+    assert np.isnan(along.correlation).all() and along.slope == pytest.approx([0], abs=1e-9 * value)
+    assert np.isnan(regress(same, same).correlation).all()
