@@ -122,9 +122,10 @@ class FlaggedSets:
         return self.measured[:, 0, [everything & ~(1 << run) for run in range(self.runs)]]
 
     def estimate(self, k: int, different: int = 0, among: Sequence[int] | None = None) -> EstimatedAgreement:
-        """Returns :meth:`mean` with errors."""
+        """Returns :meth:`mean` with errors; draws in which no choice flags anything are left out."""
         value, *drawn = self.mean(k, different, among)
-        variance = np.maximum(np.var(drawn, axis=0), (least_error(value[2]) ** 2, 1, 1))
+        known = [draw for draw in drawn if not np.isnan(draw).any()]
+        variance = np.maximum(np.var(known or drawn, axis=0), (least_error(value[2]) ** 2, 1, 1))
         left_out = np.array([self.mean(k, different, among, run)[0] for run in range(self.runs)])
         between_runs = bool(self.runs > 2 and not np.isnan(left_out).any())
         if between_runs:

@@ -1,5 +1,7 @@
 """Agreement of made-up sets with its errors, against the scenarios' numbers and closed forms."""
 
+import warnings
+
 import numpy as np
 import pytest
 from paper_results import random_sets
@@ -40,6 +42,18 @@ def test_error_over_samples_is_that_of_a_share():
     found = FlaggedSets(random_sets(2, samples=40_000, flagged=4_000), np.zeros((0, 40_000), bool)).estimate(2)
     share, union = found.jaccard.value, found.union.value
     assert found.jaccard.error == pytest.approx((share * (1 - share) / union) ** 0.5, rel=0.25)
+
+
+def test_draws_of_none_of_a_few_flagged_samples_are_left_out():
+    """All runs flag the same single sample, which a third of the draws do not have."""
+    sets = np.tile(np.arange(50) < 1, (3, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = FlaggedSets(sets, np.zeros((0, 50), bool)).estimate(2)
+        nothing = FlaggedSets(np.zeros((3, 50), bool), np.zeros((0, 50), bool)).estimate(2)
+    assert (found.jaccard, found.intersection.value, found.union.value) == ((1, 1), 1, 1)
+    assert 1 <= found.union.error < 2 and found.union.error == found.intersection.error
+    assert np.isnan(nothing.jaccard).all() and np.isnan(nothing.union).all()
 
 
 def test_what_a_run_flags_alone_and_the_agreement_without_it():
