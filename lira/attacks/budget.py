@@ -20,6 +20,11 @@ from lira.core.validation import targets_apart
 SAMPLES_PER_DRAW = 4096
 
 
+def in_pairs(member: Bool[np.ndarray, "model sample"]) -> bool:
+    """Tells whether models 2k and 2k + 1 hold complementary halves of the samples."""
+    return len(member) % 2 == 0 and bool((member[::2] != member[1::2]).all())
+
+
 class Pool:
     """Models that are attacked, and the others, from which shadow models are drawn.
 
@@ -35,7 +40,7 @@ class Pool:
 
     def __init__(self, member: Bool[np.ndarray, "model sample"], seed: int = 0):
         models, self.member, self.seed = len(member), member, seed
-        self.in_pairs = models % 2 == 0 and bool((member[::2] != member[1::2]).all())
+        self.in_pairs = in_pairs(member)
         pairs = np.random.default_rng(seed).permutation(models // 2)[: targets_apart(models) // 2]
         self.targets: Int[np.ndarray, " target"] = np.sort(np.concatenate([2 * pairs, 2 * pairs + 1]))
         self.others: Int[np.ndarray, " model"] = np.setdiff1d(np.arange(models), self.targets)

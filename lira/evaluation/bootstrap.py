@@ -63,13 +63,20 @@ def clopper_pearson(successes: ArrayLike, trials: ArrayLike, level: float = LEVE
 
 
 class Draws(NamedTuple):
-    """How often each sample and each target is drawn, a column per draw."""
+    """How often each sample and each target is drawn, a column per draw.
+
+    Attributes:
+        samples: Of each sample.
+        targets: Of each target.
+        in_pairs: Whether targets 2k and 2k + 1 hold complementary halves of the samples.
+    """
 
     samples: UInt8[np.ndarray, "sample draw"]
     targets: UInt8[np.ndarray, "target draw"]
+    in_pairs: bool = False
 
     @classmethod
-    def of(cls, samples: int, targets: int, draws: int = DRAWS, seed: int = 0) -> "Draws":
+    def of(cls, samples: int, targets: int, draws: int = DRAWS, seed: int = 0, in_pairs: bool = False) -> "Draws":
         """Draws as many samples and as many targets as there are, with replacement.
 
         Raises:
@@ -78,13 +85,29 @@ class Draws(NamedTuple):
         for name, value in (("samples", samples), ("targets", targets), ("draws", draws), ("seed", seed)):
             check_whole(value, name, 0)
         generator = np.random.default_rng(seed)
-        return cls(_resample(samples, draws, generator), _resample(targets, draws, generator))
+        return cls(_resample(samples, draws, generator), _resample(targets, draws, generator), in_pairs)
 
     def mean(self, values: Float[np.ndarray, "target draw"]) -> Float[np.ndarray, " draw"]:
         """Averages over the drawn targets, without those that are NaN."""
         weights = self.targets * ~np.isnan(values)
         with np.errstate(invalid="ignore"):
             return (weights * np.nan_to_num(values)).sum(axis=0) / weights.sum(axis=0)
+
+    def variance(self, values: Float[np.ndarray, " target"], resampled: Float[np.ndarray, "target draw"]) -> float:
+        """Returns :func:`two_way_variance`, of targets in pairs that of the pairs' means.
+
+        What moves one of two complementary targets, as the overall level of its φ, moves the other with it: it is one
+        of the other's shadow models, IN where that one takes it for OUT.
+        """
+        if self.in_pairs:
+            values, resampled = _of_pairs(values), _of_pairs(resampled)
+        return two_way_variance(values, resampled)
+
+
+def _of_pairs(values: Float[np.ndarray, " target *draw"]) -> Float[np.ndarray, " pair *draw"]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of pairs without any value
+        return np.nanmean(values.reshape(-1, 2, *values.shape[1:]), axis=1)
 
 
 def _resample(count: int, draws: int, generator: np.random.Generator) -> np.ndarray:
@@ -336,7 +359,7 @@ def bootstrap_interval(estimate: float, replicates: Float[np.ndarray, " draw"], 
     Args:
         estimate: the fraction.
         replicates: the same in each draw of targets and samples.
-        variance: of the estimate, from :func:`two_way_variance`.
+        variance: of the estimate, from :meth:`Draws.variance`.
 
     Returns:
         Lower and upper end, within 0 and 1, and the standard error, which does not know these bounds; NaN without an

@@ -20,11 +20,12 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from lira.attacks.block import LARGEST, Reader
+from lira.attacks.budget import in_pairs
 from lira.attacks.definition import UNCUT
 from lira.attacks.moderated import OFFLINE_MODERATED
 from lira.attacks.streaming import score_each
 from lira.core.validation import ArrayLike, check_choice, check_scores
-from lira.evaluation.bootstrap import Draws, Rates, bootstrap_interval, resample_rates, two_way_variance
+from lira.evaluation.bootstrap import Draws, Rates, bootstrap_interval, resample_rates
 from lira.evaluation.calibration import place_of, thresholds_of
 from lira.evaluation.roc import flagged
 from lira.storage.csv_files import COLUMNS, read_csv, with_run, write_csv
@@ -113,7 +114,7 @@ def calibrate_by_record(
         DataError: Shapes do not match, a score is NaN, or as :func:`lira.evaluation.bootstrap.resample_rates`.
     """
     scores, member = check_scores(scores, member)
-    draws, flags = Draws.of(member.shape[1], len(member)), {}
+    draws, flags = Draws.of(member.shape[1], len(member), in_pairs=in_pairs(member)), {}
     _, again = resample_rates(scores, member, draws, list(thresholds), list(thresholds))
     p_values = {kind: record_p_values(scores, member, kind) for kind in ("rank", "smooth")}
     frames = []
@@ -159,7 +160,7 @@ def _rates(flags: np.ndarray, member: np.ndarray, resampled: Rates, draws: Draws
     chance = held[1].mean(), fpr
     for name, values, again, by_chance in zip(("tpr", "fpr"), held, resampled, chance, strict=True):
         mean = float(values.mean())
-        low, high, _ = bootstrap_interval(mean, draws.mean(again), two_way_variance(values, again))
+        low, high, _ = bootstrap_interval(mean, draws.mean(again), draws.variance(values, again))
         yield name, np.nan, mean, low, high, float(by_chance)
 
 

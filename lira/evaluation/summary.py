@@ -10,7 +10,8 @@ mean, std           over targets, ddof 1; fractions
 median              over targets
 trimmed_mean        over targets, without the lowest and the highest 10 %
 low, high           95 % bootstrap interval of the mean, over targets and samples; empty for ``balanced_accuracy``
-standard_error      of the mean, over targets and samples; empty where the interval is
+standard_error      of the mean, over targets (over pairs of them that hold complementary halves, as in nested draws)
+                    and samples; empty where the interval is
 targets, undefined  number of targets with a value, and without one
 influence           the mean minus the mean of the other targets, of the target that moves it furthest
 influence_target    that target
@@ -31,6 +32,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from lira.attacks.budget import in_pairs
 from lira.core.errors import DataError, StoreError
 from lira.core.threads import cores
 from lira.core.validation import ArrayLike, check_scores, check_scores_by_attack
@@ -42,7 +44,6 @@ from lira.evaluation.bootstrap import (
     bootstrap_interval,
     resample_auc,
     resample_rates,
-    two_way_variance,
 )
 from lira.evaluation.calibration import positive_predictive_value, resolution
 from lira.evaluation.robust import influence, trimmed_mean
@@ -82,7 +83,8 @@ def summarise(
         raise DataError(f"metrics are a {type(metrics).__name__}: a DataFrame is needed, as calibrate returns it")
     member = check_scores_by_attack(scores, member)
     _check_metrics(metrics, scores)
-    drawn, chosen = Draws.of(member.shape[1], len(member), draws, seed), choices(metrics, [*scores])
+    drawn = Draws.of(member.shape[1], len(member), draws, seed, in_pairs(member))
+    chosen = choices(metrics, [*scores])
     rows: list[dict] = []
     best = Resampled(chosen)
     for attack, stored in scores.items():
@@ -115,7 +117,7 @@ def _of_threshold(
 
 
 def _of_auc(attack: str, auc: np.ndarray, again: np.ndarray, drawn: Draws) -> dict:
-    sure = bootstrap_interval(auc.mean(), drawn.mean(again), two_way_variance(auc, again))
+    sure = bootstrap_interval(auc.mean(), drawn.mean(again), drawn.variance(auc, again))
     return {"attack": attack, "mode": "target", "metric": "auc"} | sure._asdict() | _over_targets(auc)
 
 
@@ -214,11 +216,11 @@ def _rate_rows(rates: pd.DataFrame, resampled: Rates, drawn: Draws) -> Iterator[
         if metric == "ppv_pooled":
             row = _pooled(rates, prior)
             replicates = of_rates(drawn.mean(resampled.tpr), drawn.mean(resampled.fpr))
-            variance = two_way_variance(*_linear_ppv(rates, resampled, prior))
+            variance = drawn.variance(*_linear_ppv(rates, resampled, prior))
         else:
             row = _over_targets(values)
             again = of_rates(resampled.tpr, resampled.fpr)
-            replicates, variance = drawn.mean(again), two_way_variance(values, again)
+            replicates, variance = drawn.mean(again), drawn.variance(values, again)
         yield {"metric": metric, "prior": prior} | bootstrap_interval(row["mean"], replicates, variance)._asdict() | row
 
 

@@ -5,8 +5,12 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from lira.attacks.budget import in_pairs
+from lira.attacks.lira import leave_one_out
+from lira.evaluation.bootstrap import Draws, resample_auc, two_way_variance
 from lira.evaluation.budgets import measure_budgets
 from lira.evaluation.calibration import calibrate
+from lira.evaluation.roc import Ordered
 from lira.evaluation.summary import summarise
 from lira.shadows.membership import balanced_membership
 
@@ -65,6 +69,22 @@ def test_coverage_at_length():
         assert share >= 0.94
         assert max(width, error) <= (1.9 if name == "FPR′" else 1.25)
         assert min(width, error) >= 0.95
+
+
+def test_the_error_of_targets_that_hold_complementary_halves():
+    """Models differ in the level of their φ, and nothing leaks: an AUC moves with that of the other of the pair."""
+    attacks, found = ["moderated", "online_fixed"], []
+    for seed in range(200):
+        rng, member = np.random.default_rng(seed), balanced_membership(300, 16, 0.5, seed, generator="nested")
+        phi = rng.normal(size=300) + rng.normal(size=member.shape) + rng.normal(size=(16, 1))
+        drawn = Draws.of(300, 16, 100, seed, in_pairs(member))
+        for scores in leave_one_out(phi, member, attacks).values():
+            auc = np.array([Ordered.of(*of).auc for of in zip(scores, member, strict=True)])
+            again = resample_auc(scores, member, drawn).astype(float)
+            found.append([auc.mean(), drawn.variance(auc, again), two_way_variance(auc, again)])
+    mean, *variances = np.transpose(np.reshape(found, (200, 2, 3)), (2, 1, 0))
+    in_pair, one_by_one = (np.sqrt(of.mean(axis=1)) / mean.std(axis=1) for of in variances)
+    assert (np.abs(in_pair - 1) < 0.1).all() and (one_by_one < 0.9).all()
 
 
 def budgets(worlds, first=0):

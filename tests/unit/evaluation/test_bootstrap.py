@@ -132,5 +132,33 @@ def test_two_way_variance(of_target, of_sample, of_pair):
     assert np.mean(found) == pytest.approx(expected, rel=0.25)
 
 
+@pytest.mark.parametrize("paired", [True, False])
+def test_variance_of_targets_that_move_in_pairs(paired):
+    """Effects that both targets of a pair share count once for the pair, and others as without pairs."""
+    rng = np.random.default_rng(3)
+    targets, samples = 40, 400
+    found = []
+    for _ in range(30):
+        levels = rng.normal(size=(targets // 2, 1)).repeat(2, axis=0) if paired else rng.normal(size=(targets, 1))
+        effect = levels + 2 * rng.normal(size=samples) + 3 * rng.normal(size=(targets, samples))
+        drawn = Draws.of(samples, targets, draws=200, seed=1, in_pairs=True)
+        found.append(drawn.variance(effect.mean(axis=1), effect @ drawn.samples / samples))
+    expected = 1 / (targets // 2 if paired else targets) + 4 / samples + 9 / (targets * samples)
+    assert np.mean(found) == pytest.approx(expected, rel=0.25)
+
+
+def test_of_a_pair_the_target_without_a_value_is_left_out():
+    rng = np.random.default_rng(4)
+    values, resampled = rng.normal(size=6), rng.normal(size=(6, 50))
+    values[2], resampled[2] = np.nan, np.nan
+    pairs = [0, 1], [3, 3], [4, 5]
+    found = Draws.of(9, 6, 50, in_pairs=True).variance(values, resampled)
+    means = [np.mean([of[list(pair)] for pair in pairs], axis=1) for of in (values, resampled)]
+    assert found == pytest.approx(two_way_variance(*means))
+    assert np.isnan(Draws.of(9, 2, 50, in_pairs=True).variance(values[:2], resampled[:2])), (
+        "a single pair has no spread"
+    )
+
+
 def test_two_way_variance_of_one_target_is_unknown():
     assert np.isnan(two_way_variance(np.array([0.5, np.nan]), np.full((2, 10), 0.5)))

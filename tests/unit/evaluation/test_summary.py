@@ -4,10 +4,13 @@ import pytest
 from worlds import gaussian_world
 
 from lira.attacks.lira import score_file
+from lira.evaluation.bootstrap import Draws, resample_auc, two_way_variance
 from lira.evaluation.calibration import calibrate, calibrate_file, positive_predictive_value
 from lira.evaluation.controls import control_file
 from lira.evaluation.robust import trimmed_mean
+from lira.evaluation.roc import summarise_roc
 from lira.evaluation.summary import KEYS, summarise, summarise_file
+from lira.shadows.membership import balanced_membership
 from lira.storage import hdf5
 from lira.storage.csv_files import COLUMNS, read_csv
 from lira.storage.run import RUN_KEYS
@@ -121,3 +124,17 @@ def test_file_with_null_line(tmp_path):
     rows = controls.query("attack == 'online' and mode == 'shadow' and fpr == 0.1 and prior == 0.5")
     assert at(found, attack="online", mode="shadow", fpr=0.1, metric="tpr")["null"] == pytest.approx(rows["tpr"].mean())
     assert at(found, attack="online", mode="target", fpr=None, metric="auc")["null"] == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("generator", ["nested", "default_rng"])
+def test_the_error_is_over_pairs_of_targets_that_hold_complementary_halves(generator):
+    rng, member = np.random.default_rng(6), balanced_membership(200, 8, 0.5, 6, generator=generator)
+    scores = rng.normal(size=member.shape) + rng.normal(size=200) + rng.normal(size=(8, 1)) * member
+    rows = summarise({"online": scores}, member, calibrate({"online": scores}, member, [0.1], [0.5]), draws=100)
+    found = rows.query("metric == 'auc'")["standard_error"].item()
+    drawn = Draws.of(200, 8, 100)
+    auc = np.array([summarise_roc(*of)[0] for of in zip(scores, member, strict=True)])
+    again = resample_auc(scores, member, drawn)
+    in_pairs, one_by_one = drawn._replace(in_pairs=True).variance(auc, again), two_way_variance(auc, again)
+    assert found == np.sqrt(in_pairs if generator == "nested" else one_by_one)
+    assert in_pairs != one_by_one
