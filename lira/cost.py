@@ -6,7 +6,6 @@ multiply-adds divided by the rate of a published run (:mod:`lira.work`). Each jo
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from shutil import disk_usage
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h5py
 
 from lira.config import StudySettings
-from lira.core.errors import LiraError
+from lira.core.errors import ConfigError, LiraError
 from lira.core.pace import duration
 from lira.remaining import Remaining
 from lira.storage import hdf5
@@ -133,7 +132,13 @@ class Rehearsals:
         self.names = list(dict.fromkeys(name for key in runs for name in (*starts.get(key, ()), key)))
 
     def files(self, _: Any) -> list[str]:
-        """Files of all rehearsals."""
+        """Files of all rehearsals.
+
+        Raises:
+            ConfigError: There are none, and a Snakemake that is asked for nothing would make the whole study.
+        """
+        if not self.names:
+            raise ConfigError("runs: all import scores, no run of this study is trained here: nothing to rehearse")
         return [f"{self.folder}/{name}.json" for name in self.names]
 
     @property
@@ -157,12 +162,16 @@ class Rehearsals:
         """The user's file of published weights that the network starts from, if it is there."""
         return self.plan.weights_file(SimpleNamespace(architecture=wildcards.name.split("/")[1]))
 
-    def found(self, name: str) -> Rehearsal | None:
-        """Returns what was found, if nothing failed and it is of these settings, this code and this kind of device."""
+    def current(self, name: str) -> Rehearsal | None:
+        """Returns what was found, even a failure, if it is of these settings, this code and this kind of device."""
         found, wanted = read_rehearsal(Path(self.folder, f"{name}.json")), self.spec(SimpleNamespace(name=name))
         device = self.plan.study.device_of(name)
-        fits = found and not found.failed and (found.spec, found.device) == (Path(wanted).name, device)
-        return found if fits else None
+        return found if found and (found.spec, found.device) == (Path(wanted).name, device) else None
+
+    def found(self, name: str) -> Rehearsal | None:
+        """Returns what was found, as :meth:`current`, if nothing failed."""
+        found = self.current(name)
+        return found if found and not found.failed else None
 
     # Snakemake looks for these names of arguments.
 
@@ -199,20 +208,21 @@ def _trained(wildcards: Any) -> str:
     return "/".join(getattr(wildcards, part) for part in parts if hasattr(wildcards, part))
 
 
-def describe_rehearsals(files: Sequence[Path], models: Sequence[int]) -> str:
+def not_rehearsed(name: str) -> Rehearsal:
+    """Returns what stands for a rehearsal that there is none of."""
+    failed = "not rehearsed, as what it needs was not made: the errors above say why"
+    return Rehearsal(name, "", "", failed=failed)
+
+
+def describe_rehearsals(rehearsals: Sequence[Rehearsal], models: Sequence[int]) -> str:
     """Formats what rehearsals found as a table.
 
     Args:
-        files: What they wrote, as far as it is there.
+        rehearsals: What they found.
         models: Number of models that are to be trained of each.
     """
     lines: list[tuple[str, ...]] = [("Run", "Seconds a model", "Memory", "GPU memory", "Hours", "Disk", "")]
-    missed = Rehearsal("", "", "", failed="not rehearsed, as what it needs was not made: the errors above say why")
-    rehearsals = {
-        file: read_rehearsal(file) or replace(missed, name=str(file.with_suffix("")).rpartition("rehearsals/")[2])
-        for file in files
-    }
-    counted = list(zip(rehearsals.values(), models, strict=True))
+    counted = list(zip(rehearsals, models, strict=True))
     for found, number in counted:
         sizes = [_gb(found.memory * 1e6), _gb(found.gpu_memory * 1e6)]
         taken = [short(found.seconds), *sizes, short(found.seconds * number / 3600), _gb(found.disk * number)]

@@ -22,6 +22,8 @@ rule rehearse_models:
         mem_mb=rehearsals.memory,
         runtime=growing(60),
         gpu=rehearsals.gpus,
+    params:
+        device=rehearsals.device,  # of another device it is another rehearsal
     message:
         "Rehearsing {wildcards.name}"
     shell:

@@ -1,14 +1,19 @@
 """Commands that people type: what a study takes, how far it is, and what its results say."""
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lira.cli.options import FPR, Results, StudyFile, app, given
 from lira.core.errors import ConfigError, LiraError
+
+if TYPE_CHECKING:
+    from lira.storage.rehearsals import Rehearsal
 
 
 @app.command()
@@ -23,15 +28,21 @@ def cost(study: StudyFile, results: Results = Path("results")) -> None:
 @app.command()
 def rehearse(study: StudyFile, cores: Annotated[str, typer.Option(help="Jobs at a time.")] = "all") -> None:
     """Go through every run once, small, and print what each takes or what fails; Snakemake makes what that needs."""
-    from lira.cost import Rehearsals
+    from lira.cost import Rehearsals, not_rehearsed
 
     rehearsals = Rehearsals(_plan(study, Path("results")))
     if not Path("Snakefile").is_file():
         raise ConfigError(f"{Path.cwd()} has no Snakefile: rehearse where the suite's Snakefile is")
     files = rehearsals.files(None)
     options = ["--configfile", str(study), "--cores", cores, "--keep-going", "--show-failed-logs", "--quiet", "host"]
-    subprocess.run(["snakemake", *files, *options], check=False)  # what fails is missing then
-    show_rehearsals([*map(Path, files)], rehearsals.models)
+    # Its rules call lira: that of this interpreter, whatever else PATH has.
+    beside = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    done = subprocess.run([sys.executable, "-m", "snakemake", *files, *options], check=False, env=beside)
+    # What fails is missing then, or of other settings as it was not made again.
+    found = [rehearsals.current(name) or not_rehearsed(name) for name in rehearsals.names]
+    _show([*map(Path, files)], found, rehearsals.models)
+    if done.returncode:
+        raise LiraError(f"snakemake ended with exit code {done.returncode}: the errors above the table say why")
 
 
 @app.command()
@@ -40,12 +51,25 @@ def show_rehearsals(
     models: Annotated[list[int], typer.Option(help="Models of each run, or of each pretraining.")],
 ) -> None:
     """Print a table of rehearsals; forget those that fail, so that they are repeated."""
-    from lira import cost
+    from lira.cost import not_rehearsed
     from lira.storage.rehearsals import read_rehearsal
 
-    typer.echo(cost.describe_rehearsals(files, models))
-    found = {file: read_rehearsal(file) for file in files}
-    for file in (failed := [file for file, rehearsal in found.items() if not rehearsal or rehearsal.failed]):
+    if len(files) != len(models):
+        raise ConfigError(f"--models is given {len(models)} times for {len(files)} files: give it once for each file")
+    read = {file: read_rehearsal(file) for file in files}
+    for file, rehearsal in read.items():
+        if not rehearsal and file.exists():
+            raise ConfigError(f"{file} is not what a rehearsal wrote: give results/<study>/rehearsals/<run>.json")
+    named = ((file, str(file.with_suffix("")).rpartition("rehearsals/")[2]) for file in files)
+    _show(files, [read[file] or not_rehearsed(name) for file, name in named], models)
+
+
+def _show(files: list[Path], found: "list[Rehearsal]", models: list[int]) -> None:
+    """Prints a table of rehearsals; forgets those that fail."""
+    from lira import cost
+
+    typer.echo(cost.describe_rehearsals(found, models))
+    for file in (failed := [file for file, rehearsal in zip(files, found, strict=True) if rehearsal.failed]):
         file.unlink(missing_ok=True)
     if failed:
         raise LiraError(f"{len(failed)} of {len(files)} would fail: the table says why")

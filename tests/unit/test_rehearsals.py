@@ -1,13 +1,18 @@
 """What a study's rules, its cost and its table make of rehearsals."""
 
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
+from lira.cli import app
 from lira.config import load_study
-from lira.cost import Rehearsals, costs, describe_rehearsals
+from lira.core.errors import ConfigError
+from lira.cost import Rehearsals, costs, describe_rehearsals, not_rehearsed
 from lira.storage.rehearsals import Rehearsal
 from lira.workflow import Plan
 
@@ -72,8 +77,8 @@ def test_costs_are_as_rehearsed(rehearsals):
 
 def test_the_table_has_a_row_for_each_and_a_total(rehearsals, tmp_path, monkeypatch):
     written(rehearsals)
-    files = [Path(rehearsals.folder, f"{name}.json") for name in (KEY, "digits/fcn/tl")]
-    head, one, other, total = describe_rehearsals(files, [16, 8]).splitlines()
+    found = [rehearsals.current(KEY), not_rehearsed("digits/fcn/tl")]
+    head, one, other, total = describe_rehearsals(found, [16, 8]).splitlines()
     assert head.split() == ["Run", "Seconds", "a", "model", "Memory", "GPU", "memory", "Hours", "Disk"]
     assert one.split() == [KEY, "90", "3", "GB", "–", "0.4", "16", "MB", "ok"]
     assert other.split()[0] == "digits/fcn/tl" and "not rehearsed" in other
@@ -81,4 +86,81 @@ def test_the_table_has_a_row_for_each_and_a_total(rehearsals, tmp_path, monkeypa
     written(rehearsals, seconds=287.0)
     assert describe_rehearsals(files[:1], [1]).splitlines()[1].split()[1] == "287"
     monkeypatch.setattr("lira.cost.disk_usage", lambda _: SimpleNamespace(free=1e6))
-    assert describe_rehearsals(files, [16, 8]).endswith("The disk has only 1 MB free.")
+    assert describe_rehearsals(found, [16, 8]).endswith("The disk has only 1 MB free.")
+
+
+def shown(*words):
+    return CliRunner().invoke(app, ["show-rehearsals", *map(str, words)])
+
+
+@pytest.mark.parametrize("other", ["study.yaml", "folder", "damaged.json"])
+def test_what_no_rehearsal_wrote_is_refused_before_anything_is_forgotten(rehearsals, tmp_path, other):
+    written(rehearsals, failed="it fails")
+    fails, given = Path(rehearsals.folder, f"{KEY}.json"), tmp_path / other
+    given.mkdir() if other == "folder" else given.write_text("{}" if other == "damaged.json" else "study: mine")
+    done = shown(fails, given, "--models", 8, "--models", 8)
+    assert isinstance(done.exception, ConfigError)
+    assert str(done.exception).startswith(f"{given} is not what a rehearsal wrote: give ")
+    assert given.exists() and fails.is_file() and not done.output
+
+
+def test_what_fails_is_forgotten_and_what_is_missing_said(rehearsals):
+    written(rehearsals, failed="it fails")
+    fails, missing = (Path(rehearsals.folder, f"{name}.json") for name in (KEY, "digits/fcn/tl"))
+    done = shown(fails, missing, "--models", 8, "--models", 8)
+    assert str(done.exception) == "2 of 2 would fail: the table says why" and not fails.exists()
+    assert "it fails" in done.output and "digits/fcn/tl" in done.output
+
+
+def test_each_file_has_its_number_of_models(rehearsals):
+    written(rehearsals)
+    done = shown(Path(rehearsals.folder, f"{KEY}.json"), "--models", 8, "--models", 8)
+    assert isinstance(done.exception, ConfigError)
+    assert str(done.exception) == "--models is given 2 times for 1 files: give it once for each file"
+
+
+@pytest.mark.parametrize("changes", [{"spec": "baseline.0.json"}, {"device": "cuda"}])
+def test_what_was_not_made_again_is_not_ok(rehearse, rehearsals, changes):
+    written(rehearsals, **changes)
+    done, called = rehearse(rehearsals, status=1)
+    assert str(done.exception) == "1 of 1 would fail: the table says why"
+    assert "not rehearsed, as what it needs was not made" in done.output
+    assert called["command"][:3] == [sys.executable, "-m", "snakemake"]
+    assert called["env"]["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+
+
+def test_that_snakemake_failed_is_no_success(rehearse, rehearsals):
+    written(rehearsals)
+    done, _ = rehearse(rehearsals, status=0)
+    assert done.exit_code == 0 and " ok\n" in done.output
+    done, _ = rehearse(rehearsals, status=3)
+    assert str(done.exception).startswith("snakemake ended with exit code 3: ") and " ok\n" in done.output
+
+
+@pytest.fixture
+def rehearse(tmp_path, monkeypatch):
+    """Rehearses one run by a Snakemake that does nothing, and returns how that was called."""
+
+    def run(rehearsals, status):
+        called = {}
+
+        def stand_in(command, **options):
+            called.update(command=command, **options)
+            return SimpleNamespace(returncode=status)
+
+        rehearsals.names = [KEY]
+        monkeypatch.setattr("lira.cost.Rehearsals", lambda plan: rehearsals)
+        monkeypatch.setattr("lira.cli.studies._plan", lambda *_: rehearsals.plan)
+        monkeypatch.setattr("lira.cli.studies.subprocess.run", stand_in)
+        (tmp_path / "Snakefile").touch()
+        monkeypatch.chdir(tmp_path)
+        return CliRunner().invoke(app, ["rehearse", "study.yaml"]), called
+
+    return run
+
+
+def test_of_imported_scores_there_is_nothing_to_rehearse(tmp_path):
+    study = load_study({"study": "s", "shadow_models": 8, "runs": {"d/a/r": {"scores": "scores.npz"}}})
+    none = Rehearsals(Plan(study, results=tmp_path))
+    with pytest.raises(ConfigError, match=r"^runs: all import scores, no run of this study is trained here: nothing"):
+        none.files(None)

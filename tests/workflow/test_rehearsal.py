@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -115,3 +116,24 @@ def test_a_run_whose_data_cannot_be_made_has_a_row_too(rehearsed):
     assert done.returncode == 1 and "networks:nothing failed: RuntimeError('no data')" in done.stderr
     assert rows["broken/plain/r"].endswith("not rehearsed, as what it needs was not made: the errors above say why")
     assert rows["digits/fcn/r"].endswith("ok")
+
+
+def test_a_study_of_imported_scores_is_not_begun(rehearsed):
+    scores = rehearsed.folder / "scores.npz"
+    scores.touch()
+    study = {"study": "own", "shadow_models": 8, "runs": {"d/a/r": {"scores": str(scores)}}}
+    (rehearsed.folder / "study.yaml").write_text(yaml.safe_dump(study))
+    said = "runs: all import scores, no run of this study is trained here: nothing to rehearse"
+    rule = [sys.executable, "-m", "snakemake", "rehearse", "--configfile", "study.yaml", "--cores", "1"]
+    for command in (["lira", "rehearse", "study.yaml"], rule):
+        done = subprocess.run(command, cwd=rehearsed.folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and said in done.stderr
+        assert "rule all" not in done.stderr and not [*rehearsed.folder.rglob("*.h5")]
+
+
+def test_a_folder_of_programs_that_is_not_on_the_path_is_found(rehearsed):
+    (rehearsed.folder / "study.yaml").write_text(yaml.safe_dump(STUDY | {"runs": {"digits/fcn/r": {}}}))
+    command = [sys.executable, "-c", "from lira.cli import main; main()", "rehearse", "study.yaml"]
+    elsewhere = os.environ | {"PATH": os.defpath}
+    done = subprocess.run(command, cwd=rehearsed.folder, capture_output=True, text=True, check=False, env=elsewhere)
+    assert done.returncode == 0 and " ok\n" in done.stdout, done.stderr
