@@ -4,12 +4,12 @@ import logging
 import sys
 from io import TextIOWrapper
 
-from lira.cli import audits, steps, studies
+from lira.cli import audits, drawn, steps, studies
 from lira.cli.options import app, log
 from lira.core import preemption
 from lira.core.errors import LiraError
 
-__all__ = ["app", "audits", "main", "steps", "studies"]
+__all__ = ["app", "audits", "drawn", "main", "steps", "studies"]
 
 
 def main() -> None:

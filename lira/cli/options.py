@@ -1,6 +1,7 @@
 """What commands share: the application, their options, and how they read what is asked."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -53,10 +54,10 @@ def asked_of(model: "type[Section]", spec: Path) -> "Section":
     return check_section("spec", model, read_spec(spec))
 
 
-def check_outputs(outputs: list[Path], inputs: list[Path | None]) -> None:
-    """Checks that no output is also an input or another output."""
-    taken = {path.resolve() for path in inputs if path is not None}
-    for output in outputs:
+def check_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path | str | None]) -> None:
+    """Checks that no output is also an input or another output; what is not given is neither."""
+    taken = {Path(path).resolve() for path in inputs if path is not None}
+    for output in filter(None, outputs):
         if output.resolve() in taken:
             raise ConfigError(f"output: {output} is read, or another output already: give it a path of its own")
         taken.add(output.resolve())

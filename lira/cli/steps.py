@@ -6,8 +6,6 @@ from typing import Annotated
 import typer
 
 from lira.cli.options import (
-    FILES,
-    FPR,
     Counts,
     Data,
     Device,
@@ -15,7 +13,6 @@ from lira.cli.options import (
     JobsPerGpu,
     Log,
     Metrics,
-    Notes,
     Output,
     Pretrained,
     Rates,
@@ -23,7 +20,6 @@ from lira.cli.options import (
     Scores,
     Seed,
     Settings,
-    ShownAttacks,
     Spec,
     SpecOption,
     app,
@@ -32,7 +28,6 @@ from lira.cli.options import (
     folders_of,
     given,
     indices,
-    one_or_more,
 )
 from lira.config.catalogue import DELTA
 from lira.core.attempts import attempt
@@ -54,6 +49,7 @@ def prepare_data(spec: Spec, output: Output) -> None:
     from lira import config, datasets
 
     asked = asked_of(config.DataSpec, spec)
+    check_outputs([output], [spec, asked.settings.path])
     check_code(asked.code)
     datasets.prepare_data(asked.settings, asked.size, asked.seed, output)
 
@@ -69,12 +65,14 @@ def pretrain_model(
     runtime: Runtime = None,
 ) -> None:
     """Train the model from which fine-tuning starts."""
-    from lira import config
-
+    check_outputs([output, log, runtime], [spec, data])
     with attempt(output, log, runtime) as took:
+        from lira import config
         from lira.shadows import jobs
 
-        took(jobs.pretrain_model(asked_of(config.PretrainingSettings, spec), data, output, device, jobs_per_gpu))
+        asked = asked_of(config.PretrainingSettings, spec)
+        check_outputs([output], [asked.architecture.weights])
+        took(jobs.pretrain_model(asked, data, output, device, jobs_per_gpu))
 
 
 @app.command()
@@ -92,11 +90,13 @@ def train_shadows(
     runtime: Runtime = None,
 ) -> None:
     """Train and query shadow models, except finished ones; continue where an interrupted job stopped."""
+    check_outputs([output, log, runtime], [spec, data, pretrained])
     with attempt(output, log, runtime) as took:
         from lira import config
         from lira.shadows import jobs
 
         asked = asked_of(config.RunSpec, spec)
+        check_outputs([output], [asked.trained.architecture.weights])
         of_run = asked.trained, asked.run(seed)
         took(jobs.train_shadows(*of_run, data, first, last, output, pretrained, device, jobs_per_gpu))
 
@@ -114,6 +114,7 @@ def rehearse_models(
     from lira import config
     from lira.shadows import rehearsal
 
+    check_outputs([output], [spec, data])
     of_run = name.count("/") == 2
     asked = asked_of(config.RunSpec, spec).trained if of_run else asked_of(config.PretrainingSettings, spec)
     rehearsal.rehearse_models(asked, name, spec.name, data, output, device, jobs_per_gpu)
@@ -132,7 +133,7 @@ def gather_shadows(
     from lira import config
     from lira.shadows import gather
 
-    check_outputs([output], [*receipts, data])
+    check_outputs([output], [*receipts, spec, data, pretrained])
     asked = asked_of(config.RunSpec, spec)
     gather.gather_shadows(asked.trained, asked.run(seed), receipts, data, output, pretrained)
 
@@ -149,7 +150,7 @@ def import_scores(
     from lira import config
     from lira.shadows import imported
 
-    check_outputs([output], [scores, data])
+    check_outputs([output], [scores, spec, data])
     asked = asked_of(config.RunSpec, spec)
     counts = asked.models, asked.shadow_models, asked.never_held
     imported.import_scores(scores, asked.run(seed), asked.imported, data, output, *counts)
@@ -169,9 +170,11 @@ def score_attacks(
     """Score every sample with all attacks; each model is the target once, or some are, and a table is printed."""
     from lira import config
     from lira.attacks.lira import Definition, score_file
+    from lira.report.make import files_of
     from lira.storage.run import attacks_asked
 
-    check_outputs([output, *filter(None, [table, figure])], [shadows])
+    shown = [*(files_of("tables", table) if table else []), *(files_of("figures", figure) if figure else [])]
+    check_outputs([output, *shown], [shadows, spec])
     asked = asked_of(config.AttacksSpec, spec) if spec else attacks_asked(shadows)
     check_code(asked.code)
     chosen = None if targets is None else indices("targets", targets)
@@ -196,7 +199,7 @@ def calibrate_thresholds(
     from lira import config
     from lira.evaluation import calibration
 
-    check_outputs([metrics, samples], [scores])
+    check_outputs([metrics, samples], [scores, scores.parent / "shadows.h5", rates])
     asked = asked_of(config.RatesSpec, rates)
     calibration.calibrate_file(scores, asked.fprs, asked.priors, metrics, samples, asked.vulnerability)
 
@@ -216,7 +219,7 @@ def run_controls(
     from lira.attacks.lira import Definition
     from lira.evaluation.controls import control_file
 
-    check_outputs([controls, samples, gaps, *([overlap] if overlap else [])], [shadows])
+    check_outputs([controls, samples, gaps, overlap], [shadows, spec, rates])
     asked, at = asked_of(config.AttacksSpec, spec), asked_of(config.RatesSpec, rates)
     check_code(asked.code)
     control_file(
@@ -242,7 +245,7 @@ def measure_overlap(
     from lira import config
     from lira.evaluation import attack_overlap
 
-    check_outputs([output], [scores, metrics, null])
+    check_outputs([output], [scores, metrics, rates, null])
     attack_overlap.measure_overlap(scores, metrics, output, asked_of(config.RatesSpec, rates).support, null)
 
 
@@ -252,7 +255,7 @@ def calibrate_records(scores: Scores, metrics: Metrics, rates: Rates, output: Ou
     from lira import config
     from lira.evaluation import record_calibration
 
-    check_outputs([output], [scores, metrics])
+    check_outputs([output], [scores, metrics, rates])
     record_calibration.calibrate_records(scores, metrics, output, asked_of(config.RatesSpec, rates).vulnerability)
 
 
@@ -275,7 +278,7 @@ def measure_groups(scores: Scores, metrics: Metrics, output: Output) -> None:
     """Compare the rates of classes and groups of samples."""
     from lira.evaluation import groups
 
-    check_outputs([output], [scores, metrics])
+    check_outputs([output], [scores, scores.parent / "shadows.h5", metrics])
     groups.group_file(scores, metrics, output)
 
 
@@ -293,7 +296,7 @@ def measure_budgets(
     from lira.attacks.lira import Definition
     from lira.evaluation.budgets import budgets_file
 
-    check_outputs([output], [shadows, metrics])
+    check_outputs([output], [shadows, spec, rates, budgets, metrics])
     asked, numbers = asked_of(config.AttacksSpec, spec), asked_of(config.BudgetsSpec, budgets).budgets
     check_code(asked.code)
     definition, given = Definition(**asked.definition), (numbers, asked_of(config.RatesSpec, rates).fprs)
@@ -309,7 +312,8 @@ def bound_privacy(
     """Bound ε from below by what the attacks' counts refute, for the run and for each record."""
     from lira.evaluation import privacy
 
-    check_outputs([output], [metrics])
+    beside = [metrics.parent / f"{name}.csv" for name in privacy.TABLES]
+    check_outputs([output], [metrics, *beside])
     privacy.bound_privacy_file(metrics.parent, output, delta)
 
 
@@ -324,9 +328,11 @@ def measure_agreement(
 ) -> None:
     """Compare the samples that runs flag."""
     from lira.evaluation import agreement
+    from lira.storage.comparison import LISTED
 
-    check_outputs([output], [*samples, *(variant or [])])
-    names = {file.name for file in [*samples, *(variant or [])]}
+    read = [*samples, *(variant or [])]
+    check_outputs([output, output.parent / LISTED], [*read, *(file.parent / "shadows.h5" for file in read)])
+    names = {file.name for file in read}
     if len(names) > 1:
         raise ConfigError(f"samples: files of one name are compared, given are {', '.join(sorted(names))}")
     reference, variants = [file.parent for file in samples], [file.parent for file in variant or []]
@@ -346,55 +352,3 @@ def measure_ranks(
     from lira.evaluation import ranks
 
     ranks.measure_ranks(folders_of(scores), output, attack or [], samples)
-
-
-@app.command()
-def judge_study(
-    runs: Annotated[list[Path], typer.Argument(help="Files of the runs, each of a run's first seed.")],
-    margins: Annotated[str, typer.Option(help="Margins as JSON, as the study file has them.")],
-    output: Annotated[Path, typer.Option(help="Folder to write to.")],
-    agreement: Annotated[list[Path] | None, typer.Option(help="agreement.csv; may be repeated.")] = None,
-    table: Annotated[list[str] | None, typer.Option(help="A table of the paper to compare; may be repeated.")] = None,
-    note: Notes = None,
-) -> None:
-    """Compare with the published numbers and test the paper's claims."""
-    from lira import config
-    from lira.paper import claims
-
-    allowed = config.parse_section("margins", config.Margins, margins)
-    claims.judge_study(folders_of(runs), folders_of(agreement or []), allowed, output, table or [], note or [])
-
-
-@app.command()
-def tabulate(
-    name: Annotated[str, typer.Argument(help="Table.")],
-    files: Annotated[list[Path], FILES],
-    output: Output,
-    fpr: Annotated[float | None, FPR] = None,
-    attack: Annotated[str | None, typer.Option(help="Attack to show, if not the main one.")] = None,
-    support: Annotated[int | None, typer.Option(min=1, help="Fewest detections of a flagged record.")] = None,
-    note: Notes = None,
-) -> None:
-    """Write a table of the paper as .csv, .tex, .md and .html."""
-    from lira.report.tabulate import tabulate
-
-    check_outputs([output], [*files])
-    tabulate(name, folders_of(files), output, note or [], **given(fpr=fpr, attack=attack, support=support))
-
-
-@app.command()
-def plot(
-    name: Annotated[str, typer.Argument(help="Figure.")],
-    files: Annotated[list[Path], FILES],
-    output: Output,
-    fpr: Annotated[float | None, FPR] = None,
-    attack: ShownAttacks = None,
-    support: Annotated[int | None, typer.Option(min=1, help="Fewest detections of a flagged record.")] = None,
-    sample: Annotated[list[int] | None, typer.Option(min=0, help="Pool sample; in_out takes several.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Prepared dataset, for pictures.")] = None,
-) -> None:
-    """Draw a figure of the paper as .pdf and .png."""
-    from lira.report.plot import plot
-
-    several = {"attack": one_or_more(attack), "sample": one_or_more(sample)}
-    plot(name, folders_of(files), output, **given(fpr=fpr, support=support, data=data, **several))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lira.cli.options import FPR, Results, StudyFile, app, given
+from lira.cli.options import FPR, Results, StudyFile, app, check_outputs, given
 from lira.core.errors import ConfigError, LiraError
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def record(
     output: Annotated[Path | None, typer.Option(help="Figure to write; default: records/ in the study.")] = None,
 ) -> None:
     """Print what every compared run says about one record, and draw its card."""
+    from lira.report.make import files_of
     from lira.report.plot import plot
     from lira.report.tabulate import preview
     from lira.storage.study import Study
@@ -99,8 +100,9 @@ def record(
     results = Study(study)
     runs = results.runs_to_follow(dataset)
     folders, data = [run.folder for run in runs], results.data_of(runs[0])
-    typer.echo(preview("records", folders, **given(sample=sample, fpr=fpr)))
     output = output or study / "records" / f"{runs[0].key['dataset']}-{sample}.pdf"
+    check_outputs(files_of("figures", output), [data])
+    typer.echo(preview("records", folders, **given(sample=sample, fpr=fpr)))
     written = plot("records", folders, output, **given(sample=sample, fpr=fpr, data=data))
     typer.echo(f"Card: {' and '.join(map(str, written))}")
 

@@ -40,6 +40,9 @@ from lira.evaluation.bootstrap import LEVEL, clopper_pearson
 from lira.storage.csv_files import COLUMNS, COUNTS, with_run, write_csv
 from lira.storage.run import Run
 
+TABLES = ("metrics", "controls", "samples", "null_samples")
+"""The run's tables whose counts bound ε."""
+
 HALVINGS = 100  # of an interval, more than a float64 has digits
 
 
@@ -208,5 +211,5 @@ def bound_privacy_file(folder: Path | str, output: Path | str, delta: float = DE
         ConfigError: δ is not a fraction.
     """
     run = Run(folder)
-    tables = {name: run.table(f"{name}.csv") for name in ("metrics", "controls", "samples", "null_samples")}
+    tables = {name: run.table(f"{name}.csv") for name in TABLES}
     write_csv(output, with_run(bound_privacy(**tables, delta=delta), run.key), run.source)

@@ -10,6 +10,7 @@ from lira.core.errors import ConfigError
 from lira.core.validation import check_choice
 from lira.report.catalogue import FUNCTIONS, SUFFIXES, Kind, list_modules
 from lira.storage.comparison import Comparison
+from lira.storage.csv_files import COLUMNS
 from lira.storage.run import Run
 
 
@@ -57,11 +58,16 @@ def files_of(kind: Kind, output: Path | str) -> list[Path]:
         output: Path of one of them.
 
     Raises:
-        ConfigError: The path ends otherwise, so that another file than the one asked for would be written.
+        ConfigError: The path ends otherwise, so that another file than the one asked for would be written; or one of
+            these files is a table of results, of the run or the comparison in that folder.
     """
     output, endings = Path(output), SUFFIXES[kind]
     if output.suffix not in endings:
+        one = kind.removesuffix("s")
+        raise ConfigError(f"output is {output}: a {one} is written as {', '.join(endings)}: end it so")
+    files = [output.with_suffix(ending) for ending in endings]
+    if output.stem in COLUMNS and kind == "tables" and any(of(output.parent).is_stored for of in (Run, Comparison)):
         raise ConfigError(
-            f"output is {output}: a {kind.removesuffix('s')} is written as {', '.join(endings)}: end it so"
+            f"output is {output}: {files[0]} is of the results in that folder: give another name or folder"
         )
-    return [output.with_suffix(ending) for ending in endings]
+    return files
