@@ -6,6 +6,7 @@ The rules made from the catalogue ask here; all other rules ask :class:`lira.wor
 import csv
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -291,31 +292,37 @@ class Pages:
             "changes": self.plan.specs.changes,
         }
 
+    # These texts decorate the report alone: what cannot be read counts as not there, as a run has to make it again.
+
     def _audits(self) -> dict[str, str]:
         """The answer of each audit of a given model, by its name, once there is one."""
-        files = {name: Path(f"{self.results}/targets/{name}/audit.json") for name in self.study.targets}
-        said = {name: file.read_text(encoding="utf-8") for name, file in files.items() if file.is_file()}
-        return {name: json.loads(text)["answer"] for name, text in said.items()}
+        found = {name: _answer(Path(f"{self.results}/targets/{name}/audit.json")) for name in self.study.targets}
+        return {name: answer for name, answer in found.items() if answer is not None}
 
     def _answers(self) -> list[str]:
         """A sentence for each run, once there are some."""
-        return [row["sentence"] for row in self._rows("answer")]
+        return [row["sentence"] for row in self._rows("answer", "sentence")]
 
     def _claims(self) -> dict[str, dict[str, str]]:
         """Each of the paper's claims with the verdict on each of its parts, once there are some."""
         found: dict[str, dict[str, str]] = {}
-        for row in self._rows("claims"):
+        for row in self._rows("claims", "claim", "part", "verdict"):
             if self.published or not row["part"].startswith("size"):  # a size needs a number that is comparable
                 found.setdefault(row["claim"], {})[row["part"]] = row["verdict"]
         return found
 
-    def _rows(self, table: str) -> list[dict[str, str]]:
-        """Rows of one of the study's tables; none before it is made."""
-        file = Path(f"{self.results}/paper/tables/{table}.csv")
-        if not file.is_file():
-            return []
-        with file.open(encoding="utf-8", newline="") as opened:
-            return list(csv.DictReader(opened))
+    def _rows(self, table: str, *columns: str) -> list[dict[str, str]]:
+        """Rows of one of the study's tables; none before it is made, or if one of them lacks one of the columns."""
+        file, rows = Path(f"{self.results}/paper/tables/{table}.csv"), []
+        with suppress(OSError, ValueError, csv.Error), file.open(encoding="utf-8", newline="") as opened:
+            rows = list(csv.DictReader(opened))
+        return rows if all(row.get(column) is not None for row in rows for column in columns) else []
+
+
+def _answer(file: Path) -> str | None:
+    with suppress(OSError, ValueError, RecursionError, TypeError, KeyError):
+        return str(json.loads(file.read_text(encoding="utf-8"))["answer"])
+    return None
 
 
 def rule_name(entry: Entry) -> str:

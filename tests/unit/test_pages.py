@@ -200,3 +200,24 @@ def test_the_study_that_the_report_reads_asks_for_what_the_users_own_asks(reques
     places += [f"data/{'-'.join(view)}" for view in study.views()]
     assert again == study
     assert [asked(again, place) for place in places] == [asked(study, place) for place in places]
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"", b"{", b"[]", b"{}", b'"answer"', b"[" * 99_999, b"\xff\xfe", b"x\n1\n", b"\x00"]
+)
+def test_what_is_damaged_counts_as_not_there_as_the_run_has_to_make_it_again(request, tmp_path, monkeypatch, damaged):
+    monkeypatch.chdir(tmp_path)
+    target = {"run": "digits/fcn/baseline", "predictions": "p.npz"}
+    settings = read_yaml(request.config.rootpath / "studies" / "smoke.yaml") | {"targets": {"released": target}}
+    pages = Pages(Plan(load_study(settings)))
+    tables = [Path(f"results/smoke/paper/tables/{name}.csv") for name in ("answer", "claims")]
+    for file in (audit := Path("results/smoke/targets/released/audit.json"), *tables):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(damaged)
+    found = pages.description()
+    assert (found["audits"], found["answers"], found["claims"]) == ({}, [], {})
+    audit.write_text('{"answer": "It leaks."}')
+    tables[0].write_text("sentence\nOne run leaks.\n")
+    tables[1].write_text("claim,part,verdict\nC,direction\n")  # cut off
+    found = pages.description()
+    assert (found["audits"], found["answers"], found["claims"]) == ({"released": "It leaks."}, ["One run leaks."], {})
