@@ -28,6 +28,9 @@ MISLED, QUOTE = "a value is not what its form or tag says", "write text in quote
 MISREAD = re.compile(r"[-+]?0[0-7_]+|[-+]?[\d_]+(:[0-5]?\d)+(\.[\d_]*)?")
 """Numbers that YAML 1.1 reads to base 8 or 60."""
 
+TAKEN_FOR_TEXT = re.compile(r"([-+]?)(?=\.?\d)(\d*)\.?(\d*)([eE])([-+]?)(\d+)")
+"""Numbers; YAML 1.1 reads as numbers those that have digits, a point, and a sign of the exponent."""
+
 
 class _UniqueKeys(yaml.SafeLoader):
     """Reads YAML, and raises an error for a key that is given twice, where PyYAML would use the last.
@@ -60,7 +63,9 @@ class _UniqueKeys(yaml.SafeLoader):
         if not isinstance(node, yaml.MappingNode):
             return node.value if isinstance(node, yaml.SequenceNode) else []
         keys: list[Any] = []
-        for key, _ in node.value:
+        for key, value in node.value:
+            if key.value == "params":  # of any type: nothing makes a number of text there
+                _check_numbers(value)
             if key.tag == MERGE:
                 continue
             scalar = isinstance(key, yaml.ScalarNode)
@@ -77,6 +82,24 @@ class _UniqueKeys(yaml.SafeLoader):
             return self.construct_object(node)
         except (ValueError, LookupError, TypeError, AttributeError):
             raise yaml.YAMLError(f"{MISLED}: {node.value} in {_line(node)}: {QUOTE}") from None
+
+
+def _check_numbers(node: yaml.Node) -> None:
+    """Raises an error for a number below a node that is read as text, though it has no quotes."""
+    waiting, seen = [node], set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, yaml.ScalarNode):
+            number = one.tag.endswith(":str") and not one.style and TAKEN_FOR_TEXT.fullmatch(one.value)
+            if number:
+                sign, whole, part, e, of_exponent, exponent = number.groups()
+                meant = f"{sign}{whole or 0}.{part or 0}{e}{of_exponent or '+'}{exponent}"
+                said = f"{one.value} is read as text: write {meant}, or {one.value!r} for text"
+                raise yaml.YAMLError(f"{_line(one)}: {said}")
+        elif id(one) not in seen:
+            seen.add(id(one))
+            mapping = isinstance(one, yaml.MappingNode)
+            waiting += [value for _, value in one.value] if mapping else one.value
 
 
 def _line(node: yaml.Node) -> str:

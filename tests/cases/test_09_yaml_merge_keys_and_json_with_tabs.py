@@ -61,6 +61,12 @@ def test_json_is_read_as_json(request, tmp_path):
         ("sample: -017\n", "line 1: -017 is read as -15"),
         ("sample: 1:30\n", "line 1: 1:30 is read as 90"),
         ("a: 1:30.5\n", "line 1: 1:30.5 is read as 90.5"),
+        ("m:\n  params: {a: 1,\n    b: 1e-3}\n", "line 3: 1e-3 is read as text: write 1.0e-3, or '1e-3' for text"),
+        ("params:\n- [{a: -2.5E6}]\n", r"line 2: -2.5E6 is read as text: write -2.5E\+6, or '-2.5E6' for text"),
+        ("params: {a: 1.e5}\n", r"line 1: 1.e5 is read as text: write 1.0e\+5, or"),
+        ("params: {a: -.5e-5}\n", r"line 1: -.5e-5 is read as text: write -0.5e-5, or"),
+        ("b: &b {a: 1e4}\nparams: *b\n", r"line 1: 1e4 is read as text: write 1.0e\+4, or '1e4' for text"),
+        ("b: &b {a: 1e+4}\nparams: {<<: *b}\n", r"line 1: 1e\+4 is read as text: write 1.0e\+4, or"),
         ("a:\n\tb: 1\n", "character '.t' that cannot start any token in line 2"),
     ],
 )
@@ -73,3 +79,11 @@ def test_what_would_be_read_as_something_else_is_refused_with_its_line(read, tex
 def test_numbers_that_are_what_they_look_like_are_taken(read):
     found = read("a: [0, 10, 0.5, 0x10, 1_000, '010', \"1:30\", 08, 1e-3]\n")
     assert found == {"a": [0, 10, 0.5, 16, 1000, "010", "1:30", "08", "1e-3"]}
+    found = read("params: {a: 1.0e-3, b: '1e-3', c: [\"1e4\", 1.e+5, -0.5e-1, .5e+1, e3, 1e-3x, 1e, 3], 1e5: 0}\n")
+    assert found["params"] == {"a": 0.001, "b": "1e-3", "c": ["1e4", 1e5, -0.05, 5.0, "e3", "1e-3x", "1e", 3], "1e5": 0}
+
+
+def test_a_parameter_that_names_itself_ends():
+    study = "study: s\nruns: {}\narchitectures: {a: {family: sklearn, params: &p {again: [*p]}}}\n"
+    with pytest.raises(ConfigError, match="params"):
+        load_study({"study": "s"} | {"architectures": study.rpartition("architectures: ")[2], "runs": {}})
