@@ -6,12 +6,15 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BeforeValidator,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from lira.config.catalogue import ATTACKS, DELTA, OF_ESTIMATORS, PAPER_ATTACKS, PROTOCOLS, RECIPE_VERSION, SUPPORTS
 from lira.config.dataset import Dataset
@@ -40,12 +43,22 @@ from lira.config.sections import (
 )
 from lira.core.validation import FEWEST_SHADOWS
 
-OPTIONAL = ("datasets", "architectures", "regimes", "pretraining", "targets", "agreement", "margins")
-"""Sections that may have nothing in them."""
+
+class _OrEmpty:
+    """Of a section that may have nothing in it: YAML reads that as null, which the JSON schema allows too."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda value: {} if value is None else value, handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, made: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(made), {"type": "null"}]}
 
 
-def _or_empty(value: Any) -> Any:
-    return {} if value is None else value
+OR_EMPTY = _OrEmpty()
+Samples = Annotated[list[Count], Field(min_length=1)]
+Attacks = Annotated[list[str | dict[Name, str]], Field(min_length=1)]
 
 
 def _listed_if_one(value: Any) -> Any:
@@ -90,7 +103,7 @@ class StudySettings(Settings):
     delta: Annotated[float, Field(ge=0, lt=1)] = Field(DELTA, description="δ of the bounds on ε.")
     store_logits: bool = Field(False, description="Keep the logits of every query in the shards.")
     store_weights: bool = Field(False, description="Keep the weights of every model, as it is attacked, in the shards.")
-    attacks: Annotated[list[str | dict[Name, str]], Field(min_length=1)] = Field(
+    attacks: Attacks = Field(
         [*PAPER_ATTACKS], description="The suite's attacks, and your own as {name: package.module:function}."
     )
     cut: bool | None = Field(
@@ -115,33 +128,30 @@ class StudySettings(Settings):
     support: Annotated[list[Positive], Field(min_length=1)] = Field(
         [*SUPPORTS], description="Fewest detections of a flagged record: agreement is measured for each."
     )
-    datasets: dict[Name, Dataset] = Field({}, description="Datasets by name.")
-    architectures: dict[Name, Architecture] = Field({}, description="Architectures by name.")
-    regimes: dict[Name, Annotated[dict[str, Any], BeforeValidator(_or_empty)]] = Field(
+    datasets: Annotated[dict[Name, Dataset], OR_EMPTY] = Field({}, description="Datasets by name.")
+    architectures: Annotated[dict[Name, Architecture], OR_EMPTY] = Field({}, description="Architectures by name.")
+    regimes: Annotated[dict[Name, Annotated[dict[str, Any], OR_EMPTY]], OR_EMPTY] = Field(
         {}, description="Recipe settings by regime: all keys of a recipe are allowed."
     )
-    pretraining: dict[str, Any] = Field({}, description="Recipe settings for pretraining on a dataset's public part.")
-    runs: Annotated[dict[str, Annotated[RunSettings, BeforeValidator(_or_empty)]], Field(min_length=1)] = Field(
+    pretraining: Annotated[dict[str, Any], OR_EMPTY] = Field(
+        {}, description="Recipe settings for pretraining on a dataset's public part."
+    )
+    runs: Annotated[dict[str, Annotated[RunSettings, OR_EMPTY]], Field(min_length=1)] = Field(
         description="dataset/architecture/regime: {seeds: [...], and recipe settings on top of the regime's}."
     )
-    targets: dict[Name, TargetSettings] = Field({}, description="Given models to audit, by name.")
-    agreement: dict[str, list[str]] = Field(
+    targets: Annotated[dict[Name, TargetSettings], OR_EMPTY] = Field({}, description="Given models to audit, by name.")
+    agreement: Annotated[dict[str, list[str]], OR_EMPTY] = Field(
         {}, description="Reference run (two seeds or more): the variant runs to compare it with."
     )
     ablation: list[str] = Field([], description="Runs of the ablation table, in order.")
     transfer: list[str] = Field([], description="Runs of the scratch-against-transfer table, in order.")
-    margins: Margins = Field(Margins(), description="What still agrees with a published number.")
-    sample: Annotated[list[Count], Field(min_length=1), BeforeValidator(_listed_if_one)] | None = Field(
+    margins: Annotated[Margins, OR_EMPTY] = Field(Margins(), description="What still agrees with a published number.")
+    sample: Annotated[Samples, BeforeValidator(_listed_if_one, json_schema_input_type=Samples | Count)] | None = Field(
         None, description="Pool samples of the in/out figure; 21, or the last of a smaller pool, if not given."
     )
     sample_attacks: list[Name] = Field([], description="Attacks of the in/out figure; online, or the first, if none.")
 
-    @field_validator(*OPTIONAL, mode="before")
-    @classmethod
-    def _may_be_left_empty(cls, value: Any) -> Any:
-        return _or_empty(value)
-
-    @field_validator("attacks", mode="before")
+    @field_validator("attacks", mode="before", json_schema_input_type=Attacks | dict[Name, str] | None)
     @classmethod
     def _listed(cls, value: Any) -> Any:
         """Takes a mapping of the user's own attacks as these beside the paper's."""

@@ -1,11 +1,13 @@
 """The study file: what is wrong in it is said in one line that names key, value and what is allowed."""
 
 import copy
+import json
 import re
 
 import numpy as np
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from lira.attacks.lira import leave_one_out
 from lira.config import AUGMENTATIONS, DATASETS, FAMILIES, Recipe, commented_defaults, load_study, read_yaml, schema
@@ -313,6 +315,60 @@ def test_documented_settings_are_the_models(request):
     documented = (request.config.rootpath / "docs" / "configuration.md").read_text()
     assert "\n".join(commented_defaults()).strip() in documented
     assert (request.config.rootpath / "docs" / "study.schema.json").read_text().strip() == schema()
+
+
+class _Editor(yaml.SafeLoader):
+    """Reads numbers as editors do, by YAML 1.2: 1e-5 is one."""
+
+
+_Editor.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("+-0123456789")
+)
+
+
+@pytest.fixture(scope="module")
+def by_schema():
+    return Draft202012Validator(json.loads(schema()))
+
+
+def test_editors_find_no_mistake_in_the_studies(request, by_schema):
+    root = request.config.rootpath
+    files = [root / "workflow_config.yaml", *sorted((root / "studies").glob("*.yaml"))]
+    assert len(files) > 3
+    for file in files:
+        found = yaml.load(file.read_text(), Loader=_Editor)
+        assert not [f"{file.name}: {error.message}" for error in by_schema.iter_errors(found)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sample: 3",
+        "sample: [3, 4]",
+        "attacks: {mine: own:attack}",
+        "attacks: [online, {mine: own:attack}]",
+        "attacks:",
+        "regimes: {r: }",
+        "margins:",
+        *(f"{section}:" for section in ("targets", "agreement", "pretraining")),
+        "rank_samples: all",
+        "datasets: {digits: {seed: run}}",
+    ],
+)
+def test_what_a_study_may_say_editors_take_too(by_schema, text):
+    digits = {"datasets": {"digits": {"test": 500}}, "architectures": {"f": {"family": "fcn", "flatten": True}}}
+    study = {"study": "s", "regimes": {"r": None}, "runs": {"digits/f/r": None}} | digits
+    asked = yaml.safe_load(text)
+    asked |= {"datasets": {"digits": {"test": 500} | asked["datasets"]["digits"]}} if "datasets" in asked else {}
+    load_study(study | asked)
+    assert not [error.message for error in by_schema.iter_errors(study | asked)]
+
+
+@pytest.mark.parametrize(
+    "text", ["sample: x", "sample: -1", "attacks: 3", "targets: 3", "seeds: 3", "runs: ", "seds: [1]"]
+)
+def test_what_a_study_may_not_say_editors_refuse_too(by_schema, text):
+    assert [*by_schema.iter_errors({"study": "s", "runs": {"d/a/r": {"scores": "s.npz"}}} | yaml.safe_load(text))]
 
 
 @pytest.mark.parametrize(
