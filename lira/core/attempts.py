@@ -38,6 +38,9 @@ def keep_log(kept: Path, log: Path) -> None:
         file.flush()
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
+    if log.resolve() == kept.resolve():  # it has one name alone
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     try:
         os.link(kept, log)
