@@ -1,6 +1,7 @@
 """The graph as it stands: lint, format, dry runs, and errors at parse time."""
 
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -56,6 +57,28 @@ def test_so_far_alone_leaves_out_what_is_not_trained(root, tmp_path, targets, pr
     assert done.returncode == 0, done.stdout
     assert ("train_shadows" in done.stdout) == planned
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "named", "gives_way"),
+    [
+        ([], None, False),
+        ([], "", False),
+        ([], "slurm", True),
+        (["--profile", "slurm"], None, True),
+        (["--profile=slurm"], None, True),
+        (["--workflow-profile", "profiles/default"], None, False),
+    ],
+)
+def test_the_default_profile_gives_way_to_one_that_is_named(root, monkeypatch, words, named, gives_way):
+    import yte
+
+    monkeypatch.setattr(sys, "argv", ["snakemake", *words])
+    monkeypatch.delenv("SNAKEMAKE_PROFILE", raising=False)
+    if named is not None:
+        monkeypatch.setenv("SNAKEMAKE_PROFILE", named)
+    keys = yte.process_yaml((root / "profiles" / "default" / "config.yaml").read_text(), require_use_yte=True)
+    assert (set(keys) == {"report-stylesheet"}) == gives_way and ("cores" in keys) != gives_way
 
 
 def test_every_rule_has_log_benchmark_resources_and_message(root, tmp_path):
