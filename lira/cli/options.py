@@ -64,7 +64,10 @@ def check_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path | str | 
 
 
 def folders_of(files: list[Path]) -> list[Path]:
-    """Returns the folders of files; of a folder, or what is not there, itself."""
+    """Returns the folders of files; of a folder, itself."""
+    for file in files:
+        if not file.exists():
+            raise ConfigError(f"{file} does not exist: give a file of a run, or its folder")
     return list(dict.fromkeys(file.parent if file.is_file() else file for file in files))
 
 

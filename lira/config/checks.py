@@ -11,7 +11,15 @@ from lira.config.messages import check_section
 from lira.config.sections import Recipe, RunSettings, check_function
 from lira.config.study import StudySettings
 from lira.core.errors import ConfigError
-from lira.core.validation import check_blocks, check_budgets, check_choice, check_distinct, check_new, check_six_digits
+from lira.core.validation import (
+    allowed,
+    check_blocks,
+    check_budgets,
+    check_choice,
+    check_distinct,
+    check_new,
+    check_six_digits,
+)
 
 TAKEN = (*ATTACKS, "best", "oracle", "coin", "member")  # in scores.h5 and summary.csv
 
@@ -136,6 +144,10 @@ def _check_run(study: StudySettings, key: str, run: RunSettings) -> None:
     place = f"runs.{key}"
     if key.count("/") != 2:
         raise ConfigError(f"{place}: not of the form dataset/architecture/regime")
+    for name in run.model_extra or {}:
+        if name not in Recipe.model_fields:
+            known = [*RunSettings.model_fields, *Recipe.model_fields]
+            raise ConfigError(f"{place}.{name} is an unknown key: {allowed(known)}")
     check_distinct(run.seeds or [], f"{place}.seeds")
     if run.scores:
         _check_import(study, key, run.scores)

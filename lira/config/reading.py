@@ -1,6 +1,7 @@
 """Reads a study file as :class:`~lira.config.study.StudySettings`, and documents its settings."""
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -141,7 +142,9 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
         ConfigError: The file is missing, neither JSON nor YAML, not a mapping, or has a key twice.
     """
     try:
-        content = _parse(Path(path).expanduser().read_text(encoding="utf-8-sig"))  # json refuses a byte order mark
+        content = _parse(
+            Path(os.path.expanduser(path)).read_text(encoding="utf-8-sig")
+        )  # json refuses a byte order mark
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist: give the path of a study file") from None
     except OSError as error:

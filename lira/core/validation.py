@@ -122,7 +122,7 @@ def check_path(value: Any, name: str) -> Path:
     """Returns a path with the home for ``~``; raises ConfigError for what is none. Nothing need be there."""
     if not isinstance(value, str | os.PathLike):
         raise ConfigError(f"{name} is {quoted(value)}: allowed is a path")
-    return Path(value).expanduser()
+    return Path(os.path.expanduser(value))  # of a user who is not there, the path stays as it is
 
 
 def check_not_nan(scores: np.ndarray, otherwise: str = "") -> None:

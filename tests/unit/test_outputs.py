@@ -1,4 +1,4 @@
-"""No command writes over what it reads, nor a table to show over the results of a run."""
+"""What commands are given as files: none writes over what it reads, nor over results, and what is missing is said."""
 
 import json
 from pathlib import Path
@@ -39,6 +39,8 @@ ALSO_READ = {
     "measure-groups": (["scores.h5", "--metrics", "m"], ["shadows.h5"]),
     "measure-agreement": (["samples.csv", "--fpr", "0.1"], ["shadows.h5"]),
 }
+
+SHOWN = {"tabulate": ".csv", "plot": ".pdf"}
 
 
 def refused(folder, words, kept):
@@ -162,3 +164,15 @@ def test_a_figure_replaces_no_data(own_run, tmp_path):
     data.write_text("data")
     words = ["plot", "roc", str(own_run / "scores.h5"), "--data", str(data), "--output", str(tmp_path / "data.pdf")]
     assert " is read, or" in refused(tmp_path, words, [data])
+
+
+@pytest.mark.parametrize(
+    "command", [["tabulate", "answer"], ["plot", "roc"], ["measure-ranks"], ["judge-study", "--margins", "{}"]]
+)
+def test_a_file_that_is_missing_is_no_folder(command, tmp_path):
+    missing = tmp_path / "summary.csv"
+    done = CliRunner().invoke(
+        app, [*command, str(missing), "--output", str(tmp_path / f"o{SHOWN.get(command[0], '')}")]
+    )
+    assert isinstance(done.exception, ConfigError)
+    assert str(done.exception) == f"{missing} does not exist: give a file of a run, or its folder"

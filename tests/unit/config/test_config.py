@@ -82,6 +82,16 @@ def test_minimal_study_resolves():
         (["regimes", "aof", "learning_rat"], 1, ["regimes.aof.learning_rat", "unknown key", "learning_rate"]),
         (["regimes", "baseline", "epochs"], -1, ["regimes.baseline.epochs", "-1", "greater than or equal to 1"]),
         (["runs", "digits/net/baseline"], {"dropout": 1}, ["runs.digits/net/baseline.dropout", "1", "less than 1"]),
+        (
+            ["runs", "digits/net/baseline"],
+            {"seed": [1]},
+            ["runs.digits/net/baseline.seed is an unknown key", "'seeds', 'scores', 'models', 'never_held', 'epochs'"],
+        ),
+        (
+            ["runs", "digits/net/baseline"],
+            {"score": "s.npz"},
+            ["baseline.score", "unknown key", "'scores'", "'cohort'"],
+        ),
         (["runs", "mnist/net/aof"], {}, ["runs.mnist/net/aof", "'mnist'", "digits"]),
         (["runs", "digits/vgg/aof"], {}, ["runs.digits/vgg/aof", "'vgg'", "'net', 'tabular' and 'res'"]),
         (["runs", "digits/net/dp"], {}, ["runs.digits/net/dp", "'dp'", "'baseline' and 'aof'"]),
@@ -315,6 +325,11 @@ def test_documented_settings_are_the_models(request):
     documented = (request.config.rootpath / "docs" / "configuration.md").read_text()
     assert "\n".join(commented_defaults()).strip() in documented
     assert (request.config.rootpath / "docs" / "study.schema.json").read_text().strip() == schema()
+
+
+def test_the_home_of_a_user_who_is_not_there_is_no_study():
+    with pytest.raises(ConfigError, match=r"^~nosuchuser/x.yaml does not exist: give the path of a study file$"):
+        read_yaml("~nosuchuser/x.yaml")
 
 
 class _Editor(yaml.SafeLoader):

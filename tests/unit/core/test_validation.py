@@ -1,5 +1,7 @@
 """What every public function that takes scores and membership says of those it cannot use."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from worlds import gaussian_world
 
 from lira.attacks.lira import Definition, held_out, leave_one_out
 from lira.core.errors import ConfigError, DataError, LiraError
+from lira.core.validation import check_path
 from lira.evaluation.audits.whole import audit
 from lira.evaluation.bootstrap import Draws, clopper_pearson, resample_auc, resample_rates
 from lira.evaluation.calibration import (
@@ -188,3 +191,8 @@ def test_wrong_arguments(call, said):
 
 def test_thresholds_of_no_models():
     assert shadow_thresholds([]).size == shadow_thresholds([], "mean").size == 0
+
+
+def test_the_home_of_a_user_who_is_not_there_stays_as_it_is():
+    assert check_path("~nosuchuser/x", "folder") == Path("~nosuchuser/x")
+    assert check_path("~/x", "folder") == Path.home() / "x"
