@@ -153,8 +153,12 @@ def test_training_imports_no_library_of_networks_it_does_not_build():
             "spec.fprs.0 is 2: input should be less than 1",
         ),
         (
-            ["tabulate", "nothing", "runs/metrics.csv", "--output", "t.csv"],
+            ["tabulate", "nothing", ".", "--output", "t.csv"],
             "table is 'nothing': allowed are 'ablation', 'answer'",
+        ),
+        (
+            ["tabulate", "utility", "runs/metrics.csv", "--output", "t.csv"],
+            "runs/metrics.csv does not exist: give a file of a run, or its folder",
         ),
     ],
 )

@@ -84,7 +84,7 @@ def test_the_table_has_a_row_for_each_and_a_total(rehearsals, tmp_path, monkeypa
     assert other.split()[0] == "digits/fcn/tl" and "not rehearsed" in other
     assert total.split() == ["total", "0.4", "16", "MB"]
     written(rehearsals, seconds=287.0)
-    assert describe_rehearsals(files[:1], [1]).splitlines()[1].split()[1] == "287"
+    assert describe_rehearsals([rehearsals.current(KEY)], [1]).splitlines()[1].split()[1] == "287"
     monkeypatch.setattr("lira.cost.disk_usage", lambda _: SimpleNamespace(free=1e6))
     assert describe_rehearsals(found, [16, 8]).endswith("The disk has only 1 MB free.")
 
