@@ -59,19 +59,24 @@ def show_rehearsals(
     read = {file: read_rehearsal(file) for file in files}
     for file, rehearsal in read.items():
         if not rehearsal and file.exists():
-            raise ConfigError(f"{file} is not what a rehearsal wrote: give results/<study>/rehearsals/<run>.json")
+            raise ConfigError(
+                f"{file} is not what a rehearsal wrote: give results/<study>/rehearsals/<run>.json, or if it is one, "
+                f"rm {file} and run the same command again"
+            )
     named = ((file, str(file.with_suffix("")).rpartition("rehearsals/")[2]) for file in files)
     _show(files, [read[file] or not_rehearsed(name) for file, name in named], models)
 
 
 def _show(files: list[Path], found: "list[Rehearsal]", models: list[int]) -> None:
-    """Prints a table of rehearsals; forgets those that fail."""
+    """Prints a table of rehearsals; forgets those that failed, but none of other settings, which jobs may go by."""
     from lira import cost
+    from lira.storage.rehearsals import read_rehearsal
 
     typer.echo(cost.describe_rehearsals(found, models))
-    for file in (failed := [file for file, rehearsal in zip(files, found, strict=True) if rehearsal.failed]):
-        file.unlink(missing_ok=True)
-    if failed:
+    for file in files:
+        if (read := read_rehearsal(file)) and read.failed:
+            file.unlink()
+    if failed := [rehearsal for rehearsal in found if rehearsal.failed]:
         raise LiraError(f"{len(failed)} of {len(files)} would fail: the table says why")
 
 

@@ -43,11 +43,11 @@ def significant(value: float) -> str:
 
 
 def ppv(value: float, least: float) -> str:
-    """Writes a PPV in percent with its lower bound; only a certain one is 100. A dash if nothing is ever flagged."""
+    """Writes a PPV in percent with its lower bound; only what is certain is 100. A dash if nothing is ever flagged."""
     if pd.isna(value):
         return MISSING
-    shown = 100 * value if value == 1 else min(100 * value, 99.9)
-    return f"{number(shown, 1).removesuffix('.0')} (≥ {number(100 * least, 1)})"
+    shown, bound = (100 * part if part == 1 else min(100 * part, 99.9) for part in (value, least))
+    return f"{number(shown, 1).removesuffix('.0')} (≥ {number(bound, 1)})"
 
 
 def span(low: float, high: float, shown: Callable[[float], str] = significant) -> str:

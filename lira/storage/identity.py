@@ -79,8 +79,11 @@ def models_identity(settings: PretrainingSettings, seed: int, data: Path, start:
         start: Model that is fine-tuned, if there is one.
     """
     asked = settings.model_dump(exclude_defaults=True, exclude={"store_logits", "store_weights"})
-    if isinstance(settings, TrainingSettings) and settings.membership_draws == "nested":
-        del asked["shadow_models"]
+    if isinstance(settings, TrainingSettings):
+        if settings.membership_draws == "nested":
+            del asked["shadow_models"]
+    elif not settings.recipe.normalise:
+        asked["normalised"] = False  # which recipe version 9 passed over at first
     if (weights := settings.architecture.weights) and Path(weights).is_file():
         asked["architecture"]["weights"] = file_digest(weights)
     return digest_of([asked, seed, data_identity(data), start and file_digest(start)])

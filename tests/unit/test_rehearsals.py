@@ -127,6 +127,7 @@ def test_what_was_not_made_again_is_not_ok(rehearse, rehearsals, changes):
     assert "not rehearsed, as what it needs was not made" in done.output
     assert called["command"][:3] == [sys.executable, "-m", "snakemake"]
     assert called["env"]["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    assert Path(rehearsals.folder, f"{KEY}.json").exists()  # by which the jobs of these settings may go
 
 
 def test_that_snakemake_failed_is_no_success(rehearse, rehearsals):

@@ -63,7 +63,7 @@ def figure(runs: Sequence[Run], fpr: float | None = None, attack: str | None = N
                 axes,
                 found[found["metric"] == metric].set_index("group"),
                 list(groups),
-                attack_colours(run.summary["attack"])[name],
+                attack_colours(run.targets("shadow")["attack"])[name],
             )
             axes.set_xlabel(heading)
         row[0].set_ylabel(by)

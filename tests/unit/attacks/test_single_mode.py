@@ -118,7 +118,7 @@ def test_the_command_writes_the_file_and_prints_the_table(world, tmp_path):
     for more, said in (
         (["--targets", "1;8"], "allowed are whole numbers separated by commas"),
         ([], "are of what --targets prints"),
-        (["--figure", str(tmp_path / "s.h5")], "is read, or another output already"),
+        (["--figure", str(tmp_path / "s.h5")], "a figure is written as .pdf, .png: end it so"),
     ):
         refused = CliRunner().invoke(app, [*words[:4], *more, "--fpr", "0.1"])
         assert isinstance(refused.exception, ConfigError) and said in str(refused.exception)

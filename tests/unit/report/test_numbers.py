@@ -11,4 +11,5 @@ def test_numbers_as_text():
 
 def test_a_ppv_is_never_below_its_bound_nor_certain_by_rounding():
     assert ppv(0.0043, 0.0012) == "0.4 (≥ 0.1)" and ppv(0.9996, 0.9) == "99.9 (≥ 90.0)"
+    assert ppv(0.99995, 0.9997) == "99.9 (≥ 99.9)"
     assert ppv(1, 0.5) == "100 (≥ 50.0)" and ppv(0.5, 0.25) == "50 (≥ 25.0)" and ppv(float("nan"), 0) == "–"

@@ -24,6 +24,7 @@ from lira.core.preemption import Preempted
 from lira.datasets import prepare_data
 from lira.shadows.jobs import pretrain_model, train_shadows
 from lira.shadows.loading import draw_members
+from lira.storage.identity import data_identity, digest_of, models_identity
 
 NETWORK = Architecture(family="fcn", hidden=[12], activation="relu", flatten=True)
 RUN = RunDescription(study="s", dataset="digits", architecture="fcn", regime="tl", seed=0)
@@ -122,6 +123,9 @@ def test_the_model_to_start_from_is_normalised_as_it_is_asked(start, tmp_path):
     pretrain_model(pretraining(recipe=raw), start / "data.h5", tmp_path / "raw.pt")
     found = [torch.load(path, weights_only=True) for path in (start / "start.pt", tmp_path / "raw.pt")]
     assert not torch.equal(*(weights["hidden.0.weight"] for weights in found))
+    asked, data = pretraining(recipe=raw), start / "data.h5"
+    as_before = digest_of([asked.model_dump(exclude_defaults=True), 0, data_identity(data), None])
+    assert models_identity(asked, 0, data) != as_before  # of normalised samples
 
 
 def test_pretraining_that_diverges_is_tried_again_and_never_started_from(start, tmp_path, caplog):
