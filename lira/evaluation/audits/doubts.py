@@ -11,7 +11,7 @@ from lira.attacks.target import precision_of
 from lira.evaluation.audits.answer import percent
 
 CLEARLY = 4
-"""Number of spreads of many shadow models' values from which on chance is no explanation (:func:`_clearly` of few)."""
+"""Number of spreads of many shadow models' values from which on chance is no explanation; of few models it is more."""
 
 SHARE = 0.05
 """Difference of the target's share of the pool that is always said."""
